@@ -1,0 +1,120 @@
+package federation
+
+import (
+	"fmt"
+
+	"golang.org/x/net/publicsuffix"
+)
+
+// Naming is the shape of the names of topology zones (N2, N3).
+type Naming string
+
+const (
+	// Flat names a topology zone S.N.F.svc.<topology zone>.D (N2).
+	Flat Naming = "flat"
+	// Nested names it S.N.F.svc.<topology zone>.<region>.D (N3).
+	Nested Naming = "nested"
+)
+
+// ParseNaming returns the Naming called s; the empty string is Flat.
+func ParseNaming(s string) (Naming, error) {
+	switch Naming(s) {
+	case "", Flat:
+		return Flat, nil
+	case Nested:
+		return Nested, nil
+	}
+	return "", fmt.Errorf("unknown naming %q: %q and %q are allowed", s, Flat, Nested)
+}
+
+// Federation is a named set of member clusters with a DNS domain.
+type Federation struct {
+	// Name is the label F in S.N.F.svc.
+	Name Label
+	// Domain is D, the domain that the records stand in.
+	Domain FQDN
+	// Naming is the shape of the names of topology zones.
+	Naming Naming
+}
+
+// ParseName checks the name of a federation: a DNS-1123 label and neither
+// "svc" nor "pod", which stand at its place in ordinary cluster names (N4).
+func ParseName(s string) (Label, error) {
+	l, err := ParseLabel(s)
+	if err != nil {
+		return "", fmt.Errorf("federation name %q: %w", s, err)
+	}
+	if l == "svc" || l == "pod" {
+		return "", fmt.Errorf("federation name %q: \"svc\" and \"pod\" are reserved by Kubernetes", s)
+	}
+	return l, nil
+}
+
+// ParseDomain checks the domain of a federation: a DNS-1123 subdomain, with
+// or without the trailing dot (N4).
+func ParseDomain(s string) (FQDN, error) {
+	name, err := ParseFQDN(s)
+	if err != nil {
+		return "", fmt.Errorf("domain: %w", err)
+	}
+	for i := range len(name) {
+		if name[i] == '_' {
+			return "", fmt.Errorf("domain: name %q: an underscore is not allowed in a DNS-1123 subdomain", s)
+		}
+	}
+	return name, nil
+}
+
+// IsTopLevelDomain reports whether the name of a federation is also a public
+// top-level domain (the ICANN part of the public suffix list). The syncer
+// refuses such a name, the plugin takes more care with it (N4, Q4b).
+func IsTopLevelDomain(name Label) bool {
+	suffix, icann := publicsuffix.PublicSuffix("example." + string(name))
+	return icann && suffix == string(name)
+}
+
+// Suffix is what stands right of S.N in the names of a level whose own part
+// is levelName: "F.svc.<levelName>", levelName being D itself for global.
+func (f Federation) Suffix(levelName FQDN) FQDN {
+	return join(string(f.Name), join("svc", levelName))
+}
+
+// LevelName is the domain of a level: <topology zone>.D or
+// <topology zone>.<region>.D, <region>.D, or D for the zero Topology. It is
+// empty if the naming has no name for it: under Nested a topology zone
+// without a region (N3). With both labels it names the topology zone.
+func (f Federation) LevelName(t Topology) FQDN {
+	switch {
+	case t.Zone == "" && t.Region == "":
+		return f.Domain
+	case t.Zone == "":
+		return join(string(t.Region), f.Domain)
+	case f.Naming != Nested:
+		return join(string(t.Zone), f.Domain)
+	case t.Region == "":
+		return ""
+	}
+	return join(string(t.Zone), join(string(t.Region), f.Domain))
+}
+
+// Path is the way of a query up from a place: the level names of the
+// topology zone, the region and global, in this order, without those that the
+// place does not have and without doubles (N3, N5, Q7a). Its last element is
+// the domain.
+func (f Federation) Path(t Topology) []FQDN {
+	path := make([]FQDN, 0, 3)
+	for _, at := range []Topology{t, {Region: t.Region}, {}} {
+		name := f.LevelName(at)
+		if name != "" && (len(path) == 0 || path[len(path)-1] != name) {
+			path = append(path, name)
+		}
+	}
+	return path
+}
+
+// Topology is a place: the labels topology.kubernetes.io/region and
+// topology.kubernetes.io/zone of a Node. A missing label is "".
+type Topology struct {
+	Region Label
+	Zone   Label
+}

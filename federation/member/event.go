@@ -1,0 +1,81 @@
+package member
+
+import (
+	"time"
+
+	"github.com/federation-dns/federation/federation"
+)
+
+// Event is what a Watcher saw: a ListEvent, a ShardEvent, a TopologyEvent or
+// a ProbeEvent. Events of one member arrive in the order in which they
+// happened; nothing in them is changed after they were sent.
+type Event interface{ member() string }
+
+// ShardKey names a shard within a member.
+type ShardKey struct {
+	// Federation is the value of the label federation-dns.io/federation.
+	Federation federation.Label
+	Service    federation.ServiceName
+}
+
+// Shard is what a member shows of a federated Service right now.
+type Shard struct {
+	// Shard holds what the publishing rule needs. Healthy is H5 as the watches
+	// see it: an address that may be published and a ready endpoint.
+	federation.Shard
+	// ReadyEndpoints counts the ready endpoints over all slices.
+	ReadyEndpoints int
+	// Reason says why the shard is not healthy; "" if it is.
+	Reason federation.Reason
+	// Known are all addresses that stand on the Service, ready or not,
+	// publishable or not: by them an address in the records is accounted for
+	// (X1b).
+	Known []string
+	// Problems are the values that were refused (H3, X7), by name.
+	Problems []federation.Problem
+}
+
+// ListEvent is the complete content of a member after a fresh LIST of all
+// kinds: what is not in it is gone. It is the first event of content, and
+// comes again after each Relist.
+type ListEvent struct {
+	Member   string
+	Shards   map[ShardKey]Shard
+	Topology federation.Member
+	// ClusterUID is the UID of the namespace kube-system, or "" if it may not
+	// be read.
+	ClusterUID string
+	// Version is the server's version, such as "v1.37.2".
+	Version  string
+	Problems []federation.Problem
+}
+
+// ShardEvent says that one shard changed. Shard is nil if the Service is
+// gone, un-labelled, or has a deletionTimestamp (H5).
+type ShardEvent struct {
+	Member string
+	Key    ShardKey
+	Shard  *Shard
+	// Seen is when the watch delivered the change.
+	Seen time.Time
+}
+
+// TopologyEvent says that the region or the topology zones of the member
+// changed (H6).
+type TopologyEvent struct {
+	Member   string
+	Topology federation.Member
+	Problems []federation.Problem
+}
+
+// ProbeEvent is the result of one probe (X2a): Err is nil after a 2xx answer.
+type ProbeEvent struct {
+	Member string
+	At     time.Time
+	Err    error
+}
+
+func (e ListEvent) member() string     { return e.Member }
+func (e ShardEvent) member() string    { return e.Member }
+func (e TopologyEvent) member() string { return e.Member }
+func (e ProbeEvent) member() string    { return e.Member }

@@ -1,0 +1,107 @@
+package federation
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/miekg/dns"
+)
+
+// MaxNameOctets is the longest name in wire form, length octets and the root
+// label included (RFC 1035, section 3.1).
+const MaxNameOctets = 255
+
+// FQDN is an absolute domain name: lower case, with the trailing dot, in
+// presentation form. The zero value is no name at all; the root is ".".
+// Values come from ParseFQDN or from joining labels that were parsed.
+type FQDN string
+
+// ParseFQDN returns s as an FQDN: lower-cased, with a trailing dot. It
+// refuses what is not a DNS-1123 subdomain (labels of letters, digits and
+// hyphens), except that a label may begin with an underscore (RFC 8552), and
+// what is longer than MaxNameOctets.
+func ParseFQDN(s string) (FQDN, error) {
+	trimmed := strings.TrimSuffix(strings.ToLower(s), ".")
+	if trimmed == "" {
+		return "", fmt.Errorf("name %q is empty", s)
+	}
+	for label := range strings.SplitSeq(trimmed, ".") {
+		if err := checkLabel(strings.TrimPrefix(label, "_")); err != nil {
+			return "", fmt.Errorf("name %q: %w", s, err)
+		}
+	}
+	name := FQDN(trimmed + ".")
+	if name.WireOctets() > MaxNameOctets {
+		return "", fmt.Errorf("name %q has %d octets in wire form, at most %d are allowed", s, name.WireOctets(), MaxNameOctets)
+	}
+	return name, nil
+}
+
+// String returns the name as it is written in a zone file.
+func (n FQDN) String() string { return string(n) }
+
+// WireOctets is the length of the name in wire form. The DNS library packs
+// over-long names without complaint, so every name that we make is measured
+// here (N6). Escapes count as the octet they stand for.
+func (n FQDN) WireOctets() int {
+	s := string(n)
+	if s == "." || s == "" {
+		return 1
+	}
+	octets := 1 // the first label's length octet; each dot stands for the next
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+1 < len(s) {
+			i++
+			if isDigit(s[i]) && i+2 < len(s) {
+				i += 2
+			}
+		}
+		octets++
+	}
+	return octets
+}
+
+// In reports whether n is suffix or lies below it.
+func (n FQDN) In(suffix FQDN) bool {
+	if suffix == "." || n == suffix {
+		return true
+	}
+	return len(n) > len(suffix) && strings.HasSuffix(string(n), string(suffix)) && n[len(n)-len(suffix)-1] == '.'
+}
+
+// Label is one DNS-1123 label: lower-case letters, digits and inner hyphens,
+// at most 63. The zero value stands for "none".
+type Label string
+
+// ParseLabel returns s, lower-cased, as a Label (N4).
+func ParseLabel(s string) (Label, error) {
+	l := strings.ToLower(s)
+	if err := checkLabel(l); err != nil {
+		return "", err
+	}
+	return Label(l), nil
+}
+
+func checkLabel(l string) error {
+	if l == "" || len(l) > 63 {
+		return fmt.Errorf("label %q has %d characters, 1 to 63 are allowed", l, len(l))
+	}
+	for i := 0; i < len(l); i++ {
+		c := l[i]
+		inner := i > 0 && i < len(l)-1
+		if c >= 'a' && c <= 'z' || isDigit(c) || c == '-' && inner {
+			continue
+		}
+		return fmt.Errorf("label %q is not a DNS-1123 label (a-z, 0-9 and inner hyphens)", l)
+	}
+	return nil
+}
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+// join returns the name made of the label and the suffix.
+func join(label string, suffix FQDN) FQDN { return FQDN(label + "." + string(suffix)) }
+
+// CanonicalName returns a name in presentation form as servers and libraries
+// hand it out, lower-cased and with the trailing dot. It checks nothing.
+func CanonicalName(s string) FQDN { return FQDN(dns.CanonicalName(s)) }

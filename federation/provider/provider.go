@@ -1,0 +1,70 @@
+// Package provider is the contract between the syncer and who hosts the DNS
+// zone. The words are those of RFC 9499.
+package provider
+
+import (
+	"context"
+	"errors"
+
+	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/plan"
+)
+
+// ErrConflict is wrapped by the error of a change whose From, or whose
+// batch's claim, is not what the server has. The name is untouched. Callers
+// read the claim, then that one name, and plan again (O3c).
+var ErrConflict = errors.New("the server holds other records than expected")
+
+// ErrRefused is wrapped by the error of a change that the server will refuse
+// again however often it is sent: a bad key, a zone it does not host, a name
+// it does not take. It is reported and retried slowly.
+var ErrRefused = errors.New("refused by the server")
+
+// Provider hosts one DNS zone.
+//
+// All methods may be called by several goroutines. They block until the
+// server has answered, stop soon after ctx is cancelled, and start no request
+// after that. Nothing logs; errors name the server and the RRset, never a
+// secret. The RRsets handed in are not changed and not kept.
+type Provider interface {
+	// Apply makes the changes and returns one error for each, in order, nil
+	// for a change that the server has confirmed. Each change is atomic: no
+	// query sees its name empty or mixed on the way, unless Caps says that it
+	// can. Changes are independent: one refused change costs no other.
+	//
+	// With a claim, no change happens unless the server has exactly this RRset
+	// at the moment of the change (O3a).
+	//
+	// An error that wraps neither ErrConflict nor ErrRefused leaves open
+	// whether the change was made: read the name before changing it again.
+	Apply(ctx context.Context, claim *federation.RRset, changes []plan.Change) []error
+
+	// Get returns all A, AAAA, CNAME and TXT RRsets at the name as the
+	// primary has them now, sorted by type, without chasing. A name that does
+	// not exist has none; that is no error.
+	Get(ctx context.Context, name federation.FQDN) ([]federation.RRset, error)
+
+	// List yields all A, AAAA, CNAME and TXT RRsets whose name is suffix or
+	// lies below it, in no particular order. An error of yield ends the list
+	// and is returned. An RRset is yielded only once it is complete; a list
+	// that ends early is always an error, never a short list.
+	List(ctx context.Context, suffix federation.FQDN, yield func(federation.RRset) error) error
+
+	// Caps says what the provider can do.
+	Caps() Caps
+}
+
+// Caps is what planner and documentation must know of a provider.
+type Caps struct {
+	// AtomicSwitch: a change from A and AAAA to CNAME or back is atomic.
+	AtomicSwitch bool
+	// SwitchReadBack: a switch to CNAME is read back after the change, as the
+	// server may ignore it beside a foreign RRset; in that one case the name is
+	// empty for a round trip (P6r).
+	SwitchReadBack bool
+	// CompareTTL: From is compared with the TTLs too. Without it, TTL drift is
+	// found by the audit only.
+	CompareTTL bool
+	// MaxBatch is the most changes that go into one request.
+	MaxBatch int
+}
