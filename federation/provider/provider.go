@@ -1,5 +1,7 @@
 // Package provider is the contract between the syncer and who hosts the DNS
 // zone. The words are those of RFC 9499.
+//
+// Package providertest holds the suite that every provider passes.
 package provider
 
 import (
@@ -23,7 +25,7 @@ var ErrRefused = errors.New("refused by the server")
 // Provider hosts one DNS zone.
 //
 // All methods may be called by several goroutines. They block until the
-// server has answered, stop soon after ctx is cancelled, and start no request
+// server has answered, stop soon after ctx has ended, and start no request
 // after that. Nothing logs; errors name the server and the RRset, never a
 // secret. The RRsets handed in are not changed and not kept.
 type Provider interface {
@@ -34,6 +36,12 @@ type Provider interface {
 	//
 	// With a claim, no change happens unless the server has exactly this RRset
 	// at the moment of the change (O3a).
+	//
+	// RRsets of other types at the name are left alone, and so is TXT unless
+	// the change itself has TXT RRsets. A switch to CNAME beside such an RRset
+	// is impossible: it is refused and the name keeps what it had (P6r).
+	//
+	// Two changes of one name are made one after the other, in order.
 	//
 	// An error that wraps neither ErrConflict nor ErrRefused leaves open
 	// whether the change was made: read the name before changing it again.
@@ -58,13 +66,21 @@ type Provider interface {
 type Caps struct {
 	// AtomicSwitch: a change from A and AAAA to CNAME or back is atomic.
 	AtomicSwitch bool
-	// SwitchReadBack: a switch to CNAME is read back after the change, as the
-	// server may ignore it beside a foreign RRset; in that one case the name is
-	// empty for a round trip (P6r).
+	// SwitchReadBack: a switch to CNAME costs a query after the change, as the
+	// server may ignore it beside a foreign RRset. On some servers the name is
+	// empty for a round trip in that one case (P6r).
 	SwitchReadBack bool
 	// CompareTTL: From is compared with the TTLs too. Without it, TTL drift is
 	// found by the audit only.
 	CompareTTL bool
 	// MaxBatch is the most changes that go into one request.
 	MaxBatch int
+}
+
+// NegativeTTL is implemented by the providers that can say for how long
+// resolvers remember that a name of the zone does not exist (P3d).
+type NegativeTTL interface {
+	// SOA returns this time in seconds: the lesser of the SOA record's TTL and
+	// its MINIMUM field (RFC 2308, section 5).
+	SOA(ctx context.Context) (minimum uint32, err error)
 }

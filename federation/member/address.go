@@ -1,0 +1,77 @@
+package member
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/federation-dns/federation/federation"
+)
+
+// The reasons of this package.
+const (
+	ReasonAddressRefused   federation.Reason = "AddressRefused"   // H3
+	ReasonHostRefused      federation.Reason = "HostRefused"      // H3
+	ReasonTooManyAddresses federation.Reason = "TooManyAddresses" // H3d
+	ReasonTooManyServices  federation.Reason = "TooManyServices"  // H3d
+	ReasonNamespaceRefused federation.Reason = "NamespaceRefused" // H3d
+	ReasonBadAnnotation    federation.Reason = "BadAnnotation"    // X7
+	ReasonNoReadyEndpoints federation.Reason = "NoReadyEndpoints" // H5
+	ReasonNoSlices         federation.Reason = "NoSlices"         // H1
+	ReasonNoAddress        federation.Reason = "NoAddress"        // H5
+	ReasonHostUnresolved   federation.Reason = "HostUnresolved"   // H4
+	ReasonNotServed        federation.Reason = "NotServed"        // H3d
+)
+
+// MaxAddresses is the most addresses of one shard (H3d).
+const MaxAddresses = 16
+
+// neverPublished are the ranges that lead nowhere, back to the client, or
+// through a translation that only the member knows (H3a). Unspecified,
+// loopback, link-local, multicast and IPv4-mapped addresses are tested apart.
+var neverPublished = prefixes("0.0.0.0/8", "240.0.0.0/4", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")
+
+// privateRanges may be published only inside the member's AddressCIDRs (H3b).
+var privateRanges = prefixes("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
+
+func prefixes(list ...string) []netip.Prefix {
+	out := make([]netip.Prefix, len(list))
+	for i, s := range list {
+		out[i] = netip.MustParsePrefix(s)
+	}
+	return out
+}
+
+func within(list []netip.Prefix, a netip.Addr) bool {
+	return slices.ContainsFunc(list, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// CheckAddress returns nil if the member may publish the address, else an
+// error that names it and says what is allowed. annotated says that it comes
+// from the Service's annotation.
+func (p Policy) CheckAddress(a netip.Addr, annotated bool) error {
+	switch {
+	case !a.IsValid() || a.Zone() != "" || a.IsUnspecified() || a.IsLoopback() || a.IsMulticast() || a.Is4In6() ||
+		a.IsLinkLocalUnicast() || within(neverPublished, a):
+		return fmt.Errorf("address %s is never published: it is not a global unicast address", a)
+	case annotated && !within(p.AddressCIDRs, a):
+		return fmt.Errorf("address %s of the annotation %s is outside the member's addressCIDRs", a, AnnotationAddresses)
+	case within(privateRanges, a) && !within(p.AddressCIDRs, a):
+		return fmt.Errorf("private address %s is outside the member's addressCIDRs", a)
+	}
+	return nil
+}
+
+// CheckHost returns nil if the member may publish addresses of the host name,
+// and the name itself as the target of a CNAME.
+func (p Policy) CheckHost(host federation.FQDN, annotated bool) error {
+	for _, d := range p.ForbiddenHosts {
+		if host.In(d) {
+			return fmt.Errorf("host name %q lies in %q, which would lead back here", host, d)
+		}
+	}
+	if annotated && !slices.ContainsFunc(p.HostSuffixes, host.In) {
+		return fmt.Errorf("host name %q of the annotation %s is outside the member's hostSuffixes", host, AnnotationAddresses)
+	}
+	return nil
+}

@@ -1,0 +1,254 @@
+// Package inmem is a provider that keeps its zone in memory, for tests of all
+// that writes through a provider. It is a real one: it compares and swaps,
+// asserts claims, keeps CNAMEs exclusive and refuses what a server refuses.
+// Faults can be put into it, and it remembers every state a name was ever in.
+package inmem
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/plan"
+	"github.com/federation-dns/federation/federation/provider"
+)
+
+const maxBatch = 1000
+
+// Provider is a provider.Provider and a provider.NegativeTTL. All its methods
+// may be called by several goroutines.
+type Provider struct {
+	zone federation.FQDN
+
+	mu       sync.Mutex
+	names    map[federation.FQDN][]federation.RRset // sorted by type; replaced, never changed
+	history  map[federation.FQDN][][]federation.RRset
+	faults   Faults
+	requests Requests
+	negative uint32
+}
+
+// Requests counts what was asked of the provider.
+type Requests struct {
+	// Apply, Get and List are requests as a server would count them: a call of
+	// Apply is one for each batch.
+	Apply, Get, List int
+	// Changes is the sum of the changes in the Apply requests.
+	Changes int
+}
+
+// New returns a provider of an empty zone.
+func New(zone federation.FQDN) *Provider {
+	return &Provider{
+		zone:     zone,
+		names:    map[federation.FQDN][]federation.RRset{},
+		history:  map[federation.FQDN][][]federation.RRset{},
+		negative: 60,
+	}
+}
+
+// Caps says that this provider can do everything.
+func (p *Provider) Caps() provider.Caps {
+	return provider.Caps{AtomicSwitch: true, CompareTTL: true, MaxBatch: maxBatch}
+}
+
+// Apply makes the changes; see provider.Provider.
+func (p *Provider) Apply(ctx context.Context, claim *federation.RRset, changes []plan.Change) []error {
+	errs := make([]error, 0, len(changes))
+	for batch := range slices.Chunk(changes, maxBatch) {
+		errs = append(errs, p.applyBatch(ctx, claim, batch)...)
+	}
+	return errs
+}
+
+func (p *Provider) applyBatch(ctx context.Context, claim *federation.RRset, changes []plan.Change) []error {
+	faults := p.currentFaults()
+	err := faults.pause(ctx)
+	if err == nil {
+		p.mu.Lock()
+		p.requests.Apply++
+		p.requests.Changes += len(changes)
+		p.mu.Unlock()
+		if faults.Before != nil {
+			err = faults.Before(ctx, claim, changes)
+		}
+	}
+	if err == nil {
+		err = provider.CheckClaim(p.zone, claim)
+	}
+	errs := make([]error, len(changes))
+	for i, c := range changes {
+		if err != nil {
+			errs[i] = err
+			continue
+		}
+		errs[i] = p.apply(faults, claim, c)
+	}
+	return errs
+}
+
+// apply makes one change under the lock.
+func (p *Provider) apply(faults Faults, claim *federation.RRset, c plan.Change) error {
+	if faults.Refuse != nil {
+		if err := faults.Refuse(c); err != nil {
+			return err
+		}
+	}
+	if err := provider.Check(p.zone, c); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if claim != nil {
+		if is := provider.Find(p.names[claim.Name], federation.TypeTXT); is == nil || !is.Equal(*claim) {
+			return fmt.Errorf("%w: the claim %q is another", provider.ErrConflict, claim.Name)
+		}
+	}
+	next, err := swap(p.names[c.Name], c)
+	if err != nil {
+		return err
+	}
+	p.put(c.Name, next)
+	if faults.LoseReply != nil && faults.LoseReply(c) {
+		return fmt.Errorf("change of %q: the reply was lost, it may have been made or not", c.Name)
+	}
+	return nil
+}
+
+// swap returns the RRsets at a name after the change, those before it being
+// now.
+func swap(now []federation.RRset, c plan.Change) ([]federation.RRset, error) {
+	var compared, kept []federation.RRset
+	withTXT := provider.HasTXT(c)
+	for _, set := range now {
+		switch {
+		case set.Type == federation.TypeTXT && !withTXT, !slices.Contains(provider.Types, set.Type):
+			kept = append(kept, set)
+		default:
+			compared = append(compared, set)
+		}
+	}
+	if !federation.EqualRRsets(compared, c.From) {
+		return nil, fmt.Errorf("%w: %q has %v", provider.ErrConflict, c.Name, compared)
+	}
+	if provider.Find(c.To, federation.TypeCNAME) != nil && len(kept) > 0 {
+		return nil, fmt.Errorf("%w: %q has a foreign %s RRset, which allows no CNAME beside it", provider.ErrRefused, c.Name, kept[0].Type)
+	}
+	return append(kept, c.To...), nil
+}
+
+// put makes sets what is at the name. The lock is held.
+func (p *Provider) put(name federation.FQDN, sets []federation.RRset) {
+	next := make([]federation.RRset, 0, len(sets))
+	for _, set := range sets {
+		set.Data = slices.Clone(set.Data)
+		next = append(next, set)
+	}
+	slices.SortFunc(next, federation.CompareRRsets)
+	if federation.EqualRRsets(next, p.names[name]) {
+		return
+	}
+	if len(next) == 0 {
+		delete(p.names, name)
+	} else {
+		p.names[name] = next
+	}
+	p.history[name] = append(p.history[name], next)
+}
+
+// Get returns the RRsets at the name; see provider.Provider.
+func (p *Provider) Get(ctx context.Context, name federation.FQDN) ([]federation.RRset, error) {
+	if err := p.read(ctx, func(r *Requests) { r.Get++ }); err != nil {
+		return nil, err
+	}
+	if !name.In(p.zone) {
+		return nil, fmt.Errorf("%w: name %q is not in zone %q", provider.ErrRefused, name, p.zone)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return ours(p.names[name]), nil
+}
+
+// List yields the RRsets of the subtree as they were at one moment; see
+// provider.Provider.
+func (p *Provider) List(ctx context.Context, suffix federation.FQDN, yield func(federation.RRset) error) error {
+	if err := p.read(ctx, func(r *Requests) { r.List++ }); err != nil {
+		return err
+	}
+	if !suffix.In(p.zone) {
+		return fmt.Errorf("%w: suffix %q is not in zone %q", provider.ErrRefused, suffix, p.zone)
+	}
+	p.mu.Lock()
+	names := maps.Clone(p.names)
+	p.mu.Unlock()
+	for name, sets := range names {
+		if !name.In(suffix) {
+			continue
+		}
+		for _, set := range ours(sets) {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := yield(set); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// SOA returns the negative TTL of the zone: 60 until SetSOA.
+func (p *Provider) SOA(ctx context.Context) (minimum uint32, err error) {
+	if err := p.read(ctx, func(*Requests) {}); err != nil {
+		return 0, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.negative, nil
+}
+
+func (p *Provider) read(ctx context.Context, count func(*Requests)) error {
+	faults := p.currentFaults()
+	if err := faults.pause(ctx); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	count(&p.requests)
+	p.mu.Unlock()
+	if faults.BeforeRead != nil {
+		return faults.BeforeRead(ctx)
+	}
+	return nil
+}
+
+// ours returns copies of the RRsets of our types.
+func ours(sets []federation.RRset) []federation.RRset {
+	var out []federation.RRset
+	for _, set := range sets {
+		if slices.Contains(provider.Types, set.Type) {
+			set.Data = slices.Clone(set.Data)
+			out = append(out, set)
+		}
+	}
+	return out
+}
+
+// pause waits for the latency; it fails if ctx ends before.
+func (f Faults) pause(ctx context.Context) error {
+	if f.Latency > 0 {
+		timer := time.NewTimer(f.Latency)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("not sent: %w", err)
+	}
+	return nil
+}

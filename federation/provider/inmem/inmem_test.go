@@ -1,0 +1,15 @@
+package inmem_test
+
+import (
+	"testing"
+
+	"github.com/federation-dns/federation/federation/provider/inmem"
+	"github.com/federation-dns/federation/federation/provider/providertest"
+)
+
+func TestProvider(t *testing.T) {
+	providertest.Run(t, func(*testing.T) providertest.Target {
+		p := inmem.New("example.com.")
+		return providertest.Target{Provider: p, Zone: "example.com.", Put: p.Put}
+	})
+}
