@@ -69,8 +69,9 @@ func ParseDomain(s string) (FQDN, error) {
 // top-level domain (the ICANN part of the public suffix list). The syncer
 // refuses such a name, the plugin takes more care with it (N4, Q4b).
 func IsTopLevelDomain(name Label) bool {
+	// Below some top-level domains every name is a public suffix ("*.ck").
 	suffix, icann := publicsuffix.PublicSuffix("example." + string(name))
-	return icann && suffix == string(name)
+	return icann && (suffix == string(name) || suffix == "example."+string(name))
 }
 
 // Suffix is what stands right of S.N in the names of a level whose own part

@@ -22,7 +22,8 @@ type Level struct {
 	// Name is the level's own domain, such as us-central1.example.com.
 	Name FQDN
 	// Kind is the kind of the level. A topology zone named like its own region
-	// is that region's level (N5).
+	// is that region's level; a label in conflict counts as a topology zone
+	// without a region (N5).
 	Kind Kind
 	// Region and Zone are the labels of the level; Zone is "" for a region, both
 	// are "" for global.
@@ -34,14 +35,19 @@ type Level struct {
 	// Foreign: somebody else holds the level; nothing is written there (O1c).
 	Foreign bool
 	// Members are the names of the members that stand at the level, sorted.
+	// The caller must not change them.
 	Members []string
+	// Up is the domain of the next different level up that is not foreign,
+	// where the level leads to while it has no healthy shard (P2a); "" for
+	// global.
+	Up FQDN
 
-	suffix      FQDN
-	suffixWire  int
-	up          int // index of the next different level up that may be written; -1 for global
-	members     []int
+	suffix      FQDN  // Federation.Suffix(Name)
+	suffixWire  int   // octets of suffix in wire form
+	up          int   // index of Up; -1 for global
+	members     []int // indexes of Members
 	fallback    []int // indexes of the levels of regionFallback, in order
-	hasFallback bool
+	hasFallback bool  // regionFallback lists anything, known or not
 }
 
 // Options are what a federation's configuration says of publishing.
@@ -72,16 +78,19 @@ const (
 // change, and serve all services until then. A Levels is never changed and may
 // be used by several goroutines.
 type Levels struct {
-	federation Federation
-	opt        Options
-	all        []Level
-	memberIdx  map[string]int
-	memberName []string
-	problems   []Problem
+	federation  Federation
+	opt         Options
+	all         []Level
+	byOwner     []int // indexes of all in the order of the owner names of any service
+	suffixBytes int   // length of all suffixes together
+	memberIdx   map[string]int
+	memberName  []string
+	problems    []Problem
 }
 
 // NewLevels returns the levels of the members. Members are told apart by
-// their names, which must be unique; their order does not matter (P7).
+// their names, which must be unique; their order does not matter (P7). The
+// maps of opt must not be changed afterwards.
 func NewLevels(f Federation, members []Member, opt Options) *Levels {
 	opt.TTL = cmp.Or(opt.TTL, DefaultTTL)
 	opt.MaxAddresses = cmp.Or(opt.MaxAddresses, DefaultMaxAddresses)
@@ -91,97 +100,134 @@ func NewLevels(f Federation, members []Member, opt Options) *Levels {
 		l.memberIdx[m.Name] = i
 		l.memberName = append(l.memberName, m.Name)
 	}
-	places := l.places(members)
-	for _, name := range slices.SortedFunc(maps.Keys(places), func(a, b FQDN) int {
-		return cmp.Or(cmp.Compare(kindRank(places[a].Kind), kindRank(places[b].Kind)), cmp.Compare(a, b))
-	}) {
-		l.all = append(l.all, *places[name])
+	for _, p := range l.places(members) {
+		l.all = append(l.all, *p)
+		l.suffixBytes += len(p.suffix)
 	}
+	slices.SortFunc(l.all, func(a, b Level) int {
+		return cmp.Or(cmp.Compare(kindRank(a.Kind), kindRank(b.Kind)), cmp.Compare(a.Name, b.Name))
+	})
 	l.link()
+	for i := range l.all {
+		l.byOwner = append(l.byOwner, i)
+	}
+	slices.SortFunc(l.byOwner, func(a, b int) int { return cmp.Compare(l.all[a].suffix, l.all[b].suffix) })
 	return l
 }
 
+// kindRank is the place of k on the way up; -1 if there is no such kind.
 func kindRank(k Kind) int {
 	return slices.Index([]Kind{KindTopologyZone, KindRegion, KindGlobal}, k)
 }
 
 // places gathers the levels by name, with the members that stand there.
 func (l *Levels) places(members []Member) map[FQDN]*Level {
-	const nobody = -1
 	conflicts := l.conflicts(members)
 	places := map[FQDN]*Level{}
-	stand := func(t Topology, kind Kind, member int) {
-		name := l.federation.LevelName(t)
-		if name == "" {
-			return // nested, and a topology zone without a region (N3)
-		}
-		p := places[name]
-		if p == nil {
-			p = &Level{Name: name, Kind: kind, Region: t.Region, Zone: t.Zone, Foreign: l.opt.Foreign[name]}
-			p.Conflict = conflicts[t.Zone] || kind == KindRegion && conflicts[t.Region]
-			p.suffix = l.federation.Suffix(name)
-			p.suffixWire = p.suffix.WireOctets()
-			places[name] = p
-		}
-		if member != nobody && (len(p.members) == 0 || p.members[len(p.members)-1] != member) {
-			p.members = append(p.members, member)
-			p.Members = append(p.Members, l.memberName[member])
-		}
-	}
-	stand(Topology{}, KindGlobal, nobody) // global is there without any member
+	l.place(places, Topology{}, KindGlobal) // global is there without any member
 	for i, m := range members {
-		stand(Topology{}, KindGlobal, i)
+		levels := []*Level{l.place(places, Topology{}, KindGlobal)}
 		if m.Region != "" {
-			stand(Topology{Region: m.Region}, KindRegion, i)
+			levels = append(levels, l.ofLabel(places, conflicts, Topology{Region: m.Region}))
 		}
 		for _, z := range m.Zones {
-			if z == m.Region && l.federation.Naming != Nested {
-				continue // that is the region's level (N5)
+			switch {
+			case z == "": // a missing label
+			case l.federation.Naming == Nested && m.Region == "": // has no name (N3)
+			case l.federation.Naming != Nested && z == m.Region: // is the region's level (N5)
+			default:
+				levels = append(levels, l.ofLabel(places, conflicts, Topology{Region: m.Region, Zone: z}))
 			}
-			stand(Topology{Region: m.Region, Zone: z}, KindTopologyZone, i)
+		}
+		for _, p := range levels {
+			if !slices.Contains(p.members, i) {
+				p.members = append(p.members, i)
+				p.Members = append(p.Members, m.Name)
+			}
 		}
 	}
 	return places
 }
 
-// conflicts returns the labels that have no level of their own (N5). Under
-// Nested the name of a topology zone holds its region's, so there are none.
+// ofLabel is place for a topology zone or a region, or for the label's
+// conflict if it has one.
+func (l *Levels) ofLabel(places map[FQDN]*Level, conflicts map[Label]bool, t Topology) *Level {
+	if label := cmp.Or(t.Zone, t.Region); conflicts[label] {
+		p := l.place(places, Topology{Zone: label}, KindTopologyZone)
+		p.Conflict = true
+		return p
+	}
+	if t.Zone == "" {
+		return l.place(places, t, KindRegion)
+	}
+	return l.place(places, t, KindTopologyZone)
+}
+
+// place returns the level of that name, made if it is not there yet.
+func (l *Levels) place(places map[FQDN]*Level, t Topology, kind Kind) *Level {
+	name := l.federation.LevelName(t)
+	p := places[name]
+	if p == nil {
+		p = &Level{Name: name, Kind: kind, Region: t.Region, Zone: t.Zone, Foreign: l.opt.Foreign[name]}
+		p.suffix = l.federation.Suffix(name)
+		p.suffixWire = p.suffix.WireOctets()
+		places[name] = p
+	}
+	return p
+}
+
+// conflicts returns the labels that have no level of their own, and reports
+// them (N5). Under Nested the name of a topology zone holds its region's, so
+// there are none.
 func (l *Levels) conflicts(members []Member) map[Label]bool {
 	conflicts := map[Label]bool{}
 	if l.federation.Naming == Nested {
 		return conflicts
 	}
-	regions := map[Label]bool{}
-	zoneIn := map[Label]map[Label]bool{} // regions other than the one of the same name
+	isRegion := map[Label]bool{}
+	zoneOf := map[Label]map[Label]bool{} // topology zone -> the regions it is in, "" for none
 	for _, m := range members {
-		if m.Region != "" {
-			regions[m.Region] = true
-		}
+		isRegion[m.Region] = true
 		for _, z := range m.Zones {
-			if z == m.Region {
-				continue
+			if zoneOf[z] == nil {
+				zoneOf[z] = map[Label]bool{}
 			}
-			if zoneIn[z] == nil {
-				zoneIn[z] = map[Label]bool{}
-			}
-			zoneIn[z][m.Region] = true
+			zoneOf[z][m.Region] = true
 		}
 	}
-	for _, z := range slices.Sorted(maps.Keys(zoneIn)) {
-		in := slices.Sorted(maps.Keys(zoneIn[z]))
-		switch {
-		case regions[z]:
-			l.problems = append(l.problems, Problem{Reason: ReasonLabelConflict, Detail: fmt.Sprintf(
-				"label %q is a region and also a topology zone of region %q: its name leads to global", z, in[0])})
-		case len(in) > 1:
-			l.problems = append(l.problems, Problem{Reason: ReasonLabelConflict, Detail: fmt.Sprintf(
-				"label %q is a topology zone of the regions %q: its name leads to global", z, in)})
-		default:
+	delete(isRegion, "")
+	delete(zoneOf, "")
+	for _, z := range slices.Sorted(maps.Keys(zoneOf)) {
+		others := maps.Clone(zoneOf[z])
+		delete(others, z)
+		if len(others) == 0 || len(others) == 1 && !isRegion[z] {
 			continue
 		}
+		what := "is a topology zone"
+		if isRegion[z] {
+			what = "is a region and also a topology zone"
+		}
+		l.problems = append(l.problems, Problem{Reason: ReasonLabelConflict, Detail: fmt.Sprintf(
+			"label %q %s %s: its name leads to global", z, what, inRegions(others))})
 		conflicts[z] = true
 	}
 	return conflicts
+}
+
+// inRegions says where a topology zone lies.
+func inRegions(regions map[Label]bool) string {
+	var s string
+	for i, r := range slices.Sorted(maps.Keys(regions)) {
+		if i > 0 {
+			s += " and "
+		}
+		if r == "" {
+			s += "without a region"
+		} else {
+			s += fmt.Sprintf("of region %q", r)
+		}
+	}
+	return s
 }
 
 // link sets the way up of each level and its fallbacks.
@@ -191,26 +237,25 @@ func (l *Levels) link() {
 		index[l.all[i].Name] = i
 	}
 	global := len(l.all) - 1
-	for i := range l.all {
+	l.all[global].up = -1
+	for i := range global {
 		lv := &l.all[i]
 		lv.up = global
-		if i == global {
-			lv.up = -1
-			continue
-		}
-		if lv.Kind == KindTopologyZone && !lv.Conflict && lv.Region != "" {
+		if lv.Kind == KindTopologyZone && lv.Region != "" {
+			// A region in conflict is a topology zone here, and passed over.
 			up := index[l.federation.LevelName(Topology{Region: lv.Region})]
-			if !l.all[up].Foreign && !l.all[up].Conflict {
+			if l.all[up].Kind == KindRegion && !l.all[up].Foreign {
 				lv.up = up
 			}
 		}
-		if lv.Kind != KindRegion || lv.Conflict {
+		lv.Up = l.all[lv.up].Name
+		if lv.Kind != KindRegion {
 			continue
 		}
 		for _, r := range l.opt.RegionFallback[lv.Region] {
 			lv.hasFallback = true
 			at, ok := index[l.federation.LevelName(Topology{Region: r})]
-			if ok && at != i && l.all[at].Kind == KindRegion && !l.all[at].Conflict {
+			if ok && at != i && l.all[at].Kind == KindRegion {
 				lv.fallback = append(lv.fallback, at)
 			}
 		}
@@ -223,6 +268,18 @@ func (l *Levels) Federation() Federation { return l.federation }
 // All returns the levels: topology zones, regions, global; by name within a
 // kind. The caller must not change them.
 func (l *Levels) All() []Level { return l.all }
+
+// Of returns the levels at which the member stands, in the order of All; none
+// if there is no such member.
+func (l *Levels) Of(member string) []Level {
+	var of []Level
+	for _, lv := range l.all {
+		if slices.Contains(lv.Members, member) {
+			of = append(of, lv)
+		}
+	}
+	return of
+}
 
 // Problems returns what is wrong with the topology of the members as a whole
 // (N5), in a stable order.

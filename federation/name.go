@@ -11,6 +11,9 @@ import (
 // label included (RFC 1035, section 3.1).
 const MaxNameOctets = 255
 
+// maxLabelOctets is the longest label (RFC 1035, section 2.3.4).
+const maxLabelOctets = 63
+
 // FQDN is an absolute domain name: lower case, with the trailing dot, in
 // presentation form. The zero value is no name at all; the root is ".".
 // Values come from ParseFQDN or from joining labels that were parsed.
@@ -21,13 +24,16 @@ type FQDN string
 // hyphens), except that a label may begin with an underscore (RFC 8552), and
 // what is longer than MaxNameOctets.
 func ParseFQDN(s string) (FQDN, error) {
-	trimmed := strings.TrimSuffix(strings.ToLower(s), ".")
+	trimmed := strings.TrimSuffix(lower(s), ".")
 	if trimmed == "" {
 		return "", fmt.Errorf("name %q is empty", s)
 	}
 	for label := range strings.SplitSeq(trimmed, ".") {
 		if err := checkLabel(strings.TrimPrefix(label, "_")); err != nil {
 			return "", fmt.Errorf("name %q: %w", s, err)
+		}
+		if len(label) > maxLabelOctets {
+			return "", fmt.Errorf("name %q: label %q has %d characters, at most %d are allowed", s, label, len(label), maxLabelOctets)
 		}
 	}
 	name := FQDN(trimmed + ".")
@@ -52,7 +58,7 @@ func (n FQDN) WireOctets() int {
 	for i := 0; i < len(s); i++ {
 		if s[i] == '\\' && i+1 < len(s) {
 			i++
-			if isDigit(s[i]) && i+2 < len(s) {
+			if i+2 < len(s) && isDigit(s[i]) && isDigit(s[i+1]) && isDigit(s[i+2]) {
 				i += 2
 			}
 		}
@@ -61,12 +67,21 @@ func (n FQDN) WireOctets() int {
 	return octets
 }
 
-// In reports whether n is suffix or lies below it.
+// In reports whether n is suffix or lies below it. The zero value, which is no
+// name, lies in nothing and holds nothing.
 func (n FQDN) In(suffix FQDN) bool {
+	if n == "" || suffix == "" {
+		return false
+	}
 	if suffix == "." || n == suffix {
 		return true
 	}
-	return len(n) > len(suffix) && strings.HasSuffix(string(n), string(suffix)) && n[len(n)-len(suffix)-1] == '.'
+	above, ok := strings.CutSuffix(string(n), "."+string(suffix))
+	if !ok {
+		return false
+	}
+	escapes := len(above) - len(strings.TrimRight(above, `\`))
+	return escapes%2 == 0 // an escaped dot ends no label
 }
 
 // Label is one DNS-1123 label: lower-case letters, digits and inner hyphens,
@@ -75,7 +90,7 @@ type Label string
 
 // ParseLabel returns s, lower-cased, as a Label (N4).
 func ParseLabel(s string) (Label, error) {
-	l := strings.ToLower(s)
+	l := lower(s)
 	if err := checkLabel(l); err != nil {
 		return "", err
 	}
@@ -83,8 +98,8 @@ func ParseLabel(s string) (Label, error) {
 }
 
 func checkLabel(l string) error {
-	if l == "" || len(l) > 63 {
-		return fmt.Errorf("label %q has %d characters, 1 to 63 are allowed", l, len(l))
+	if l == "" || len(l) > maxLabelOctets {
+		return fmt.Errorf("label %q has %d characters, 1 to %d are allowed", l, len(l), maxLabelOctets)
 	}
 	for i := 0; i < len(l); i++ {
 		c := l[i]
@@ -95,6 +110,17 @@ func checkLabel(l string) error {
 		return fmt.Errorf("label %q is not a DNS-1123 label (a-z, 0-9 and inner hyphens)", l)
 	}
 	return nil
+}
+
+// lower is lower case as DNS has it, for ASCII letters only (RFC 4343): a
+// letter such as the Kelvin sign must not turn into a "k".
+func lower(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'A' && r <= 'Z' {
+			r += 'a' - 'A'
+		}
+		return r
+	}, s)
 }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }

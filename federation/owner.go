@@ -2,12 +2,20 @@ package federation
 
 import "strings"
 
+// OwnerName is the name of the service's records at the level of that domain:
+// S.N.F.svc.<level>.
+func (f Federation) OwnerName(svc ServiceName, level FQDN) FQDN {
+	return join(svc.Name, join(svc.Namespace, f.Suffix(level)))
+}
+
 // ParseOwner takes the owner name of a service's records apart: the inverse of
-// Level.OwnerName. ok is false unless name is of the shape of N2 or N3 under
-// this federation; only such names are ever written or deleted (O2).
+// OwnerName. ok is false unless name is of the shape of N2 or N3 under this
+// federation; only such names are ever written or deleted (O2).
 //
 // level is the level's domain: the federation's Domain for global, else one
-// label below it, or under Nested one or two.
+// or two labels below it. The two labels of a nested topology zone are
+// understood under Flat too: what was written before a change of the naming
+// has to be found and removed (P4).
 func (f Federation) ParseOwner(name FQDN) (svc ServiceName, level FQDN, ok bool) {
 	service, rest, ok1 := strings.Cut(string(name), ".")
 	namespace, suffix, ok2 := strings.Cut(rest, ".")
@@ -37,7 +45,7 @@ func (f Federation) ParseSuffix(suffix FQDN) (level FQDN, ok bool) {
 		return "", false
 	}
 	labels := strings.Split(above, ".")
-	if len(labels) > 2 || len(labels) == 2 && f.Naming != Nested {
+	if len(labels) > 2 {
 		return "", false
 	}
 	for _, l := range labels {

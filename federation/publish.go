@@ -3,35 +3,38 @@ package federation
 import (
 	"cmp"
 	"fmt"
-	"hash/fnv"
-	"net/netip"
 	"slices"
+	"strings"
 )
 
 // RRsets is the publishing rule: the RRsets of one service from its shards as
 // they count now (P1, P2, P3b, P3c, P5, P8), sorted by CompareRRsets, and what
-// could not be written.
+// could not be written (N6).
 //
 // At most one shard of each member may be given, in any order; shards of
 // unknown members are ignored. had says that the service has had a healthy
 // shard before: one that never had has no records at all (P3c), one that had
 // and has none now keeps the CNAMEs of its levels while the global name has no
-// records (P3b). With a healthy shard had does not matter.
+// records (P3b). With a healthy shard had does not matter. If global is
+// foreign there are no records: every change asserts the main claim (O3a).
+//
+// The caller owns the result, but must not change the Data in it.
 func (l *Levels) RRsets(svc ServiceName, shards []Shard, had bool) ([]RRset, []Problem) {
-	p := publication{levels: l, svc: svc, ttl: l.opt.TTL, byMember: make([]*Shard, len(l.memberName))}
+	p := publication{levels: l, svc: svc, ttl: l.opt.TTL, shards: make([]shardPart, len(l.memberName))}
 	healthy := p.take(shards)
-	if !healthy && !had {
+	if !healthy && !had || l.all[len(l.all)-1].Foreign {
 		return nil, nil
 	}
-	p.sets = make([][]RRset, len(l.all))
+	p.name()
+	p.sets = make([]RRset, 0, len(l.all)+1)
 	for i := range l.all {
 		p.own(i)
 	}
-	out := make([]RRset, 0, len(l.all)+4)
-	for i := range l.all {
-		out = append(out, p.at(i)...)
+	p.targets = make([]string, 0, len(l.all))
+	out := make([]RRset, 0, len(l.all)+len(p.sets))
+	for _, i := range l.byOwner {
+		out = p.at(out, i)
 	}
-	slices.SortFunc(out, CompareRRsets)
 	return out, p.problems
 }
 
@@ -40,9 +43,29 @@ type publication struct {
 	levels   *Levels
 	svc      ServiceName
 	ttl      uint32
-	byMember []*Shard // by member index
-	sets     [][]RRset
+	shards   []shardPart  // by member index
+	slots    []slot       // by level index
+	sets     []RRset      // what the levels have of their own, slots tell whose
+	targets  []string     // backs the Data of all CNAMEs up
+	healthy  []*shardPart // scratch: the publishable ones of one level
+	scratch  addressScratch
 	problems []Problem
+}
+
+// shardPart is a member's shard in a publication; the Shard is nil if it has
+// none.
+type shardPart struct {
+	*Shard
+	publishable bool      // healthy, and has anything to publish
+	v4, v6      []address // of a publishable shard, sorted, without doubles
+	hash        uint64    // of the member; 0 until it is needed
+}
+
+// slot is what one level has in a publication.
+type slot struct {
+	name    FQDN
+	written bool // the level has this name for the service
+	lo, hi  int  // its own RRsets are sets[lo:hi]
 }
 
 // take sorts the shards in by member, finds the TTL (P5: the smallest wish
@@ -51,177 +74,120 @@ func (p *publication) take(shards []Shard) bool {
 	healthy := false
 	var wish uint32
 	for i := range shards {
-		at, ok := p.levels.memberIdx[shards[i].Member]
+		s := &shards[i]
+		at, ok := p.levels.memberIdx[s.Member]
 		if !ok {
 			continue
 		}
-		p.byMember[at] = &shards[i]
-		healthy = healthy || shards[i].Healthy
-		if t := shards[i].TTL; t != 0 && (wish == 0 || t < wish) {
-			wish = t
+		publishable := s.Healthy && (len(s.Addresses) > 0 || s.Host != "")
+		p.shards[at] = shardPart{Shard: s, publishable: publishable}
+		if publishable {
+			p.shards[at].split()
+			healthy = true
+		}
+		if s.TTL != 0 && (wish == 0 || s.TTL < wish) {
+			wish = s.TTL
 		}
 	}
 	p.ttl = cmp.Or(wish, p.ttl)
 	return healthy
 }
 
-// own computes the RRsets that a level has of its own healthy shards (P1).
-func (p *publication) own(i int) {
-	lv := &p.levels.all[i]
-	if lv.Conflict {
-		return
+// name finds the service's name at each level, and which are written. The
+// names share one string, as there may be hundreds.
+func (p *publication) name() {
+	all := p.levels.all
+	prefix := p.svc.Name + "." + p.svc.Namespace + "."
+	var b strings.Builder
+	b.Grow(len(all)*len(prefix) + p.levels.suffixBytes)
+	for i := range all {
+		b.WriteString(prefix)
+		b.WriteString(string(all[i].suffix))
 	}
-	var healthy []*Shard
-	for _, m := range lv.members {
-		if s := p.byMember[m]; s != nil && s.Healthy {
-			healthy = append(healthy, s)
-		}
+	names := b.String()
+	p.slots = make([]slot, len(all))
+	for i := range all {
+		n := len(prefix) + len(all[i].suffix)
+		p.slots[i].name, names = FQDN(names[:n]), names[n:]
+		p.slots[i].written = p.written(i)
 	}
-	if len(healthy) == 0 {
-		return
-	}
-	name := lv.OwnerName(p.svc)
-	if len(healthy) == 1 && healthy[0].Host != "" {
-		p.sets[i] = []RRset{{Name: name, Type: TypeCNAME, TTL: p.ttl, Data: []string{string(healthy[0].Host)}}}
-		return
-	}
-	for _, typ := range []string{TypeA, TypeAAAA} {
-		if set, ok := p.addresses(name, typ, healthy); ok {
-			p.sets[i] = append(p.sets[i], set)
-		}
-	}
-}
-
-// at returns what stands at a level: its own RRsets, those of a fallback
-// region (P2b), or a CNAME up (P2a); nothing if the level is not written.
-func (p *publication) at(i int) []RRset {
-	lv := &p.levels.all[i]
-	if lv.Foreign {
-		return nil
-	}
-	if !lv.fits(p.svc) {
-		p.problems = append(p.problems, Problem{Service: p.svc, Reason: ReasonNameTooLong, Detail: fmt.Sprintf(
-			"name %q has more than %d octets in wire form", lv.OwnerName(p.svc), MaxNameOctets)})
-		return nil
-	}
-	if !p.written(i) {
-		return nil
-	}
-	if p.sets[i] != nil {
-		return p.sets[i]
-	}
-	name := lv.OwnerName(p.svc)
-	for _, from := range lv.fallback {
-		if p.sets[from] != nil {
-			copied := slices.Clone(p.sets[from])
-			for j := range copied {
-				copied[j].Name = name
-			}
-			return copied
-		}
-	}
-	for up := lv.up; up >= 0; up = p.levels.all[up].up {
-		if p.written(up) {
-			target := p.levels.all[up].OwnerName(p.svc)
-			return []RRset{{Name: name, Type: TypeCNAME, TTL: p.ttl, Data: []string{string(target)}}}
-		}
-	}
-	return nil
 }
 
 // written reports whether the level has a name for this service: not foreign,
-// not too long, and with ShardLevelsOnly only where a member has a shard or a
-// fallback is set (P2c).
+// with ShardLevelsOnly only where a member has a shard or a fallback is set
+// (P2c), and not too long (N6).
 func (p *publication) written(i int) bool {
 	lv := &p.levels.all[i]
-	if lv.Foreign || !lv.fits(p.svc) {
+	if lv.Foreign {
 		return false
 	}
-	if !p.levels.opt.ShardLevelsOnly || lv.Kind == KindGlobal || lv.hasFallback {
-		return true
+	if p.levels.opt.ShardLevelsOnly && lv.Kind != KindGlobal && !lv.hasFallback &&
+		!slices.ContainsFunc(lv.members, func(m int) bool { return p.shards[m].Shard != nil }) {
+		return false
 	}
-	return slices.ContainsFunc(lv.members, func(m int) bool { return p.byMember[m] != nil })
+	if !lv.fits(p.svc) {
+		name := p.slots[i].name
+		p.problems = append(p.problems, Problem{Service: p.svc, Reason: ReasonNameTooLong, Detail: fmt.Sprintf(
+			"name %q has %d octets in wire form, at most %d are allowed", name, name.WireOctets(), MaxNameOctets)})
+		return false
+	}
+	return true
 }
 
-// addresses makes the RRset of one type from healthy shards: unique, sorted,
-// at most MaxAddresses, of which no member has two before each has one (P8).
-func (p *publication) addresses(name FQDN, typ string, healthy []*Shard) (RRset, bool) {
-	lists := make([][]netip.Addr, len(healthy))
-	total := 0
-	for i, s := range healthy {
-		for _, a := range s.Addresses {
-			if a.Is4() == (typ == TypeA) {
-				lists[i] = append(lists[i], a)
-			}
+// own computes the RRsets that a level has of its own healthy shards (P1, H4).
+func (p *publication) own(i int) {
+	lv, at := &p.levels.all[i], &p.slots[i]
+	at.lo, at.hi = len(p.sets), len(p.sets)
+	if lv.Conflict {
+		return
+	}
+	p.healthy = p.healthy[:0]
+	addressed := 0
+	for _, m := range lv.members {
+		if s := &p.shards[m]; s.publishable {
+			p.healthy = append(p.healthy, s)
+			addressed += min(1, len(s.Addresses))
 		}
-		total += len(lists[i])
 	}
-	if total == 0 {
-		return RRset{}, false
+	switch {
+	case len(p.healthy) == 0:
+		return
+	case len(p.healthy) == 1 && p.healthy[0].Host != "", addressed == 0:
+		p.sets = append(p.sets, RRset{Name: at.name, Type: TypeCNAME, TTL: p.ttl, Data: []string{string(p.host())}})
+	default:
+		p.addresses(at.name, TypeA)
+		p.addresses(at.name, TypeAAAA)
 	}
-	chosen := make([]netip.Addr, 0, min(total, p.levels.opt.MaxAddresses))
-	resolved := false
-	for _, pick := range p.order(healthy, lists, total) {
-		if len(chosen) == p.levels.opt.MaxAddresses {
+	at.hi = len(p.sets)
+}
+
+// at appends what stands at a level: its own RRsets, those of a fallback
+// region (P2b), or a CNAME up (P2a); nothing if the level is not written.
+func (p *publication) at(out []RRset, i int) []RRset {
+	lv, at := &p.levels.all[i], p.slots[i]
+	if !at.written {
+		return out
+	}
+	from := at
+	for _, f := range lv.fallback {
+		if from.lo < from.hi {
 			break
 		}
-		if !slices.Contains(chosen, pick.addr) {
-			chosen = append(chosen, pick.addr)
-			resolved = resolved || pick.resolved
+		from = p.slots[f]
+	}
+	if from.lo < from.hi {
+		for _, set := range p.sets[from.lo:from.hi] {
+			set.Name = at.name
+			out = append(out, set)
+		}
+		return out
+	}
+	for up := lv.up; up >= 0; up = p.levels.all[up].up {
+		if p.slots[up].written {
+			p.targets = append(p.targets, string(p.slots[up].name))
+			n := len(p.targets)
+			return append(out, RRset{Name: at.name, Type: TypeCNAME, TTL: p.ttl, Data: p.targets[n-1 : n : n]})
 		}
 	}
-	slices.SortFunc(chosen, netip.Addr.Compare)
-	set := RRset{Name: name, Type: typ, TTL: p.ttl, Data: make([]string, len(chosen))}
-	for i, a := range chosen {
-		set.Data[i] = a.String()
-	}
-	if resolved {
-		set.TTL = min(set.TTL, ResolvedTTL)
-	}
-	return set, true
-}
-
-type pick struct {
-	addr     netip.Addr
-	resolved bool
-}
-
-// order lists the addresses in the order in which they are chosen: round by
-// round, one of each member, members and addresses by a stable hash. Where all
-// fit the order does not matter and no hash is taken.
-func (p *publication) order(healthy []*Shard, lists [][]netip.Addr, total int) []pick {
-	picks := make([]pick, 0, total)
-	index := make([]int, len(healthy))
-	for i := range index {
-		index[i] = i
-	}
-	if total > p.levels.opt.MaxAddresses {
-		slices.SortFunc(index, func(a, b int) int {
-			return cmp.Or(cmp.Compare(p.hash(healthy[a].Member), p.hash(healthy[b].Member)),
-				cmp.Compare(healthy[a].Member, healthy[b].Member))
-		})
-		for _, list := range lists {
-			slices.SortFunc(list, func(a, b netip.Addr) int {
-				return cmp.Or(cmp.Compare(p.hash(a.String()), p.hash(b.String())), a.Compare(b))
-			})
-		}
-	}
-	for round := 0; len(picks) < total; round++ {
-		for _, i := range index {
-			if round < len(lists[i]) {
-				picks = append(picks, pick{lists[i][round], healthy[i].Resolved})
-			}
-		}
-	}
-	return picks
-}
-
-// hash is stable over runs and versions, and differs from service to service
-// so that no member is always the one left out.
-func (p *publication) hash(s string) uint64 {
-	h := fnv.New64a()
-	for _, part := range []string{p.svc.Namespace, "/", p.svc.Name, "/", s} {
-		_, _ = h.Write([]byte(part)) // a hash never fails
-	}
-	return h.Sum64()
+	return out
 }

@@ -21,7 +21,8 @@ func CompareServiceNames(a, b ServiceName) int {
 }
 
 // Member is a cluster of the federation with its place: the region and all
-// topology zones of its Nodes (H6). Name is its identity.
+// topology zones of its Nodes (H6). Name is its identity, a DNS-1123
+// subdomain.
 type Member struct {
 	Name   string
 	Region Label
@@ -34,14 +35,17 @@ type Shard struct {
 	// Member is the name of the member.
 	Member string
 	// Healthy says that the shard's addresses are to be published: healthy by
-	// H5, or held by X1-X3.
+	// H5, or held by X1-X3. A shard with neither Addresses nor Host has nothing
+	// to publish and counts as not healthy.
 	Healthy bool
 	// Addresses are the addresses that may be published, sorted and without
 	// doubles; those of resolved host names are among them.
 	Addresses []netip.Addr
 	// Host is the load balancer's host name if the shard has exactly one and
 	// no IP address of its own; else "". A level that has this shard alone gets
-	// a CNAME to it, all others the Addresses (H4).
+	// a CNAME to it, all others the Addresses (H4). Without Addresses (a held
+	// shard of which only a CNAME is known) it stands where nothing else is
+	// healthy.
 	Host FQDN
 	// Resolved says that Addresses came from host names: their TTL is at most
 	// ResolvedTTL (H4).

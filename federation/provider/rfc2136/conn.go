@@ -25,7 +25,8 @@ const (
 	trust = 100 * time.Millisecond
 	peek  = 50 * time.Microsecond
 	// maxPipeline is how many queries are sent before the first reply is read.
-	maxPipeline = 32
+	// They and their replies fit into the buffers of a connection.
+	maxPipeline = 64
 )
 
 // conn is one TCP connection with messages framed by their length.

@@ -1,0 +1,69 @@
+# Federated name expansion for Kubernetes.
+# `make` alone prints this list; README.md says what the two commands you need do.
+
+GO     ?= go
+BIN    := bin
+GOBIN_ABS := $(abspath $(BIN))
+# Everything the tests start is built without a version stamp of the checkout, so that builds are cached by content.
+BUILD  := $(GO) build -buildvcs=false
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Print this list
+	@echo "Federated name expansion for Kubernetes"; echo
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sort | awk 'BEGIN {FS = ":.*## "}; {printf "  make %-14s %s\n", $$1, $$2}'
+	@echo; echo "  ONCE=1 make demo   the demo ends by itself, with exit status 0 or 1"
+
+.PHONY: build
+build: ## Build coredns and federation-syncer into bin/
+	@echo "building coredns and federation-syncer (about 4 minutes on two cores the first time)"
+	@mkdir -p $(BIN)
+	$(BUILD) -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
+
+.PHONY: cluster
+cluster: ## Build the API servers of demo and tests (cached outside the tree; about 6 minutes on two cores the first time)
+	@mkdir -p $(BIN)
+	@path=$$($(GO) run -buildvcs=false ./test/kube/build) && ln -sfn "$$path" $(BIN)/testcluster && ln -sfn "$$path" $(BIN)/kubectl
+
+.PHONY: demo
+demo: demo-packages build cluster ## Run the walk-through: four clusters, one federated Service, failures
+	@$(BUILD) -o $(BIN)/ ./test/demo ./test/demo-shell
+	@PATH="$(GOBIN_ABS):$$PATH" $(BIN)/demo
+
+.PHONY: test
+test: test-packages build cluster test-go test-e2e ## Build what is needed and run every test
+
+.PHONY: test-go
+test-go: ## Run the package tests under the race detector (needs make cluster)
+	$(GO) test -buildvcs=false -race -timeout 20m $$($(GO) list ./... | grep -v '/test/e2e$$')
+
+.PHONY: test-e2e
+test-e2e: ## Run the whole-system tests: real API servers, real queries (needs make build cluster)
+	FEDERATION_DNS_BIN=$(GOBIN_ABS) $(GO) test -buildvcs=false -timeout 30m -count=1 -v ./test/e2e
+
+.PHONY: lint
+lint: $(BIN)/golangci-lint ## gofmt, go vet, golangci-lint with the depguard arrows, go mod tidy
+	@test/lint
+
+$(BIN)/golangci-lint: tools/go.mod tools/go.sum
+	@echo "building golangci-lint (about 3 minutes on two cores the first time)"
+	@mkdir -p $(BIN)
+	@cd tools && $(GO) build -buildvcs=false -o $(GOBIN_ABS)/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+.PHONY: demo-packages test-packages
+demo-packages:
+	@test/packages getent=libc-bin nsenter=util-linux dig=bind9-dnsutils curl=curl
+test-packages:
+	@test/packages getent=libc-bin nsenter=util-linux gcc=gcc,libc6-dev
+
+.PHONY: fuzz
+fuzz: ## Fuzz every fuzz target for FUZZTIME (default 10s) each
+	@test/fuzz $(or $(FUZZTIME),10s)
+
+.PHONY: clean
+clean: ## Remove bin/ (the cached API servers stay)
+	rm -rf $(BIN)

@@ -1,0 +1,147 @@
+package federation
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// membersKey is the key of the strings with a level's members. It is this
+// short because with a member's name of 253 characters the string is full.
+const membersKey = "m"
+
+// LevelEntry is one level in the list of all levels ever written, with the
+// members that have it (O1b). Name is the level's domain; Members are sorted.
+type LevelEntry struct {
+	Name    FQDN
+	Kind    Kind
+	Region  Label
+	Zone    Label
+	Members []string
+}
+
+// Entry returns the level as it stands in the list of levels.
+func (lv Level) Entry() LevelEntry {
+	return LevelEntry{Name: lv.Name, Kind: lv.Kind, Region: lv.Region, Zone: lv.Zone, Members: lv.Members}
+}
+
+// LevelsRRset returns the entries as the list of levels, one record a level,
+// sorted; their order and that of their members does not matter. With no
+// entries the RRset has no data, and is not to be written.
+func (f Federation) LevelsRRset(entries []LevelEntry) RRset {
+	set := RRset{Name: f.LevelsName(), Type: TypeTXT, TTL: claimTTL}
+	for _, e := range entries {
+		strs := []string{heritageField, versionField, "level=" + string(e.Name), "kind=" + string(e.Kind)}
+		if e.Region != "" {
+			strs = append(strs, "region="+string(e.Region))
+		}
+		if e.Zone != "" {
+			strs = append(strs, "zone="+string(e.Zone))
+		}
+		set.Data = append(set.Data, printTXT(append(strs, memberStrings(e.Members)...)...))
+	}
+	slices.Sort(set.Data)
+	return set
+}
+
+// memberStrings packs the names of members into as few character-strings as
+// they fit into.
+func memberStrings(members []string) []string {
+	var strs []string
+	for _, m := range slices.Compact(slices.Sorted(slices.Values(members))) {
+		if last := len(strs) - 1; last >= 0 && len(strs[last])+1+len(m) <= maxTXTOctets {
+			strs[last] += "," + m
+		} else {
+			strs = append(strs, membersKey+"="+m)
+		}
+	}
+	return strs
+}
+
+// ParseLevels is the inverse of LevelsRRset; the entries are sorted by name. A
+// record that is not an entry of this federation is an error that names it:
+// the list is not used in part. Levels of the other naming are understood, as
+// their records have to be found after a change of it (P4).
+func (f Federation) ParseLevels(set RRset) ([]LevelEntry, error) {
+	if set.Name != f.LevelsName() || set.Type != TypeTXT {
+		return nil, fmt.Errorf("list of levels: want TXT of %q, have %s of %q", f.LevelsName(), set.Type, set.Name)
+	}
+	entries := make([]LevelEntry, 0, len(set.Data))
+	for _, d := range set.Data {
+		e, err := f.parseEntry(d)
+		if err != nil {
+			return nil, fmt.Errorf("list of levels %q: %w", set.Name, err)
+		}
+		entries = append(entries, e)
+	}
+	slices.SortFunc(entries, func(a, b LevelEntry) int { return cmp.Compare(a.Name, b.Name) })
+	for i := 1; i < len(entries); i++ {
+		if entries[i].Name == entries[i-1].Name {
+			return nil, fmt.Errorf("list of levels %q: level %q stands twice", set.Name, entries[i].Name)
+		}
+	}
+	return entries, nil
+}
+
+func (f Federation) parseEntry(data string) (e LevelEntry, err error) {
+	fields, err := parseFields(data)
+	if err != nil {
+		return e, err
+	}
+	name, err := fields.one("level")
+	if err != nil {
+		return e, err
+	}
+	kind, err := fields.one("kind")
+	if err != nil {
+		return e, err
+	}
+	region, err := fields.optional("region")
+	if err != nil {
+		return e, err
+	}
+	zone, err := fields.optional("zone")
+	if err != nil {
+		return e, err
+	}
+	e = LevelEntry{Name: FQDN(name), Kind: Kind(kind), Region: Label(region), Zone: Label(zone)}
+	if !f.isLevel(e) {
+		return e, fmt.Errorf("record %s is no level of federation %q in domain %q", data, f.Name, f.Domain)
+	}
+	for _, v := range fields.values[membersKey] {
+		e.Members = append(e.Members, strings.Split(v, ",")...)
+	}
+	slices.Sort(e.Members)
+	if slices.Contains(e.Members, "") {
+		return e, fmt.Errorf("record %s: a member has no name", data)
+	}
+	e.Members = slices.Compact(e.Members)
+	return e, nil
+}
+
+// isLevel reports whether the kind, labels and name of an entry fit together
+// under either naming.
+func (f Federation) isLevel(e LevelEntry) bool {
+	for _, l := range []Label{e.Region, e.Zone} {
+		if l != "" && checkLabel(string(l)) != nil {
+			return false
+		}
+	}
+	var kind Kind
+	switch {
+	case e.Zone != "":
+		kind = KindTopologyZone
+	case e.Region != "":
+		kind = KindRegion
+	default:
+		kind = KindGlobal
+	}
+	if e.Kind != kind {
+		return false
+	}
+	flat, nested := f, f
+	flat.Naming, nested.Naming = Flat, Nested
+	t := Topology{Region: e.Region, Zone: e.Zone}
+	return e.Name == flat.LevelName(t) || e.Name == nested.LevelName(t)
+}

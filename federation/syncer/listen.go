@@ -1,0 +1,178 @@
+package syncer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// askTimeout bounds how long a request waits for a loop.
+const askTimeout = 5 * time.Second
+
+// listener serves metrics and health over HTTP, and the status on a Unix
+// socket that only its owner may open (C1).
+type listener struct {
+	loops   []*loop
+	metrics *metrics
+}
+
+// listen opens both; the returned function closes them and waits.
+func (s *listener) listen(address, socket string) (func(), error) {
+	public, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("metrics: %w", err)
+	}
+	admin, err := listenUnix(socket)
+	if err != nil {
+		public.Close()
+		return nil, fmt.Errorf("admin socket: %w", err)
+	}
+	servers := []*http.Server{
+		{Handler: s.publicHandler(), ReadHeaderTimeout: askTimeout},
+		{Handler: s.adminHandler(), ReadHeaderTimeout: askTimeout},
+	}
+	done := make(chan struct{}, len(servers))
+	for i, l := range []net.Listener{public, admin} {
+		go func() {
+			_ = servers[i].Serve(l) // ends with Close
+			done <- struct{}{}
+		}()
+	}
+	return func() {
+		for _, srv := range servers {
+			_ = srv.Close()
+		}
+		for range servers {
+			<-done
+		}
+	}, nil
+}
+
+// listenUnix opens the socket with mode 0600. A socket that a dead process
+// left behind is replaced; one that answers, or anything else, is not.
+func listenUnix(path string) (net.Listener, error) {
+	if info, err := os.Lstat(path); err == nil {
+		if info.Mode().Type() != os.ModeSocket {
+			return nil, fmt.Errorf("%q exists and is not a socket", path)
+		}
+		if c, err := net.Dial("unix", path); err == nil {
+			c.Close()
+			return nil, fmt.Errorf("%q is in use: another syncer runs", path)
+		}
+		if err := os.Remove(path); err != nil {
+			return nil, err
+		}
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		l.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+func (s *listener) publicHandler() http.Handler {
+	mux := http.NewServeMux()
+	metricsHandler := promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{})
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
+		s.each(r.Context(), func(l *loop) { l.metrics.observe(l) })
+		metricsHandler.ServeHTTP(w, r)
+	})
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
+		if !s.each(r.Context(), func(*loop) {}) {
+			http.Error(w, "a loop does not answer", http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ok")
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		ready := true
+		if !s.each(r.Context(), func(l *loop) { ready = ready && l.ready() }) || !ready {
+			http.Error(w, "members are still being listed, or the provider has not answered yet", http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ok")
+	})
+	return mux
+}
+
+// each runs f in each loop in turn; false if one did not answer in time.
+func (s *listener) each(ctx context.Context, f func(*loop)) bool {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	for _, l := range s.loops {
+		if !l.ask(ctx, func() { f(l) }) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *listener) adminHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) {
+		status := Status{}
+		ok := s.each(r.Context(), func(l *loop) {
+			status.Federations = append(status.Federations, l.status(r.FormValue("services") != ""))
+		})
+		if !ok {
+			http.Error(w, "a loop does not answer", http.StatusServiceUnavailable)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "  ")
+		_ = enc.Encode(status) // a client that went away
+	})
+	return mux
+}
+
+// FetchStatus asks a running syncer for its status over its admin socket;
+// services asks for the services too.
+func FetchStatus(ctx context.Context, socket string, services bool) (*Status, error) {
+	client := &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		},
+	}}
+	url := "http://syncer/status"
+	if services {
+		url += "?services=1"
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		var opErr *net.OpError
+		if errors.As(err, &opErr) {
+			return nil, fmt.Errorf("no syncer answers on socket %q (is it running, and may you open its socket?): %w", socket, opErr.Err)
+		}
+		return nil, err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("the syncer on socket %q answers %s", socket, res.Status)
+	}
+	var status Status
+	if err := json.NewDecoder(res.Body).Decode(&status); err != nil {
+		return nil, fmt.Errorf("the status on socket %q cannot be read: %w", socket, err)
+	}
+	return &status, nil
+}

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"context"
+	"os"
+
+	"github.com/federation-dns/federation/test/kube"
+	"github.com/federation-dns/federation/test/scenario"
+)
+
+// envTestcluster tells the copy inside the namespace, where there is no
+// network, which testcluster to run.
+const envTestcluster = "FEDERATION_DNS_TESTCLUSTER"
+
+// prepare does what must be done before the private namespace is entered: it
+// makes the folder of this run and has testcluster built. The copy of the
+// program inside finds both in its environment.
+func prepare(f *flags) (dir string, err error) {
+	if dir := os.Getenv(scenario.EnvDir); dir != "" {
+		f.testcluster = os.Getenv(envTestcluster)
+		return dir, nil
+	}
+	if f.testcluster == "" {
+		if f.testcluster, err = kube.Binary(context.Background(), os.Stdout); err != nil {
+			return "", err
+		}
+	}
+	if dir, err = scenario.NewDir(); err != nil {
+		return "", err
+	}
+	if err := os.Setenv(envTestcluster, f.testcluster); err != nil {
+		return "", err
+	}
+	return dir, os.Setenv(scenario.EnvDir, dir)
+}

@@ -1,0 +1,144 @@
+// Demo is the walk-through of federated names on real API servers, in a private
+// network: four clusters, one federated Service, and what happens when parts of
+// it fail. On a terminal everything stays up afterwards, to be tried by hand.
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/term"
+
+	"github.com/federation-dns/federation/test/netns"
+	"github.com/federation-dns/federation/test/scenario"
+)
+
+const usage = `demo runs the walk-through: four clusters, one federated Service, failures.
+It runs in a private network namespace: as root, or in a user namespace.
+
+On a terminal it stays up afterwards; bin/demo-shell enters it. Without a
+terminal, or with ONCE=1, it ends by itself: with status 0 if every step came
+true, else 1.
+
+Flags:
+`
+
+type flags struct {
+	coredns, syncer, testcluster, deploy string
+	keep                                 bool
+}
+
+func main() {
+	f, err := parse(os.Args[1:])
+	if errors.Is(err, flag.ErrHelp) {
+		os.Exit(0)
+	}
+	if err != nil {
+		os.Exit(2)
+	}
+	dir, err := prepare(&f)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
+	}
+	netns.EnterWith(netns.Options{PIDFile: scenario.PIDFile(dir)})
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	err = run(ctx, f, dir)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
+	}
+}
+
+func parse(args []string) (flags, error) {
+	f := flags{}
+	set := flag.NewFlagSet("demo", flag.ContinueOnError)
+	bin := "bin"
+	if self, err := os.Executable(); err == nil {
+		bin = filepath.Dir(self)
+	}
+	set.StringVar(&f.coredns, "coredns", filepath.Join(bin, "coredns"), "the coredns to run")
+	set.StringVar(&f.syncer, "syncer", filepath.Join(bin, "federation-syncer"), "the federation-syncer to run")
+	set.StringVar(&f.testcluster, "testcluster", "", "the testcluster to run (default: built, or taken from the cache)")
+	set.StringVar(&f.deploy, "deploy", "deploy", "folder with member-rbac.yaml and coredns-rbac.yaml")
+	set.BoolVar(&f.keep, "keep", false, "keep the folder with logs, configuration and the zone")
+	set.Usage = func() {
+		fmt.Fprint(os.Stderr, usage)
+		set.PrintDefaults()
+	}
+	if err := set.Parse(args); err != nil {
+		return f, err
+	}
+	if set.NArg() > 0 {
+		err := fmt.Errorf("unexpected argument %q (demo --help)", set.Arg(0))
+		fmt.Fprintln(os.Stderr, err)
+		return f, err
+	}
+	return f, nil
+}
+
+func run(ctx context.Context, f flags, dir string) (err error) {
+	keep := f.keep
+	defer func() {
+		if keep {
+			fmt.Println("\nkept:", dir)
+		} else {
+			err = errors.Join(err, os.RemoveAll(dir))
+		}
+	}()
+	w, err := scenario.New(scenario.Options{Dir: dir, CoreDNS: f.coredns, Syncer: f.syncer, Testcluster: f.testcluster, Deploy: f.deploy})
+	if err != nil {
+		return err
+	}
+	out := int(os.Stdout.Fd())
+	terminal := term.IsTerminal(out) && term.IsTerminal(int(os.Stdin.Fd()))
+	console := &scenario.Console{W: os.Stdout, Color: term.IsTerminal(out) && os.Getenv("NO_COLOR") == ""}
+	err = scenario.Run(ctx, w, console, scenario.Steps())
+	var failed *scenario.StepError
+	switch {
+	case errors.As(err, &failed):
+		keep = true
+	case err == nil && terminal && os.Getenv("ONCE") == "":
+		stayUp(ctx, cmp.Or(os.Getenv("DEMO_SHELL"), "bin/demo-shell"))
+	case err == nil:
+		fmt.Println("\nevery step came true")
+	}
+	interrupted := errors.Is(err, context.Canceled)
+	if interrupted {
+		err = errors.New("interrupted")
+	}
+	if stopErr := w.Stop(); !interrupted { // a program that was just starting may not end well
+		err = errors.Join(err, stopErr)
+	}
+	return err
+}
+
+// stayUp says what can be tried, and waits for Ctrl-C.
+func stayUp(ctx context.Context, shell string) {
+	fmt.Printf(`
+Everything is up. In another terminal:
+
+  %[1]s gce-us-central1            a shell as in a pod of that cluster
+    getent ahosts %[2]s
+    dig %[2]s.svc.cluster.local
+    kubectl -n %[3]s get pods,services,endpointslices
+    kubectl -n %[3]s scale deployment %[4]s --replicas 0    # and ask again
+  %[1]s                            a shell as a client outside
+    dig %[2]s.svc.us-central1.%[5]s
+    dig axfr %[5]s
+    curl http://%[2]s.svc.%[5]s/
+  %[1]s status --services          what the syncer knows, publishes and holds
+
+Ctrl-C ends it.
+`, shell, scenario.Name, scenario.Namespace, scenario.Service, scenario.Domain)
+	<-ctx.Done()
+	fmt.Println("\nending")
+}

@@ -1,0 +1,93 @@
+package scenario
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+const (
+	authorityName = "ns." + Domain + "."
+	tsigName      = "syncer."
+	tsigSecret    = "d2Fsay10aHJvdWdoIGtleSwgbm90IGEgc2VjcmV0ISE="
+)
+
+// A name that does not exist is remembered for 5 s: a federation's zone has a
+// low minimum.
+const authorityZone = `$ORIGIN ` + Domain + `.
+@    60 IN SOA ` + authorityName + ` hostmaster.` + Domain + `. 1 3600 600 86400 5
+@    60 IN NS  ` + authorityName + `
+ns   60 IN A   ` + Authority + `
+`
+
+// The second block is the rest of the Internet, in which there is nothing.
+const authorityCorefile = `%[1]s:53 {
+	bind %[2]s
+	errors
+	tsig {
+		secret %[3]s %[4]s
+		require_opcode UPDATE
+	}
+	transfer {
+		to *
+	}
+	dynupdate {
+		file %[5]q
+		database %[6]q
+		allow %[3]s * A AAAA CNAME TXT ANY
+	}
+}
+.:53 {
+	bind %[2]s
+	errors
+	template ANY ANY {
+		rcode NXDOMAIN
+	}
+}
+`
+
+// startAuthority starts the DNS server of Domain: our own coredns with a zone
+// that takes updates and keeps them in a database.
+func (w *World) startAuthority(ctx context.Context) error {
+	zone, corefile := w.path("dns", "zone"), w.path("dns", "Corefile")
+	if err := os.WriteFile(zone, []byte(authorityZone), 0o644); err != nil {
+		return err
+	}
+	text := fmt.Sprintf(authorityCorefile, Domain, Authority, tsigName, tsigSecret, zone, w.path("dns", "zone.db"))
+	if err := os.WriteFile(corefile, []byte(text), 0o644); err != nil {
+		return err
+	}
+	p, err := startProcess("the DNS server of "+Domain, w.logFile("authority"), w.env(), w.opt.CoreDNS, "-conf", corefile)
+	if err != nil {
+		return err
+	}
+	w.mu.Lock()
+	w.authority = p
+	w.mu.Unlock()
+	return poll(ctx, p.name, func() error {
+		if err := p.ended(); err != nil {
+			return err
+		}
+		r, err := Ask(ctx, Authority, Domain+".", dns.TypeSOA)
+		if err == nil && (r.Rcode != dns.RcodeSuccess || len(r.Answer) != 1) {
+			err = fmt.Errorf("it answers %s", dns.RcodeToString[r.Rcode])
+		}
+		return err
+	})
+}
+
+// Ask sends one question to port 53 of a server, as a stub resolver does.
+func Ask(ctx context.Context, server, name string, typ uint16) (*dns.Msg, error) {
+	m := new(dns.Msg).SetQuestion(name, typ)
+	m.SetEdns0(1232, false)
+	c := &dns.Client{Timeout: 2 * time.Second}
+	r, _, err := c.ExchangeContext(ctx, m, net.JoinHostPort(server, "53"))
+	if err != nil {
+		return nil, fmt.Errorf("%s %s at %s: %w", name, dns.TypeToString[typ], server, err)
+	}
+	return r, nil
+}

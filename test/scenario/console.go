@@ -1,0 +1,74 @@
+package scenario
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// Console shows the walk-through as text.
+type Console struct {
+	W io.Writer
+	// Color makes headings and results stand out; for terminals only.
+	Color bool
+}
+
+// Begin implements Reporter.
+func (c *Console) Begin(number, total int, s Step) {
+	fmt.Fprintf(c.W, "\n%s\n", c.paint("1", fmt.Sprintf("[%d/%d] %s", number, total, s.Name)))
+	for i, line := range s.Does {
+		c.line("do", i, line)
+	}
+}
+
+// Seen implements Reporter.
+func (c *Console) Seen(check Check, seen string) {
+	c.line("expect", 0, check.Expect)
+	lines := strings.Split(strings.TrimRight(seen, "\n"), "\n")
+	switch {
+	case check.Long:
+		c.line("seen", 0, lines[0])
+		for _, l := range lines[1:] {
+			c.line("seen", 1, l)
+		}
+	case check.Hold > 0:
+		c.line("seen", 0, fmt.Sprintf("yes, for %s", check.Hold))
+	default:
+		c.line("seen", 0, inOneLine(lines))
+	}
+}
+
+// inOneLine joins lines that end alike: "a x", "b x" is "a, b x".
+func inOneLine(lines []string) string {
+	var parts []string
+	for i, l := range lines {
+		head, rest, _ := strings.Cut(l, " ")
+		if i+1 < len(lines) && strings.HasSuffix(lines[i+1], " "+rest) && rest != "" {
+			parts = append(parts, head)
+			continue
+		}
+		parts = append(parts, l)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// Done implements Reporter.
+func (c *Console) Done(took time.Duration) {
+	fmt.Fprintf(c.W, "  %s %.1f s\n", c.paint("32", "ok    "), took.Seconds())
+}
+
+// line writes one line of a part; only the first has the part's name.
+func (c *Console) line(part string, i int, text string) {
+	if i > 0 {
+		part = ""
+	}
+	fmt.Fprintf(c.W, "  %s %s\n", c.paint("2", fmt.Sprintf("%-6s", part)), text)
+}
+
+func (c *Console) paint(code, text string) string {
+	if !c.Color {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}

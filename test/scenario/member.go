@@ -1,0 +1,182 @@
+package scenario
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/federation-dns/federation/test/cutproxy"
+	"github.com/federation-dns/federation/test/kube"
+)
+
+// Member is a running cluster of the World: its API server, the link of the
+// syncer to it, and its CoreDNS.
+type Member struct {
+	*Place
+	// Cluster is the API server with its simulated machines.
+	Cluster *kube.Cluster
+	// Link is the syncer's way to the API server, which can be cut.
+	Link *cutproxy.Proxy
+
+	world   *World
+	coredns *process
+}
+
+// The ServiceAccounts of deploy/member-rbac.yaml and deploy/coredns-rbac.yaml.
+const (
+	syncerNamespace, syncerAccount   = "federation-system", "federation-syncer"
+	coreDNSNamespace, coreDNSAccount = "kube-system", "coredns"
+)
+
+// memberCorefile is the Corefile of a cluster: the usual one, and the lines of
+// the federation plugin. The upstream of these clusters is the DNS server of
+// Domain.
+const memberCorefile = `.:53 {
+	bind %[1]s
+	errors
+	health %[1]s:8080
+	ready %[1]s:8181
+	prometheus %[1]s:9153
+	federation cluster.local {
+		` + FederationName + ` ` + Domain + `
+	}
+	kubernetes cluster.local in-addr.arpa ip6.arpa {
+		kubeconfig %[2]q
+		pods insecure
+		fallthrough in-addr.arpa ip6.arpa
+	}
+	forward . ` + Authority + `
+}
+`
+
+func (m *Member) start(ctx context.Context) error {
+	w := m.world
+	var err error
+	m.Cluster, err = kube.Start(ctx, kube.Options{
+		Name: m.Name, Dir: w.path("c", m.Name), Region: m.Region, Zones: []string{m.Zone}, Nodes: 2,
+		PodCIDRs: m.PodCIDRs, ServiceCIDRs: m.ServiceCIDRs, LBCIDRs: m.LBCIDRs,
+		Binary: w.opt.Testcluster,
+	})
+	if err != nil {
+		return err
+	}
+	if err := os.Symlink(m.Cluster.Kubeconfig(), ViewOf(w.dir, m.Name).Kubeconfig); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	rbac := []string{"apply", "-f", filepath.Join(w.opt.Deploy, "member-rbac.yaml"), "-f", filepath.Join(w.opt.Deploy, "coredns-rbac.yaml")}
+	if _, err := m.Kubectl(ctx, "", rbac...); err != nil {
+		return err
+	}
+	if _, err := m.Kubectl(ctx, "apiVersion: v1\nkind: Namespace\nmetadata: {name: "+Namespace+"}\n", "apply", "-f", "-"); err != nil {
+		return err
+	}
+	target := strings.TrimPrefix(m.Cluster.Server(), "https://")
+	if m.Link, err = cutproxy.New(target); err != nil {
+		return err
+	}
+	if err := m.accountKubeconfig(ctx, syncerNamespace, syncerAccount, "https://"+m.Link.Addr(), m.syncerKubeconfig()); err != nil {
+		return err
+	}
+	return m.startCoreDNS(ctx)
+}
+
+func (m *Member) startCoreDNS(ctx context.Context) error {
+	w := m.world
+	kubeconfig, corefile := w.path("c", m.Name+".coredns.kubeconfig"), w.path("c", m.Name+".Corefile")
+	if err := m.accountKubeconfig(ctx, coreDNSNamespace, coreDNSAccount, m.Cluster.Server(), kubeconfig); err != nil {
+		return err
+	}
+	if err := os.WriteFile(corefile, fmt.Appendf(nil, memberCorefile, m.DNS, kubeconfig), 0o644); err != nil {
+		return err
+	}
+	search := "search " + Namespace + ".svc.cluster.local svc.cluster.local cluster.local"
+	if err := w.writeResolv(m.Name, m.DNS.String(), search, "options ndots:5"); err != nil {
+		return err
+	}
+	// The name of the Node comes to a pod by the downward API.
+	env := append(w.env(), "NODE_NAME="+m.Name+"-node-1")
+	var err error
+	m.coredns, err = startProcess("CoreDNS of "+m.Name, w.logFile("coredns-"+m.Name), env, w.opt.CoreDNS, "-conf", corefile)
+	if err != nil {
+		return err
+	}
+	return poll(ctx, m.coredns.name+" to be ready", func() error {
+		if err := m.coredns.ended(); err != nil {
+			return err
+		}
+		return healthy(ctx, "http://"+m.DNS.String()+":8181/ready")
+	})
+}
+
+func (m *Member) stop() error {
+	err := m.coredns.stop(10 * time.Second)
+	if m.Link != nil {
+		err = errors.Join(err, m.Link.Close())
+	}
+	if m.Cluster != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		err = errors.Join(err, m.Cluster.Stop(ctx))
+	}
+	return err
+}
+
+// Cut makes packets between the syncer and the API server vanish.
+func (m *Member) Cut() { m.Link.Set(cutproxy.Blackhole) }
+
+// Heal ends the cut.
+func (m *Member) Heal() { m.Link.Set(cutproxy.Pass) }
+
+// Kubectl runs kubectl as the cluster's administrator.
+func (m *Member) Kubectl(ctx context.Context, stdin string, args ...string) (string, error) {
+	return m.Cluster.Kubectl(ctx, stdin, args...)
+}
+
+func (m *Member) syncerKubeconfig() string { return m.world.path("syncer", m.Name+".kubeconfig") }
+
+// accountKubeconfig writes a kubeconfig with a token of a ServiceAccount and
+// nothing else.
+func (m *Member) accountKubeconfig(ctx context.Context, namespace, account, server, path string) error {
+	token, err := m.Kubectl(ctx, "", "create", "token", "--namespace", namespace, account, "--duration", "24h")
+	if err != nil {
+		return err
+	}
+	config := clientcmdapi.NewConfig()
+	config.Clusters[m.Name] = &clientcmdapi.Cluster{Server: server, CertificateAuthorityData: m.Cluster.Config().CAData}
+	config.AuthInfos[account] = &clientcmdapi.AuthInfo{Token: strings.TrimSpace(token)}
+	config.Contexts[m.Name] = &clientcmdapi.Context{Cluster: m.Name, AuthInfo: account}
+	config.CurrentContext = m.Name
+	return clientcmd.WriteToFile(*config, path)
+}
+
+// ingress returns the addresses in the Service's status.
+func (m *Member) ingress(ctx context.Context) (string, error) {
+	out, err := m.Kubectl(ctx, "", "get", "service", Service, "--namespace", Namespace,
+		"-o", "jsonpath={.status.loadBalancer.ingress[*].ip}")
+	return strings.TrimSpace(out), err
+}
+
+// healthy asks a health or readiness URL, which must answer 200.
+func healthy(ctx context.Context, url string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	res, err := (&http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s", url, res.Status)
+	}
+	return nil
+}

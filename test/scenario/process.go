@@ -1,0 +1,135 @@
+package scenario
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// EnvDir is the variable that every child process has in its environment; it
+// holds the folder of the World, by which a running World can be found.
+const EnvDir = "FEDERATION_DNS_WORLD"
+
+// process is a child process whose output goes to a log file.
+type process struct {
+	name string
+	cmd  *exec.Cmd
+	done chan struct{} // closed when it has ended
+	err  error         // how it ended, once done is closed
+}
+
+// startProcess starts a program. What it writes is added to the log file.
+func startProcess(name, log string, env []string, program string, args ...string) (*process, error) {
+	f, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() // the child has its own
+	cmd := exec.Command(program, args...)
+	cmd.Stdout, cmd.Stderr = f, f
+	cmd.Env = append(os.Environ(), env...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for us: we end the children in order
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("starting %s: %w", name, err)
+	}
+	p := &process{name: name, cmd: cmd, done: make(chan struct{})}
+	go func() {
+		p.err = cmd.Wait()
+		close(p.done)
+	}()
+	return p, nil
+}
+
+// ended says how the process ended, or nil while it runs.
+func (p *process) ended() error {
+	select {
+	case <-p.done:
+		if p.err == nil {
+			return fmt.Errorf("%s has ended by itself", p.name)
+		}
+		return fmt.Errorf("%s has ended by itself: %w", p.name, p.err)
+	default:
+		return nil
+	}
+}
+
+// stop ends the process with SIGTERM, and with SIGKILL if it has not ended
+// after grace.
+func (p *process) stop(grace time.Duration) error {
+	if p == nil {
+		return nil
+	}
+	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+	select {
+	case <-p.done:
+	case <-time.After(grace):
+		p.kill()
+		return fmt.Errorf("%s did not end within %s of SIGTERM", p.name, grace)
+	}
+	if status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() && status.Signal() != syscall.SIGTERM {
+		return fmt.Errorf("%s ended by %s", p.name, status.Signal())
+	}
+	return nil
+}
+
+// kill ends the process at once and waits for its end.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill() // it may have ended
+	<-p.done
+}
+
+// command runs a program to its end and returns its standard output; an error
+// has what it wrote to standard error.
+func command(ctx context.Context, env []string, stdin, program string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Env = append(os.Environ(), env...)
+	cmd.Stdin = strings.NewReader(stdin)
+	return output(cmd, strings.Join(append([]string{filepath.Base(program)}, args...), " "))
+}
+
+func output(cmd *exec.Cmd, what string) (string, error) {
+	cmd.WaitDelay = time.Second
+	out, err := cmd.Output()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return string(out), fmt.Errorf("%s: %w: %s", what, err, strings.TrimSpace(string(exit.Stderr)))
+	}
+	if err != nil {
+		return string(out), fmt.Errorf("%s: %w", what, err)
+	}
+	return string(out), nil
+}
+
+// poll calls f until it gives no error or ctx has ended.
+func poll(ctx context.Context, what string, f func() error) error {
+	for {
+		err := f()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for %s: %w", what, err)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// tail is the last n lines of a file.
+func tail(path string, n int) string {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
+	}
+	lines := slices.DeleteFunc(slices.Collect(strings.Lines(string(data))), func(line string) bool {
+		return strings.Contains(line, "plugin/transfer: Outgoing transfer")
+	})
+	return strings.TrimRight(strings.Join(lines[max(0, len(lines)-n):], ""), "\n")
+}

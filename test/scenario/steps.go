@@ -1,0 +1,278 @@
+package scenario
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+//go:embed manifests/*.yaml
+var manifests embed.FS
+
+func manifest(name string) string {
+	text, err := manifests.ReadFile("manifests/" + name)
+	if err != nil {
+		panic(err) // embedded: a wrong name is a mistake in the program
+	}
+	return string(text)
+}
+
+const (
+	asia    = "gce-asia-east1"
+	europe  = "gce-europe-west1"
+	central = "gce-us-central1"
+	east    = "gce-us-east1"
+)
+
+// Steps is the whole walk-through.
+func Steps() []Step {
+	steps := []Step{Begin(), ListClusters(), CreateServices()}
+	steps = append(steps, StartBackends()...)
+	return append(steps, ResolveEverywhere(), KillCentral(), KillAsiaAndEast(), KillEurope(), BringBack(), CutAsia(), HealAsia())
+}
+
+// Begin starts everything that the walk-through needs.
+func Begin() Step {
+	return Step{
+		Name: "Start four clusters, their CoreDNS, the DNS server of " + Domain + " and the syncer",
+		Does: []string{
+			"four API servers with simulated machines and cloud load balancers, a CoreDNS with the federation plugin in each cluster",
+			"a DNS server for " + Domain + " at " + Authority + " that takes signed updates; federation-syncer for all of them",
+		},
+		Do:    func(ctx context.Context, w *World) error { return w.Start(ctx) },
+		Limit: 3 * time.Minute, // a slow machine starts slowly
+	}
+}
+
+// ListClusters looks at the members.
+func ListClusters() Step {
+	return Step{
+		Name: "List the clusters of the federation",
+		Does: []string{"federation-syncer status"},
+		Expect: []Check{statusIs("four members, all present, each in its place",
+			"MEMBER STATUS VERSION REGION ZONES SHARDS HEALTHY",
+			"gce-asia-east1 present v1.37.2 asia-east1 asia-east1-b 0 0",
+			"gce-europe-west1 present v1.37.2 europe-west1 europe-west1-b 0 0",
+			"gce-us-central1 present v1.37.2 us-central1 us-central1-b 0 0",
+			"gce-us-east1 present v1.37.2 us-east1 us-east1-b 0 0",
+		)},
+	}
+}
+
+// CreateServices creates the Service in each cluster, with no backends yet.
+func CreateServices() Step {
+	return Step{
+		Name: "Create the Service " + Service + " in each cluster, without backends",
+		Does: []string{"kubectl apply -f service.yaml, in each cluster: type LoadBalancer, dual-stack,", "label federation-dns.io/federation: " + FederationName},
+		Do: func(ctx context.Context, w *World) error {
+			return w.each(ctx, nil, func(ctx context.Context, m *Member) error {
+				fill := strings.NewReplacer("CLUSTERIPV6", m.ClusterIPs[1].String(), "CLUSTERIP", m.ClusterIPs[0].String())
+				_, err := m.Kubectl(ctx, fill.Replace(manifest("service.yaml")), "apply", "-f", "-")
+				return err
+			})
+		},
+		Expect: append([]Check{
+			{
+				Expect: "each cloud gives the Service its addresses", Long: true,
+				Want: "gce-asia-east1 203.0.113.17 2001:db8:0:1::1\ngce-europe-west1 203.0.113.33 2001:db8:0:2::1\n" +
+					"gce-us-central1 203.0.113.49 2001:db8:0:3::1\ngce-us-east1 203.0.113.65 2001:db8:0:4::1",
+				See: func(ctx context.Context, w *World) (string, error) { return w.ingresses(ctx) },
+			},
+			statusIs("the syncer knows a shard in each cluster, none healthy",
+				"MEMBER STATUS VERSION REGION ZONES SHARDS HEALTHY",
+				"gce-asia-east1 present v1.37.2 asia-east1 asia-east1-b 1 0",
+				"gce-europe-west1 present v1.37.2 europe-west1 europe-west1-b 1 0",
+				"gce-us-central1 present v1.37.2 us-central1 us-central1-b 1 0",
+				"gce-us-east1 present v1.37.2 us-east1 us-east1-b 1 0",
+			),
+			recordsStay("no address is published: there is no ready endpoint anywhere", "none", 2*time.Second),
+		}, nobodyGets(asia, europe, central, east)...),
+	}
+}
+
+// StartBackends starts the backends, one cluster after the other.
+func StartBackends() []Step {
+	start := func(cluster, expect, table string) Step {
+		return Step{
+			Name:   "Start the backends in " + cluster,
+			Table:  table,
+			Does:   []string{"kubectl apply -f deployment.yaml, in " + cluster + ": two pods with a readiness probe"},
+			Do:     func(ctx context.Context, w *World) error { return w.Member(cluster).deploy(ctx) },
+			Expect: append([]Check{records(expect, table)}, podsGetClusterIP(cluster)...),
+		}
+	}
+	last := start(europe, "every level has the addresses of its shards", "all")
+	return []Step{
+		start(central, "the addresses of us-central1 stand at its levels and globally; all other levels lead up", "central"),
+		start(east, "us-east1 joins, at its levels and globally", "central-east"),
+		start(asia, "asia-east1 joins; only the levels of europe-west1 lead up, as no shard is healthy there", "without-europe"),
+		last,
+	}
+}
+
+// ResolveEverywhere asks from everywhere while all shards are healthy.
+func ResolveEverywhere() Step {
+	d := "." + Domain
+	return Step{
+		Name: "Resolve " + Name + " from a pod of each cluster, and the records from outside",
+		Does: []string{
+			"getent ahosts " + Name + " with a pod's resolv.conf; an HTTP request to each published address",
+			"(a ClusterIP does not route here: there is no kube-proxy, so no request is made to it)",
+		},
+		Expect: append(podsGetClusterIP(asia, europe, central, east),
+			outsideGets(Name+".svc."+Domain, asia, europe, central, east),
+			outsideGets(Name+".svc.europe-west1"+d, europe),
+			outsideGets(Name+".svc.us-east1-b"+d, east),
+		),
+	}
+}
+
+// KillCentral kills the backends of one cluster.
+func KillCentral() Step {
+	levels := Name + ".svc."
+	return Step{
+		Name:  "Kill the backends in " + central,
+		Does:  []string{"testcluster backends kill -n " + Namespace + " -l app=" + Service + ", in " + central},
+		Table: "without-central",
+		Do:    func(ctx context.Context, w *World) error { return w.killBackends(ctx, central) },
+		Expect: append([]Check{
+			records("the levels of us-central1 lead up, its addresses are gone from global", "without-central"),
+			podsGet(central, asia, europe, east),
+			chain(central,
+				";; status: NOERROR",
+				Name+".svc.cluster.local. 5 IN CNAME "+levels+"us-central1-b."+Domain+".",
+				levels+"us-central1-b."+Domain+". 180 IN CNAME "+levels+"us-central1."+Domain+".",
+				levels+"us-central1."+Domain+". 180 IN CNAME "+levels+Domain+".",
+				levels+Domain+". 180 IN A 203.0.113.17",
+				levels+Domain+". 180 IN A 203.0.113.33",
+				levels+Domain+". 180 IN A 203.0.113.65",
+			),
+		}, podsGetClusterIP(asia, europe, east)...),
+	}
+}
+
+// KillAsiaAndEast kills the backends of two more clusters.
+func KillAsiaAndEast() Step {
+	return Step{
+		Name:  "Kill the backends in " + asia + " and " + east + " too",
+		Does:  []string{"testcluster backends kill, in both"},
+		Table: "europe",
+		Do:    func(ctx context.Context, w *World) error { return w.killBackends(ctx, asia, east) },
+		Expect: append([]Check{
+			records("only europe-west1 is left", "europe"),
+			podsGet(asia, europe), podsGet(central, europe), podsGet(east, europe),
+		}, podsGetClusterIP(europe)...),
+	}
+}
+
+// KillEurope kills the last backends there are.
+func KillEurope() Step {
+	return Step{
+		Name:  "Kill the last backends, in " + europe,
+		Does:  []string{"testcluster backends kill, in " + europe + " (emptyGrace is 5 s here, 30 s by default)"},
+		Table: "gone",
+		Do:    func(ctx context.Context, w *World) error { return w.killBackends(ctx, europe) },
+		Expect: append([]Check{
+			recordsStay("the last addresses stay for emptyGrace: all records are as before", "europe", 4500*time.Millisecond),
+			records("then the global name is gone; the levels keep their CNAMEs", "gone"),
+		}, nobodyGets(asia, europe, central, east)...),
+	}
+}
+
+// BringBack starts all backends again.
+func BringBack() Step {
+	return Step{
+		Name:  "Bring all backends back",
+		Does:  []string{"testcluster backends start, in all clusters"},
+		Table: "all",
+		Do: func(ctx context.Context, w *World) error {
+			return w.each(ctx, nil, func(ctx context.Context, m *Member) error {
+				return m.Cluster.StartBackends(ctx, Namespace, "app="+Service)
+			})
+		},
+		Expect: append([]Check{records("every level has its addresses again", "all")}, podsGetClusterIP(asia, europe, central, east)...),
+	}
+}
+
+// CutAsia cuts the syncer off from a whole cluster.
+func CutAsia() Step {
+	return Step{
+		Name:  "Cut off the cluster " + asia,
+		Does:  []string{"packets between the syncer and this API server vanish (unreachableAfter is 5 s here, 45 s by default)"},
+		Table: "without-asia",
+		Do:    func(_ context.Context, w *World) error { w.Member(asia).Cut(); return nil },
+		Expect: append([]Check{
+			records("its addresses are gone: other clusters have healthy shards", "without-asia"),
+			statusIs("its status says so",
+				"MEMBER STATUS VERSION REGION ZONES SHARDS HEALTHY",
+				"gce-asia-east1 lost v1.37.2 asia-east1 asia-east1-b 1 1",
+				"gce-europe-west1 present v1.37.2 europe-west1 europe-west1-b 1 1",
+				"gce-us-central1 present v1.37.2 us-central1 us-central1-b 1 1",
+				"gce-us-east1 present v1.37.2 us-east1 us-east1-b 1 1",
+			),
+			outsideGets(Name+".svc.asia-east1."+Domain, europe, central, east),
+		}, podsGetClusterIP(asia, europe, central, east)...),
+	}
+}
+
+// HealAsia ends the cut.
+func HealAsia() Step {
+	return Step{
+		Name:  "Heal the cut",
+		Does:  []string{"packets pass again"},
+		Table: "all",
+		Do:    func(_ context.Context, w *World) error { w.Member(asia).Heal(); return nil },
+		Expect: []Check{
+			records("its addresses are back", "all"),
+			outsideGets(Name+".svc.asia-east1."+Domain, asia),
+		},
+	}
+}
+
+// each runs f for the clusters of these names, or all, side by side.
+func (w *World) each(ctx context.Context, names []string, f func(context.Context, *Member) error) error {
+	members := w.members
+	if names != nil {
+		members = nil
+		for _, n := range names {
+			members = append(members, w.Member(n))
+		}
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	for _, m := range members {
+		g.Go(func() error {
+			if err := f(ctx, m); err != nil {
+				return fmt.Errorf("%s: %w", m.Name, err)
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+func (w *World) killBackends(ctx context.Context, clusters ...string) error {
+	return w.each(ctx, clusters, func(ctx context.Context, m *Member) error {
+		return m.Cluster.KillBackends(ctx, Namespace, "app="+Service)
+	})
+}
+
+func (w *World) ingresses(ctx context.Context) (string, error) {
+	var b strings.Builder
+	for _, m := range w.members {
+		addrs, err := m.ingress(ctx)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(&b, "%s %s\n", m.Name, addrs)
+	}
+	return b.String(), nil
+}
+
+func (m *Member) deploy(ctx context.Context) error {
+	_, err := m.Kubectl(ctx, manifest("deployment.yaml"), "apply", "-f", "-")
+	return err
+}

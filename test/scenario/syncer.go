@@ -1,0 +1,171 @@
+package scenario
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"text/template"
+	"time"
+)
+
+// SyncerConfig is what the configuration file of the syncer is made of.
+type SyncerConfig struct {
+	Federations []SyncerFederation
+	Clusters    []SyncerCluster
+}
+
+// SyncerFederation is one federation of the file.
+type SyncerFederation struct {
+	Name string
+	// SecretFile holds the secret of the TSIG key.
+	SecretFile string
+}
+
+// SyncerCluster is one member of the file.
+type SyncerCluster struct{ Name, Kubeconfig string }
+
+// The timers are short here, so that nobody has to wait for them.
+var configTemplate = template.Must(template.New("").Parse(`apiVersion: federation-dns.io/v1alpha1
+kind: SyncerConfiguration
+owner: walk-through
+federations:
+{{- range .Federations}}
+- name: {{.Name}}
+  domain: ` + Domain + `
+  provider:
+    rfc2136:
+      server: ` + Authority + `:53
+      zone: ` + Domain + `
+      tsig: {name: ` + tsigName + `, algorithm: hmac-sha256, secretFile: {{.SecretFile}}}
+{{- end}}
+clusters:
+{{- range .Clusters}}
+- name: {{.Name}}
+  kubeconfig: {path: {{.Kubeconfig}}}
+{{- end}}
+timers: {unreachableAfter: 5s, emptyGrace: 5s, startupTimeout: 10s}
+metrics: {address: "127.0.0.1:9153"}
+admin: {socket: admin.sock}
+log: {level: debug}
+`))
+
+const syncerHTTP = "http://127.0.0.1:9153"
+
+func (w *World) defaultConfig() SyncerConfig {
+	c := SyncerConfig{Federations: []SyncerFederation{{Name: FederationName, SecretFile: w.path("syncer", "tsig")}}}
+	for _, m := range w.members {
+		c.Clusters = append(c.Clusters, SyncerCluster{Name: m.Name, Kubeconfig: m.syncerKubeconfig()})
+	}
+	return c
+}
+
+func (w *World) writeConfig() error {
+	if err := os.WriteFile(w.path("syncer", "tsig"), []byte(tsigSecret+"\n"), 0o600); err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	if err := configTemplate.Execute(&b, w.config); err != nil {
+		return err
+	}
+	return os.WriteFile(w.path("syncer", "config.yaml"), b.Bytes(), 0o644)
+}
+
+// StartSyncer starts the syncer and waits until it is ready: it has taken the
+// claim and has seen every member, or given it up.
+func (w *World) StartSyncer(ctx context.Context) error {
+	if err := w.LaunchSyncer(); err != nil {
+		return err
+	}
+	return poll(ctx, "the syncer to be ready", func() error {
+		if err := w.alive(); err != nil {
+			return err
+		}
+		return healthy(ctx, syncerHTTP+"/readyz")
+	})
+}
+
+// LaunchSyncer starts the syncer and waits for nothing.
+func (w *World) LaunchSyncer() error {
+	if err := w.writeConfig(); err != nil {
+		return err
+	}
+	p, err := startProcess("the syncer", w.logFile("syncer"), w.env(), w.opt.Syncer, "--config", w.path("syncer", "config.yaml"))
+	if err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.syncer = p
+	return nil
+}
+
+// StopSyncer ends the syncer with SIGTERM, which it must obey.
+func (w *World) StopSyncer() error {
+	return w.takeSyncer().stop(10 * time.Second)
+}
+
+// KillSyncer ends the syncer with SIGKILL.
+func (w *World) KillSyncer() {
+	if p := w.takeSyncer(); p != nil {
+		p.kill()
+	}
+}
+
+func (w *World) takeSyncer() *process {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p := w.syncer
+	w.syncer = nil
+	return p
+}
+
+// Reconfigure restarts the syncer with the configuration of the walk-through,
+// changed. It does not wait until the syncer is ready.
+func (w *World) Reconfigure(change func(*SyncerConfig)) error {
+	if err := w.StopSyncer(); err != nil {
+		return err
+	}
+	w.config = w.defaultConfig()
+	change(&w.config)
+	return w.LaunchSyncer()
+}
+
+// Status is what federation-syncer status prints.
+func (w *World) Status(ctx context.Context, flags ...string) (string, error) {
+	args := append([]string{"status", "--socket", AdminSocket(w.dir)}, flags...)
+	return command(ctx, nil, "", w.opt.Syncer, args...)
+}
+
+// SyncerLog is what the syncer has logged so far.
+func (w *World) SyncerLog() (string, error) {
+	data, err := os.ReadFile(w.logFile("syncer"))
+	return string(data), err
+}
+
+// MemberStatus is the table of members of the status: MEMBER STATUS VERSION
+// REGION ZONES SHARDS HEALTHY, without the times.
+func (w *World) MemberStatus(ctx context.Context) (string, error) {
+	out, err := w.Status(ctx)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	for line := range strings.Lines(out) {
+		f := strings.Fields(line)
+		if len(f) >= 7 && (f[0] == "MEMBER" || w.isMember(f[0])) {
+			fmt.Fprintf(&b, "%-17s %-12s %-8s %-13s %-15s %-7s %s\n", f[0], f[1], f[2], f[3], f[4], f[5], f[6])
+		}
+	}
+	return b.String(), nil
+}
+
+func (w *World) isMember(name string) bool {
+	for _, m := range w.members {
+		if m.Name == name {
+			return true
+		}
+	}
+	return false
+}
