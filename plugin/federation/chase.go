@@ -1,0 +1,253 @@
+package federation
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/coredns/coredns/plugin/metrics"
+	"github.com/coredns/coredns/plugin/pkg/cache"
+	"github.com/coredns/coredns/request"
+
+	"github.com/miekg/dns"
+)
+
+// The bounds of a chase (Q8).
+const (
+	chaseTimeout  = 3 * time.Second // for all levels together
+	maxLinks      = 8
+	maxChases     = 1000
+	negativeTTL   = 5 * time.Second
+	negativeSize  = 4096
+	chaseUDPSize  = 1232
+	maxReentrance = 4
+)
+
+// lookuper resolves a name through CoreDNS itself. *upstream.Upstream is one.
+type lookuper interface {
+	Lookup(ctx context.Context, state request.Request, name string, typ uint16) (*dns.Msg, error)
+}
+
+// failure is a chase that has to end in SERVFAIL: an extended error (RFC 8914).
+type failure struct {
+	code uint16
+	text string
+}
+
+// chaser follows CNAMEs through the upstream, so that the answer carries the
+// addresses: stub resolvers do not ask on.
+type chaser struct {
+	upstream lookuper
+	slots    chan struct{}
+	negative *cache.Cache[negative]
+	now      func() time.Time
+}
+
+// negative is an answer without data that is kept for a moment, as the cache
+// plugin keeps no CNAME with NXDOMAIN (Q8c).
+type negative struct {
+	name  string
+	qtype uint16
+	do    bool
+	until time.Time
+	found *found
+}
+
+func newChaser(u lookuper) *chaser {
+	return &chaser{upstream: u, slots: make(chan struct{}, maxChases), negative: cache.New[negative](negativeSize), now: time.Now}
+}
+
+// reentrance counts how often a chase has come back to us.
+type reentrance struct{}
+
+// chase is one question's following, over all levels.
+type chase struct {
+	c      *chaser
+	ctx    context.Context
+	cancel context.CancelFunc
+	state  request.Request
+	depth  int
+	start  time.Time
+	asked  bool
+}
+
+// begin starts the clock for one question; end stops it.
+func (c *chaser) begin(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) *chase {
+	req := new(dns.Msg)
+	req.SetQuestion(r.Question[0].Name, r.Question[0].Qtype)
+	req.CheckingDisabled = r.CheckingDisabled
+	do := false
+	if opt := r.IsEdns0(); opt != nil {
+		do = opt.Do()
+	}
+	req.SetEdns0(chaseUDPSize, do)
+	depth, _ := ctx.Value(reentrance{}).(int)
+	ch := &chase{c: c, state: request.Request{W: w, Req: req}, depth: depth, start: c.now()}
+	ch.ctx, ch.cancel = context.WithTimeout(context.WithValue(ctx, reentrance{}, depth+1), chaseTimeout)
+	return ch
+}
+
+func (ch *chase) end() {
+	ch.cancel()
+	if ch.asked {
+		chaseDuration.WithLabelValues(metrics.WithServer(ch.ctx)).Observe(ch.c.now().Sub(ch.start).Seconds())
+	}
+}
+
+func (ch *chase) qtype() uint16 { return ch.state.Req.Question[0].Qtype }
+func (ch *chase) do() bool      { return ch.state.Req.IsEdns0().Do() }
+
+// follow resolves the target and the chain from there.
+func (ch *chase) follow(target string) (*found, *failure) {
+	if ch.depth >= maxReentrance {
+		return nil, &failure{dns.ExtendedErrorCodeOther, "the records of the federation lead back here"}
+	}
+	key := cache.Hash([]byte(target)) ^ uint64(ch.qtype())<<1
+	if n, ok := ch.c.negative.Get(key); ok {
+		if n.name == target && n.qtype == ch.qtype() && n.do == ch.do() && ch.c.now().Before(n.until) {
+			return n.found, nil
+		}
+	}
+	f, failed := ch.links(target)
+	if failed != nil {
+		return nil, failed
+	}
+	if ttl, ok := negativeFor(f, ch.qtype()); ok {
+		ch.c.negative.Add(key, negative{target, ch.qtype(), ch.do(), ch.c.now().Add(ttl), f})
+	}
+	return f, nil
+}
+
+// negativeFor is how long an answer without data may be kept: by its SOA (RFC
+// 2308, section 5), at most negativeTTL.
+func negativeFor(f *found, qtype uint16) (time.Duration, bool) {
+	if f.truncated || f.hasData(qtype) {
+		return 0, false
+	}
+	for _, rr := range f.ns {
+		if soa, ok := rr.(*dns.SOA); ok {
+			return min(negativeTTL, time.Duration(min(soa.Minttl, soa.Hdr.Ttl))*time.Second), true
+		}
+	}
+	return 0, false
+}
+
+// links asks for the name, and on from where a reply ends in a CNAME.
+func (ch *chase) links(name string) (*found, *failure) {
+	out := &found{}
+	seen := map[string]bool{}
+	for links := 0; ; {
+		reply, failed := ch.lookup(name)
+		if failed != nil {
+			return nil, failed
+		}
+		end, failed := ch.takeReply(out, reply, name, seen, &links)
+		if failed != nil {
+			return nil, failed
+		}
+		if end == "" {
+			return out, nil
+		}
+		name = end
+	}
+}
+
+// takeReply adds what a reply says of the name, and returns the name to ask
+// for next, "" if the chain has ended.
+func (ch *chase) takeReply(out *found, reply *dns.Msg, name string, seen map[string]bool, links *int) (string, *failure) {
+	if reply.Rcode != dns.RcodeSuccess && reply.Rcode != dns.RcodeNameError {
+		return "", &failure{dns.ExtendedErrorCodeNoReachableAuthority, "the servers of the federation's records gave no answer"}
+	}
+	at, data := lower(name), false
+	for {
+		if seen[at] {
+			return "", &failure{dns.ExtendedErrorCodeOther, "the records of the federation lead in a circle"}
+		}
+		seen[at] = true
+		var next string
+		for _, rr := range reply.Answer {
+			h := rr.Header()
+			if !equalFold(h.Name, at) {
+				continue
+			}
+			out.answer = append(out.answer, dns.Copy(rr))
+			if cname, ok := rr.(*dns.CNAME); ok && ch.qtype() != dns.TypeCNAME {
+				next = lower(cname.Target)
+			} else if h.Rrtype != dns.TypeRRSIG {
+				data = true
+			}
+		}
+		if next == "" {
+			break
+		}
+		if *links++; *links > maxLinks {
+			return "", &failure{dns.ExtendedErrorCodeOther, "the chain of the federation's records is too long"}
+		}
+		at = next
+	}
+	out.rcode, out.ns = reply.Rcode, nil
+	out.truncated = out.truncated || reply.Truncated
+	out.recursion = reply.RecursionAvailable
+	if !data {
+		for _, rr := range reply.Ns {
+			out.ns = append(out.ns, dns.Copy(rr))
+		}
+	}
+	ended := data || reply.Rcode == dns.RcodeNameError || reply.Truncated || at == lower(name) || hasSOA(reply.Ns)
+	if ended {
+		return "", nil
+	}
+	delete(seen, at) // it is asked for now
+	return at, nil
+}
+
+func hasSOA(rrs []dns.RR) bool {
+	for _, rr := range rrs {
+		if rr.Header().Rrtype == dns.TypeSOA {
+			return true
+		}
+	}
+	return false
+}
+
+// lookup asks the upstream. A slot is held until it returns, even if we have
+// stopped waiting.
+func (ch *chase) lookup(name string) (*dns.Msg, *failure) {
+	ch.asked = true
+	select {
+	case ch.c.slots <- struct{}{}:
+	default:
+		return nil, &failure{dns.ExtendedErrorCodeOther, "too many lookups at once"}
+	}
+	type result struct {
+		msg *dns.Msg
+		err error
+	}
+	done := make(chan result, 1)
+	state := request.Request{W: ch.state.W, Req: ch.state.Req.Copy()}
+	state.Req.Id = dns.Id()
+	go func() {
+		defer func() { <-ch.c.slots }()
+		msg, err := ch.c.upstream.Lookup(ch.ctx, state, name, ch.qtype())
+		done <- result{msg, err}
+	}()
+	select {
+	case r := <-done:
+		if r.err != nil || r.msg == nil {
+			return nil, &failure{dns.ExtendedErrorCodeNetworkError, "the federation's records could not be looked up"}
+		}
+		return r.msg, nil
+	case <-ch.ctx.Done():
+		return nil, &failure{dns.ExtendedErrorCodeNoReachableAuthority, "the lookup of the federation's records took too long"}
+	}
+}
+
+// inZone reports whether the name lies in one of the zones, all lower case.
+func inZone(name string, zones []string) bool {
+	for _, z := range zones {
+		if name == z || strings.HasSuffix(name, "."+z) || z == "." {
+			return true
+		}
+	}
+	return false
+}

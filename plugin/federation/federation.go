@@ -1,0 +1,92 @@
+// Package federation is the CoreDNS plugin that expands federated names: the
+// name of a Service with the name of a federation behind it is answered with
+// the local shard while that is healthy, and else with a CNAME to the record
+// of the closest level, followed in the same answer.
+//
+// The rules cited as Q3, Q7a and so on are those of the design document.
+package federation
+
+import (
+	"sync/atomic"
+
+	"github.com/coredns/coredns/plugin"
+	"github.com/coredns/coredns/plugin/kubernetes"
+	"github.com/coredns/coredns/plugin/kubernetes/object"
+	clog "github.com/coredns/coredns/plugin/pkg/log"
+
+	core "github.com/federation-dns/federation/federation"
+)
+
+const pluginName = "federation"
+
+var log = clog.NewWithPlugin(pluginName)
+
+// Federation expands the names of federations. It is made by setup; its
+// configuration is not changed afterwards.
+type Federation struct {
+	Next plugin.Handler
+
+	config config
+	zones  []zone
+	feds   []*fed
+	ttl    func() uint32
+
+	indexes  indexes
+	exposed  func(namespace string) bool
+	delegate plugin.Handler         // the kubernetes plugin
+	backend  *kubernetes.Kubernetes // the same, for SOA records
+
+	synced  atomic.Bool
+	place   atomic.Pointer[core.Topology]
+	decided atomic.Bool // the first attempt to learn the topology has ended
+	chaser  *chaser
+
+	stop func()
+}
+
+// indexes are those of the kubernetes plugin's that are read: local health
+// without an API call or a watch of our own (Q10).
+type indexes interface {
+	SvcIndex(key string) []*object.Service
+	EpIndex(key string) []*object.Endpoints
+	GetNamespaceByName(name string) (*object.Namespace, error)
+	HasSynced() bool
+}
+
+// zone is one of the kubernetes plugin's forward zones.
+type zone struct {
+	name   string // "cluster.local."
+	suffix string // ".svc.cluster.local."
+}
+
+// fed is one federation.
+type fed struct {
+	core.Federation
+	topLevel bool // its name is also a public top-level domain (Q4b)
+	// levels are the suffixes of the records, from the closest level to global;
+	// they change with the topology.
+	levels atomic.Pointer[[]string]
+}
+
+// Name implements plugin.Handler.
+func (f *Federation) Name() string { return pluginName }
+
+// Ready implements ready.Readiness: the kubernetes plugin has synced, and the
+// first attempt to learn the topology has ended (Q9).
+func (f *Federation) Ready() bool { return f.isSynced() && f.decided.Load() }
+
+func (f *Federation) isSynced() bool {
+	if f.synced.Load() {
+		return true
+	}
+	if f.indexes == nil || !f.indexes.HasSynced() {
+		return false
+	}
+	f.synced.Store(true)
+	return true
+}
+
+func (f *Federation) namespaceExists(name string) bool {
+	_, err := f.indexes.GetNamespaceByName(name)
+	return err == nil
+}

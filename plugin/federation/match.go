@@ -1,0 +1,152 @@
+package federation
+
+import (
+	"strings"
+
+	"github.com/miekg/dns"
+)
+
+// shape is the form of a name left of the federation's label.
+type shape uint8
+
+const (
+	shapeNone      shape = iota
+	shapeBare            // F.svc.Z
+	shapeNamespace       // N.F.svc.Z
+	shapeService         // S.N.F.svc.Z
+	shapeEndpoint        // endpoint.S.N.F.svc.Z
+	shapePort            // _port._proto.S.N.F.svc.Z
+)
+
+// match is a question that may be ours (Q3).
+type match struct {
+	fed   *fed
+	shape shape
+	zone  string // the zone as it stands in the question
+	local string // the question's name without the federation's label
+	// The rest is lower case. prefix is "" or ends with a dot; key is "S.N", as
+	// the kubernetes plugin's indexes have it.
+	prefix    string
+	key       string
+	namespace string
+}
+
+// matches reports whether the question is one of Q3's, without allocating for
+// those that are not. The message is not changed.
+func (f *Federation) matches(r *dns.Msg, m *match) bool {
+	if r.Opcode != dns.OpcodeQuery || len(r.Question) != 1 {
+		return false
+	}
+	q := &r.Question[0]
+	if q.Qclass != dns.ClassINET || metaType(q.Qtype) {
+		return false
+	}
+	for i := range f.zones {
+		z := &f.zones[i]
+		if hasSuffixFold(q.Name, z.suffix) {
+			left := q.Name[:len(q.Name)-len(z.suffix)]
+			dot := strings.LastIndexByte(left, '.')
+			if fed := f.byLabel(left[dot+1:]); fed != nil {
+				return m.split(fed, q.Name, left, dot, len(z.name))
+			}
+			return false
+		}
+	}
+	return false
+}
+
+// metaType reports types that ask for something else than a name's records.
+func metaType(t uint16) bool {
+	switch t {
+	case dns.TypeAXFR, dns.TypeIXFR, dns.TypeMAILA, dns.TypeMAILB, dns.TypeOPT, dns.TypeTSIG, dns.TypeTKEY, dns.TypeNone:
+		return true
+	}
+	return false
+}
+
+func (f *Federation) byLabel(label string) *fed {
+	for _, fed := range f.feds {
+		if equalFold(label, string(fed.Name)) {
+			return fed
+		}
+	}
+	return nil
+}
+
+// split takes the labels left of the federation's apart; dot is where they
+// end in left, or -1.
+//
+//go:noinline
+func (m *match) split(fed *fed, qname, left string, dot, zoneLen int) bool {
+	m.fed = fed
+	m.zone = qname[len(qname)-zoneLen:]
+	if dot < 0 {
+		m.shape = shapeBare
+		return true
+	}
+	rest := left[:dot]
+	if strings.ContainsAny(rest, `\*`) {
+		return false // no name of Kubernetes has an escape, and wildcards are not expanded
+	}
+	rest = lower(rest)
+	labels := strings.Count(rest, ".") + 1
+	switch {
+	case labels == 1 && rest[0] != '_':
+		m.shape = shapeNamespace
+		m.namespace = rest
+		return true
+	case labels == 2 && rest[0] != '_':
+		m.shape = shapeService
+	case labels == 3 && rest[0] != '_':
+		m.shape = shapeEndpoint
+	case labels == 4 && rest[0] == '_' && rest[strings.IndexByte(rest, '.')+1] == '_':
+		m.shape = shapePort
+	default:
+		return false
+	}
+	at := lastButOneDot(rest)
+	m.prefix, m.key = rest[:at+1], rest[at+1:]
+	m.namespace = m.key[strings.IndexByte(m.key, '.')+1:]
+	m.local = qname[:dot] + qname[len(left):]
+	return true
+}
+
+// lastButOneDot is where the labels before the last two end, or -1.
+func lastButOneDot(s string) int {
+	last := strings.LastIndexByte(s, '.')
+	return strings.LastIndexByte(s[:last], '.')
+}
+
+// hasSuffixFold reports whether s ends with suffix, which is lower case, in
+// any ASCII case.
+func hasSuffixFold(s, suffix string) bool {
+	return len(s) > len(suffix) && equalFold(s[len(s)-len(suffix):], suffix)
+}
+
+// equalFold compares with a lower-case string in any ASCII case: names have no
+// other (RFC 4343). It goes from the end, where names differ soonest.
+func equalFold(s, lowered string) bool {
+	if len(s) != len(lowered) {
+		return false
+	}
+	for i := len(s) - 1; i >= 0; i-- {
+		c := s[i]
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != lowered[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// lower returns s in ASCII lower case, itself if it is.
+func lower(s string) string {
+	for i := range len(s) {
+		if s[i] >= 'A' && s[i] <= 'Z' {
+			return dns.CanonicalName(s)[:len(s)]
+		}
+	}
+	return s
+}

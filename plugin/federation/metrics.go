@@ -1,0 +1,54 @@
+package federation
+
+import (
+	"context"
+
+	"github.com/coredns/coredns/plugin"
+	"github.com/coredns/coredns/plugin/metadata"
+	"github.com/coredns/coredns/request"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+// The metrics of Q13. No label names a Service.
+var (
+	requestCount = promauto.NewCounterVec(prometheus.CounterOpts{
+		Namespace: plugin.Namespace, Subsystem: pluginName, Name: "requests_total",
+		Help: "Counter of federated names answered, by result: local, cname, nodata, nxdomain, servfail.",
+	}, []string{"server", "federation", "result"})
+	chaseDuration = promauto.NewHistogramVec(prometheus.HistogramOpts{
+		Namespace: plugin.Namespace, Subsystem: pluginName, Name: "chase_duration_seconds",
+		Help:    "Histogram of the time it took to follow a CNAME through the upstream.",
+		Buckets: plugin.TimeBuckets,
+	}, []string{"server"})
+	collisions = promauto.NewGauge(prometheus.GaugeOpts{
+		Namespace: plugin.Namespace, Subsystem: pluginName, Name: "namespace_collisions",
+		Help: "Number of federations that are called like a namespace of this cluster.",
+	})
+)
+
+// outcome is what the metadata functions tell after the question was answered.
+type outcome struct{ federation, result string }
+
+type outcomeKey struct{}
+
+// Metadata implements metadata.Provider: federation/name and
+// federation/result, empty for names that are not ours.
+func (f *Federation) Metadata(ctx context.Context, state request.Request) context.Context {
+	var m match
+	if !f.matches(state.Req, &m) {
+		return ctx
+	}
+	o := &outcome{}
+	ctx = context.WithValue(ctx, outcomeKey{}, o)
+	metadata.SetValueFunc(ctx, "federation/name", func() string { return o.federation })
+	metadata.SetValueFunc(ctx, "federation/result", func() string { return o.result })
+	return ctx
+}
+
+func setResult(ctx context.Context, federation, result string) {
+	if o, ok := ctx.Value(outcomeKey{}).(*outcome); ok {
+		o.federation, o.result = federation, result
+	}
+}

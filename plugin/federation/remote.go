@@ -1,0 +1,161 @@
+package federation
+
+import (
+	"slices"
+
+	"github.com/miekg/dns"
+
+	core "github.com/federation-dns/federation/federation"
+)
+
+// remote answers for a shard that is not healthy: a CNAME to the record of the
+// closest level that this node has, followed in the same answer (Q7, Q8).
+func (a *answerer) remote(s shard) {
+	q := a.r.Question[0]
+	levels := *a.m.fed.levels.Load()
+	if a.f.config.noChase || q.Qtype == dns.TypeCNAME {
+		cname, ok := a.cname(levels[0])
+		if !ok {
+			a.tooLong()
+			return
+		}
+		m := a.reply(dns.RcodeSuccess)
+		m.Answer = []dns.RR{cname}
+		a.write(m, resultCNAME)
+		return
+	}
+	chosen, failure := a.chooseLevel(levels, ownAddresses(s, q.Qtype))
+	if failure != nil {
+		a.servfail(failure.code, failure.text)
+		return
+	}
+	m := a.reply(chosen.found.rcode)
+	m.Answer = append([]dns.RR{chosen.cname}, chosen.found.answer...)
+	m.Ns = chosen.found.ns
+	m.Truncated = chosen.found.truncated
+	m.RecursionAvailable = chosen.found.recursion
+	result := resultCNAME
+	switch {
+	case m.Rcode == dns.RcodeNameError:
+		result = resultNXDomain
+	case !chosen.found.hasData(q.Qtype):
+		result = resultNoData
+	}
+	a.write(m, result)
+}
+
+// cname is the record that leads to the level; false if its target would be
+// longer than a name can be (N6).
+func (a *answerer) cname(suffix string) (*dns.CNAME, bool) {
+	target := a.m.prefix + a.m.key + "." + suffix
+	if core.FQDN(target).WireOctets() > core.MaxNameOctets {
+		return nil, false
+	}
+	return &dns.CNAME{
+		Hdr:    dns.RR_Header{Name: a.r.Question[0].Name, Rrtype: dns.TypeCNAME, Class: dns.ClassINET, Ttl: a.f.ttl()},
+		Target: target,
+	}, true
+}
+
+func (a *answerer) tooLong() {
+	a.servfail(dns.ExtendedErrorCodeOther, "the name of the record would be too long")
+}
+
+// level is the answer by way of one level.
+type level struct {
+	cname *dns.CNAME
+	found *found
+}
+
+// chooseLevel follows the levels up: the first one whose own name exists
+// counts, else the first one asked (Q7b). Addresses of our own Service, which
+// is not healthy, are left out; a level that has none but those leads to the
+// next, and if global has none but those either, the first level's answer
+// stands as it was received (Q8d).
+func (a *answerer) chooseLevel(levels []string, own []string) (level, *failure) {
+	chase := a.f.chaser.begin(a.ctx, a.w, a.r)
+	defer chase.end()
+	var first, owned *level
+	for _, suffix := range levels {
+		cname, ok := a.cname(suffix)
+		if !ok {
+			return level{}, &failure{dns.ExtendedErrorCodeOther, "the name of the record would be too long"}
+		}
+		found, failure := chase.follow(cname.Target)
+		if failure != nil {
+			return level{}, failure
+		}
+		at := &level{cname: cname, found: found}
+		if first == nil {
+			first = at
+		}
+		if owned == nil && found.rcode == dns.RcodeNameError && len(found.answer) == 0 {
+			continue // the level's own name does not exist
+		}
+		kept, dropped := found.without(own)
+		switch {
+		case !dropped:
+			return *at, nil
+		case kept.hasAddresses():
+			return level{cname: cname, found: kept}, nil
+		case owned == nil:
+			owned = at
+		}
+	}
+	if owned != nil {
+		return *owned, nil
+	}
+	return *first, nil
+}
+
+// ownAddresses are the addresses of the local Service's load balancer (Q8d).
+func ownAddresses(s shard, qtype uint16) []string {
+	if s.service == nil || qtype != dns.TypeA && qtype != dns.TypeAAAA {
+		return nil
+	}
+	return s.service.ExternalIPs
+}
+
+// found is where a chase ended. Its records are copies of our own.
+type found struct {
+	rcode     int
+	answer    []dns.RR
+	ns        []dns.RR
+	truncated bool
+	recursion bool
+}
+
+// without returns the answer without the addresses, and whether any was there.
+func (f *found) without(addrs []string) (*found, bool) {
+	if len(addrs) == 0 {
+		return f, false
+	}
+	kept := *f
+	kept.answer = slices.DeleteFunc(slices.Clone(f.answer), func(rr dns.RR) bool {
+		return slices.Contains(addrs, addressOf(rr))
+	})
+	return &kept, len(kept.answer) < len(f.answer)
+}
+
+func (f *found) hasAddresses() bool {
+	return slices.ContainsFunc(f.answer, func(rr dns.RR) bool { return addressOf(rr) != "" })
+}
+
+// hasData reports whether the answer has more than the way to it.
+func (f *found) hasData(qtype uint16) bool {
+	return slices.ContainsFunc(f.answer, func(rr dns.RR) bool {
+		t := rr.Header().Rrtype
+		return t == qtype || qtype == dns.TypeANY && t != dns.TypeCNAME
+	})
+}
+
+// addressOf is the address of an A or AAAA record as text, else "".
+func addressOf(rr dns.RR) string {
+	switch rr := rr.(type) {
+	case *dns.A:
+		return rr.A.String()
+	case *dns.AAAA:
+		return rr.AAAA.String()
+	}
+	return ""
+}

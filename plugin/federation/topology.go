@@ -1,0 +1,200 @@
+package federation
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"github.com/coredns/coredns/plugin/kubernetes/object"
+	api "k8s.io/api/core/v1"
+
+	core "github.com/federation-dns/federation/federation"
+)
+
+// The times of learning the node's topology, off the query path (Q10).
+const (
+	firstAttempt    = 5 * time.Second // after this we are ready without it
+	topologyRetry   = 10 * time.Second
+	topologyRefresh = 10 * time.Minute
+	collisionEvery  = time.Hour
+)
+
+// nodes is where the node's labels come from: the kubernetes plugin's client
+// and its index of addresses.
+type nodes interface {
+	GetNodeByName(ctx context.Context, name string) (*api.Node, error)
+	EpIndexReverse(ip string) []*object.Endpoints
+	HasSynced() bool
+}
+
+// learn finds the topology and keeps it fresh until ctx ends.
+func (f *Federation) learn(ctx context.Context, n nodes) {
+	defer f.decided.Store(true)
+	ready := time.AfterFunc(firstAttempt, func() { f.decided.Store(true) })
+	defer ready.Stop()
+	var last string
+	for {
+		attempt, cancel := context.WithTimeout(ctx, firstAttempt)
+		t, err := nodeTopology(attempt, n)
+		cancel()
+		if ctx.Err() != nil {
+			return
+		}
+		wait := topologyRefresh
+		switch {
+		case err == nil:
+			f.setTopology(t)
+			last = ""
+		case errors.Is(err, errNotSynced):
+			wait = 100 * time.Millisecond
+		default:
+			wait = topologyRetry
+			if err.Error() != last {
+				log.Warningf("topology of this node is not known, names lead to global (or say \"topology REGION [ZONE]\"): %v", err)
+			}
+			last = err.Error()
+		}
+		if !errors.Is(err, errNotSynced) {
+			f.decided.Store(true)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+	}
+}
+
+var errNotSynced = errors.New("the kubernetes plugin has not synced yet")
+
+// nodeTopology reads the labels of the node that we run on.
+func nodeTopology(ctx context.Context, n nodes) (core.Topology, error) {
+	name := os.Getenv("NODE_NAME")
+	if name == "" {
+		if !n.HasSynced() {
+			return core.Topology{}, errNotSynced
+		}
+		if name = nodeOfOurPod(n); name == "" {
+			return core.Topology{}, errors.New("NODE_NAME is not set, and no endpoint of this cluster has an address of ours")
+		}
+	}
+	node, err := n.GetNodeByName(ctx, name)
+	if err != nil {
+		return core.Topology{}, fmt.Errorf("node %q: %w (the ClusterRole needs nodes: get)", name, err)
+	}
+	t := core.Topology{
+		Region: label(node, api.LabelTopologyRegion, api.LabelFailureDomainBetaRegion),
+		Zone:   label(node, api.LabelTopologyZone, api.LabelFailureDomainBetaZone),
+	}
+	if t == (core.Topology{}) {
+		return t, fmt.Errorf("node %q has no valid label %s or %s", name, api.LabelTopologyRegion, api.LabelTopologyZone)
+	}
+	return t, nil
+}
+
+// label is the value of the first label that is there; one that is not a
+// DNS-1123 label is reported and counts as missing (N4).
+func label(node *api.Node, keys ...string) core.Label {
+	for _, key := range keys {
+		value := node.Labels[key]
+		if value == "" {
+			continue
+		}
+		l, err := core.ParseLabel(value)
+		if err != nil {
+			log.Warningf("node %q: label %s: %v", node.Name, key, err)
+			return ""
+		}
+		return l
+	}
+	return ""
+}
+
+// nodeOfOurPod is the node of the endpoint that carries our own address.
+func nodeOfOurPod(n nodes) string {
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return ""
+	}
+	for _, a := range addrs {
+		ipnet, ok := a.(*net.IPNet)
+		if !ok || ipnet.IP.IsLoopback() || ipnet.IP.IsLinkLocalUnicast() {
+			continue
+		}
+		ip := ipnet.IP.String()
+		for _, ep := range n.EpIndexReverse(ip) {
+			for _, subset := range ep.Subsets {
+				for _, addr := range subset.Addresses {
+					if addr.IP == ip && addr.NodeName != "" {
+						return addr.NodeName
+					}
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// setTopology computes the levels of all federations for the place.
+func (f *Federation) setTopology(t core.Topology) {
+	if old := f.place.Load(); old != nil && *old == t {
+		return
+	}
+	f.place.Store(&t)
+	for _, fed := range f.feds {
+		levels := f.levelsOf(fed, t)
+		fed.levels.Store(&levels)
+		log.Infof("federation %q: region %q, topology zone %q: names lead to %q",
+			fed.Name, cmp.Or(string(t.Region), "-"), cmp.Or(string(t.Zone), "-"), levels)
+	}
+}
+
+// levelsOf are the suffixes of the records for a place, the closest first. One
+// that would lie in a zone of the kubernetes plugin would lead back here: it is
+// skipped and reported (N4). Global was checked at start.
+func (f *Federation) levelsOf(fed *fed, t core.Topology) []string {
+	var levels []string
+	for _, name := range fed.Path(t) {
+		suffix := string(fed.Suffix(name))
+		if inZone(suffix, f.config.kubernetesZones) {
+			log.Errorf("federation %q: level %q lies in a zone of the kubernetes plugin and is skipped", fed.Name, suffix)
+			continue
+		}
+		levels = append(levels, suffix)
+	}
+	return levels
+}
+
+// watchCollisions tells of federations that are called like a namespace, at
+// start and at most once an hour (Q4a).
+func (f *Federation) watchCollisions(ctx context.Context) {
+	var told time.Time
+	for wait := 100 * time.Millisecond; ; {
+		if f.isSynced() {
+			wait = time.Minute
+			count := 0
+			for _, fed := range f.feds {
+				if !f.namespaceExists(string(fed.Name)) {
+					continue
+				}
+				count++
+				if time.Since(told) >= collisionEvery {
+					log.Warningf("federation %q is called like a namespace of this cluster: names of Services in that namespace are not expanded", fed.Name)
+				}
+			}
+			if count > 0 && time.Since(told) >= collisionEvery {
+				told = time.Now()
+			}
+			collisions.Set(float64(count))
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+	}
+}
