@@ -1,0 +1,186 @@
+package federation
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/coredns/caddy"
+	"github.com/google/go-cmp/cmp"
+
+	api "k8s.io/api/core/v1"
+	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	core "github.com/federation-dns/federation/federation"
+)
+
+func TestParse(t *testing.T) {
+	ttl := uint32(30)
+	for _, tc := range []struct {
+		rule, directive string
+		want            config
+	}{
+		{"Q1 one line is enough", "federation {\n prod example.com\n}",
+			config{federations: []core.Federation{{Name: "prod", Domain: "example.com."}}}},
+		{"Q1 as written for the old plugin", "federation cluster.local {\n prod Prod.Example.com.\n staging staging.example.com\n upstream /etc/resolv.conf\n}",
+			config{zones: []string{"cluster.local."}, federations: []core.Federation{
+				{Name: "prod", Domain: "prod.example.com."}, {Name: "staging", Domain: "staging.example.com."}}}},
+		{"Q1 every option", "federation {\n prod example.com\n topology Region1 zone1\n naming nested\n ttl 30\n no_chase\n}",
+			config{federations: []core.Federation{{Name: "prod", Domain: "example.com.", Naming: core.Nested}}, naming: core.Nested,
+				topology: &core.Topology{Region: "region1", Zone: "zone1"}, ttl: &ttl, noChase: true}},
+		{"Q1 options with one dotted argument are names", "federation {\n topology a.example.com\n naming b.example.com\n ttl c.example.com\n no_chase d.example.com\n}",
+			config{federations: []core.Federation{
+				{Name: "topology", Domain: "a.example.com."}, {Name: "naming", Domain: "b.example.com."}, {Name: "ttl", Domain: "c.example.com."}}}},
+	} {
+		t.Run(tc.rule, func(t *testing.T) {
+			got, err := parse(caddy.NewTestController("dns", tc.directive))
+			if strings.Contains(tc.directive, "no_chase d") {
+				// An underscore is in no DNS-1123 label: the line is a NAME line, and refused as one.
+				if err == nil || !strings.Contains(err.Error(), `"no_chase"`) {
+					t.Errorf("error %v, want one that names the federation no_chase", err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tc.want, got, cmp.AllowUnexported(config{})); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestParseErrors(t *testing.T) {
+	for _, tc := range []struct{ rule, directive, want string }{
+		{"Q1 no federation", "federation", `at least one line "NAME DOMAIN"`},
+		{"Q1 unknown option", "federation {\n prod example.com\n frobnicate now please\n}", `unknown option "frobnicate"`},
+		{"Q1 duplicate", "federation {\n prod example.com\n PROD example.org\n}", `federation "PROD" stands twice`},
+		{"Q1 twice in a block", "federation {\n a example.com\n}\nfederation {\n b example.com\n}", "plugin can only be used once"},
+		{"N4 svc", "federation {\n svc example.com\n}", `"svc" and "pod" are reserved`},
+		{"N4 name", "federation {\n pr_od example.com\n}", `label "pr_od" is not a DNS-1123 label`},
+		{"N4 domain", "federation {\n prod exa_mple.com\n}", `federation "prod": domain`},
+		{"N4 topology", "federation {\n prod example.com\n topology re_gion\n}", `topology "re_gion": label "re_gion"`},
+		{"Q1 topology without region", "federation {\n prod example.com\n topology\n}", `"topology REGION [ZONE]" is allowed`},
+		{"Q1 naming", "federation {\n prod example.com\n naming deep\n}", `naming "deep": "naming flat" and "naming nested" are allowed`},
+		{"Q1 ttl", "federation {\n prod example.com\n ttl 1h\n}", `ttl "1h": a number of seconds`},
+		{"Q1 no_chase", "federation {\n prod example.com\n no_chase really\n}", `no_chase "really": no argument is allowed`},
+	} {
+		t.Run(tc.rule, func(t *testing.T) {
+			_, err := parse(caddy.NewTestController("dns", tc.directive))
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("error %v, want one with %q", err, tc.want)
+			}
+		})
+	}
+}
+
+func TestAttach(t *testing.T) {
+	attach := func(t *testing.T, k8s, directive string) (*Federation, error) {
+		t.Helper()
+		cfg, err := parse(caddy.NewTestController("dns", directive))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := &Federation{config: cfg}
+		return f, f.attach(stanza(t, newCluster(), k8s))
+	}
+	t.Run("Q1 zones default to the forward zones of the kubernetes plugin", func(t *testing.T) {
+		f, err := attach(t, "kubernetes cluster.local b.local clusterset.local in-addr.arpa ip6.arpa {\n multicluster clusterset.local\n}", "federation {\n prod example.com\n}")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, z := range f.zones {
+			got = append(got, z.name)
+		}
+		if diff := cmp.Diff([]string{"cluster.local.", "b.local."}, got); diff != "" {
+			t.Error(diff)
+		}
+	})
+	for _, tc := range []struct{ rule, k8s, directive, want string }{
+		{"Q1 a zone that the kubernetes plugin does not have", usualKubernetes, "federation other.local {\n prod example.com\n}", `zone "other.local." is not a forward zone`},
+		{"Q1 a reverse zone", "kubernetes cluster.local in-addr.arpa", "federation in-addr.arpa {\n prod example.com\n}", "is not a forward zone"},
+		{"Q1 a multicluster zone", "kubernetes cluster.local clusterset.local {\n multicluster clusterset.local\n}", "federation clusterset.local {\n prod example.com\n}", "is not a forward zone"},
+		{"N4 a domain in a zone of the kubernetes plugin", usualKubernetes, "federation {\n prod fed.cluster.local\n}", "would lead back here"},
+		{"N4 a level in a zone of the kubernetes plugin", "kubernetes region1.example.com", "federation {\n prod example.com\n topology region1\n}", "would lead back here"},
+		{"Q12 noendpoints", "kubernetes cluster.local {\n noendpoints\n}", "federation {\n prod example.com\n}", "noendpoints"},
+	} {
+		t.Run(tc.rule, func(t *testing.T) {
+			if _, err := attach(t, tc.k8s, tc.directive); err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("error %v, want one with %q", err, tc.want)
+			}
+		})
+	}
+	t.Run("Q12 the options of the kubernetes plugin are where we look", func(t *testing.T) {
+		k := stanza(t, newCluster(), usualKubernetes)
+		for _, name := range []string{"initEndpointsCache", "multiclusterZones"} {
+			if !option(k, name).IsValid() {
+				t.Errorf("this version of the kubernetes plugin has no option %q: see Q12", name)
+			}
+		}
+	})
+	t.Run("N4 a level learnt later that would lead back is skipped", func(t *testing.T) {
+		f, err := attach(t, "kubernetes region1.example.com", "federation {\n prod example.com\n}")
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.setTopology(core.Topology{Region: "region1", Zone: "zone1"})
+		want := []string{"prod.svc.zone1.example.com.", "prod.svc.example.com."}
+		if diff := cmp.Diff(want, *f.feds[0].levels.Load()); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestNodeTopology(t *testing.T) {
+	node := func(labels map[string]string) *cluster {
+		c := newCluster()
+		c.nodes["node1"] = &api.Node{ObjectMeta: meta.ObjectMeta{Name: "node1", Labels: labels}}
+		return c
+	}
+	t.Setenv("NODE_NAME", "node1")
+	for _, tc := range []struct {
+		rule   string
+		labels map[string]string
+		want   core.Topology
+		fails  bool
+	}{
+		{"Q10 the usual labels", map[string]string{"topology.kubernetes.io/region": "r", "topology.kubernetes.io/zone": "z", "failure-domain.beta.kubernetes.io/zone": "old"}, core.Topology{Region: "r", Zone: "z"}, false},
+		{"Q10 else the beta labels", map[string]string{"failure-domain.beta.kubernetes.io/region": "r", "failure-domain.beta.kubernetes.io/zone": "z"}, core.Topology{Region: "r", Zone: "z"}, false},
+		{"N4 lower case", map[string]string{"topology.kubernetes.io/region": "Region"}, core.Topology{Region: "region"}, false},
+		{"N4 an invalid label counts as missing", map[string]string{"topology.kubernetes.io/region": "r", "topology.kubernetes.io/zone": "a.b"}, core.Topology{Region: "r"}, false},
+		{"Q10 no labels", nil, core.Topology{}, true},
+	} {
+		t.Run(tc.rule, func(t *testing.T) {
+			got, err := nodeTopology(context.Background(), node(tc.labels))
+			if got != tc.want || (err != nil) != tc.fails {
+				t.Errorf("got %+v, %v", got, err)
+			}
+		})
+	}
+	t.Run("Q9 ready after the first attempt, whatever came of it", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			c := newCluster()
+			f := newPlugin(t, c, nil, usualKubernetes, "federation {\n myfed example.com\n}")
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			if f.Ready() {
+				t.Error("ready before any attempt")
+			}
+			go f.learn(ctx, c)
+			synctest.Wait()
+			if !f.Ready() {
+				t.Error("not ready after an attempt that failed")
+			}
+			c.nodes["node1"] = &api.Node{ObjectMeta: meta.ObjectMeta{Name: "node1", Labels: map[string]string{"topology.kubernetes.io/region": "r"}}}
+			time.Sleep(topologyRetry) // the clock of synctest
+			synctest.Wait()
+			if got := (*f.feds[0].levels.Load())[0]; got != "myfed.svc.r.example.com." {
+				t.Errorf("after a retry names lead to %q", got)
+			}
+		})
+	})
+}
