@@ -10,8 +10,8 @@ import (
 
 // The reasons of this package.
 const (
-	ReasonAddressRefused   federation.Reason = "AddressRefused"   // H3
-	ReasonHostRefused      federation.Reason = "HostRefused"      // H3
+	ReasonAddressRefused   federation.Reason = "AddressRefused"   // H3a, H3b
+	ReasonHostRefused      federation.Reason = "HostRefused"      // H3b, H3c
 	ReasonTooManyAddresses federation.Reason = "TooManyAddresses" // H3d
 	ReasonTooManyServices  federation.Reason = "TooManyServices"  // H3d
 	ReasonNamespaceRefused federation.Reason = "NamespaceRefused" // H3d
@@ -20,7 +20,7 @@ const (
 	ReasonNoSlices         federation.Reason = "NoSlices"         // H1
 	ReasonNoAddress        federation.Reason = "NoAddress"        // H5
 	ReasonHostUnresolved   federation.Reason = "HostUnresolved"   // H4
-	ReasonNotServed        federation.Reason = "NotServed"        // H3d
+	ReasonWatchFailed      federation.Reason = "WatchFailed"      // X7
 )
 
 // MaxAddresses is the most addresses of one shard (H3d).
@@ -70,8 +70,9 @@ func (p Policy) CheckHost(host federation.FQDN, annotated bool) error {
 			return fmt.Errorf("host name %q lies in %q, which would lead back here", host, d)
 		}
 	}
-	if annotated && !slices.ContainsFunc(p.HostSuffixes, host.In) {
-		return fmt.Errorf("host name %q of the annotation %s is outside the member's hostSuffixes", host, AnnotationAddresses)
+	below := func(suffix federation.FQDN) bool { return host != suffix && host.In(suffix) }
+	if annotated && !slices.ContainsFunc(p.HostSuffixes, below) {
+		return fmt.Errorf("host name %q of the annotation %s is not below one of the member's hostSuffixes", host, AnnotationAddresses)
 	}
 	return nil
 }

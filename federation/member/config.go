@@ -2,23 +2,17 @@
 // shards, its topology, and whether it can be reached.
 //
 // It watches Services and EndpointSlices that carry the label
-// federation-dns.io/federation, and Nodes, so that its cost follows the
-// federated Services and not the cluster's size. It decides nothing: what an
-// unreachable member's shards count as is the business of package policy.
+// federation-dns.io/federation, and the metadata of Nodes, so that its cost
+// follows the federated Services and not the cluster's size. It decides
+// nothing: what an unreachable member's shards count as is the business of
+// package policy.
 package member
 
 import (
-	"errors"
-	"fmt"
+	"cmp"
 	"net/netip"
-	"os"
 	"slices"
-	"strings"
 	"time"
-
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/federation-dns/federation/federation"
 )
@@ -29,6 +23,9 @@ const (
 	AnnotationAddresses = "federation-dns.io/addresses"
 	AnnotationTTL       = "federation-dns.io/ttl"
 )
+
+// DefaultUnreachableAfter is X2a's time for a Config that has none.
+const DefaultUnreachableAfter = 45 * time.Second
 
 // Config describes one member.
 type Config struct {
@@ -44,15 +41,17 @@ type Config struct {
 	Policy Policy
 	// Namespaces are those the member may serve; none means all (H3d).
 	Namespaces []string
-	// MaxServices is the most Services it may serve; 0 means no limit (H3d).
+	// MaxServices is the most Services it may serve; 0 means no limit (H3d). The
+	// oldest Services count, so that a new one never takes another's place.
 	MaxServices int
-	// UnreachableAfter sets how often the member is probed (X2a).
+	// UnreachableAfter sets how often the member is probed (X2a); 0 means
+	// DefaultUnreachableAfter.
 	UnreachableAfter time.Duration
 }
 
 // probeTimes are the interval and the time-out of probes (X2a).
 func (c Config) probeTimes() (interval, timeout time.Duration) {
-	interval = min(5*time.Second, c.UnreachableAfter/5)
+	interval = max(min(5*time.Second, cmp.Or(c.UnreachableAfter, DefaultUnreachableAfter)/5), time.Millisecond)
 	return interval, min(3*time.Second, interval)
 }
 
@@ -73,33 +72,4 @@ type Policy struct {
 	// ForbiddenHosts are the domains of the federations and the cluster zones:
 	// a host name in or below them would lead back to us (H3c).
 	ForbiddenHosts []federation.FQDN
-}
-
-// LoadKubeconfig returns the client configuration of a kubeconfig file. With
-// an empty context the file's current context counts. Errors name the file and
-// what it has, never a credential.
-func LoadKubeconfig(path, context string) (*rest.Config, error) {
-	raw, err := clientcmd.LoadFromFile(path)
-	if err != nil {
-		if errors.Is(err, os.ErrNotExist) {
-			return nil, fmt.Errorf("kubeconfig %q does not exist", path)
-		}
-		return nil, fmt.Errorf("kubeconfig %q cannot be read: %w", path, err)
-	}
-	if context != "" && raw.Contexts[context] == nil {
-		names := make([]string, 0, len(raw.Contexts))
-		for name := range raw.Contexts {
-			names = append(names, name)
-		}
-		slices.Sort(names)
-		return nil, fmt.Errorf("kubeconfig %q has no context %q; it has: %s", path, context, strings.Join(names, ", "))
-	}
-	config, err := clientcmd.NewNonInteractiveClientConfig(*raw, context, &clientcmd.ConfigOverrides{}, nil).ClientConfig()
-	if err != nil {
-		return nil, fmt.Errorf("kubeconfig %q is not usable: %w", path, err)
-	}
-	config.UserAgent = "federation-syncer"
-	config.ContentType = runtime.ContentTypeProtobuf
-	config.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
-	return config, nil
 }

@@ -10,10 +10,12 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/federation-dns/federation/federation"
 )
 
+// kind is a kind of objects that is watched.
 type kind int
 
 const (
@@ -25,6 +27,9 @@ const (
 
 func (k kind) String() string { return []string{"services", "endpointslices", "nodes"}[k] }
 
+// objectKey names an object of one kind.
+type objectKey struct{ namespace, name string }
+
 // content is what the watches of one member hold since the last Relist. An
 // event of a watch touches the shard of its Service only.
 type content struct {
@@ -33,83 +38,102 @@ type content struct {
 	hosts  *hosts
 	places *places
 	emit   func(Event)
-	extra  func(*ListEvent) // adds what does not come from the watches
 
-	mu       sync.Mutex
+	mu       sync.Mutex // held while events are sent, which keeps their order
 	services map[federation.ServiceName]service
-	slices   map[string]endpointSlice // by namespace/name
+	misfits  map[federation.ServiceName]string // labels that name no federation
+	slices   map[objectKey]endpointSlice
 	eps      map[federation.ServiceName]endpoints
 	nodes    map[string]nodeLabels
 	over     map[federation.ServiceName]bool // beyond MaxServices
-	topology federation.Member
+
+	reached  chan struct{} // closed when something has been listed
+	identity *identity
 	listed   [kinds]bool
-	complete bool
-	lastSeen [kinds]time.Time
+	complete bool // a ListEvent with all there is was sent
+
+	replacing bool        // a list is being taken in
+	asked     bool        // all host names have been asked for
+	patience  *time.Timer // ends the wait for them; nil before and after it
+	waited    bool        // there was one
+
+	topology federation.Member
+	problems []federation.Problem
+
+	heard    [kinds]time.Time // the last event, bookmark or list
+	failures [kinds]failure
 }
 
-func newContent(ctx context.Context, c Config, h *hosts, p *places, emit func(Event), extra func(*ListEvent)) *content {
+// identity is which cluster it is.
+type identity struct{ uid, version string }
+
+func newContent(ctx context.Context, c Config, h *hosts, p *places, emit func(Event)) *content {
+	now := time.Now()
 	t := &content{
-		ctx: ctx, config: c, hosts: h, places: p, emit: emit, extra: extra,
-		services: map[federation.ServiceName]service{}, slices: map[string]endpointSlice{},
-		eps: map[federation.ServiceName]endpoints{}, nodes: map[string]nodeLabels{}, over: map[federation.ServiceName]bool{},
+		ctx: ctx, config: c, reached: make(chan struct{}), hosts: h, places: p, emit: emit, topology: p.last,
+		services: map[federation.ServiceName]service{}, misfits: map[federation.ServiceName]string{},
+		slices: map[objectKey]endpointSlice{}, eps: map[federation.ServiceName]endpoints{},
+		nodes: map[string]nodeLabels{}, over: map[federation.ServiceName]bool{},
+	}
+	if c.Topology != nil {
+		t.topology = *c.Topology
 	}
 	t.listed[kindNodes] = c.Topology != nil // not watched then
+	for k := range kinds {
+		t.heard[k] = now
+	}
 	return t
 }
 
-// silentSince returns when the watch that has been silent longest was last
-// heard; zero while the lists are not complete.
-func (t *content) silentSince() time.Time {
+// locked runs f with the lock, unless the watches have ended.
+func (t *content) locked(f func()) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.complete {
-		return time.Time{}
+	if err := t.ctx.Err(); err != nil {
+		return err
 	}
-	oldest := t.lastSeen[kindServices]
-	for k := range kinds {
-		if (k != kindNodes || t.config.Topology == nil) && t.lastSeen[k].Before(oldest) {
-			oldest = t.lastSeen[k]
-		}
-	}
-	return oldest
+	f()
+	return nil
 }
 
-// changed is told by the resolver that a shard's host name has a new answer.
-func (t *content) changed(key ShardKey) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.complete {
+// resolvedAnew is told that the host name of a shard has a new answer.
+func (t *content) resolvedAnew(key ShardKey) {
+	if !t.complete {
+		t.finish()
+		return
+	}
+	if s, ok := t.services[key.Service]; ok && s.key == key {
 		t.tell(key.Service)
 	}
 }
 
-// set takes one object in; the lock is not held.
-func (t *content) set(k kind, obj any) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.lastSeen[k] = time.Now()
+// put takes one object in.
+func (t *content) put(obj any) {
 	switch o := obj.(type) {
 	case *corev1.Service:
-		t.setService(o)
+		t.putService(o)
 	case *discoveryv1.EndpointSlice:
-		t.setSlice(o.Namespace+"/"+o.Name, trimSlice(o))
-	case *corev1.Node:
-		t.nodes[o.Name] = trimNode(o)
-		t.tellTopology()
+		t.putSlice(objectKey{o.Namespace, o.Name}, trimSlice(o))
+	case *metav1.PartialObjectMetadata:
+		l := trimLabels(o.Labels)
+		if before, had := t.nodes[o.Name]; !had || before != l {
+			t.nodes[o.Name] = l
+			t.tellTopology()
+		}
 	}
 }
 
-// unset takes one object out.
-func (t *content) unset(k kind, obj any) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.lastSeen[k] = time.Now()
+// drop takes one object out.
+func (t *content) drop(obj any) {
 	switch o := obj.(type) {
 	case *corev1.Service:
-		t.dropService(federation.ServiceName{Namespace: o.Namespace, Name: o.Name})
+		name := federation.ServiceName{Namespace: o.Namespace, Name: o.Name}
+		t.dropService(name)
+		t.misfit(name, "", false)
 	case *discoveryv1.EndpointSlice:
-		t.setSlice(o.Namespace+"/"+o.Name, endpointSlice{})
-	case *corev1.Node:
+		t.putSlice(objectKey{o.Namespace, o.Name}, endpointSlice{})
+	case *metav1.PartialObjectMetadata:
+		t.tellTopology() // notes the time of its labels
 		delete(t.nodes, o.Name)
 		t.tellTopology()
 	}
@@ -117,60 +141,109 @@ func (t *content) unset(k kind, obj any) {
 
 // replace takes a whole list of one kind in; what is not in it is gone.
 func (t *content) replace(k kind, objs []any) {
-	t.mu.Lock()
-	t.complete = false // no event for single objects on the way
+	t.complete, t.asked = false, false
+	t.replacing = true // no event for single objects on the way
 	switch k {
 	case kindServices:
 		clear(t.services)
+		clear(t.misfits)
 	case kindSlices:
 		clear(t.slices)
 		clear(t.eps)
 	case kindNodes:
 		clear(t.nodes)
 	}
-	t.mu.Unlock()
 	for _, o := range objs {
-		t.set(k, o)
+		t.put(o)
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.lastSeen[k] = time.Now()
-	t.listed[k] = true
-	if slices.Contains(t.listed[:], false) {
-		return
+	t.listed[k], t.replacing = true, false
+	select {
+	case <-t.reached:
+	default:
+		close(t.reached)
 	}
-	t.complete = true
-	t.bound()
-	t.tellAll()
+	t.heard[k] = time.Now()
+	if !t.failures[k].watch { // a list does not show that the watch works
+		t.works(k)
+	}
+	t.finish()
+	t.tellTopology()
 }
 
-// tellAll sends the complete content.
-func (t *content) tellAll() {
-	e := ListEvent{Member: t.config.Name, Shards: make(map[ShardKey]Shard, len(t.services))}
+// identified takes in which cluster it is.
+func (t *content) identified(id identity) {
+	t.identity = &id
+	t.finish()
+}
+
+// finish sends the complete content as soon as there is all of it. The first
+// time it waits, while there is patience, for the host names: an address that
+// is published must not be withdrawn because the syncer was started.
+func (t *content) finish() {
+	if t.complete || t.identity == nil || slices.Contains(t.listed[:], false) || t.asked && t.waiting() {
+		return
+	}
+	t.bound()
+	e := ListEvent{
+		Member: t.config.Name, Shards: make(map[ShardKey]Shard, len(t.services)),
+		ClusterUID: t.identity.uid, Version: t.identity.version,
+	}
 	for name := range t.services {
 		if key, shard := t.shardOf(name); shard != nil {
 			e.Shards[key] = *shard
 		}
 	}
-	e.Topology, e.Problems = t.place()
-	t.topology = e.Topology
-	t.extra(&e)
+	for _, user := range t.hosts.users() {
+		if s, ok := t.services[user.Service]; !ok || s.key != user {
+			t.hosts.keep(user, nil)
+		}
+	}
+	t.asked = true
+	if t.waiting() {
+		return
+	}
+	t.complete = true
+	t.topology, t.problems = t.place()
+	e.Topology, e.Problems = t.topology, t.problems
 	t.emit(e)
 }
 
-func (t *content) setService(o *corev1.Service) {
+// waiting reports whether the first complete content has still to wait for the
+// host names. It does so once, for a little longer than a lookup may take.
+func (t *content) waiting() bool {
+	if !t.waited && !t.hosts.settled() {
+		t.waited = true
+		t.patience = time.AfterFunc(hostTimeout+time.Second, func() {
+			_ = t.locked(func() { t.patience = nil; t.finish() })
+		})
+	}
+	if t.patience == nil {
+		return false
+	}
+	if !t.hosts.settled() {
+		return true
+	}
+	t.patience.Stop()
+	t.patience = nil
+	return false
+}
+
+func (t *content) putService(o *corev1.Service) {
 	s := trimService(o)
 	name := s.key.Service
 	before, had := t.services[name]
 	if !slices.Contains(t.config.Federations, s.key.Federation) {
-		t.dropService(name) // un-labelled, or another syncer's
+		t.dropService(name) // not labeled any more, or another syncer's
+		t.misfit(name, string(s.key.Federation), !isFederation(s.key.Federation))
 		return
 	}
+	t.misfit(name, "", false)
 	if had && before.key != s.key {
 		t.dropService(name)
+		had = false
 	}
 	t.services[name] = s
-	if !had {
+	if !had || !before.created.Equal(s.created) {
 		t.bound()
 	}
 	t.tell(name)
@@ -182,15 +255,15 @@ func (t *content) dropService(name federation.ServiceName) {
 		return
 	}
 	delete(t.services, name)
-	t.hosts.release(s.key, nil)
 	if t.complete {
+		t.hosts.keep(s.key, nil)
 		t.emit(ShardEvent{Member: t.config.Name, Key: s.key, Seen: time.Now()})
 	}
 	t.bound()
 }
 
-// setSlice replaces a slice; one that is gone has no service.
-func (t *content) setSlice(key string, s endpointSlice) {
+// putSlice replaces a slice; one that is gone has no service.
+func (t *content) putSlice(key objectKey, s endpointSlice) {
 	before, had := t.slices[key]
 	if had {
 		e := t.eps[before.service]
@@ -221,14 +294,15 @@ func (t *content) setSlice(key string, s endpointSlice) {
 // bound finds the Services beyond MaxServices, the youngest (then by name),
 // and tells those for which that changed (H3d).
 func (t *content) bound() {
-	if t.config.MaxServices == 0 || len(t.services) <= t.config.MaxServices && len(t.over) == 0 {
+	limit := t.config.MaxServices
+	if limit == 0 || len(t.services) <= limit && len(t.over) == 0 {
 		return
 	}
 	names := slices.SortedFunc(maps.Keys(t.services), func(a, b federation.ServiceName) int {
 		return cmp.Or(t.services[a].created.Compare(t.services[b].created), federation.CompareServiceNames(a, b))
 	})
 	over := map[federation.ServiceName]bool{}
-	for _, n := range names[min(len(names), t.config.MaxServices):] {
+	for _, n := range names[min(len(names), limit):] {
 		over[n] = true
 	}
 	before := t.over
@@ -245,51 +319,25 @@ func (t *content) tell(name federation.ServiceName) {
 	if !t.complete {
 		return
 	}
-	s, ok := t.services[name]
-	if !ok {
+	if _, ok := t.services[name]; !ok {
 		return
 	}
-	_, shard := t.shardOf(name)
-	t.emit(ShardEvent{Member: t.config.Name, Key: s.key, Shard: shard, Seen: time.Now()})
+	key, shard := t.shardOf(name)
+	t.emit(ShardEvent{Member: t.config.Name, Key: key, Shard: shard, Seen: time.Now()})
 }
 
 // shardOf makes the shard of a Service; nil if it is being deleted (H5).
 func (t *content) shardOf(name federation.ServiceName) (ShardKey, *Shard) {
 	s := t.services[name]
 	if s.deleting {
+		t.hosts.keep(s.key, nil)
 		return s.key, nil
 	}
 	var used []federation.FQDN
-	shard := t.config.shard(s, t.eps[name], func(h federation.FQDN) resolved {
+	shard := t.config.shard(s, t.eps[name], t.over[name], func(h federation.FQDN) resolved {
 		used = append(used, h)
-		return t.hosts.lookup(h, s.key)
+		return t.hosts.ask(h, s.key)
 	})
-	t.hosts.release(s.key, used)
-	if t.over[name] {
-		shard.Healthy, shard.Reason = false, ReasonTooManyServices
-		shard.Problems = append(shard.Problems, federation.Problem{
-			Member: t.config.Name, Service: name, Reason: ReasonTooManyServices,
-			Detail: "the member has more federated Services than its maxServices",
-		})
-	}
+	t.hosts.keep(s.key, used)
 	return s.key, &shard
-}
-
-func (t *content) place() (federation.Member, []federation.Problem) {
-	if t.config.Topology != nil {
-		return *t.config.Topology, nil
-	}
-	return t.places.topology(t.config.Name, t.nodes, time.Now())
-}
-
-func (t *content) tellTopology() {
-	if !t.complete {
-		return
-	}
-	topology, problems := t.place()
-	if topology.Region == t.topology.Region && slices.Equal(topology.Zones, t.topology.Zones) {
-		return
-	}
-	t.topology = topology
-	t.emit(TopologyEvent{Member: t.config.Name, Topology: topology, Problems: problems})
 }

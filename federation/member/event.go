@@ -27,17 +27,20 @@ type Shard struct {
 	ReadyEndpoints int
 	// Reason says why the shard is not healthy; "" if it is.
 	Reason federation.Reason
-	// Known are all addresses that stand on the Service, ready or not,
-	// publishable or not: by them an address in the records is accounted for
-	// (X1b).
+	// Known are the addresses and host names that stand on the Service, ready
+	// or not: by them an address in the records is accounted for (X1b). Those of
+	// its load balancer count even where they may not be published; those of the
+	// annotation, which whoever may edit the Service can choose, only where they
+	// may. Sorted and without doubles.
 	Known []string
 	// Problems are the values that were refused (H3, X7), by name.
 	Problems []federation.Problem
 }
 
-// ListEvent is the complete content of a member after a fresh LIST of all
-// kinds: what is not in it is gone. It is the first event of content, and
-// comes again after each Relist.
+// ListEvent is the complete content of a member after a fresh LIST: what is
+// not in it is gone. It is the first event with shards, and all kinds have been
+// listed since the start, or since the last Relist. It comes again when a
+// watch had to be listed afresh on the way.
 type ListEvent struct {
 	Member   string
 	Shards   map[ShardKey]Shard
@@ -45,13 +48,15 @@ type ListEvent struct {
 	// ClusterUID is the UID of the namespace kube-system, or "" if it may not
 	// be read.
 	ClusterUID string
-	// Version is the server's version, such as "v1.37.2".
-	Version  string
+	// Version is the server's version, such as "v1.37.2", or "" if it is not
+	// told.
+	Version string
+	// Problems are those that belong to no shard: labels, refused watches.
 	Problems []federation.Problem
 }
 
 // ShardEvent says that one shard changed. Shard is nil if the Service is
-// gone, un-labelled, or has a deletionTimestamp (H5).
+// gone, not labeled any more, or has a deletionTimestamp (H5).
 type ShardEvent struct {
 	Member string
 	Key    ShardKey
@@ -60,15 +65,18 @@ type ShardEvent struct {
 	Seen time.Time
 }
 
-// TopologyEvent says that the region or the topology zones of the member
-// changed (H6).
+// TopologyEvent says that the region, the topology zones (H6), or the problems
+// that belong to no shard have changed. It may come before the first ListEvent,
+// then with the topology that is known, which may be none.
 type TopologyEvent struct {
 	Member   string
 	Topology federation.Member
 	Problems []federation.Problem
 }
 
-// ProbeEvent is the result of one probe (X2a): Err is nil after a 2xx answer.
+// ProbeEvent is the result of one probe (X2a): Err is nil after a 2xx answer,
+// else it names the member and never holds a credential. At is when the probe
+// was sent.
 type ProbeEvent struct {
 	Member string
 	At     time.Time

@@ -22,67 +22,102 @@ const (
 // nodeLabels are the labels of a Node as they stand there.
 type nodeLabels struct{ region, zone string }
 
-func trimNode(n *corev1.Node) nodeLabels {
+func trimLabels(labels map[string]string) nodeLabels {
 	return nodeLabels{
-		region: cmp.Or(n.Labels[corev1.LabelTopologyRegion], n.Labels[corev1.LabelFailureDomainBetaRegion]),
-		zone:   cmp.Or(n.Labels[corev1.LabelTopologyZone], n.Labels[corev1.LabelFailureDomainBetaZone]),
+		region: cmp.Or(labels[corev1.LabelTopologyRegion], labels[corev1.LabelFailureDomainBetaRegion]),
+		zone:   cmp.Or(labels[corev1.LabelTopologyZone], labels[corev1.LabelFailureDomainBetaZone]),
 	}
 }
 
 // places remembers which labels the Nodes of a member have had, and when last.
+// It outlives a Relist.
 type places struct {
 	regions map[federation.Label]time.Time
 	zones   map[federation.Label]time.Time
+	last    federation.Member // what topology returned
 }
 
-func newPlaces() *places {
-	return &places{regions: map[federation.Label]time.Time{}, zones: map[federation.Label]time.Time{}}
+func newPlaces(member string) *places {
+	return &places{
+		regions: map[federation.Label]time.Time{}, zones: map[federation.Label]time.Time{},
+		last: federation.Member{Name: member},
+	}
 }
 
 // topology returns the member's place by its Nodes: the region that most
 // Nodes say (the first by name of equals), and all topology zones. Labels that
-// are not DNS-1123 labels count as missing and are reported (N4). While there
-// are no Nodes, what was known stays for labelKept (H6).
-func (p *places) topology(member string, nodes map[string]nodeLabels, now time.Time) (federation.Member, []federation.Problem) {
+// are not DNS-1123 labels count as missing and are reported (N4). A label
+// stays for labelKept after its last Node (H6).
+func (p *places) topology(nodes map[string]nodeLabels, now time.Time) (federation.Member, []federation.Problem) {
 	var problems []federation.Problem
 	report := func(reason federation.Reason, format string, args ...any) {
-		problems = append(problems, federation.Problem{Member: member, Reason: reason, Detail: fmt.Sprintf(format, args...)})
+		problems = append(problems, federation.Problem{Member: p.last.Name, Reason: reason, Detail: fmt.Sprintf(format, args...)})
 	}
-	count := map[federation.Label]int{}
+	regions, zones := map[federation.Label]int{}, map[federation.Label]int{}
 	for _, name := range slices.Sorted(maps.Keys(nodes)) {
-		for _, l := range []struct {
-			kind, value string
-			into        map[federation.Label]time.Time
-		}{{"region", nodes[name].region, p.regions}, {"topology zone", nodes[name].zone, p.zones}} {
-			if l.value == "" {
-				continue
+		count := func(kind, value string, into map[federation.Label]int) {
+			if value == "" {
+				return
 			}
-			label, err := federation.ParseLabel(l.value)
+			label, err := federation.ParseLabel(value)
 			if err != nil {
-				report(federation.ReasonBadLabel, "node %q: %s: %v", name, l.kind, err)
-				continue
+				report(federation.ReasonBadLabel, "node %q: %s: %v", name, kind, err)
+				return
 			}
-			l.into[label] = now
-			if l.kind == "region" {
-				count[label]++
-			}
+			into[label]++
 		}
+		count("region", nodes[name].region, regions)
+		count("topology zone", nodes[name].zone, zones)
 	}
-	for _, labels := range []map[federation.Label]time.Time{p.regions, p.zones} {
-		maps.DeleteFunc(labels, func(_ federation.Label, last time.Time) bool { return now.Sub(last) >= labelKept })
-	}
-	out := federation.Member{Name: member, Zones: slices.Sorted(maps.Keys(p.zones))}
-	for _, r := range slices.Sorted(maps.Keys(p.regions)) {
-		if out.Region == "" || count[r] > count[out.Region] {
-			out.Region = r
-		}
-	}
-	if len(count) > 1 {
-		report(federation.ReasonLabelConflict, "the nodes say %d regions; %q is used", len(count), out.Region)
+	remember(p.regions, regions, now)
+	remember(p.zones, zones, now)
+
+	out := federation.Member{Name: p.last.Name, Region: p.region(regions), Zones: slices.Sorted(maps.Keys(p.zones))}
+	if len(regions) > 1 {
+		report(federation.ReasonLabelConflict, "the Nodes say %d regions (%s): %q, which most say, is used",
+			len(regions), joinLabels(slices.Sorted(maps.Keys(regions))), out.Region)
 	}
 	if len(out.Zones) > maxZones {
-		report(federation.ReasonTooManyZones, "%d topology zones, the first %d by name are used", len(out.Zones), maxZones)
-		out.Zones = out.Zones[:maxZones]
+		report(federation.ReasonTooManyZones, "%d topology zones, at most %d are used: those that Nodes have now, by name, come first", len(out.Zones), maxZones)
+		slices.SortStableFunc(out.Zones, func(a, b federation.Label) int { return cmp.Compare(min(zones[b], 1), min(zones[a], 1)) })
+		out.Zones = slices.Clone(out.Zones[:maxZones])
+		slices.Sort(out.Zones)
 	}
+	p.last = out
 	return out, problems
+}
+
+// remember notes the labels that Nodes have now, and forgets those that none
+// has had for labelKept.
+func remember(labels map[federation.Label]time.Time, now map[federation.Label]int, at time.Time) {
+	for l := range now {
+		labels[l] = at
+	}
+	maps.DeleteFunc(labels, func(_ federation.Label, last time.Time) bool { return at.Sub(last) >= labelKept })
+}
+
+// region chooses by the Nodes of now; without any it is the one chosen last,
+// as long as that is remembered.
+func (p *places) region(count map[federation.Label]int) federation.Label {
+	var best federation.Label
+	for _, r := range slices.Sorted(maps.Keys(count)) {
+		if best == "" || count[r] > count[best] {
+			best = r
+		}
+	}
+	if _, kept := p.regions[p.last.Region]; best == "" && kept {
+		best = p.last.Region
+	}
+	return best
+}
+
+func joinLabels(labels []federation.Label) string {
+	text := ""
+	for i, l := range labels {
+		if i > 0 {
+			text += ", "
+		}
+		text += string(l)
+	}
+	return text
 }

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"encoding/json"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/coredns/caddy"
+	"github.com/coredns/coredns/core/dnsserver"
+	clog "github.com/coredns/coredns/plugin/pkg/log"
+
+	"github.com/miekg/dns"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+func init() { clog.Discard() }
+
+func TestPositionOfTheDirective(t *testing.T) {
+	t.Run("Q2", func(t *testing.T) {
+		at := func(d string) int { return slices.Index(dnsserver.Directives, d) }
+		if at("federation") != at("k8s_external")-1 || at("k8s_external") > at("kubernetes") {
+			t.Errorf("federation is %d, k8s_external %d, kubernetes %d", at("federation"), at("k8s_external"), at("kubernetes"))
+		}
+		for _, above := range []string{"metadata", "errors", "log", "rewrite", "autopath", "acl", "cache", "dnssec", "loadbalance", "template", "hosts"} {
+			if at(above) < 0 || at(above) > at("federation") {
+				t.Errorf("%s is %d, want it above federation (%d)", above, at(above), at("federation"))
+			}
+		}
+	})
+}
+
+// apiServer is an API server of a few objects that never change.
+func apiServer(t *testing.T) *httptest.Server {
+	t.Helper()
+	ready := true
+	name, port, proto := "http", int32(80), corev1.ProtocolTCP
+	meta := func(n string) metav1.ObjectMeta {
+		return metav1.ObjectMeta{Name: n, Namespace: "mynamespace", ResourceVersion: "1", UID: "1"}
+	}
+	slice := discoveryv1.EndpointSlice{ObjectMeta: meta("nginx-1"), AddressType: discoveryv1.AddressTypeIPv4,
+		Endpoints: []discoveryv1.Endpoint{{Addresses: []string{"172.16.0.1"}, Conditions: discoveryv1.EndpointConditions{Ready: &ready}}},
+		Ports:     []discoveryv1.EndpointPort{{Name: &name, Port: &port, Protocol: &proto}}}
+	slice.Labels = map[string]string{discoveryv1.LabelServiceName: "nginx"}
+	service := func(n, ip string) corev1.Service {
+		return corev1.Service{ObjectMeta: meta(n), Spec: corev1.ServiceSpec{ClusterIP: ip, ClusterIPs: []string{ip}, Type: corev1.ServiceTypeClusterIP,
+			Ports: []corev1.ServicePort{{Name: "http", Port: 80, Protocol: proto}}}}
+	}
+	namespace := corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "mynamespace", ResourceVersion: "1"}}
+	list := metav1.ListMeta{ResourceVersion: "1"}
+	node := corev1.Node{TypeMeta: metav1.TypeMeta{Kind: "Node", APIVersion: "v1"}, ObjectMeta: metav1.ObjectMeta{Name: "node1", Labels: map[string]string{
+		corev1.LabelTopologyRegion: "region1", corev1.LabelTopologyZone: "zone1"}}}
+	objects := map[string]any{
+		"/api/v1/namespaces":                       corev1.NamespaceList{TypeMeta: metav1.TypeMeta{Kind: "NamespaceList", APIVersion: "v1"}, ListMeta: list, Items: []corev1.Namespace{namespace}},
+		"/api/v1/services":                         corev1.ServiceList{TypeMeta: metav1.TypeMeta{Kind: "ServiceList", APIVersion: "v1"}, ListMeta: list, Items: []corev1.Service{service("nginx", "10.0.0.1"), service("dead", "10.0.0.2")}},
+		"/apis/discovery.k8s.io/v1/endpointslices": discoveryv1.EndpointSliceList{TypeMeta: metav1.TypeMeta{Kind: "EndpointSliceList", APIVersion: "discovery.k8s.io/v1"}, ListMeta: list, Items: []discoveryv1.EndpointSlice{slice}},
+		"/api/v1/nodes/node1":                      node,
+	}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		obj, ok := objects[r.URL.Path]
+		switch {
+		case !ok:
+			http.NotFound(w, r)
+		case r.FormValue("sendInitialEvents") != "": // as servers that only know lists
+			status := apierrors.NewInvalid(schema.GroupKind{}, "", nil).Status()
+			w.WriteHeader(int(status.Code))
+			_ = json.NewEncoder(w).Encode(status)
+		case r.FormValue("watch") != "":
+			w.WriteHeader(http.StatusOK)
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+		default:
+			_ = json.NewEncoder(w).Encode(obj)
+		}
+	}))
+	t.Cleanup(func() { srv.CloseClientConnections(); srv.Close() })
+	return srv
+}
+
+var kubernetesLine = regexp.MustCompile(`(?m)^(\s+kubernetes [^{\n]*?)(\s*\{)?$`)
+
+// load starts CoreDNS on the Corefile, with the addresses that a test can have
+// and the API server of the test, and returns the address that it answers on.
+func load(t *testing.T, corefile string) (string, error) {
+	t.Helper()
+	api := apiServer(t).URL
+	corefile = kubernetesLine.ReplaceAllStringFunc(corefile, func(line string) string {
+		if body, block := strings.CutSuffix(line, "{"); block {
+			return body + "{\n endpoint " + api
+		}
+		return line + " {\n endpoint " + api + "\n }"
+	})
+	for from, to := range map[string]string{".:53": ".:0", "    health {": "    health 127.0.0.1:0 {", "    ready ": "    ready 127.0.0.1:0 ", "prometheus :9153": "prometheus 127.0.0.1:0"} {
+		corefile = strings.ReplaceAll(corefile, from, to)
+	}
+	corefile = strings.Replace(corefile, "{\n", "{\n bind 127.0.0.1\n", 1)
+	t.Setenv("NODE_NAME", "node1")
+	instance, err := caddy.Start(caddy.CaddyfileInput{Contents: []byte(corefile), Filepath: "Corefile", ServerTypeName: "dns"})
+	if err != nil {
+		return "", err
+	}
+	t.Cleanup(func() { _ = instance.Stop() })
+	return instance.Servers()[0].LocalAddr().String(), nil
+}
+
+// corefiles are the fenced ones of a README.
+func corefiles(t *testing.T, path string) []string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, m := range regexp.MustCompile("(?ms)^~~~ corefile\n(.*?)^~~~").FindAllStringSubmatch(string(data), -1) {
+		out = append(out, m[1])
+	}
+	return out
+}
+
+func TestCorefilesLoad(t *testing.T) {
+	example, err := os.ReadFile(filepath.Join("..", "..", "Corefile.example"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme := corefiles(t, filepath.Join("..", "..", "plugin", "federation", "README.md"))
+	if len(readme) < 3 {
+		t.Fatalf("%d Corefiles in the plugin's README", len(readme))
+	}
+	for _, corefile := range append(readme, string(example)) {
+		t.Run("", func(t *testing.T) {
+			if _, err := load(t, corefile); err != nil {
+				t.Errorf("%v\n%s", err, corefile)
+			}
+		})
+	}
+}
+
+func TestRefusesToStart(t *testing.T) {
+	t.Run("Q1 without a kubernetes plugin in the same server block", func(t *testing.T) {
+		_, err := load(t, ".:53 {\n    federation {\n myfederation example.com\n }\n}\nother.local:0 {\n    kubernetes other.local\n}\n")
+		if err == nil || !strings.Contains(err.Error(), "no kubernetes plugin in this server block") {
+			t.Errorf("error %v", err)
+		}
+	})
+	t.Run("Q12 with noendpoints", func(t *testing.T) {
+		_, err := load(t, ".:53 {\n    federation {\n myfederation example.com\n }\n    kubernetes cluster.local {\n noendpoints\n }\n}\n")
+		if err == nil || !strings.Contains(err.Error(), "noendpoints") {
+			t.Errorf("error %v", err)
+		}
+	})
+}
+
+// TestServer asks a whole CoreDNS over UDP.
+func TestServer(t *testing.T) {
+	zone := filepath.Join(t.TempDir(), "zone")
+	if err := os.WriteFile(zone, []byte(`$ORIGIN example.com.
+@ 60 IN SOA ns host 1 60 60 60 5
+@ 60 IN NS ns
+ns 60 IN A 192.0.2.53
+dead.mynamespace.myfederation.svc.zone1 180 IN CNAME dead.mynamespace.myfederation.svc.region1
+dead.mynamespace.myfederation.svc.region1 180 IN CNAME dead.mynamespace.myfederation.svc
+dead.mynamespace.myfederation.svc 180 IN A 203.0.113.1
+`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	addr, err := load(t, ".:53 {\n    errors\n    federation {\n myfederation example.com\n }\n    kubernetes cluster.local\n    file "+zone+" example.com\n}\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(name string, qtype uint16) *dns.Msg {
+		t.Helper()
+		m := new(dns.Msg)
+		m.SetQuestion(name, qtype)
+		var reply *dns.Msg
+		for range 100 { // the first answers may come before the sync and the node's labels
+			if reply, _, err = new(dns.Client).Exchange(m, net.JoinHostPort(host, port)); err == nil && reply.Rcode == dns.RcodeSuccess {
+				return reply
+			}
+		}
+		t.Fatalf("%s: %v %v", name, reply, err)
+		return nil
+	}
+	t.Run("Q6 healthy", func(t *testing.T) {
+		m := ask("nginx.mynamespace.myfederation.svc.cluster.local.", dns.TypeA)
+		if len(m.Answer) != 1 || m.Answer[0].(*dns.A).A.String() != "10.0.0.1" {
+			t.Errorf("answer %v", m.Answer)
+		}
+	})
+	t.Run("Q8 dead, followed through the same server", func(t *testing.T) {
+		m := ask("dead.mynamespace.myfederation.svc.cluster.local.", dns.TypeA)
+		if n := len(m.Answer); n < 2 || m.Answer[n-1].(*dns.A).A.String() != "203.0.113.1" {
+			t.Errorf("answer %v", m.Answer)
+		}
+	})
+}

@@ -1,0 +1,208 @@
+package member
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/federation-dns/federation/federation"
+)
+
+// shardCase is a Service and the shard that it makes.
+type shardCase struct {
+	name    string
+	config  func(*Config)
+	service *corev1.Service
+	eps     endpoints
+	hosts   map[string]resolved
+	want    federation.Shard
+	reason  federation.Reason
+	known   []string
+	refused []federation.Reason
+}
+
+var ready = endpoints{slices: 1, ready: 1}
+
+func (c shardCase) run(t *testing.T) {
+	config := testConfig()
+	if c.config != nil {
+		c.config(&config)
+	}
+	got := config.shard(trimService(c.service), c.eps, false, func(h federation.FQDN) resolved { return c.hosts[string(h)] })
+	c.want.Member, c.want.Healthy = "gce", c.reason == ""
+	equal(t, "shard", got.Shard, c.want)
+	equal(t, "reason", got.Reason, c.reason)
+	equal(t, "refused", reasons(got.Problems), c.refused)
+	if c.known != nil {
+		equal(t, "known", got.Known, c.known)
+	}
+	for _, p := range got.Problems {
+		if p.Member != "gce" || p.Service != nginx || p.Detail == "" {
+			t.Errorf("a problem without names: %+v", p)
+		}
+	}
+}
+
+func allow(c *Config) {
+	c.Policy = Policy{
+		AllowAddressAnnotation: true, AddressCIDRs: prefixes("198.51.100.0/24"),
+		HostSuffixes: []federation.FQDN{"lb.example.net."}, ForbiddenHosts: []federation.FQDN{"example.com."},
+	}
+}
+
+func known(list ...string) resolved { return resolved{addrs: addrs(list...), known: true} }
+
+func TestShard(t *testing.T) {
+	portError := balanced(nginx, "192.0.2.1", "192.0.2.2")
+	reason := "example.com/NotReady"
+	portError.Status.LoadBalancer.Ingress[0].Ports = []corev1.PortStatus{{Port: 80}, {Port: 443, Error: &reason}}
+	both := balanced(nginx, "192.0.2.1")
+	both.Status.LoadBalancer.Ingress[0].Hostname = "lb.example.net"
+	clusterIP := balanced(nginx, "192.0.2.1")
+	clusterIP.Spec.Type = corev1.ServiceTypeClusterIP
+	external := balanced(nginx)
+	external.Spec.ExternalIPs = []string{"192.0.2.1"}
+	many := make([]string, 20)
+	for i := range many {
+		many[i] = fmt.Sprintf("192.0.2.%d", 100+i)
+	}
+
+	for _, c := range []shardCase{
+		{name: "H2 load balancer addresses, sorted", service: balanced(nginx, "2001:db8::1", "192.0.2.2", "192.0.2.1", "192.0.2.2"), eps: ready,
+			want: federation.Shard{Addresses: addrs("192.0.2.1", "192.0.2.2", "2001:db8::1")}, known: []string{"192.0.2.1", "192.0.2.2", "2001:db8::1"}},
+		{name: "H2 an ingress with a port error is skipped", service: portError, eps: ready,
+			want: federation.Shard{Addresses: addrs("192.0.2.2")}, known: []string{"192.0.2.1", "192.0.2.2"}},
+		{name: "H2 IP before host name", service: both, eps: ready, want: federation.Shard{Addresses: addrs("192.0.2.1")}},
+		{name: "H2 only of type LoadBalancer", service: clusterIP, eps: ready, reason: ReasonNoAddress},
+		{name: "H2 never externalIPs", service: external, eps: ready, reason: ReasonNoAddress},
+		{name: "H2 the annotation stands instead", config: allow, service: annotated(nginx, AnnotationAddresses, "198.51.100.2, 198.51.100.1", "192.0.2.1"), eps: ready,
+			want: federation.Shard{Addresses: addrs("198.51.100.1", "198.51.100.2")}, known: []string{"192.0.2.1", "198.51.100.1", "198.51.100.2"}},
+		{name: "H2 the annotation where it is not allowed", service: annotated(nginx, AnnotationAddresses, "198.51.100.1", "192.0.2.1"), eps: ready,
+			want: federation.Shard{Addresses: addrs("192.0.2.1")}, known: []string{"192.0.2.1"}, refused: []federation.Reason{ReasonBadAnnotation}},
+		{name: "H2 an empty annotation", config: allow, service: annotated(nginx, AnnotationAddresses, " ", "192.0.2.1"), eps: ready,
+			reason: ReasonNoAddress, refused: []federation.Reason{ReasonBadAnnotation}},
+		{name: "H2 one host name in the annotation", config: allow, service: annotated(nginx, AnnotationAddresses, "A.lb.example.net"), eps: ready,
+			hosts: map[string]resolved{"a.lb.example.net.": known("192.0.2.9")},
+			want:  federation.Shard{Addresses: addrs("192.0.2.9"), Host: "a.lb.example.net.", Resolved: true}},
+		{name: "X7 a bad part of the annotation costs only itself", config: allow, service: annotated(nginx, AnnotationAddresses, "198.51.100.1,198.51.100.x"), eps: ready,
+			want: federation.Shard{Addresses: addrs("198.51.100.1")}, refused: []federation.Reason{ReasonBadAnnotation}},
+		{name: "X7 two host names in the annotation", config: allow, service: annotated(nginx, AnnotationAddresses, "a.lb.example.net,b.lb.example.net"), eps: ready,
+			reason: ReasonNoAddress, refused: []federation.Reason{ReasonBadAnnotation}},
+		{name: "H3b annotated addresses outside", config: allow, service: annotated(nginx, AnnotationAddresses, "203.0.113.1,198.51.100.1"), eps: ready,
+			want: federation.Shard{Addresses: addrs("198.51.100.1")}, known: []string{"198.51.100.1"}, refused: []federation.Reason{ReasonAddressRefused}},
+		{name: "H3b annotated host name outside", config: allow, service: annotated(nginx, AnnotationAddresses, "a.example.org"), eps: ready,
+			reason: ReasonNoAddress, refused: []federation.Reason{ReasonHostRefused}},
+		{name: "H3 a private address is known but not published", service: balanced(nginx, "10.0.0.1"), eps: ready,
+			reason: ReasonNoAddress, known: []string{"10.0.0.1"}, refused: []federation.Reason{ReasonAddressRefused}},
+		{name: "H3 resolved addresses are checked", service: balanced(nginx, "lb.example.org"), eps: ready,
+			hosts: map[string]resolved{"lb.example.org.": known("10.0.0.1", "192.0.2.1")},
+			want:  federation.Shard{Addresses: addrs("192.0.2.1"), Resolved: true}, refused: []federation.Reason{ReasonAddressRefused}},
+		{name: "H3c a host name below a federation's domain", config: allow, service: balanced(nginx, "x.example.com"), eps: ready,
+			reason: ReasonNoAddress, refused: []federation.Reason{ReasonHostRefused}},
+		{name: "H3d at most 16 addresses", service: balanced(nginx, many...), eps: ready,
+			want: federation.Shard{Addresses: addrs(many[:16]...)}, refused: []federation.Reason{ReasonTooManyAddresses}},
+		{name: "H3d namespaces", config: func(c *Config) { c.Namespaces = []string{"other"} }, service: annotated(nginx, AnnotationTTL, "5", "192.0.2.1"), eps: ready,
+			reason: ReasonNamespaceRefused, known: []string{"192.0.2.1"}, refused: []federation.Reason{ReasonNamespaceRefused}},
+		{name: "H4 one host name", service: balanced(nginx, "lb.example.org"), eps: ready,
+			hosts: map[string]resolved{"lb.example.org.": known("192.0.2.1", "192.0.2.2")},
+			want:  federation.Shard{Addresses: addrs("192.0.2.1", "192.0.2.2"), Host: "lb.example.org.", Resolved: true}, known: []string{"192.0.2.1", "192.0.2.2", "lb.example.org."}},
+		{name: "H4 a host name beside an address", service: balanced(nginx, "lb.example.org", "192.0.2.9"), eps: ready,
+			hosts: map[string]resolved{"lb.example.org.": known("192.0.2.1")},
+			want:  federation.Shard{Addresses: addrs("192.0.2.1", "192.0.2.9"), Resolved: true}},
+		{name: "H4 two host names, one does not resolve", service: balanced(nginx, "a.example.org", "b.example.org"), eps: ready,
+			hosts: map[string]resolved{"a.example.org.": known("192.0.2.1"), "b.example.org.": {known: true}},
+			want:  federation.Shard{Addresses: addrs("192.0.2.1"), Resolved: true}, refused: []federation.Reason{ReasonHostUnresolved}},
+		{name: "H4 a host name without an answer", service: balanced(nginx, "a.example.org"), eps: ready,
+			reason: ReasonHostUnresolved, refused: []federation.Reason{ReasonHostUnresolved}},
+		{name: "H4 a host name that does not exist", service: balanced(nginx, "a.example.org"), eps: ready,
+			hosts:  map[string]resolved{"a.example.org.": {known: true, gone: true}},
+			reason: ReasonNoAddress, refused: []federation.Reason{ReasonHostUnresolved}},
+		{name: "H5 no ready endpoint", service: balanced(nginx, "192.0.2.1"), eps: endpoints{slices: 2},
+			want: federation.Shard{Addresses: addrs("192.0.2.1")}, reason: ReasonNoReadyEndpoints},
+		{name: "H1 no slices", service: balanced(nginx, "192.0.2.1"),
+			want: federation.Shard{Addresses: addrs("192.0.2.1")}, reason: ReasonNoSlices},
+		{name: "P5 TTL", service: annotated(nginx, AnnotationTTL, "30", "192.0.2.1"), eps: ready,
+			want: federation.Shard{Addresses: addrs("192.0.2.1"), TTL: 30}},
+	} {
+		t.Run(c.name, c.run)
+	}
+	for _, ttl := range []string{"0", "-1", "86401", "5s", "1.5", " 5", "99999999999999"} {
+		shardCase{service: annotated(nginx, AnnotationTTL, ttl, "192.0.2.1"), eps: ready,
+			want: federation.Shard{Addresses: addrs("192.0.2.1")}, refused: []federation.Reason{ReasonBadAnnotation}}.runAs(t, "P5 bad TTL "+ttl)
+	}
+}
+
+func (c shardCase) runAs(t *testing.T, name string) { t.Run(name, c.run) }
+
+func TestTrimSlice(t *testing.T) {
+	yes, no := true, false
+	s := slice(nginx, "a", 0)
+	s.Endpoints = nil
+	for _, r := range []*bool{&yes, nil, &no} {
+		s.Endpoints = append(s.Endpoints, discoveryv1.Endpoint{Conditions: discoveryv1.EndpointConditions{Ready: r}})
+	}
+	t.Run("Q5 H5 nil counts as ready", func(t *testing.T) {
+		equal(t, "slice", trimSlice(s).ready, 2)
+	})
+}
+
+// TestMaxServices holds that the oldest Services count, and that one which
+// goes makes room (H3d).
+func TestMaxServices(t *testing.T) {
+	t.Run("H3d maxServices", func(t *testing.T) {
+		c := testConfig()
+		c.MaxServices = 2
+		w := newWorld(t, c)
+		services := map[string]*corev1.Service{}
+		for i, name := range []string{"c", "a", "b"} {
+			s := balanced(federation.ServiceName{Namespace: "ns", Name: name}, "192.0.2.1")
+			s.CreationTimestamp = metav1.Time{Time: time.Unix(int64(i), 0)}
+			services[name] = s
+			w.put(s)
+			w.put(slice(federation.ServiceName{Namespace: "ns", Name: name}, "a", 1))
+		}
+		over := func() (out []string) {
+			for key, s := range w.shards {
+				if s.Reason == ReasonTooManyServices {
+					out = append(out, key.Service.Name)
+				}
+			}
+			slices.Sort(out)
+			return out
+		}
+		equal(t, "over", over(), []string{"b"})
+		w.drop(services["c"])
+		equal(t, "over", over(), []string(nil))
+		if !w.shards[ShardKey{"myfederation", federation.ServiceName{Namespace: "ns", Name: "b"}}].Healthy {
+			t.Error("the service that has room now is not healthy")
+		}
+	})
+}
+
+func FuzzAnnotation(f *testing.F) {
+	f.Add("192.0.2.1,2001:db8::1")
+	f.Add("lb.example.net")
+	f.Fuzz(func(t *testing.T, text string) {
+		c := testConfig()
+		allow(&c)
+		s := c.shard(trimService(annotated(nginx, AnnotationAddresses, text)), ready, false, func(federation.FQDN) resolved { return known("192.0.2.77") })
+		for _, a := range s.Addresses {
+			if a != netip.MustParseAddr("192.0.2.77") && !within(c.Policy.AddressCIDRs, a) {
+				t.Errorf("%q yields %s", text, a)
+			}
+		}
+		if s.Healthy != (len(s.Addresses) > 0) || s.Healthy == (s.Reason != "") {
+			t.Errorf("%q: %+v", text, s)
+		}
+		if s.Host != "" && !strings.HasSuffix(string(s.Host), ".lb.example.net.") {
+			t.Errorf("%q yields host %s", text, s.Host)
+		}
+	})
+}
