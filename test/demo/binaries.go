@@ -13,23 +13,21 @@ import (
 const envTestcluster = "FEDERATION_DNS_TESTCLUSTER"
 
 // prepare does what must be done before the private namespace is entered: it
-// makes the folder of this run and has testcluster built. The copy of the
-// program inside finds both in its environment.
+// chooses the folder of this run and has testcluster built. The copy of the
+// program inside finds both in its environment, and makes the folder.
 func prepare(f *flags) (dir string, err error) {
 	if dir := os.Getenv(scenario.EnvDir); dir != "" {
 		f.testcluster = os.Getenv(envTestcluster)
-		return dir, nil
+		return dir, os.Mkdir(dir, 0o700)
 	}
 	if f.testcluster == "" {
 		if f.testcluster, err = kube.Binary(context.Background(), os.Stdout); err != nil {
 			return "", err
 		}
 	}
-	if dir, err = scenario.NewDir(); err != nil {
-		return "", err
-	}
 	if err := os.Setenv(envTestcluster, f.testcluster); err != nil {
 		return "", err
 	}
+	dir = scenario.NewDirName()
 	return dir, os.Setenv(scenario.EnvDir, dir)
 }

@@ -2,7 +2,8 @@
 // namespace, where port 53 and every address can be had and the machine stays
 // untouched. As root it needs nothing; else it takes a user namespace.
 //
-// A program calls [Enter] first thing in main or TestMain. The program that
+// A program calls [Enter] first thing in main or TestMain, before it looks at
+// its arguments: [Command] starts the same program again, with others. The program that
 // was started then only waits, and ends with the status of its copy inside,
 // which goes on after Enter. Between them stands a first process of the
 // namespace, which reaps what is left behind: when the copy ends, the kernel

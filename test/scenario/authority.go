@@ -91,3 +91,17 @@ func Ask(ctx context.Context, server, name string, typ uint16) (*dns.Msg, error)
 	}
 	return r, nil
 }
+
+// Serial asks for the serial of the zone, which every change raises.
+func Serial(ctx context.Context) (uint32, error) {
+	r, err := Ask(ctx, Authority, Domain+".", dns.TypeSOA)
+	if err != nil {
+		return 0, err
+	}
+	for _, rr := range r.Answer {
+		if soa, ok := rr.(*dns.SOA); ok {
+			return soa.Serial, nil
+		}
+	}
+	return 0, fmt.Errorf("%s has no SOA record", Domain)
+}

@@ -13,7 +13,7 @@ import (
 // records expects the hand-written table of that name in the zone.
 func records(expect, table string) Check {
 	return Check{
-		Expect: expect, Want: ExpectedTable(table).String(), Long: true,
+		Expect: expect, Want: ExpectedTable(table).String(),
 		See: func(ctx context.Context, w *World) (string, error) {
 			t, err := w.Records(ctx)
 			return t.String(), err
@@ -24,7 +24,7 @@ func records(expect, table string) Check {
 // recordsStay expects the table now, and for that long.
 func recordsStay(expect, table string, hold time.Duration) Check {
 	c := records(expect, table)
-	c.Hold, c.Long = hold, false
+	c.Hold = hold
 	c.See = func(ctx context.Context, w *World) (string, error) {
 		t, err := w.Records(ctx)
 		return t.String(), err
@@ -38,11 +38,8 @@ func podsGetClusterIP(clusters ...string) []Check {
 	var checks []Check
 	for _, name := range clusters {
 		p := placeOf(name)
-		var want []string
-		for _, a := range p.ClusterIPs {
-			want = append(want, a.String()+" "+isClusterIP)
-		}
-		checks = append(checks, visits(fmt.Sprintf("a pod of %s gets its own ClusterIP for %s", name, Name), name, Name, want))
+		want := fmt.Sprintf("%s: %s %s", isClusterIP, p.ClusterIPs[0], p.ClusterIPs[1])
+		checks = append(checks, visits(fmt.Sprintf("a pod of %s gets its own ClusterIP for %s", name, Name), name, Name, []string{want}))
 	}
 	return checks
 }
@@ -67,14 +64,14 @@ func nobodyGets(clusters ...string) []Check {
 	return checks
 }
 
+// answersOf is what Visit gives for the addresses of these clusters.
 func answersOf(clusters []string) []string {
-	var v4, v6 []string
+	var want []string
 	for _, name := range clusters {
 		p := placeOf(name)
-		v4 = append(v4, p.Published[0].String()+" "+httpFrom+name)
-		v6 = append(v6, p.Published[1].String()+" "+httpFrom+name)
+		want = append(want, fmt.Sprintf("%s%s: %s %s", httpFrom, name, p.Published[0], p.Published[1]))
 	}
-	return slices.Concat(v4, v6)
+	return want
 }
 
 func visits(expect, view, name string, want []string) Check {
@@ -87,7 +84,7 @@ func visits(expect, view, name string, want []string) Check {
 // chain expects the whole answer of a cluster's CoreDNS.
 func chain(view string, want ...string) Check {
 	return Check{
-		Expect: "the answer of the CoreDNS of " + view + " has the whole chain", Want: strings.Join(want, "\n"), Long: true,
+		Expect: "the answer of the CoreDNS of " + view + " has the whole chain", Want: strings.Join(want, "\n"),
 		See: func(ctx context.Context, w *World) (string, error) {
 			return Dig(ctx, w.Member(view).DNS.String(), Name+".svc.cluster.local.", dns.TypeA)
 		},
@@ -97,7 +94,7 @@ func chain(view string, want ...string) Check {
 // statusIs expects the standings in the status of the syncer.
 func statusIs(expect string, want ...string) Check {
 	return Check{
-		Expect: expect, Want: strings.Join(want, "\n"), Long: true,
+		Expect: expect, Want: strings.Join(want, "\n"), Memory: true,
 		See: func(ctx context.Context, w *World) (string, error) { return w.MemberStatus(ctx) },
 	}
 }

@@ -25,32 +25,13 @@ func (c *Console) Begin(number, total int, s Step) {
 // Seen implements Reporter.
 func (c *Console) Seen(check Check, seen string) {
 	c.line("expect", 0, check.Expect)
-	lines := strings.Split(strings.TrimRight(seen, "\n"), "\n")
-	switch {
-	case check.Long:
-		c.line("seen", 0, lines[0])
-		for _, l := range lines[1:] {
-			c.line("seen", 1, l)
-		}
-	case check.Hold > 0:
+	if check.Hold > 0 {
 		c.line("seen", 0, fmt.Sprintf("yes, for %s", check.Hold))
-	default:
-		c.line("seen", 0, inOneLine(lines))
+		return
 	}
-}
-
-// inOneLine joins lines that end alike: "a x", "b x" is "a, b x".
-func inOneLine(lines []string) string {
-	var parts []string
-	for i, l := range lines {
-		head, rest, _ := strings.Cut(l, " ")
-		if i+1 < len(lines) && strings.HasSuffix(lines[i+1], " "+rest) && rest != "" {
-			parts = append(parts, head)
-			continue
-		}
-		parts = append(parts, l)
+	for i, l := range strings.Split(strings.TrimRight(seen, "\n"), "\n") {
+		c.line("seen", i, l)
 	}
-	return strings.Join(parts, ", ")
 }
 
 // Done implements Reporter.

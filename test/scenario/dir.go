@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"cmp"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -13,14 +14,18 @@ import (
 )
 
 // The folder of a running demo lies below the system's folder for temporary
-// files. Its path is short, as sockets stand in it.
-const dirPrefix = "fed-demo-"
+// files, and beside it its PIDFile. Its path is short, as sockets stand in it.
+const (
+	dirPrefix = "fed-demo-"
+	pidSuffix = ".pid"
+)
 
-// NewDir makes the folder of a World that can be entered from outside.
-func NewDir() (string, error) { return os.MkdirTemp("", dirPrefix) }
+// NewDirName returns a name for the folder of a World that can be entered from
+// outside. There is no folder of that name yet.
+func NewDirName() string { return filepath.Join(os.TempDir(), dirPrefix+rand.Text()[:10]) }
 
 // PIDFile holds the id of the first process in the World's namespace.
-func PIDFile(dir string) string { return filepath.Join(dir, "pid") }
+func PIDFile(dir string) string { return dir + pidSuffix }
 
 // AdminSocket is the syncer's.
 func AdminSocket(dir string) string { return filepath.Join(dir, "syncer", "admin.sock") }
@@ -28,19 +33,19 @@ func AdminSocket(dir string) string { return filepath.Join(dir, "syncer", "admin
 // FindDir returns the folder of the running demo that was started last, or
 // that of the name given, if it runs.
 func FindDir(name string) (string, error) {
-	dirs := []string{name}
+	files := []string{PIDFile(name)}
 	if name == "" {
-		dirs, _ = filepath.Glob(filepath.Join(os.TempDir(), dirPrefix+"*")) // the pattern is good
+		files, _ = filepath.Glob(PIDFile(filepath.Join(os.TempDir(), dirPrefix+"*"))) // the pattern is good
 	}
 	type running struct {
 		dir   string
 		since int64
 	}
 	var found []running
-	for _, d := range dirs {
-		info, err := os.Stat(PIDFile(d))
-		if err == nil && alivePID(PIDFile(d)) {
-			found = append(found, running{d, info.ModTime().UnixNano()})
+	for _, f := range files {
+		info, err := os.Stat(f)
+		if err == nil && alivePID(f) {
+			found = append(found, running{strings.TrimSuffix(f, pidSuffix), info.ModTime().UnixNano()})
 		}
 	}
 	if len(found) == 0 {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -112,7 +111,8 @@ func (m *Member) startCoreDNS(ctx context.Context) error {
 		if err := m.coredns.ended(); err != nil {
 			return err
 		}
-		return healthy(ctx, "http://"+m.DNS.String()+":8181/ready")
+		_, err := get(ctx, "http://"+m.DNS.String()+":8181/ready")
+		return err
 	})
 }
 
@@ -162,21 +162,4 @@ func (m *Member) ingress(ctx context.Context) (string, error) {
 	out, err := m.Kubectl(ctx, "", "get", "service", Service, "--namespace", Namespace,
 		"-o", "jsonpath={.status.loadBalancer.ingress[*].ip}")
 	return strings.TrimSpace(out), err
-}
-
-// healthy asks a health or readiness URL, which must answer 200.
-func healthy(ctx context.Context, url string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	res, err := (&http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answers %s", url, res.Status)
-	}
-	return nil
 }

@@ -30,7 +30,7 @@ func (w *World) As(ctx context.Context, view string, argv ...string) (string, er
 func (w *World) Resolve(ctx context.Context, view, name string) ([]netip.Addr, error) {
 	out, err := w.As(ctx, view, "getent", "ahosts", name)
 	var exit *exec.ExitError
-	if errors.As(err, &exit) && exit.ExitCode() == 2 {
+	if errors.As(err, &exit) && exit.ExitCode() == 2 && len(exit.Stderr) == 0 {
 		return nil, nil // "one or more supplied keys could not be found"
 	}
 	if err != nil {
@@ -49,34 +49,36 @@ func (w *World) Resolve(ctx context.Context, view, name string) ([]netip.Addr, e
 }
 
 // Visit resolves the name and makes an HTTP request to each published address
-// that it gives: one line an address, with the cluster that answers.
+// that it gives: a line for each cluster that answers, with its addresses.
 func (w *World) Visit(ctx context.Context, view, name string) (string, error) {
 	addrs, err := w.Resolve(ctx, view, name)
 	if err != nil {
 		return "", err
 	}
-	if len(addrs) == 0 {
-		return notFound, nil
-	}
-	var b strings.Builder
+	var lines []string
+	by := map[string]int{}
 	for _, a := range addrs {
-		if w.isClusterIP(a) {
-			fmt.Fprintf(&b, "%s %s\n", a, isClusterIP)
+		who := isClusterIP
+		if !w.isClusterIP(a) {
+			who = whoAnswers(ctx, a)
+		}
+		if i, ok := by[who]; ok {
+			lines[i] += " " + a.String()
 			continue
 		}
-		who, err := whoAnswers(ctx, a)
-		if err != nil {
-			who = "no answer: " + err.Error()
-		}
-		fmt.Fprintf(&b, "%s %s\n", a, httpFrom+who)
+		by[who] = len(lines)
+		lines = append(lines, who+": "+a.String())
 	}
-	return b.String(), nil
+	if len(lines) == 0 {
+		return notFound, nil
+	}
+	return strings.Join(lines, "\n"), nil
 }
 
-// What Visit says of an address, or of none.
+// What Visit says of addresses, or of none.
 const (
 	notFound    = "(no such name)"
-	isClusterIP = "is the ClusterIP"
+	isClusterIP = "ClusterIP"
 	httpFrom    = "HTTP answer from "
 )
 
@@ -86,27 +88,36 @@ func (w *World) isClusterIP(a netip.Addr) bool {
 	})
 }
 
-// whoAnswers returns the first word of what the HTTP server at the address
-// says: the name of its cluster.
-func whoAnswers(ctx context.Context, a netip.Addr) (string, error) {
+// whoAnswers makes an HTTP request to the address and says which cluster
+// answers: it is the first word of the answer.
+func whoAnswers(ctx context.Context, a netip.Addr) string {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(a.String(), "80")+"/", nil)
+	body, err := get(ctx, "http://"+net.JoinHostPort(a.String(), "80")+"/")
+	if err != nil {
+		return "no HTTP answer (" + err.Error() + ")"
+	}
+	who, _, _ := strings.Cut(strings.TrimSpace(body), " ")
+	return httpFrom + who
+}
+
+// get returns the body of an answer with status 200.
+func get(ctx context.Context, url string) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return "", err
 	}
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	client := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	res, err := client.Do(req)
 	if err != nil {
 		return "", err
 	}
 	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, 1<<16))
-	if err != nil {
-		return "", err
+	body, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	if err == nil && res.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s answers %s", url, res.Status)
 	}
-	who, _, _ := strings.Cut(strings.TrimSpace(string(body)), " ")
-	return who, nil
+	return string(body), err
 }
 
 // Dig shows the answer of a server as dig does, address records sorted.

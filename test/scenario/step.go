@@ -36,8 +36,8 @@ type Check struct {
 	// Hold: it is true at once already, and stays so for that long, counted
 	// from the end of Do.
 	Hold time.Duration
-	// Long shows what was seen in full, else it is shown in one line.
-	Long bool
+	// Memory: a syncer that was restarted meanwhile cannot know it.
+	Memory bool
 }
 
 // Reporter shows how the walk-through goes.

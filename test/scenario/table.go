@@ -104,6 +104,19 @@ func (w *World) Records(ctx context.Context) (Table, error) {
 	return t, nil
 }
 
+// TXT reads all TXT records of the zone, sorted: the claims and the list of
+// levels.
+func (w *World) TXT(ctx context.Context) ([]string, error) {
+	var txt []string
+	err := transfer(ctx, func(rr dns.RR) {
+		if rr.Header().Rrtype == dns.TypeTXT {
+			txt = append(txt, rr.Header().Name+" "+rdata(rr))
+		}
+	})
+	slices.Sort(txt)
+	return txt, err
+}
+
 // transfer reads the whole zone of Domain.
 func transfer(ctx context.Context, yield func(dns.RR)) error {
 	conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", net.JoinHostPort(Authority, "53"))

@@ -30,7 +30,14 @@ type Watch struct {
 
 // phase is a time in which the records go from one table to another, RRset by
 // RRset, or stay as they are.
-type phase struct{ from, to Table }
+type phase struct {
+	from, to Table
+	since    time.Time
+}
+
+// negativeTTL is for how long a CoreDNS may remember that a name of the zone
+// does not exist: the SOA record's minimum, and not more than 5 s (Q8c).
+const negativeTTL = 5 * time.Second
 
 // maxWrong is how many wrong answers are told in full.
 const maxWrong = 10
@@ -38,7 +45,7 @@ const maxWrong = 10
 // newWatch begins to ask. The records are as in table, and stay so until Expect.
 func newWatch(w *World, table Table) *Watch {
 	ctx, cancel := context.WithCancel(context.Background())
-	x := &Watch{w: w, cancel: cancel, names: ExpectedTable("all").Names(), phases: []phase{{table, table}}}
+	x := &Watch{w: w, cancel: cancel, names: ExpectedTable("all").Names(), phases: []phase{{table, table, time.Now()}}}
 	x.wg.Go(func() { x.askLevels(ctx, dns.TypeA) })
 	x.wg.Go(func() { x.askLevels(ctx, dns.TypeAAAA) })
 	x.wg.Go(func() { x.askLevels(ctx, dns.TypeCNAME) })
@@ -51,7 +58,7 @@ func newWatch(w *World, table Table) *Watch {
 func (x *Watch) Expect(to Table) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.phases = append(x.phases, phase{x.phases[len(x.phases)-1].to, to})
+	x.phases = append(x.phases, phase{x.phases[len(x.phases)-1].to, to, time.Now()})
 }
 
 // Reached says that the records are what was expected last.
@@ -59,7 +66,7 @@ func (x *Watch) Reached() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	last := x.phases[len(x.phases)-1].to
-	x.phases = append(x.phases, phase{last, last})
+	x.phases = append(x.phases, phase{last, last, time.Now()})
 }
 
 // Watched is what a Watch has seen so far.
@@ -91,9 +98,7 @@ func (x *Watch) Stop() {
 
 func (x *Watch) askLevels(ctx context.Context, typ uint16) {
 	x.every(ctx, 4*time.Millisecond, func(i int) {
-		x.ask(ctx, Authority, x.names[i%len(x.names)], typ, func(p phase, r *dns.Msg) string {
-			return wrongAnswer(p, r)
-		})
+		x.ask(ctx, Authority, x.names[i%len(x.names)], typ, 0, wrongAnswer)
 	})
 }
 
@@ -101,7 +106,7 @@ func (x *Watch) askClusters(ctx context.Context) {
 	x.every(ctx, 10*time.Millisecond, func(i int) {
 		m := x.w.members[i%len(x.w.members)]
 		typ := []uint16{dns.TypeA, dns.TypeAAAA}[i/len(x.w.members)%2]
-		x.ask(ctx, m.DNS.String(), Name+".svc.cluster.local.", typ, func(p phase, r *dns.Msg) string {
+		x.ask(ctx, m.DNS.String(), Name+".svc.cluster.local.", typ, negativeTTL, func(p phase, r *dns.Msg) string {
 			_, before := p.from.Find(Name+".svc."+Domain+".", dns.TypeToString[typ])
 			_, after := p.to.Find(Name+".svc."+Domain+".", dns.TypeToString[typ])
 			if got := endOf(r, r.Question[0].Name, typ); len(got) == 0 && before && after {
@@ -126,12 +131,10 @@ func (x *Watch) every(ctx context.Context, d time.Duration, f func(i int)) {
 }
 
 // ask asks once. An answer is good if it was so in any of the phases between
-// the question and the answer.
-func (x *Watch) ask(ctx context.Context, server, name string, typ uint16, wrong func(phase, *dns.Msg) string) {
-	x.mu.Lock()
-	first := len(x.phases) - 1
-	x.mu.Unlock()
+// the question, or some time before it, and the answer.
+func (x *Watch) ask(ctx context.Context, server, name string, typ uint16, before time.Duration, wrong func(phase, *dns.Msg) string) {
 	sent := time.Now()
+	first := x.phaseAt(sent.Add(-before))
 	r, err := Ask(ctx, server, name, typ)
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -154,6 +157,18 @@ func (x *Watch) ask(ctx context.Context, server, name string, typ uint16, wrong 
 		x.wrong = append(x.wrong, fmt.Sprintf("%s %s %s at %s, phase %d: %s\n%s", sent.Format("15:04:05.000"), name, dns.TypeToString[typ], server,
 			first, why, indent(answerText(r))))
 	}
+}
+
+// phaseAt is the index of the phase at a time.
+func (x *Watch) phaseAt(at time.Time) int {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for i := len(x.phases) - 1; i > 0; i-- {
+		if !x.phases[i].since.After(at) {
+			return i
+		}
+	}
+	return 0
 }
 
 // wrongAnswer says what is wrong with an answer of the DNS server of Domain;

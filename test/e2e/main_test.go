@@ -1,0 +1,137 @@
+// Package e2e has the tests of the whole system: real API servers, real DNS
+// servers, the real programs, real queries, in a private network namespace.
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/federation-dns/federation/test/kube"
+	"github.com/federation-dns/federation/test/netns"
+	"github.com/federation-dns/federation/test/scenario"
+)
+
+// The environment of these tests.
+const (
+	// envBin names a folder with coredns and federation-syncer; without it
+	// they are built.
+	envBin = "FEDERATION_DNS_BIN"
+	// envSeed repeats the run of a seed.
+	envSeed = "SEED"
+	// The copy inside the namespace finds what was prepared outside here.
+	envTestcluster = "FEDERATION_DNS_TESTCLUSTER"
+	envBuilt       = "FEDERATION_DNS_BUILT"
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv(envTestcluster) == "" {
+		if err := prepare(); err != nil {
+			fmt.Fprintln(os.Stderr, "e2e:", err)
+			os.Exit(1)
+		}
+	}
+	netns.Enter()
+	code := m.Run()
+	if built := os.Getenv(envBuilt); built != "" {
+		_ = os.RemoveAll(built) // in the folder for temporary files
+	}
+	os.Exit(code)
+}
+
+// prepare builds the programs, before there is no network.
+func prepare() error {
+	if os.Getenv(envBin) == "" {
+		dir, err := os.MkdirTemp("", "e2e-bin-")
+		if err != nil {
+			return err
+		}
+		build := exec.Command("go", "build", "-buildvcs=false", "-o", dir, "../../cmd/coredns", "../../cmd/federation-syncer")
+		build.Stdout, build.Stderr = os.Stderr, os.Stderr
+		if err := build.Run(); err != nil {
+			return errors.Join(fmt.Errorf("building the programs: %w", err), os.RemoveAll(dir))
+		}
+		if err := errors.Join(os.Setenv(envBin, dir), os.Setenv(envBuilt, dir)); err != nil {
+			return err
+		}
+	}
+	testcluster, err := kube.Binary(context.Background(), os.Stderr)
+	if err != nil {
+		return err
+	}
+	return os.Setenv(envTestcluster, testcluster)
+}
+
+// newWorld makes a World that ends with the test. Its folder stays if the test
+// failed.
+func newWorld(t *testing.T) *scenario.World {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "e2e")
+	if err != nil {
+		t.Fatal(err)
+	}
+	deploy, err := filepath.Abs("../../deploy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin, err := filepath.Abs(os.Getenv(envBin))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := scenario.New(scenario.Options{
+		Dir: dir, CoreDNS: filepath.Join(bin, "coredns"), Syncer: filepath.Join(bin, "federation-syncer"),
+		Testcluster: os.Getenv(envTestcluster), Deploy: deploy,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := w.Stop(); err != nil {
+			t.Errorf("stopping: %v", err)
+		}
+		if t.Failed() {
+			t.Logf("kept: %s", dir)
+			return
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return w
+}
+
+// run makes the steps, and says how long each took.
+func run(t *testing.T, w *scenario.World, steps ...scenario.Step) {
+	t.Helper()
+	if err := scenario.Run(t.Context(), w, reporter{t}, steps); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// reporter logs only the names of the steps: a failure says all else.
+type reporter struct{ t *testing.T }
+
+func (r reporter) Begin(number, total int, s scenario.Step) {
+	r.t.Logf("[%d/%d] %s", number, total, s.Name)
+}
+func (r reporter) Seen(scenario.Check, string) {}
+func (r reporter) Done(took time.Duration)     { r.t.Logf("  %.1f s", took.Seconds()) }
+
+// watched fails the test if a wrong answer was seen, or too many questions
+// were not answered.
+func watched(t *testing.T, w *scenario.World) {
+	t.Helper()
+	seen := w.Watch().Seen()
+	t.Logf("%d questions, %d not answered", seen.Asked, seen.Silent)
+	for _, wrong := range seen.Wrong {
+		t.Error(wrong)
+	}
+	if seen.Silent > seen.Asked/1000 {
+		t.Errorf("%d of %d questions were not answered", seen.Silent, seen.Asked)
+	}
+}

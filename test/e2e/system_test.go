@@ -1,0 +1,23 @@
+package e2e
+
+import (
+	"testing"
+
+	"github.com/federation-dns/federation/test/scenario"
+)
+
+// TestSystem has one World for all its parts, as its start is what takes long.
+// Each part leaves all shards healthy.
+func TestSystem(t *testing.T) {
+	w := newWorld(t)
+	if !t.Run("the walk-through", func(t *testing.T) { testScenario(t, w) }) {
+		return // nothing else can come true
+	}
+	t.Run("killing the syncer", func(t *testing.T) { testKillSyncer(t, w) })
+	t.Run("X7 bad input", func(t *testing.T) { testBadInput(t, w) })
+}
+
+func testScenario(t *testing.T, w *scenario.World) {
+	run(t, w, scenario.Steps()...)
+	watched(t, w)
+}
