@@ -1,7 +1,3 @@
-// Package policy decides what may be published while members, or the syncer
-// itself, are out of sight: which members count as lost, what their shards
-// count as, what is held and for how long (sections 6 and 8 of the design: P3,
-// X1, X2, X3). It is pure: the time is an argument, and nothing here waits.
 package policy
 
 import "time"
@@ -10,17 +6,18 @@ import "time"
 // counts as loss: one slow answer is none (X2a).
 const minFailedProbes = 3
 
-// Contact is what the probes of one member have shown.
+// Contact is what the probes of one member have shown. Only a probe that was
+// answered is a contact, whatever the member's watches seem to do (X2a).
 type Contact struct {
-	// Since is the last successful contact, or the start of probing.
+	// Since is the last contact, or the start of probing.
 	Since time.Time
-	// Ever says that there was a successful contact.
+	// Ever says that there was a contact.
 	Ever bool
-	// Failed counts the probes that failed since.
+	// Failed counts the probes in a row that failed since.
 	Failed int
 }
 
-// Probe takes one result in.
+// Probe takes the result of the probe that was sent at that time in.
 func (c *Contact) Probe(at time.Time, ok bool) {
 	if !ok {
 		c.Failed++
@@ -32,8 +29,21 @@ func (c *Contact) Probe(at time.Time, ok bool) {
 	}
 }
 
-// Lost reports whether the member is unreachable: nothing heard for the time
-// after, and minFailedProbes probes failed (X2a).
+// Answers reports whether the last probe was answered.
+func (c Contact) Answers() bool { return c.Ever && c.Failed == 0 }
+
+// Lost reports whether the member is unreachable: no contact for the time
+// after, and at least three failed probes (X2a).
 func (c Contact) Lost(now time.Time, after time.Duration) bool {
-	return c.Failed >= minFailedProbes && now.Sub(c.Since) >= after
+	at := c.Deadline(after)
+	return !at.IsZero() && !now.Before(at)
+}
+
+// Deadline is when the member will be unreachable if no probe is answered
+// before; zero while that takes more failed probes.
+func (c Contact) Deadline(after time.Duration) time.Time {
+	if c.Failed < minFailedProbes {
+		return time.Time{}
+	}
+	return c.Since.Add(after)
 }

@@ -34,8 +34,8 @@ const reachableWindow = time.Hour
 type Standing int
 
 // The standings. A member is Starting until its first complete list, Present
-// from then on, Lost when it is unreachable (X2a), and Present again after a
-// fresh list (X2b).
+// from then on, Lost when it is unreachable (X2a) or takes too long to start
+// (X1b), and Present again after a fresh list while it answers (X2b).
 const (
 	Starting Standing = iota
 	Present
@@ -43,13 +43,16 @@ const (
 )
 
 // String returns the word that status and metrics use.
-func (s Standing) String() string { return []string{"starting", "present", "lost"}[s] }
+func (s Standing) String() string { return [...]string{"starting", "present", "lost"}[s] }
 
 // Member is how one member stands.
 type Member struct {
 	Standing Standing
 	// Since is when the standing began.
 	Since time.Time
+	// HeldSince is when a Lost member's time under HeldMax began: with the loss,
+	// or with the end of the panic in which it was lost (X2c).
+	HeldSince time.Time
 	// Panic: lost together with most others, so that its shards are what they
 	// were when it was last reachable (X3b).
 	Panic bool
@@ -59,16 +62,17 @@ type Member struct {
 
 type member struct {
 	Member
-	after     time.Duration
-	contact   Contact
-	listed    bool // in the list of levels of an earlier run (X3a at start)
-	reachable time.Time
+	after   time.Duration // its own UnreachableAfter; 0 is the common one
+	contact Contact
+	fresh   bool      // listed since the standing began
+	counted time.Time // when it was last reachable, or known to have been (X3a)
 }
 
 // Members is the standing of all members: X1's start, X2's loss and X3's
 // panic. The zero value is not usable; see NewMembers.
 type Members struct {
 	config  Config
+	begun   bool
 	members map[string]*member
 	panic   time.Time // since when; zero: none
 }
@@ -78,26 +82,33 @@ func NewMembers(c Config) *Members {
 	return &Members{config: c, members: map[string]*member{}}
 }
 
-// Add begins to follow a member. unreachableAfter is its own, or 0 for the
-// common one; listed says that an earlier run knew it.
-func (m *Members) Add(now time.Time, name string, unreachableAfter time.Duration, listed bool) {
-	if unreachableAfter == 0 {
-		unreachableAfter = m.config.UnreachableAfter
-	}
-	m.members[name] = &member{
-		Member: Member{Standing: Starting, Since: now}, after: unreachableAfter, contact: Contact{Since: now}, listed: listed,
-	}
-}
+// Configure replaces the times and bounds.
+func (m *Members) Configure(c Config) { m.config = c }
 
-// Listed says that an earlier run of the syncer knew the member (O1b).
-func (m *Members) Listed(name string) {
+// Add begins to follow a member; one that is followed already keeps how it
+// stands. unreachableAfter is its own, or 0 for the common one.
+func (m *Members) Add(now time.Time, name string, unreachableAfter time.Duration) {
 	if mb := m.members[name]; mb != nil {
-		mb.listed = true
+		mb.after = unreachableAfter
+		return
 	}
+	m.members[name] = &member{Member: Member{Since: now}, after: unreachableAfter, contact: Contact{Since: now}}
 }
 
 // Remove ends following a member.
 func (m *Members) Remove(name string) { delete(m.members, name) }
+
+// Begin says that the records are known from now on, and which members an
+// earlier run knew (O1b): these count as reachable lately, as nobody can say
+// otherwise (X3a). Until then there is nothing to hold, and nothing is judged.
+func (m *Members) Begin(now time.Time, known []string) {
+	m.begun = true
+	for _, name := range known {
+		if mb := m.members[name]; mb != nil && mb.counted.IsZero() {
+			mb.counted = now
+		}
+	}
+}
 
 // Get returns how a member stands; one that is not followed is Starting.
 func (m *Members) Get(name string) Member {
@@ -111,137 +122,111 @@ func (m *Members) Get(name string) Member {
 // off; zero if it does not (X3).
 func (m *Members) Panic() time.Time { return m.panic }
 
-// Probe takes the result of one probe in.
-func (m *Members) Probe(at time.Time, name string, ok bool) {
+// Probe takes the result of a probe in. restart says that the member answers
+// again and has to be listed afresh, now rather than when its watches try again
+// by themselves (X2b).
+func (m *Members) Probe(at time.Time, name string, ok bool) (restart bool) {
 	mb := m.members[name]
 	if mb == nil {
-		return
+		return false
 	}
+	again := ok && mb.contact.Failed > 0
 	mb.contact.Probe(at, ok)
 	if ok {
-		mb.reachable = at
+		mb.counted = at
+	}
+	return again && mb.Standing != Present && !mb.fresh
+}
+
+// List takes a complete list of a member in. It is evidence of what the member
+// has, but not a contact (X2a).
+func (m *Members) List(name string) {
+	if mb := m.members[name]; mb != nil {
+		mb.fresh, mb.Observed = true, true
 	}
 }
 
-// List takes a complete list of a member in: it is Present (X2b). A list is a
-// contact.
-func (m *Members) List(now time.Time, name string) {
-	mb := m.members[name]
-	if mb == nil {
-		return
-	}
-	mb.contact.Probe(now, true)
-	mb.reachable = now
-	if mb.Standing != Present {
-		mb.Standing, mb.Since = Present, now
-	}
-	mb.Panic, mb.Observed = false, true
+// Verdicts is what a Step has judged.
+type Verdicts struct {
+	// Lost, Back: the members that became Lost or Present, sorted.
+	Lost, Back []string
+	// Relist are those of Lost whose watches are to be dropped: what they show
+	// is old, and the member is back only after a fresh list (X2b). One that was
+	// never listed is not among them: its list may be under way.
+	Relist []string
+	// Changed: some standing, or the panic, is another than before.
+	Changed bool
 }
 
-// Step judges all members at the time now. lost names, sorted, the members that
-// became Lost in this step: they are to be listed afresh. changed reports
-// whether any standing, or the panic, is another than before the step.
-// providerOK says that the DNS server answers (X3c).
-func (m *Members) Step(now time.Time, providerOK bool) (lost []string, changed bool) {
+// Step judges all members at the time now. providerOK says that the DNS server
+// answers (X3c).
+func (m *Members) Step(now time.Time, providerOK bool) (v Verdicts) {
+	if !m.begun {
+		return v
+	}
 	for _, name := range slices.Sorted(maps.Keys(m.members)) {
+		switch mb := m.members[name]; {
+		case mb.Standing != Lost && m.unreachable(now, mb):
+			v.Lost = append(v.Lost, name)
+			if mb.Observed {
+				v.Relist = append(v.Relist, name)
+			}
+		case mb.Standing == Starting && mb.fresh, mb.Standing == Lost && mb.fresh && mb.contact.Answers():
+			v.Back = append(v.Back, name)
+			mb.Member = Member{Standing: Present, Since: now, Observed: true}
+		}
+	}
+	if len(v.Lost) > 0 {
+		m.judgePanic(now, v.Lost) // before the loss acts
+	}
+	for _, name := range v.Lost {
 		mb := m.members[name]
-		if mb.Standing == Lost {
-			continue
-		}
-		late := mb.Standing == Starting && now.Sub(mb.Since) >= m.config.StartupTimeout
-		if late || mb.contact.Lost(now, mb.after) {
-			lost = append(lost, name)
-		}
+		mb.Standing, mb.Since, mb.HeldSince, mb.fresh = Lost, now, now, false
+		mb.Panic = !m.panic.IsZero()
 	}
-	if len(lost) > 0 {
-		m.judgePanic(now, lost)
-		for _, name := range lost {
-			mb := m.members[name]
-			mb.Standing, mb.Since = Lost, now
-			mb.Panic = !m.panic.IsZero()
-		}
-	}
-	return lost, m.endPanic(now, providerOK) || len(lost) > 0
+	ended := m.endPanic(now, providerOK)
+	v.Changed = len(v.Lost)+len(v.Back) > 0 || ended
+	return v
 }
 
-// judgePanic decides, before the loss acts, whether more than the threshold of
-// the members that were reachable lately is lost within a short time: then it
-// is the syncer that is cut off (X3a). A member whose last probe failed counts.
-func (m *Members) judgePanic(now time.Time, lost []string) {
-	if !m.panic.IsZero() {
-		return
-	}
-	window := time.Duration(0)
-	for _, mb := range m.members {
-		window = max(window, 2*mb.after)
-	}
-	counted, gone := 0, 0
-	var recent []*member
-	for name, mb := range m.members {
-		recently := !mb.reachable.IsZero() && now.Sub(mb.reachable) <= reachableWindow
-		if !recently && !(mb.reachable.IsZero() && mb.listed) {
-			continue
-		}
-		counted++
-		lostNow := mb.Standing == Lost && now.Sub(mb.Since) <= window
-		if lostNow {
-			recent = append(recent, mb)
-		}
-		if lostNow || slices.Contains(lost, name) || mb.Standing != Lost && mb.contact.Failed > 0 {
-			gone++
-		}
-	}
-	if gone*100 > counted*m.config.PanicThreshold {
-		m.panic = now
-		for _, mb := range recent {
-			mb.Panic = true
-		}
-	}
+// unreachable is X2a, or X1b for a member that has not been listed in time.
+func (m *Members) unreachable(now time.Time, mb *member) bool {
+	late := mb.Standing == Starting && !mb.fresh && !now.Before(mb.Since.Add(m.config.StartupTimeout))
+	return late || mb.contact.Lost(now, m.after(mb))
 }
 
-// endPanic ends the panic when its members are back, or after PanicHold if at
-// least one member and the provider answer (X3c).
-func (m *Members) endPanic(now time.Time, providerOK bool) bool {
-	if m.panic.IsZero() {
-		return false
+func (m *Members) after(mb *member) time.Duration {
+	if mb.after > 0 {
+		return mb.after
 	}
-	held, reachable := false, false
-	for _, mb := range m.members {
-		held = held || mb.Panic
-		reachable = reachable || mb.Standing != Lost && mb.contact.Ever && mb.contact.Failed == 0
-	}
-	if held && !(reachable && providerOK && now.Sub(m.panic) >= m.config.PanicHold) {
-		return false
-	}
-	m.panic = time.Time{}
-	for _, mb := range m.members {
-		mb.Panic = false
-	}
-	return true
+	return m.config.UnreachableAfter
 }
 
-// Next returns the earliest time at which Step can judge otherwise without
-// anything happening before; zero if there is none.
-func (m *Members) Next() time.Time {
-	var next time.Time
-	at := func(t time.Time) {
-		if next.IsZero() || t.Before(next) {
-			next = t
-		}
+// Next returns the earliest time after now at which Step can judge otherwise
+// without anything happening before; zero if there is none.
+func (m *Members) Next(now time.Time) (next time.Time) {
+	if !m.begun {
+		return next
 	}
 	for _, mb := range m.members {
 		if mb.Standing == Lost {
 			continue
 		}
 		if mb.Standing == Starting {
-			at(mb.Since.Add(m.config.StartupTimeout))
+			next = earlier(next, mb.Since.Add(m.config.StartupTimeout))
 		}
-		if mb.contact.Failed >= minFailedProbes {
-			at(mb.contact.Since.Add(mb.after))
-		}
+		next = earlier(next, mb.contact.Deadline(m.after(mb)))
 	}
-	if !m.panic.IsZero() {
-		at(m.panic.Add(m.config.PanicHold))
+	if end := m.panic.Add(m.config.PanicHold); !m.panic.IsZero() && end.After(now) {
+		next = earlier(next, end)
 	}
 	return next
+}
+
+// earlier is the earlier of two times, of which zero is none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }

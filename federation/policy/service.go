@@ -14,8 +14,11 @@ const (
 	ReasonEmptyGrace  federation.Reason = "EmptyGrace"        // P3a
 )
 
+// HeldReasons are all of them.
+var HeldReasons = []federation.Reason{ReasonStarting, ReasonUnreachable, ReasonPanic, ReasonEmptyGrace}
+
 // ShardState is one member's shard of a service, as last observed or, for a
-// member not observed yet, as the records show it.
+// member not observed yet, as the records show it (Recorded).
 type ShardState struct {
 	federation.Shard
 	// Member is how the shard's member stands.
@@ -26,13 +29,35 @@ type ShardState struct {
 type Service struct {
 	// Shards has at most one entry a member, in any order.
 	Shards []ShardState
-	// AllObserved says that every member has been listed in this run: then a
-	// service without shards is not federated any more (P4).
-	AllObserved bool
+	// AllMembers is how all members stand together, with or without a shard.
+	AllMembers Summary
 	// Had says that the service has records (P3c).
 	Had bool
 	// EmptySince is what the last Verdict said.
 	EmptySince time.Time
+}
+
+// Summary is how all members of a federation stand together.
+type Summary struct {
+	// Starting: there is one that has not been listed yet and may still be.
+	Starting bool
+	// Present: there is one that is present.
+	Present bool
+	// Panic: the syncer takes itself for the one that is cut off (X3).
+	Panic bool
+	// Observed: each has been listed in this run.
+	Observed bool
+}
+
+// Summary returns how all members stand together.
+func (m *Members) Summary() Summary {
+	s := Summary{Observed: true, Panic: !m.panic.IsZero()}
+	for _, mb := range m.members {
+		s.Starting = s.Starting || mb.Standing == Starting
+		s.Present = s.Present || mb.Standing == Present
+		s.Observed = s.Observed && mb.Observed
+	}
+	return s
 }
 
 // Verdict is what a service's shards count as now.
@@ -73,32 +98,39 @@ func Decide(now time.Time, c Config, s Service) Verdict {
 	var v Verdict
 	healthy := false
 	for _, st := range s.Shards {
-		counts := st.Healthy && (st.Member.Standing != Lost || st.Member.Panic)
-		healthy = healthy || counts
-		if counts && st.Member.Standing != Present {
-			v.hold(st, map[bool]federation.Reason{true: ReasonPanic, false: ReasonStarting}[st.Member.Panic])
+		if st.Healthy && !st.unknown() {
+			healthy = true
+			switch {
+			case st.Member.Panic:
+				v.hold(st, ReasonPanic)
+			case st.Member.Standing == Starting:
+				v.hold(st, ReasonStarting)
+			}
 		}
 	}
+	held := false
 	for _, st := range s.Shards {
 		shard := st.Shard
-		if st.Member.Standing == Lost && !st.Member.Panic {
-			until := st.Member.Since.Add(c.HeldMax)
+		if st.unknown() {
+			until := st.Member.HeldSince.Add(c.HeldMax)
 			shard.Healthy = st.Healthy && !healthy && now.Before(until)
 			if shard.Healthy {
+				held = true
 				v.hold(st, ReasonUnreachable)
-				v.at(until)
+				v.Next = earlier(v.Next, until)
 			}
 		}
 		v.Shards = append(v.Shards, shard)
 	}
-	for _, sh := range v.Shards {
-		healthy = healthy || sh.Healthy
-	}
-	if !healthy {
+	if !healthy && !held {
 		v.empty(now, c, s)
 	}
 	return v
 }
+
+// unknown reports whether the shard is X2c's: its member is lost, and not in a
+// panic.
+func (st ShardState) unknown() bool { return st.Member.Standing == Lost && !st.Member.Panic }
 
 // empty decides on a service without a healthy or held shard (P3, P4).
 func (v *Verdict) empty(now time.Time, c Config, s Service) {
@@ -106,25 +138,42 @@ func (v *Verdict) empty(now time.Time, c Config, s Service) {
 		v.Gone = len(s.Shards) == 0
 		return
 	}
+	if s.AllMembers.Starting { // whoever has a shard may not have been listed yet (X1b)
+		v.keep(ReasonStarting, now)
+		return
+	}
 	v.EmptySince = s.EmptySince
 	if v.EmptySince.IsZero() {
 		v.EmptySince = now
 	}
-	if until := v.EmptySince.Add(c.EmptyGrace); now.Before(until) {
-		v.Keep = true
-		v.Held = append(v.Held, Held{Reason: ReasonEmptyGrace, Since: v.EmptySince})
-		v.at(until)
+	if s.cutOff() { // nothing is withdrawn for what cannot be seen (X3b)
+		v.keep(ReasonPanic, v.EmptySince)
 		return
 	}
-	v.Gone = len(s.Shards) == 0 && s.AllObserved
+	if until := v.EmptySince.Add(c.EmptyGrace); now.Before(until) {
+		v.keep(ReasonEmptyGrace, v.EmptySince)
+		v.Next = until
+		return
+	}
+	v.Gone = len(s.Shards) == 0 && s.AllMembers.Observed
+}
+
+// cutOff reports whether a panic leaves open if the service is empty: a shard,
+// though not healthy when last seen, is out of sight, or all members are.
+func (s Service) cutOff() bool {
+	for _, st := range s.Shards {
+		if st.Member.Panic {
+			return true
+		}
+	}
+	return s.AllMembers.Panic && !s.AllMembers.Present
+}
+
+func (v *Verdict) keep(reason federation.Reason, since time.Time) {
+	v.Keep = true
+	v.Held = append(v.Held, Held{Reason: reason, Since: since})
 }
 
 func (v *Verdict) hold(st ShardState, reason federation.Reason) {
 	v.Held = append(v.Held, Held{Member: st.Shard.Member, Reason: reason, Since: st.Member.Since})
-}
-
-func (v *Verdict) at(t time.Time) {
-	if v.Next.IsZero() || t.Before(v.Next) {
-		v.Next = t
-	}
 }

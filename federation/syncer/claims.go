@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/federation-dns/federation/federation"
@@ -21,43 +22,53 @@ type claims struct {
 	provider   provider.Provider
 	federation federation.Federation
 	owner      string
-	adopt      bool
 }
 
-// holding is what a syncer holds at the provider.
+// holding is what a syncer holds at the provider. It is replaced, never
+// changed.
 type holding struct {
 	claim   federation.RRset // the main claim
 	levels  federation.RRset // the list of levels; no data if there is none yet
 	entries []federation.LevelEntry
 	// claimed are the levels whose claim is ours.
 	claimed map[federation.FQDN]bool
+	// naming is what the main claim said before, if it was another.
+	naming federation.Naming
 }
 
-// take makes or renews the main claim (O1a, O3b), and reads the list of levels
-// and everything below them.
-func (c claims) take(ctx context.Context) (*holding, *shadow, error) {
-	h := &holding{claimed: map[federation.FQDN]bool{}}
-	if err := c.takeMain(ctx, h); err != nil {
-		return nil, nil, err
+// without is the holding without the claims on these levels.
+func (h *holding) without(levels map[federation.FQDN]error) *holding {
+	next := *h
+	next.claimed = maps.Clone(h.claimed)
+	for level := range levels {
+		delete(next.claimed, level)
 	}
-	if err := c.readLevels(ctx, h); err != nil {
-		return nil, nil, err
-	}
-	s, err := c.list(ctx, h.entries)
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, e := range h.entries {
-		mine, err := c.mine(ctx, e.Name)
-		if err != nil {
-			return nil, nil, err
-		}
-		h.claimed[e.Name] = mine
-	}
-	return h, s, nil
+	return &next
 }
 
-func (c claims) takeMain(ctx context.Context, h *holding) error {
+// survey is what was found at the levels.
+type survey struct {
+	shadow  *shadow
+	claimed map[federation.FQDN]bool
+	foreign map[federation.FQDN]error
+}
+
+// take makes or renews the main claim (O1a), and only then reads the list of
+// levels and everything at them (O3b).
+func (c claims) take(ctx context.Context, adopt bool) (*holding, survey, error) {
+	h := &holding{}
+	if err := c.takeMain(ctx, h, adopt); err != nil {
+		return nil, survey{}, err
+	}
+	if err := c.readLevels(ctx, h, adopt); err != nil {
+		return nil, survey{}, err
+	}
+	s, err := c.survey(ctx, h.entries, adopt)
+	h.claimed = s.claimed
+	return h, s, err
+}
+
+func (c claims) takeMain(ctx context.Context, h *holding, adopt bool) error {
 	f := c.federation
 	name := f.ClaimName(f.Domain)
 	have, err := c.txt(ctx, name)
@@ -66,42 +77,47 @@ func (c claims) takeMain(ctx context.Context, h *holding) error {
 	}
 	want := federation.Claim{Owner: c.owner, Generation: 1, Federation: f.Name, Naming: f.Naming}
 	change := plan.Change{Name: name}
-	if have != nil {
-		old, err := federation.ParseClaim(*have)
-		switch {
-		case err != nil && !c.adopt:
-			return fmt.Errorf("%w: %w (--adopt takes over)", errForeign, err)
-		case err == nil && old.Owner != c.owner && !c.adopt:
-			return fmt.Errorf("%w: claim %q is owner %q's (--adopt takes over)", errForeign, name, old.Owner)
-		case err == nil && old.Naming != f.Naming:
-			return fmt.Errorf("%w: claim %q says naming %q, the configuration says %q", errForeign, name, old.Naming, f.Naming)
+	if have == nil {
+		found, err := c.look(ctx, f.Domain)
+		if err != nil {
+			return err
+		}
+		if len(found.records) > 0 && !adopt {
+			return unclaimed(found.records[0].Name)
+		}
+	} else {
+		old, err := c.ofOwner(*have)
+		if err != nil && !adopt {
+			return err
+		}
+		if old.Naming != f.Naming {
+			h.naming = old.Naming
 		}
 		want.Generation = old.Generation + 1
 		change.From = []federation.RRset{*have}
-	} else if err := c.unused(ctx, f.Domain); err != nil {
-		return err
 	}
 	h.claim = want.RRset(name)
 	change.To = []federation.RRset{h.claim}
-	return c.apply(ctx, nil, change)
+	return c.apply(ctx, nil, change)[0]
 }
 
-// unused makes sure that no records of our shape stand where we have no claim
-// (O1c).
-func (c claims) unused(ctx context.Context, level federation.FQDN) error {
-	if c.adopt {
-		return nil
+// ofOwner returns the claim, with an error if it is not this syncer's.
+func (c claims) ofOwner(set federation.RRset) (federation.Claim, error) {
+	claim, err := federation.ParseClaim(set)
+	switch {
+	case err != nil:
+		return claim, fmt.Errorf("%w: %w (--adopt takes over)", errForeign, err)
+	case claim.Owner != c.owner:
+		return claim, fmt.Errorf("%w: claim %q is owner %q's, this is %q (--adopt takes over)", errForeign, set.Name, claim.Owner, c.owner)
 	}
-	suffix := c.federation.Suffix(level)
-	return c.provider.List(ctx, suffix, func(s federation.RRset) error {
-		if _, at, ok := c.federation.ParseOwner(s.Name); ok && at == level && s.Type != federation.TypeTXT {
-			return fmt.Errorf("%w: there are records such as %q without a claim of ours (--adopt takes over)", errForeign, s.Name)
-		}
-		return nil
-	})
+	return claim, nil
 }
 
-func (c claims) readLevels(ctx context.Context, h *holding) error {
+func unclaimed(name federation.FQDN) error {
+	return fmt.Errorf("%w: there are records such as %q without a claim of ours (--adopt takes over)", errForeign, name)
+}
+
+func (c claims) readLevels(ctx context.Context, h *holding, adopt bool) error {
 	h.levels = federation.RRset{Name: c.federation.LevelsName(), Type: federation.TypeTXT}
 	set, err := c.txt(ctx, h.levels.Name)
 	if err != nil || set == nil {
@@ -109,16 +125,17 @@ func (c claims) readLevels(ctx context.Context, h *holding) error {
 	}
 	h.levels = *set
 	h.entries, err = c.federation.ParseLevels(*set)
-	if err != nil {
-		return fmt.Errorf("%w: %w", errForeign, err)
+	if err != nil && !adopt {
+		return fmt.Errorf("%w: %w (--adopt writes it anew, and forgets the levels that no member has any more)", errForeign, err)
 	}
 	return nil
 }
 
-// list reads everything that stands at the levels. Global is read even if the
-// list does not have it.
-func (c claims) list(ctx context.Context, entries []federation.LevelEntry) (*shadow, error) {
-	s := newShadow(c.federation)
+// survey lists what stands at the levels of the entries, and at global even if
+// they do not have it. Records at a level without a claim of ours are foreign;
+// a level without either is nobody's yet.
+func (c claims) survey(ctx context.Context, entries []federation.LevelEntry, adopt bool) (survey, error) {
+	s := survey{shadow: newShadow(c.federation), claimed: map[federation.FQDN]bool{}, foreign: map[federation.FQDN]error{}}
 	levels := []federation.FQDN{c.federation.Domain}
 	for _, e := range entries {
 		if e.Name != c.federation.Domain {
@@ -126,113 +143,152 @@ func (c claims) list(ctx context.Context, entries []federation.LevelEntry) (*sha
 		}
 	}
 	for _, level := range levels {
-		err := c.provider.List(ctx, c.federation.Suffix(level), func(set federation.RRset) error {
-			if _, at, ok := c.federation.ParseOwner(set.Name); ok && at == level && set.Type != federation.TypeTXT {
-				s.add(set)
-			}
-			return nil
-		})
+		found, err := c.look(ctx, level)
 		if err != nil {
-			return nil, err
+			return s, err
+		}
+		mine, err := c.judge(level, found)
+		switch {
+		case err != nil && !adopt:
+			s.foreign[level] = err
+			continue
+		case mine:
+			s.claimed[level] = true
+		}
+		for _, set := range found.records {
+			s.shadow.add(set)
 		}
 	}
 	return s, nil
 }
 
-// mine reports whether the claim of a level is there and ours. Global has the
-// main claim.
-func (c claims) mine(ctx context.Context, level federation.FQDN) (bool, error) {
-	if level == c.federation.Domain {
+// found is what stands at one level.
+type found struct {
+	claim   *federation.RRset
+	records []federation.RRset // of the shape of ours
+}
+
+func (c claims) look(ctx context.Context, level federation.FQDN) (f found, err error) {
+	err = c.provider.List(ctx, c.federation.Suffix(level), func(set federation.RRset) error {
+		if set.Name == c.federation.ClaimName(level) && set.Type == federation.TypeTXT {
+			f.claim = &set
+		}
+		if _, at, ok := c.federation.ParseOwner(set.Name); ok && at == level && set.Type != federation.TypeTXT {
+			f.records = append(f.records, set)
+		}
+		return nil
+	})
+	return f, err
+}
+
+// judge reports whether the level is ours already; the error says why it is
+// somebody else's. Global has the main claim, which is looked at elsewhere.
+func (c claims) judge(level federation.FQDN, f found) (mine bool, err error) {
+	switch {
+	case level == c.federation.Domain:
 		return true, nil
+	case f.claim != nil:
+		_, err := c.ofOwner(*f.claim)
+		return err == nil, err
+	case len(f.records) > 0:
+		return false, unclaimed(f.records[0].Name)
 	}
-	set, err := c.txt(ctx, c.federation.ClaimName(level))
-	if err != nil || set == nil {
-		return false, err
-	}
-	claim, err := federation.ParseClaim(*set)
-	return err == nil && claim.Owner == c.owner, nil
+	return false, nil
 }
 
-// write brings the list of levels to the entries wanted, claims those that are
-// new, and returns what is held then, and the levels that are foreign with the
-// reason. The list is written before a level's claim, and the claim before the
-// first record (O1a, O1b).
-func (c claims) write(ctx context.Context, h *holding, want []federation.LevelEntry) (*holding, map[federation.FQDN]error, error) {
-	next := &holding{claim: h.claim, levels: h.levels, entries: h.entries, claimed: map[federation.FQDN]bool{}}
-	foreign := map[federation.FQDN]error{}
-	claims := map[federation.FQDN]plan.Change{}
-	var kept []federation.LevelEntry
+// write brings the list of levels to the entries wanted and claims those that
+// are new: the list first, as what is in no list is never found again, then the
+// claims, then (by the caller) the first record (O1a, O1b). It returns what is
+// held then and the levels that are not, with the reason. found is true if
+// there are records at a level that was claimed just now.
+func (c claims) write(ctx context.Context, h *holding, want []federation.LevelEntry, adopt bool) (next *holding, not map[federation.FQDN]error, found bool, err error) {
+	next = &holding{claim: h.claim, levels: h.levels, claimed: map[federation.FQDN]bool{}}
+	not = map[federation.FQDN]error{}
+	var changes []plan.Change
+	var levels []federation.FQDN // of the changes
 	for _, e := range want {
-		if e.Name != c.federation.Domain && !h.claimed[e.Name] {
-			change, err := c.claimChange(ctx, e.Name)
-			if errors.Is(err, errForeign) {
-				foreign[e.Name] = err
-				continue
-			}
-			if err != nil {
-				return nil, nil, err
-			}
-			if change != nil {
-				claims[e.Name] = *change
-			}
+		if e.Name == c.federation.Domain || h.claimed[e.Name] {
+			next.claimed[e.Name] = true
+			next.entries = append(next.entries, e)
+			continue
 		}
-		kept = append(kept, e)
-	}
-	list := c.federation.LevelsRRset(kept)
-	if !list.SameData(h.levels) {
-		if err := c.apply(ctx, &h.claim, plan.Change{Name: list.Name, From: present(h.levels), To: present(list)}); err != nil {
-			return nil, nil, err
+		change, records, err := c.claimLevel(ctx, e.Name, adopt)
+		switch {
+		case errors.Is(err, errForeign):
+			not[e.Name] = err
+			continue
+		case err != nil:
+			return nil, nil, false, err
+		case change == nil:
+			next.claimed[e.Name] = true
+		default:
+			changes, levels = append(changes, *change), append(levels, e.Name)
 		}
-		next.levels = list
+		found = found || records
+		next.entries = append(next.entries, e)
 	}
-	next.entries = kept
-	for _, e := range kept {
-		if change, ok := claims[e.Name]; ok {
-			if err := c.apply(ctx, &h.claim, change); err != nil {
-				return nil, nil, err
-			}
+	next.levels = c.federation.LevelsRRset(next.entries)
+	if !next.levels.SameData(h.levels) {
+		if err := c.apply(ctx, &h.claim, plan.Change{Name: next.levels.Name, From: present(h.levels), To: present(next.levels)})[0]; err != nil {
+			return nil, nil, false, err
 		}
-		next.claimed[e.Name] = true
 	}
-	return next, foreign, nil
+	if len(changes) == 0 {
+		return next, not, found, nil
+	}
+	for i, err := range c.apply(ctx, &h.claim, changes...) {
+		switch {
+		case err == nil:
+			next.claimed[levels[i]] = true
+		case errors.Is(err, provider.ErrRefused):
+			not[levels[i]] = err // it must not block the others (X5a)
+		default:
+			return nil, nil, false, err
+		}
+	}
+	return next, not, found, nil
 }
 
-// claimChange is the change that claims a level; nil if it is ours already.
-func (c claims) claimChange(ctx context.Context, level federation.FQDN) (*plan.Change, error) {
-	f := c.federation
-	name := f.ClaimName(level)
-	have, err := c.txt(ctx, name)
+// claimLevel is the change that claims a level; nil if it is ours already.
+func (c claims) claimLevel(ctx context.Context, level federation.FQDN, adopt bool) (change *plan.Change, records bool, err error) {
+	f, err := c.look(ctx, level)
+	if err != nil {
+		return nil, false, err
+	}
+	mine, err := c.judge(level, f)
+	if mine || err != nil && !adopt {
+		return nil, len(f.records) > 0, err
+	}
+	name := c.federation.ClaimName(level)
+	claim := federation.Claim{Owner: c.owner, Generation: 1, Federation: c.federation.Name, Naming: c.federation.Naming}
+	change = &plan.Change{Name: name, To: []federation.RRset{claim.RRset(name)}}
+	if f.claim != nil {
+		change.From = []federation.RRset{*f.claim}
+	}
+	return change, len(f.records) > 0, nil
+}
+
+// drop removes the claim of a level at which nothing of ours is left, together
+// with its entry in the list (O1b).
+func (c claims) drop(ctx context.Context, h *holding, level federation.FQDN) (*holding, error) {
+	next := &holding{claim: h.claim, claimed: map[federation.FQDN]bool{}}
+	for _, e := range h.entries {
+		if e.Name != level {
+			next.entries = append(next.entries, e)
+			next.claimed[e.Name] = h.claimed[e.Name]
+		}
+	}
+	next.levels = c.federation.LevelsRRset(next.entries)
+	have, err := c.txt(ctx, c.federation.ClaimName(level))
 	if err != nil {
 		return nil, err
 	}
-	want := federation.Claim{Owner: c.owner, Generation: 1, Federation: f.Name, Naming: f.Naming}.RRset(name)
-	if have == nil {
-		if err := c.unused(ctx, level); err != nil {
-			return nil, err
-		}
-		return &plan.Change{Name: name, To: []federation.RRset{want}}, nil
+	changes := []plan.Change{{Name: next.levels.Name, From: present(h.levels), To: present(next.levels)}}
+	if have != nil && h.claimed[level] {
+		changes = append(changes, plan.Change{Name: have.Name, From: []federation.RRset{*have}})
+		slices.Reverse(changes) // a claim that is in no list would never be found again
 	}
-	claim, err := federation.ParseClaim(*have)
-	if err == nil && claim.Owner == c.owner {
-		return nil, nil
-	}
-	if c.adopt {
-		return &plan.Change{Name: name, From: []federation.RRset{*have}, To: []federation.RRset{want}}, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w (--adopt takes over)", errForeign, err)
-	}
-	return nil, fmt.Errorf("%w: claim %q is owner %q's (--adopt takes over)", errForeign, name, claim.Owner)
-}
-
-// drop removes the claim of a level at which nothing of ours is left. The
-// entry in the list goes afterwards, with write.
-func (c claims) drop(ctx context.Context, h *holding, level federation.FQDN) error {
-	have, err := c.txt(ctx, c.federation.ClaimName(level))
-	if err != nil || have == nil {
-		return err
-	}
-	return c.apply(ctx, &h.claim, plan.Change{Name: have.Name, From: []federation.RRset{*have}})
+	return next, errors.Join(c.apply(ctx, &h.claim, changes...)...)
 }
 
 // held reports whether the main claim at the provider is still ours, of our
@@ -242,8 +298,8 @@ func (c claims) held(ctx context.Context, h *holding) (bool, error) {
 	return have != nil && have.SameData(h.claim), err
 }
 
-func (c claims) apply(ctx context.Context, claim *federation.RRset, change plan.Change) error {
-	return c.provider.Apply(ctx, claim, []plan.Change{change})[0]
+func (c claims) apply(ctx context.Context, claim *federation.RRset, changes ...plan.Change) []error {
+	return c.provider.Apply(ctx, claim, changes)
 }
 
 // txt returns the TXT RRset of a name; nil if it has none.
@@ -252,10 +308,7 @@ func (c claims) txt(ctx context.Context, name federation.FQDN) (*federation.RRse
 	if err != nil {
 		return nil, err
 	}
-	if i := slices.IndexFunc(sets, func(s federation.RRset) bool { return s.Type == federation.TypeTXT }); i >= 0 {
-		return &sets[i], nil
-	}
-	return nil, nil
+	return provider.Find(sets, federation.TypeTXT), nil
 }
 
 // present is the RRset as one side of a change: nothing if it has no data.

@@ -3,10 +3,7 @@
 package syncer
 
 import (
-	"fmt"
 	"time"
-
-	"go.yaml.in/yaml/v3"
 
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/member"
@@ -22,8 +19,10 @@ const (
 
 // Config is a whole, validated configuration.
 type Config struct {
-	// Owner is the syncer's id in its claims (O1d).
-	Owner       string
+	// Owner is the syncer's id in its claims; "" is the host's (O1d).
+	Owner string
+	// Host is the cluster that the syncer belongs to, or nil.
+	Host        *Kubeconfig
 	Federations []Federation
 	Clusters    []Cluster
 	Policy      policy.Config
@@ -36,6 +35,8 @@ type Config struct {
 	// LogLevel and LogFormat are those of log/slog: debug, info, warn or error;
 	// text or json.
 	LogLevel, LogFormat string
+
+	files []string // that the configuration names and that were read with it
 }
 
 // Federation is one federation and where its records stand.
@@ -45,125 +46,125 @@ type Federation struct {
 	RFC2136 rfc2136.Config
 }
 
-// String names the federation as messages do: name and domain.
-func (f Federation) String() string { return string(f.Name) + " in " + string(f.Domain) }
+// key is what makes it this federation: name and domain.
+func (f Federation) key() string { return string(f.Name) + " in " + string(f.Domain) }
 
 // Cluster is one member and how to reach it.
 type Cluster struct {
 	Member     member.Config
-	Kubeconfig string
-	Context    string
+	Kubeconfig Kubeconfig
 	// UnreachableAfter is the member's own (X2a); 0 is the common one.
 	UnreachableAfter time.Duration
 }
 
-// The file, as it is written. Each default stands in defaults, with its reason.
-type file struct {
-	APIVersion     string           `yaml:"apiVersion"`
-	Kind           string           `yaml:"kind"`
-	Owner          string           `yaml:"owner"`
-	Federations    []fileFederation `yaml:"federations"`
-	Clusters       []fileCluster    `yaml:"clusters"`
-	Timers         fileTimers       `yaml:"timers"`
-	PanicThreshold int              `yaml:"panicThreshold"`
-	Metrics        struct {
+// Kubeconfig is a context of a kubeconfig file; "" is the current one.
+type Kubeconfig struct{ Path, Context string }
+
+// The file, as it is written. Durations are text here, as they are checked
+// where all else is.
+type (
+	file struct {
+		APIVersion     string           `yaml:"apiVersion"`
+		Kind           string           `yaml:"kind"`
+		Owner          string           `yaml:"owner"`
+		Host           *fileHost        `yaml:"host"`
+		Federations    []fileFederation `yaml:"federations"`
+		Clusters       []fileCluster    `yaml:"clusters"`
+		Timers         fileTimers       `yaml:"timers"`
+		PanicThreshold int              `yaml:"panicThreshold"`
+		Metrics        fileMetrics      `yaml:"metrics"`
+		Admin          fileAdmin        `yaml:"admin"`
+		Log            fileLog          `yaml:"log"`
+	}
+	fileHost struct {
+		Kubeconfig fileKubeconfig `yaml:"kubeconfig"`
+	}
+	fileKubeconfig struct {
+		Path    string `yaml:"path"`
+		Context string `yaml:"context"`
+	}
+	fileTimers struct {
+		UnreachableAfter string `yaml:"unreachableAfter"`
+		StartupTimeout   string `yaml:"startupTimeout"`
+		EmptyGrace       string `yaml:"emptyGrace"`
+		PanicHold        string `yaml:"panicHold"`
+		HeldMax          string `yaml:"heldMax"`
+		AuditInterval    string `yaml:"auditInterval"`
+	}
+	fileMetrics struct {
 		Address string `yaml:"address"`
-	} `yaml:"metrics"`
-	Admin struct {
+	}
+	fileAdmin struct {
 		Socket string `yaml:"socket"`
-	} `yaml:"admin"`
-	Log struct {
+	}
+	fileLog struct {
 		Level  string `yaml:"level"`
 		Format string `yaml:"format"`
-	} `yaml:"log"`
-}
-
-type fileTimers struct {
-	UnreachableAfter duration `yaml:"unreachableAfter"`
-	StartupTimeout   duration `yaml:"startupTimeout"`
-	EmptyGrace       duration `yaml:"emptyGrace"`
-	PanicHold        duration `yaml:"panicHold"`
-	HeldMax          duration `yaml:"heldMax"`
-	AuditInterval    duration `yaml:"auditInterval"`
-}
-
-type fileFederation struct {
-	Name           string              `yaml:"name"`
-	Domain         string              `yaml:"domain"`
-	Naming         string              `yaml:"naming"`
-	TTL            uint32              `yaml:"ttl"`
-	Levels         string              `yaml:"levels"`
-	MaxAddresses   int                 `yaml:"maxAddresses"`
-	RegionFallback map[string][]string `yaml:"regionFallback"`
-	Provider       fileProvider        `yaml:"provider"`
-}
-
-type fileProvider struct {
-	RFC2136 *fileRFC2136 `yaml:"rfc2136"`
-}
-
-type fileRFC2136 struct {
-	Server string `yaml:"server"`
-	Zone   string `yaml:"zone"`
-	TSIG   struct {
+	}
+	fileFederation struct {
+		Name           string              `yaml:"name"`
+		Domain         string              `yaml:"domain"`
+		Naming         string              `yaml:"naming"`
+		TTL            *int                `yaml:"ttl"`
+		Levels         string              `yaml:"levels"`
+		MaxAddresses   *int                `yaml:"maxAddresses"`
+		RegionFallback map[string][]string `yaml:"regionFallback"`
+		Provider       fileProvider        `yaml:"provider"`
+	}
+	fileProvider struct {
+		RFC2136 *fileRFC2136 `yaml:"rfc2136"`
+	}
+	fileRFC2136 struct {
+		Server string   `yaml:"server"`
+		Zone   string   `yaml:"zone"`
+		TSIG   fileTSIG `yaml:"tsig"`
+	}
+	fileTSIG struct {
 		Name       string `yaml:"name"`
 		Algorithm  string `yaml:"algorithm"`
 		SecretFile string `yaml:"secretFile"`
-	} `yaml:"tsig"`
-}
-
-type fileCluster struct {
-	Name       string `yaml:"name"`
-	Kubeconfig struct {
-		Path    string `yaml:"path"`
-		Context string `yaml:"context"`
-	} `yaml:"kubeconfig"`
-	Topology *struct {
+	}
+	fileCluster struct {
+		Name                   string         `yaml:"name"`
+		Kubeconfig             fileKubeconfig `yaml:"kubeconfig"`
+		Topology               *fileTopology  `yaml:"topology"`
+		AddressCIDRs           []string       `yaml:"addressCIDRs"`
+		HostSuffixes           []string       `yaml:"hostSuffixes"`
+		AllowAddressAnnotation bool           `yaml:"allowAddressAnnotation"`
+		Namespaces             []string       `yaml:"namespaces"`
+		MaxServices            int            `yaml:"maxServices"`
+		UnreachableAfter       string         `yaml:"unreachableAfter"`
+	}
+	fileTopology struct {
 		Region string   `yaml:"region"`
 		Zones  []string `yaml:"zones"`
-	} `yaml:"topology"`
-	AddressCIDRs           []string `yaml:"addressCIDRs"`
-	HostSuffixes           []string `yaml:"hostSuffixes"`
-	AllowAddressAnnotation bool     `yaml:"allowAddressAnnotation"`
-	Namespaces             []string `yaml:"namespaces"`
-	MaxServices            int      `yaml:"maxServices"`
-	UnreachableAfter       duration `yaml:"unreachableAfter"`
-}
+	}
+)
 
 // defaults is the file before it is read: each default with its reason.
 func defaults() file {
 	var f file
 	f.Timers = fileTimers{
 		// Longer than the restart of an API server, shorter than people's patience.
-		UnreachableAfter: duration(45 * time.Second),
+		UnreachableAfter: "45s",
 		// A list of everything federated takes seconds; after a minute a member is ill.
-		StartupTimeout: duration(time.Minute),
+		StartupTimeout: "60s",
 		// A service with one shard is rolled in seconds, and NXDOMAIN is cached longer than that.
-		EmptyGrace: duration(30 * time.Second),
+		EmptyGrace: "30s",
 		// Long enough for a switch of the syncer's own network.
-		PanicHold: duration(5 * time.Minute),
+		PanicHold: "5m",
 		// A member that is away for a day is away.
-		HeldMax: duration(24 * time.Hour),
+		HeldMax: "24h",
 		// Drift is rare, and an audit may read a whole zone.
-		AuditInterval: duration(10 * time.Minute),
+		AuditInterval: "10m",
 	}
 	// More than half of the members at once is likelier our own link than theirs.
 	f.PanicThreshold = 50
 	// The port of CoreDNS's own metrics, which this is scraped beside.
 	f.Metrics.Address = ":9153"
+	// A directory that only the syncer's user can enter.
 	f.Admin.Socket = "/run/federation-syncer/admin.sock"
+	// What an admin has to see, in a form that is read on a terminal.
 	f.Log.Level, f.Log.Format = "info", "text"
 	return f
-}
-
-type duration time.Duration
-
-// UnmarshalYAML reads "45s", "5m" or "24h".
-func (d *duration) UnmarshalYAML(n *yaml.Node) error {
-	v, err := time.ParseDuration(n.Value)
-	if err != nil || v <= 0 {
-		return fmt.Errorf("line %d: %q is not a duration such as 45s, 5m or 24h", n.Line, n.Value)
-	}
-	*d = duration(v)
-	return nil
 }

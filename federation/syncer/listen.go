@@ -20,7 +20,7 @@ const askTimeout = 5 * time.Second
 // listener serves metrics and health over HTTP, and the status on a Unix
 // socket that only its owner may open (C1).
 type listener struct {
-	loops   []*loop
+	loops   *loopSet
 	metrics *metrics
 }
 
@@ -89,19 +89,20 @@ func (s *listener) publicHandler() http.Handler {
 	mux := http.NewServeMux()
 	metricsHandler := promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{})
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
-		s.each(r.Context(), func(l *loop) { l.metrics.observe(l) })
+		_ = s.loops.each(r.Context(), func(l *loop) { l.metrics.observe(l) }) // what was last seen is served then
 		metricsHandler.ServeHTTP(w, r)
 	})
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
-		if !s.each(r.Context(), func(*loop) {}) {
-			http.Error(w, "a loop does not answer", http.StatusServiceUnavailable)
+		if err := s.loops.each(r.Context(), func(*loop) {}); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 			return
 		}
 		fmt.Fprintln(w, "ok")
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		ready := true
-		if !s.each(r.Context(), func(l *loop) { ready = ready && l.ready() }) || !ready {
+		loops, ready := 0, true
+		err := s.loops.each(r.Context(), func(l *loop) { loops++; ready = ready && l.ready() })
+		if err != nil || loops == 0 || !ready {
 			http.Error(w, "members are still being listed, or the provider has not answered yet", http.StatusServiceUnavailable)
 			return
 		}
@@ -110,27 +111,15 @@ func (s *listener) publicHandler() http.Handler {
 	return mux
 }
 
-// each runs f in each loop in turn; false if one did not answer in time.
-func (s *listener) each(ctx context.Context, f func(*loop)) bool {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
-	for _, l := range s.loops {
-		if !l.ask(ctx, func() { f(l) }) {
-			return false
-		}
-	}
-	return true
-}
-
 func (s *listener) adminHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) {
 		status := Status{}
-		ok := s.each(r.Context(), func(l *loop) {
+		err := s.loops.each(r.Context(), func(l *loop) {
 			status.Federations = append(status.Federations, l.status(r.FormValue("services") != ""))
 		})
-		if !ok {
-			http.Error(w, "a loop does not answer", http.StatusServiceUnavailable)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")

@@ -1,13 +1,15 @@
 package syncer
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"slices"
+	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/member"
@@ -18,28 +20,39 @@ import (
 
 // The bounds of the loop.
 const (
+	// debounce lets the events of one happening come together: a rollout
+	// changes several slices, a load balancer gets its addresses one by one.
+	debounce = 5 * time.Millisecond
 	// maxBatch is how many services are planned for at once, so that the first
 	// change of many is on its way soon.
 	maxBatch = 200
 	// The backoff of a provider that does not answer (X5a).
 	minBackoff, maxBackoff = 500 * time.Millisecond, 30 * time.Second
-	// The backoff of a name that the provider refuses.
-	minRefused, maxRefused = 10 * time.Second, 10 * time.Minute
 	// foreignRetry is how often a foreign claim is looked at again (O1c).
 	foreignRetry = time.Minute
 	// stopTimeout is how long a change under way may take after a stop.
 	stopTimeout = 5 * time.Second
+	// requestsPerSecond keeps a provider from refusing us; a fifth is the
+	// audit's (X5b).
+	requestsPerSecond = 50
+	auditsPerSecond   = requestsPerSecond / 5
+	// answerValid is how long an answer of the provider shows that it answers
+	// (X3c).
+	answerValid = 30 * time.Second
+	// tidyEvery is how often what need not be remembered is dropped.
+	tidyEvery = time.Minute
 )
 
 // loop keeps the records of one federation true. One goroutine owns all its
-// state; requests to the provider run one at a time beside it, and hand their
-// results back to it.
+// state; a request to the provider runs beside it, one at a time, and hands its
+// result back to it. So does an audit, beside the requests.
 type loop struct {
 	config   Federation
 	policy   policy.Config
 	audit    time.Duration
 	provider provider.Provider
 	claims   claims
+	adopt    bool
 	log      *slog.Logger
 	metrics  *loopMetrics
 	relist   func(member string)
@@ -47,37 +60,53 @@ type loop struct {
 	events  chan member.Event
 	asks    chan func()
 	results chan func()
+	audits  chan func()
+	done    <-chan struct{} // closed when run has ended; nil if nobody asks
+	aside   sync.WaitGroup  // goroutines that work beside the loop
 
 	// What the members show.
 	standing *policy.Members
 	members  map[string]*memberState
-	known    map[string]int // addresses on any observed Service -> how many shards have it (X1b)
+	order    []string // their names, sorted
 	levels   *federation.Levels
 
 	// What the provider has.
-	held    *holding // nil until the claim is taken
-	shadow  *shadow
-	initial *shadow // what it was at the start of this run
-	foreign map[federation.FQDN]error
-	deposed error
+	held      *holding // nil until the claim is taken
+	shadow    *shadow
+	beginning *beginning
+	foreign   map[federation.FQDN]error // the levels that are not ours, and why (O1c)
+	retried   map[federation.FQDN]error // what foreign was before it is looked at again
+	foreignAt time.Time
+	deposed   error
 
 	// What is to be done.
 	services map[federation.ServiceName]*service
 	dirty    map[federation.ServiceName]bool
+	timers   timers
 	names    map[federation.FQDN]*nameState
 	reread   map[federation.FQDN]bool // names whose state at the provider is open
+	suspect  bool                     // whether the provider takes anything is open
 	stale    bool                     // the list of levels is to be compared
-	busy     bool
-	retryAt  time.Time
-	backoff  time.Duration
-	lastErr  error
-	auditAt  time.Time
+	quietAt  time.Time                // the end of debounce
+	tidyAt   time.Time
+
+	// The state of the requests.
+	busy      bool
+	budget    *rate.Limiter
+	notBefore time.Time // by the budget
+	retryAt   time.Time // by backoff
+	backoff   time.Duration
+	lastErr   error
+	answered  time.Time // the last time that the provider did
+	auditAt   time.Time
+	auditing  map[federation.FQDN]bool // the names changed since the audit began; nil: none is under way
 }
 
 // memberState is what is known of one member.
 type memberState struct {
 	topology   federation.Member
-	fixed      bool // the topology is the configuration's
+	fixed      bool               // the topology is the configuration's
+	places     []federation.Level // for X1b
 	shards     map[federation.ServiceName]member.Shard
 	version    string
 	clusterUID string
@@ -87,8 +116,8 @@ type memberState struct {
 
 // service is what is remembered of one service.
 type service struct {
+	shards     int // how many members show one
 	emptySince time.Time
-	next       time.Time // when time alone may change the verdict
 	verdict    policy.Verdict
 	problems   []federation.Problem
 	since      time.Time // the oldest event not yet written
@@ -96,36 +125,60 @@ type service struct {
 
 func newLoop(c *Config, f Federation, p provider.Provider, adopt bool, log *slog.Logger, m *metrics, relist func(string)) *loop {
 	l := &loop{
-		config: f, policy: c.Policy, audit: c.AuditInterval, provider: p,
-		claims:   claims{provider: p, federation: f.Federation, owner: c.Owner, adopt: adopt},
+		config: f, policy: c.Policy, audit: c.AuditInterval, provider: p, adopt: adopt,
+		claims:   claims{provider: p, federation: f.Federation, owner: c.Owner},
 		log:      log.With("federation", string(f.Name), "domain", string(f.Domain)),
 		metrics:  m.forLoop(f),
 		relist:   relist,
 		events:   make(chan member.Event, 1024),
 		asks:     make(chan func()),
 		results:  make(chan func(), 1),
+		audits:   make(chan func(), 1),
 		standing: policy.NewMembers(c.Policy),
-		members:  map[string]*memberState{}, known: map[string]int{},
-		shadow: newShadow(f.Federation), initial: newShadow(f.Federation), foreign: map[federation.FQDN]error{},
+		members:  map[string]*memberState{},
+		shadow:   newShadow(f.Federation), foreign: map[federation.FQDN]error{},
 		services: map[federation.ServiceName]*service{}, dirty: map[federation.ServiceName]bool{},
 		names: map[federation.FQDN]*nameState{}, reread: map[federation.FQDN]bool{},
+		budget: rate.NewLimiter(requestsPerSecond, requestsPerSecond),
 	}
-	now := time.Now()
-	for _, cl := range c.Clusters {
-		ms := &memberState{topology: federation.Member{Name: cl.Member.Name}}
-		if cl.Member.Topology != nil {
-			ms.topology, ms.fixed = *cl.Member.Topology, true
-		}
-		l.members[cl.Member.Name] = ms
-		l.standing.Add(now, cl.Member.Name, cl.UnreachableAfter, false)
-	}
-	l.relevel()
+	l.configure(c, f)
 	return l
+}
+
+// configure takes a configuration over, at start and when the file changes: of
+// the federation the options, and all that concerns members (P4).
+func (l *loop) configure(c *Config, f Federation) {
+	now := time.Now()
+	l.config.Options, l.policy, l.audit = f.Options, c.Policy, c.AuditInterval
+	l.standing.Configure(c.Policy)
+	stay := map[string]bool{}
+	for _, cl := range c.Clusters {
+		name := cl.Member.Name
+		stay[name] = true
+		l.standing.Add(now, name, cl.UnreachableAfter)
+		ms := l.members[name]
+		if ms == nil {
+			ms = &memberState{topology: federation.Member{Name: name}}
+			l.members[name] = ms
+		}
+		ms.fixed = cl.Member.Topology != nil
+		if ms.fixed {
+			ms.topology = *cl.Member.Topology
+		}
+	}
+	for name := range l.members {
+		if !stay[name] {
+			l.removeMember(name)
+		}
+	}
+	l.orderMembers()
+	l.relevel()
 }
 
 // run works until ctx ends; then no request starts, and one that is under way
 // may end within stopTimeout.
 func (l *loop) run(ctx context.Context) {
+	defer l.aside.Wait()
 	requests, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	timer := time.NewTimer(0)
@@ -136,25 +189,22 @@ func (l *loop) run(ctx context.Context) {
 			l.stop(cancel)
 			return
 		case e := <-l.events:
-			l.take(e)
-			for drained := false; !drained; {
-				select {
-				case e := <-l.events:
-					l.take(e)
-				default:
-					drained = true
-				}
-			}
+			l.takeAll(e)
 		case f := <-l.results:
 			l.busy = false
+			f()
+		case f := <-l.audits:
 			f()
 		case f := <-l.asks:
 			f()
 		case <-timer.C:
 		}
+		if ctx.Err() != nil {
+			continue // no request starts any more (X5a)
+		}
 		now := time.Now()
 		l.judge(now)
-		l.work(requests, now)
+		l.work(ctx, requests, now)
 		timer.Reset(max(time.Until(l.next(now)), 0))
 	}
 }
@@ -170,60 +220,37 @@ func (l *loop) stop(cancel context.CancelFunc) {
 	l.busy = false
 }
 
-// ask runs f in the loop's goroutine and waits for it; false if ctx ended.
+// ask runs f in the loop's goroutine and waits for it; false if ctx or the loop
+// has ended.
 func (l *loop) ask(ctx context.Context, f func()) bool {
 	done := make(chan struct{})
 	select {
 	case l.asks <- func() { f(); close(done) }:
 		<-done
 		return true
+	case <-l.done:
+		return false
 	case <-ctx.Done():
 		return false
 	}
 }
 
-// judge lets time pass for the members.
-func (l *loop) judge(now time.Time) {
-	before := l.standing.Panic()
-	lost, changed := l.standing.Step(now, l.backoff == 0 && l.held != nil)
-	for _, name := range lost {
-		l.log.Warn("member is unreachable", "member", name, "error", l.members[name].probeErr)
-		l.relist(name)
-	}
-	if after := l.standing.Panic(); before.IsZero() != after.IsZero() {
-		l.log.Warn("most members are lost at once: taken for a cut of the syncer's own", "holding", !after.IsZero())
-	}
-	if changed {
-		l.touchAll()
-	}
-	for name, s := range l.services {
-		if !s.next.IsZero() && !now.Before(s.next) {
-			s.next = time.Time{}
-			l.dirty[name] = true
-		}
-	}
-}
-
-// next is when there is something to do without an event.
+// next is when there is something to do though nothing happens.
 func (l *loop) next(now time.Time) time.Time {
 	next := now.Add(time.Hour)
 	at := func(t time.Time) {
-		if !t.IsZero() && t.Before(next) {
+		if t.After(now) && t.Before(next) {
 			next = t
 		}
 	}
-	at(l.standing.Next())
-	for _, s := range l.services {
-		at(s.next)
+	at(l.standing.Next(now))
+	at(l.timers.next())
+	at(l.tidyAt)
+	if l.deposed != nil {
+		return next
 	}
-	if !l.busy && l.deposed == nil {
-		at(l.retryAt)
-		if l.held != nil {
-			at(l.auditAt)
-		}
-	}
-	if !next.After(now) {
-		return now.Add(10 * time.Millisecond) // never spin on what cannot be done yet
+	for _, t := range []time.Time{l.retryAt, l.notBefore, l.quietAt, l.auditAt, l.foreignAt, l.answered.Add(answerValid)} {
+		at(t)
 	}
 	return next
 }
@@ -232,25 +259,45 @@ func (l *loop) next(now time.Time) time.Time {
 // returns is run in the loop.
 func (l *loop) start(ctx context.Context, work func(context.Context) func()) {
 	l.busy = true
-	go func() { l.results <- work(ctx) }()
+	l.aside.Go(func() { l.results <- work(ctx) })
 }
 
-// work starts the most urgent request, if one is due and none is under way.
-func (l *loop) work(ctx context.Context, now time.Time) {
-	if l.busy || l.deposed != nil || now.Before(l.retryAt) {
+// work starts the most urgent request, if one is due and none is under way,
+// and an audit if that is due (X5b). Requests may end after ctx, audits not.
+func (l *loop) work(ctx, requests context.Context, now time.Time) {
+	if l.deposed != nil || now.Before(l.retryAt) {
 		return
 	}
-	switch {
-	case l.held == nil:
-		l.open(ctx)
-	case len(l.reread) > 0:
-		l.readAgain(ctx)
-	case l.stale && l.syncLevels(ctx):
-	case l.publish(ctx, now):
-	case !now.Before(l.auditAt):
-		l.runAudit(ctx)
-	case l.dropLevel(ctx):
+	l.lookAtForeign(now)
+	if !l.busy && l.affordable(now) {
+		switch {
+		case l.held == nil:
+			l.open(requests)
+		case len(l.reread) > 0 || l.suspect:
+			l.readAgain(requests)
+		case l.stale && l.syncLevels(requests):
+		case l.publish(requests, now):
+		case l.dropLevel(requests):
+		case l.standing.AskProvider(now) && !l.answers(now):
+			l.suspect = true
+			l.readAgain(requests)
+		}
+		if l.busy {
+			l.budget.AllowN(now, 1)
+		}
 	}
+	if l.held != nil && l.auditing == nil && !now.Before(l.auditAt) {
+		l.runAudit(ctx)
+	}
+}
+
+// affordable reports whether the budget has a request left.
+func (l *loop) affordable(now time.Time) bool {
+	if l.budget.TokensAt(now) >= 1 {
+		return true
+	}
+	l.notBefore = now.Add(time.Second / requestsPerSecond)
+	return false
 }
 
 // failed takes the error of a request that has to be tried again (X5a).
@@ -274,277 +321,30 @@ func (l *loop) succeeded() {
 		l.log.Info("the provider answers again")
 	}
 	l.backoff, l.retryAt, l.lastErr = 0, time.Time{}, nil
+	l.answered = time.Now()
 }
 
-// open takes the claim and reads what is there (O1, O3b, X1).
-func (l *loop) open(ctx context.Context) {
-	l.start(ctx, func(ctx context.Context) func() {
-		held, shadow, err := l.claims.take(ctx)
-		return func() {
-			if err != nil {
-				l.failed("claiming the names of the federation", err)
-				return
-			}
-			l.succeeded()
-			l.held, l.shadow, l.initial = held, shadow, l.copyOf(shadow)
-			l.placeByLevels(held.entries)
-			l.auditAt = time.Now().Add(jitter(l.audit))
-			l.stale = true
-			l.relevel()
-			for name := range shadow.services {
-				l.touch(name)
-			}
-			l.warnNegativeTTL()
-			l.log.Info("claimed", "claim", held.claim.Data[0], "levels", len(held.entries), "services", len(shadow.services))
-		}
-	})
+// answers reports whether the provider has answered lately (X3c).
+func (l *loop) answers(now time.Time) bool {
+	return l.held != nil && l.backoff == 0 && now.Sub(l.answered) < answerValid
 }
 
-func (l *loop) copyOf(s *shadow) *shadow {
-	c := newShadow(s.federation)
-	for _, names := range s.services {
-		for name, sets := range names {
-			c.set(name, slices.Clone(sets))
+// tidy drops what need not be remembered of names.
+func (l *loop) tidy(now time.Time) {
+	for name, n := range l.names {
+		if n.pace.Quiet(now) && n.refusal == nil {
+			delete(l.names, name)
 		}
 	}
-	return c
-}
-
-// warnNegativeTTL says at start if resolvers would remember longer that a name
-// is missing than that it is there (P3d).
-func (l *loop) warnNegativeTTL() {
-	asker, ok := l.provider.(provider.NegativeTTL)
-	if !ok {
-		return
+	l.tidyAt = time.Time{}
+	if len(l.names) > 0 {
+		l.tidyAt = now.Add(tidyEvery)
 	}
-	ttl := l.config.Options.TTL
-	if ttl == 0 {
-		ttl = federation.DefaultTTL
-	}
-	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		if negative, err := asker.SOA(ctx); err == nil && negative > ttl {
-			l.log.Warn("resolvers remember a missing name longer than a record: lower the last field of the zone's SOA to 30 or less",
-				"negativeTTL", negative, "ttl", ttl)
-		}
-	}()
-}
-
-// syncLevels brings the list of levels and their claims to the levels that
-// there are now, and reports whether that takes a request.
-func (l *loop) syncLevels(ctx context.Context) bool {
-	want := l.wantedEntries()
-	if l.claimedAll(want) && l.config.LevelsRRset(want).SameData(l.held.levels) {
-		l.stale = false
-		return false
-	}
-	held := l.held
-	l.start(ctx, func(ctx context.Context) func() {
-		next, foreign, err := l.claims.write(ctx, held, want)
-		return func() {
-			if errors.Is(err, provider.ErrConflict) {
-				l.conflict(l.held.levels.Name)
-				return
-			}
-			if err != nil {
-				l.failed("claiming levels", err)
-				return
-			}
-			l.succeeded()
-			l.held = next
-			for level, why := range foreign {
-				l.log.Error("level is not ours, nothing is written there", "level", string(level), "error", why)
-			}
-			l.foreign = foreign
-			l.stale = false
-			l.relevel()
-		}
-	})
-	return true
-}
-
-func (l *loop) claimedAll(entries []federation.LevelEntry) bool {
-	return !slices.ContainsFunc(entries, func(e federation.LevelEntry) bool { return !l.held.claimed[e.Name] })
-}
-
-// wantedEntries are the levels of now, and those of before that have not been
-// dropped yet.
-func (l *loop) wantedEntries() []federation.LevelEntry {
-	var want []federation.LevelEntry
-	has := map[federation.FQDN]bool{}
-	for _, lv := range l.levels.All() {
-		if !lv.Foreign {
-			want = append(want, federation.LevelEntry{Name: lv.Name, Kind: lv.Kind, Region: lv.Region, Zone: lv.Zone, Members: lv.Members})
-		}
-		has[lv.Name] = true
-	}
-	for _, e := range l.held.entries {
-		if !has[e.Name] {
-			e.Members = nil
-			want = append(want, e)
-		}
-	}
-	slices.SortFunc(want, func(a, b federation.LevelEntry) int { return compareNames(a.Name, b.Name) })
-	return want
-}
-
-// dropLevel gives one level up at which nothing is left and that no member
-// has any more (P4, O1b), and reports whether that takes a request.
-func (l *loop) dropLevel(ctx context.Context) bool {
-	here := map[federation.FQDN]bool{}
-	for _, lv := range l.levels.All() {
-		here[lv.Name] = true
-	}
-	at := slices.IndexFunc(l.held.entries, func(e federation.LevelEntry) bool {
-		return !here[e.Name] && !l.shadow.below(l.config.Suffix(e.Name))
-	})
-	if at < 0 || len(l.dirty) > 0 {
-		return false
-	}
-	held, gone := l.held, l.held.entries[at]
-	want := slices.DeleteFunc(l.wantedEntries(), func(e federation.LevelEntry) bool { return e.Name == gone.Name })
-	l.start(ctx, func(ctx context.Context) func() {
-		err := l.claims.drop(ctx, held, gone.Name)
-		next := held
-		if err == nil {
-			next, _, err = l.claims.write(ctx, held, want)
-		}
-		return func() {
-			if errors.Is(err, provider.ErrConflict) {
-				l.conflict(l.held.levels.Name)
-				return
-			}
-			if err != nil {
-				l.failed("giving up a level", err)
-				return
-			}
-			l.succeeded()
-			l.held = next
-			l.log.Info("level given up", "level", string(gone.Name))
-		}
-	})
-	return true
-}
-
-// conflict has the claim, and then the names, read again (O3c).
-func (l *loop) conflict(names ...federation.FQDN) {
-	for _, n := range names {
-		l.reread[n] = true
-	}
-	l.metrics.conflicts.Add(float64(len(names)))
-}
-
-// readAgain reads the main claim and then the names whose state is open.
-func (l *loop) readAgain(ctx context.Context) {
-	held := l.held
-	names := make([]federation.FQDN, 0, len(l.reread))
-	for n := range l.reread {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	l.start(ctx, func(ctx context.Context) func() {
-		ok, err := l.claims.held(ctx, held)
-		read := map[federation.FQDN][]federation.RRset{}
-		var levels *holding
-		if err == nil && ok {
-			for _, n := range names {
-				if n == held.levels.Name {
-					levels = &holding{claim: held.claim, claimed: held.claimed}
-					err = l.claims.readLevels(ctx, levels)
-				} else {
-					read[n], err = l.provider.Get(ctx, n)
-				}
-				if err != nil {
-					break
-				}
-			}
-		}
-		return func() {
-			switch {
-			case err != nil:
-				l.failed("reading names again", err)
-				return
-			case !ok:
-				l.deposed = fmt.Errorf("the claim %q is not ours any more: another syncer has taken over", held.claim.Name)
-				l.log.Error("deposed: nothing more is written until a restart", "error", l.deposed)
-				return
-			}
-			l.succeeded()
-			if levels != nil {
-				l.held, l.stale = levels, true
-				delete(l.reread, held.levels.Name)
-			}
-			for n, sets := range read {
-				l.shadow.set(n, sets)
-				delete(l.reread, n)
-				l.touchName(n)
-			}
-		}
-	})
-}
-
-// runAudit compares everything at the levels with the shadow (X6).
-func (l *loop) runAudit(ctx context.Context) {
-	held := l.held
-	l.start(ctx, func(ctx context.Context) func() {
-		ok, err := l.claims.held(ctx, held)
-		var found *shadow
-		if err == nil && ok {
-			found, err = l.claims.list(ctx, held.entries)
-		}
-		return func() {
-			l.auditAt = time.Now().Add(jitter(l.audit))
-			if err != nil {
-				l.failed("audit", err)
-				return
-			}
-			l.succeeded()
-			if !ok {
-				l.conflict(held.claim.Name)
-				return
-			}
-			l.adoptFound(found)
-			l.forgetNames(time.Now())
-			if len(l.foreign) > 0 { // look again whether they still are
-				clear(l.foreign)
-				l.relevel()
-			}
-		}
-	})
-}
-
-// adoptFound takes what an audit found for the truth, and has what differs
-// planned again.
-func (l *loop) adoptFound(found *shadow) {
-	drift := 0
-	for _, s := range []*shadow{l.shadow, found} {
-		for _, names := range s.services {
-			for name := range names {
-				if !federation.EqualRRsets(l.shadow.at(name), found.at(name)) {
-					drift++
-					l.log.Warn("audit: a name is not as we left it", "name", string(name))
-					l.shadow.set(name, found.at(name))
-					l.touchName(name)
-				}
-			}
-		}
-	}
-	l.metrics.drift.Add(float64(drift))
-	l.metrics.audits.Inc()
 }
 
 func jitter(d time.Duration) time.Duration { return d*9/10 + rand.N(d/5+1) }
 
-func compareNames(a, b federation.FQDN) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
-}
+func compareNames(a, b federation.LevelEntry) int { return cmp.Compare(a.Name, b.Name) }
 
 // changesOf keeps the changes for which keep holds.
 func changesOf(changes []plan.Change, keep func(plan.Change) bool) []plan.Change {

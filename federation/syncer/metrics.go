@@ -84,6 +84,13 @@ func (lm *loopMetrics) change(result string) {
 	lm.m.changes.MustCurryWith(lm.labels).WithLabelValues(result).Inc()
 }
 
+// forget drops the gauges of a federation that is not ours any more.
+func (lm *loopMetrics) forget() {
+	for _, v := range []*prometheus.GaugeVec{lm.m.member, lm.m.services, lm.m.held, lm.m.problems, lm.m.state} {
+		v.DeletePartialMatch(lm.labels)
+	}
+}
+
 // observe sets the gauges to what the loop knows; called in its goroutine.
 func (lm *loopMetrics) observe(l *loop) {
 	lm.m.member.DeletePartialMatch(lm.labels)
@@ -114,7 +121,7 @@ func (lm *loopMetrics) observe(l *loop) {
 			v.MustCurryWith(lm.labels).WithLabelValues(string(reason)).Set(float64(n))
 		}
 	}
-	for _, r := range []federation.Reason{policy.ReasonStarting, policy.ReasonUnreachable, policy.ReasonPanic, policy.ReasonEmptyGrace} {
+	for _, r := range policy.HeldReasons {
 		held[r] += 0
 	}
 	set(lm.m.held, held)

@@ -8,7 +8,7 @@ import (
 
 // shadow is what we believe to be at the provider: from the list at start, and
 // from every change that was confirmed since. It holds only names of the shape
-// of ours (O2), by service.
+// of ours (O2) at levels that are ours, by service.
 type shadow struct {
 	federation federation.Federation
 	services   map[federation.ServiceName]map[federation.FQDN][]federation.RRset
@@ -64,16 +64,21 @@ func (s *shadow) of(svc federation.ServiceName) []federation.RRset {
 	return out
 }
 
-// below reports whether any name lies in or below the suffix.
-func (s *shadow) below(suffix federation.FQDN) bool {
-	for _, names := range s.services {
-		for name := range names {
-			if name.In(suffix) {
-				return true
-			}
+// hasLevel reports whether any name stands at the level.
+func (s *shadow) hasLevel(level federation.FQDN) bool {
+	for svc, names := range s.services {
+		if len(names[s.federation.OwnerName(svc, level)]) > 0 {
+			return true
 		}
 	}
 	return false
+}
+
+// forgetLevel drops the names at a level, which are not ours.
+func (s *shadow) forgetLevel(level federation.FQDN) {
+	for svc := range s.services {
+		s.set(s.federation.OwnerName(svc, level), nil)
+	}
 }
 
 func ours(sets []federation.RRset) []federation.RRset {

@@ -34,16 +34,17 @@ type FederationStatus struct {
 
 // MemberStatus is one member's.
 type MemberStatus struct {
-	Name     string    `json:"name"`
-	Status   string    `json:"status"` // starting, present or lost
-	Since    time.Time `json:"since"`
-	Version  string    `json:"version,omitempty"`
-	Region   string    `json:"region,omitempty"`
-	Zones    []string  `json:"zones,omitempty"`
-	Shards   int       `json:"shards"`
-	Healthy  int       `json:"healthy"`
-	Error    string    `json:"error,omitempty"`
-	HeldBack bool      `json:"panic,omitempty"`
+	Name    string    `json:"name"`
+	Status  string    `json:"status"` // starting, present or lost
+	Since   time.Time `json:"since"`
+	Version string    `json:"version,omitempty"`
+	Region  string    `json:"region,omitempty"`
+	Zones   []string  `json:"zones,omitempty"`
+	Shards  int       `json:"shards"`
+	Healthy int       `json:"healthy"`
+	Error   string    `json:"error,omitempty"`
+	// Panic: lost in a cut that is taken for the syncer's own (X3).
+	Panic bool `json:"panic,omitempty"`
 }
 
 // LevelStatus is one level's.
@@ -66,10 +67,11 @@ type ProblemStatus struct {
 // ServiceStatus is one service's.
 type ServiceStatus struct {
 	Name    string         `json:"name"`
-	Shards  []ShardStatus  `json:"shards"`
+	Shards  []ShardStatus  `json:"shards,omitempty"`
 	Held    []HeldStatus   `json:"held,omitempty"`
 	Records []RecordStatus `json:"records,omitempty"`
-	Error   string         `json:"error,omitempty"`
+	// Refused are the names at which the provider refuses what shall be there.
+	Refused []RefusedStatus `json:"refused,omitempty"`
 }
 
 // ShardStatus is one shard's.
@@ -86,6 +88,13 @@ type HeldStatus struct {
 	Member string    `json:"member,omitempty"`
 	Reason string    `json:"reason"`
 	Since  time.Time `json:"since"`
+}
+
+// RefusedStatus is one name that the provider refuses.
+type RefusedStatus struct {
+	Name  string    `json:"name"`
+	Error string    `json:"error"`
+	Retry time.Time `json:"retry"`
 }
 
 // RecordStatus is one RRset as it was last confirmed by the provider.
@@ -141,7 +150,7 @@ func (l *loop) status(services bool) FederationStatus {
 func (l *loop) memberStatus(name string) MemberStatus {
 	ms, standing := l.members[name], l.standing.Get(name)
 	m := MemberStatus{
-		Name: name, Status: standing.Standing.String(), Since: standing.Since, HeldBack: standing.Panic,
+		Name: name, Status: standing.Standing.String(), Since: standing.Since, Panic: standing.Panic,
 		Version: ms.version, Region: string(ms.topology.Region), Shards: len(ms.shards),
 	}
 	for _, z := range ms.topology.Zones {
@@ -176,8 +185,11 @@ func (l *loop) serviceStatus(name federation.ServiceName) ServiceStatus {
 	}
 	for _, set := range l.shadow.of(name) {
 		st.Records = append(st.Records, RecordStatus{Name: string(set.Name), Type: set.Type, TTL: set.TTL, Data: set.Data})
-		if n := l.names[set.Name]; n != nil && n.refusal != nil {
-			st.Error = n.refusal.Error()
+	}
+	for _, lv := range l.levels.All() {
+		name := lv.OwnerName(name)
+		if n := l.names[name]; n != nil && n.refusal != nil {
+			st.Refused = append(st.Refused, RefusedStatus{Name: string(name), Error: n.refusal.Error(), Retry: n.refusedUntil})
 		}
 	}
 	return st

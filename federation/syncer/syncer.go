@@ -2,12 +2,13 @@ package syncer
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
+	"reflect"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,94 +16,261 @@ import (
 	"github.com/federation-dns/federation/federation/provider/rfc2136"
 )
 
-const (
-	// reloadEvery is how often the configuration file is compared: by content,
-	// so that a swapped symbolic link counts and a mere touch does not.
-	reloadEvery = 2 * time.Second
-	// kubeconfigRetry is how often a kubeconfig that cannot be used is read again.
-	kubeconfigRetry = 10 * time.Second
-)
+// reloadEvery is how often the configuration file is compared: by content, so
+// that a swapped symbolic link (as of a mounted ConfigMap) counts, and a mere
+// touch does not.
+const reloadEvery = time.Second
 
 // Options are what the command line says.
 type Options struct {
 	// ConfigPath is the configuration file.
 	ConfigPath string
-	// Adopt takes over names that somebody else holds (O1c).
+	// Adopt takes over names that somebody else holds, as they are found at
+	// start (O1c).
 	Adopt bool
 	// Logger makes the logger that the configuration asks for.
-	Logger func(level, format string) *slog.Logger
+	Logger func(level slog.Leveler, format string) *slog.Logger
 }
 
 // Run keeps the records of all federations true until ctx ends. The
-// configuration is read again when its file changes: a good one is taken up
-// by a start from the records, which is safe at any moment (X1); a bad one is
-// reported, and the old one stays. An error is returned only if the first
-// configuration is bad or what it asks for cannot be opened.
+// configuration is read again when its file changes: a good one is taken over
+// as far as it differs, a bad one is reported, and the old one stays. An error
+// is returned only if the first configuration is bad or what it asks for cannot
+// be opened.
 func Run(ctx context.Context, opt Options) error {
 	config, err := LoadConfig(opt.ConfigPath)
 	if err != nil {
 		return err
 	}
-	m := newMetrics()
-	for {
-		next, err := runUntilReload(ctx, opt, config, m)
-		if err != nil || next == nil {
-			return err
-		}
-		config = next
-	}
-}
-
-// runUntilReload runs one configuration until ctx ends (then the next
-// configuration is nil) or the file holds another good one.
-func runUntilReload(ctx context.Context, opt Options, config *Config, m *metrics) (*Config, error) {
-	log := opt.Logger(config.LogLevel, config.LogFormat)
+	s := &syncer{adopt: opt.Adopt, metrics: newMetrics(), loops: &loopSet{}, events: make(chan member.Event, 1024)}
+	_ = s.level.UnmarshalText([]byte(config.LogLevel)) // validated with the rest
+	s.log = opt.Logger(&s.level, config.LogFormat)
+	s.members = newMemberSet(s.log, s.events)
 	ctx, cancel := context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	defer cancel()
-
-	watchers := &watcherSet{watchers: map[string]*member.Watcher{}}
-	var loops []*loop
-	for _, f := range config.Federations {
-		p, err := rfc2136.New(f.RFC2136)
-		if err != nil {
-			return nil, err
-		}
-		defer p.Close()
-		loops = append(loops, newLoop(config, f, p, opt.Adopt, log, m, watchers.relist))
-	}
-	stop, err := (&listener{loops: loops, metrics: m}).listen(config.MetricsAddress, config.AdminSocket)
+	defer s.stop(cancel)
+	stopListening, err := (&listener{loops: s.loops, metrics: s.metrics}).listen(config.MetricsAddress, config.AdminSocket)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer stop()
-	events := make(chan member.Event, 1024)
-	for _, l := range loops {
-		wg.Go(func() { l.run(ctx) })
+	defer stopListening()
+	for _, err := range config.CheckKubeconfigs() {
+		s.log.Error("a kubeconfig cannot be used, it is tried again", "error", err)
 	}
-	wg.Go(func() { fanOut(ctx, events, loops) })
-	for _, cl := range config.Clusters {
-		wg.Go(func() { watchers.run(ctx, cl, log, events) })
+	if config.Owner, err = ownerOf(ctx, config, s.log); err != nil {
+		return nil // ctx has ended
 	}
-	log.Info("started", "federations", len(config.Federations), "members", len(config.Clusters), "owner", config.Owner)
-	next := waitForChange(ctx, opt.ConfigPath, log, m)
-	if next == nil {
-		log.Info("stopping")
-	}
-	return next, nil
+	s.fanOut.Go(func() { s.loops.fanOut(ctx, s.events) })
+	s.take(ctx, config)
+	s.log.Info("started", "federations", len(config.Federations), "members", len(config.Clusters), "owner", config.Owner)
+	s.followFile(ctx, opt.ConfigPath)
+	s.log.Info("stopping")
+	return nil
 }
 
-// fanOut hands every event to every federation: all members belong to all.
-func fanOut(ctx context.Context, events <-chan member.Event, loops []*loop) {
+// syncer is everything that runs. Its fields belong to Run's goroutine.
+type syncer struct {
+	adopt   bool
+	log     *slog.Logger
+	level   slog.LevelVar
+	metrics *metrics
+	config  *Config
+	loops   *loopSet
+	members *memberSet
+	events  chan member.Event
+	fanOut  sync.WaitGroup
+}
+
+// stop ends everything and waits for it. No watch has to be waited for with
+// the records: changes under way end first, within stopTimeout.
+func (s *syncer) stop(cancel context.CancelFunc) {
+	cancel()
+	s.loops.stop()
+	s.members.stop()
+	s.fanOut.Wait()
+}
+
+// followFile takes each new good configuration of the file over until ctx
+// ends.
+func (s *syncer) followFile(ctx context.Context, path string) {
+	seen := contentOf(path, s.config)
+	tick := time.NewTicker(reloadEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		now := contentOf(path, s.config)
+		if len(now[0]) == 0 || slices.EqualFunc(seen, now, bytes.Equal) {
+			continue // a file that is being replaced may be missing for a moment
+		}
+		seen = now
+		next, err := parseConfig(path, now[0])
+		if err != nil {
+			s.metrics.reload.Set(0)
+			s.log.Error("the new configuration is bad, the old one stays", "error", err)
+			continue
+		}
+		seen = contentOf(path, next)
+		next.Owner = cmp.Or(next.Owner, s.config.Owner)
+		s.metrics.reload.Set(1)
+		s.take(ctx, next)
+		s.log.Info("the new configuration is in use", "federations", len(next.Federations), "members", len(next.Clusters))
+	}
+}
+
+// contentOf returns what the configuration file, and the files that were read
+// with it, hold now; nothing for one that cannot be read.
+func contentOf(path string, c *Config) [][]byte {
+	var all [][]byte
+	for _, name := range append([]string{path}, c.files...) {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			data = nil
+		}
+		all = append(all, data)
+	}
+	return all
+}
+
+// take starts, changes and stops what differs from the configuration in use.
+func (s *syncer) take(ctx context.Context, next *Config) {
+	if s.config != nil {
+		_ = s.level.UnmarshalText([]byte(next.LogLevel))
+		if s.config.MetricsAddress != next.MetricsAddress || s.config.AdminSocket != next.AdminSocket || s.config.LogFormat != next.LogFormat {
+			s.log.Warn("metrics.address, admin.socket and log.format are taken over at the next start only")
+		}
+	}
+	old := s.config
+	s.config = next
+	s.members.retain(next.Clusters)
+	fresh := false
+	for _, f := range next.Federations {
+		fresh = s.takeFederation(ctx, old, f) || fresh
+	}
+	for _, key := range s.loops.retain(next.Federations) {
+		s.log.Warn("federation is gone from the configuration: its records stay as they are", "federation", key)
+	}
+	s.members.start(ctx, next.Clusters, fresh)
+}
+
+// takeFederation has the federation's loop go on with what is new, or starts
+// another one if it is not the same zone, server, key, naming or owner any
+// more. It reports whether there is a new loop, which has to see all members.
+func (s *syncer) takeFederation(ctx context.Context, old *Config, f Federation) (fresh bool) {
+	var deposed error
+	if running := s.loops.find(f.key()); running != nil {
+		same := running.config.Naming == f.Naming && old.Owner == s.config.Owner && reflect.DeepEqual(running.config.RFC2136, f.RFC2136)
+		if same {
+			running.ask(ctx, func() { running.configure(s.config, f) })
+			return false
+		}
+		running.ask(ctx, func() { deposed = running.deposed })
+		s.loops.remove(f.key())
+	}
+	p, err := rfc2136.New(f.RFC2136)
+	if err != nil { // validated with the configuration
+		s.log.Error("the provider cannot be used", "federation", f.key(), "error", err)
+		return false
+	}
+	l := newLoop(s.config, f, p, s.adopt, s.log, s.metrics, s.members.relist)
+	l.deposed = deposed // until a restart (O3c)
+	s.loops.run(ctx, l, func() { p.Close() })
+	return true
+}
+
+// loopSet is the loops that run. Its methods may be called by several
+// goroutines.
+type loopSet struct {
+	mu    sync.Mutex
+	loops []*runningLoop
+}
+
+type runningLoop struct {
+	*loop
+	stop func() // ends it and waits
+}
+
+func (s *loopSet) all() []*loop {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]*loop, len(s.loops))
+	for i, r := range s.loops {
+		all[i] = r.loop
+	}
+	return all
+}
+
+func (s *loopSet) find(key string) *loop {
+	for _, l := range s.all() {
+		if l.config.key() == key {
+			return l
+		}
+	}
+	return nil
+}
+
+func (s *loopSet) run(ctx context.Context, l *loop, closed func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	l.done = done
+	go func() {
+		defer close(done)
+		l.run(ctx)
+		closed()
+	}()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.loops = append(s.loops, &runningLoop{loop: l, stop: func() { cancel(); <-done }})
+}
+
+func (s *loopSet) remove(key string) {
+	s.mu.Lock()
+	at := slices.IndexFunc(s.loops, func(r *runningLoop) bool { return r.config.key() == key })
+	r := s.loops[at]
+	s.loops = slices.Delete(s.loops, at, at+1)
+	s.mu.Unlock()
+	r.stop()
+	r.metrics.forget()
+}
+
+// retain stops the loops of all federations but these, and returns their keys.
+func (s *loopSet) retain(federations []Federation) (gone []string) {
+	for _, l := range s.all() {
+		if key := l.config.key(); !slices.ContainsFunc(federations, func(f Federation) bool { return f.key() == key }) {
+			s.remove(key)
+			gone = append(gone, key)
+		}
+	}
+	return gone
+}
+
+// stop ends all at once and waits for them.
+func (s *loopSet) stop() {
+	s.mu.Lock()
+	loops := s.loops
+	s.loops = nil
+	s.mu.Unlock()
+	var wg sync.WaitGroup
+	for _, r := range loops {
+		wg.Go(r.stop)
+	}
+	wg.Wait()
+}
+
+// fanOut hands every event to every loop until ctx ends: all members belong to
+// all federations.
+func (s *loopSet) fanOut(ctx context.Context, events <-chan member.Event) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case e := <-events:
-			for _, l := range loops {
+			for _, l := range s.all() {
 				select {
 				case l.events <- e:
+				case <-l.done:
 				case <-ctx.Done():
 					return
 				}
@@ -111,90 +279,15 @@ func fanOut(ctx context.Context, events <-chan member.Event, loops []*loop) {
 	}
 }
 
-// waitForChange returns the next good configuration of the file, or nil when
-// ctx ends.
-func waitForChange(ctx context.Context, path string, log *slog.Logger, m *metrics) *Config {
-	seen, _ := os.ReadFile(path)
-	tick := time.NewTicker(reloadEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
+// each runs f in each loop in turn; an error names the one that did not answer
+// in time.
+func (s *loopSet) each(ctx context.Context, f func(*loop)) error {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	for _, l := range s.all() {
+		if !l.ask(ctx, func() { f(l) }) {
+			return fmt.Errorf("the loop of federation %s does not answer", l.config.key())
 		}
-		data, err := os.ReadFile(path)
-		if err != nil || bytes.Equal(data, seen) {
-			continue // a file that is being replaced may be missing for a moment
-		}
-		seen = data
-		next, err := parseConfig(path, data)
-		if err != nil {
-			m.reload.Set(0)
-			log.Error("the new configuration is bad, the old one stays", "error", err)
-			continue
-		}
-		m.reload.Set(1)
-		log.Info("configuration changed: starting from the records with the new one")
-		return next
-	}
-}
-
-// watcherSet finds a member's watcher by name.
-type watcherSet struct {
-	mu       sync.Mutex
-	watchers map[string]*member.Watcher
-}
-
-func (s *watcherSet) relist(name string) {
-	s.mu.Lock()
-	w := s.watchers[name]
-	s.mu.Unlock()
-	if w != nil {
-		w.Relist()
-	}
-}
-
-// run watches one member until ctx ends. A kubeconfig that cannot be used is a
-// failed probe, reported and tried again; it harms no other member (X7).
-func (s *watcherSet) run(ctx context.Context, cl Cluster, log *slog.Logger, events chan<- member.Event) {
-	var last error
-	for ctx.Err() == nil {
-		err := s.watch(ctx, cl, log, events)
-		if ctx.Err() != nil || err == nil {
-			return
-		}
-		if last == nil || last.Error() != err.Error() {
-			log.Error("member cannot be watched, trying again", "member", cl.Member.Name, "error", err)
-		}
-		last = err
-		select {
-		case events <- member.ProbeEvent{Member: cl.Member.Name, At: time.Now(), Err: err}:
-		case <-ctx.Done():
-			return
-		}
-		select {
-		case <-time.After(kubeconfigRetry):
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-func (s *watcherSet) watch(ctx context.Context, cl Cluster, log *slog.Logger, events chan<- member.Event) error {
-	rest, err := member.LoadKubeconfig(cl.Kubeconfig, cl.Context)
-	if err != nil {
-		return err
-	}
-	w, err := member.New(cl.Member, rest, net.DefaultResolver, log, events)
-	if err != nil {
-		return err
-	}
-	s.mu.Lock()
-	s.watchers[cl.Member.Name] = w
-	s.mu.Unlock()
-	if err := w.Run(ctx); !errors.Is(err, context.Canceled) {
-		return fmt.Errorf("watch ended: %w", err)
 	}
 	return nil
 }

@@ -1,0 +1,80 @@
+package policy
+
+import (
+	"slices"
+	"time"
+)
+
+// judgePanic decides, before the loss acts, whether more than PanicThreshold
+// of the members that were reachable lately are lost within a short time: then
+// it is the syncer that is cut off (X3a). A member whose last probe failed
+// counts as lost too, as the members of one cut are not lost at the same
+// moment. Those that were lost within that time before are in the panic too
+// (X3b).
+func (m *Members) judgePanic(now time.Time, lost []string) {
+	if !m.panic.IsZero() {
+		return
+	}
+	window := time.Duration(0)
+	for _, mb := range m.members {
+		window = max(window, 2*m.after(mb))
+	}
+	counted, gone := 0, 0
+	var lately []*member
+	for name, mb := range m.members {
+		if mb.counted.IsZero() || now.Sub(mb.counted) > reachableWindow {
+			continue
+		}
+		counted++
+		switch {
+		case slices.Contains(lost, name), mb.Standing != Lost && mb.contact.Failed > 0:
+			gone++
+		case mb.Standing == Lost && now.Sub(mb.Since) <= window:
+			gone++
+			lately = append(lately, mb)
+		}
+	}
+	if gone*100 > counted*m.config.PanicThreshold {
+		m.panic = now
+		for _, mb := range lately {
+			mb.Panic = true
+		}
+	}
+}
+
+// endPanic ends the panic when its members are back, or after PanicHold if at
+// least one member and the provider answer (X3c).
+func (m *Members) endPanic(now time.Time, providerOK bool) bool {
+	if m.panic.IsZero() {
+		return false
+	}
+	away, answers := false, false
+	for _, mb := range m.members {
+		away = away || mb.Panic
+		answers = answers || mb.contact.Answers()
+	}
+	if away && (!answers || !providerOK || now.Before(m.panic.Add(m.config.PanicHold))) {
+		return false
+	}
+	m.panic = time.Time{}
+	for _, mb := range m.members {
+		if mb.Panic {
+			mb.Panic, mb.HeldSince = false, now // HeldMax does not run while X3 holds
+		}
+	}
+	return true
+}
+
+// AskProvider reports whether only the provider's answer is missing for the
+// panic to end (X3c).
+func (m *Members) AskProvider(now time.Time) bool {
+	if m.panic.IsZero() || now.Before(m.panic.Add(m.config.PanicHold)) {
+		return false
+	}
+	for _, mb := range m.members {
+		if mb.contact.Answers() {
+			return true
+		}
+	}
+	return false
+}

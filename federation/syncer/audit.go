@@ -1,0 +1,95 @@
+package syncer
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/provider"
+)
+
+// runAudit compares everything at the levels with the shadow (X6), beside the
+// requests.
+func (l *loop) runAudit(ctx context.Context) {
+	held := l.held
+	l.auditing = map[federation.FQDN]bool{}
+	slow := l.claims
+	slow.provider = throttled{l.provider, rate.NewLimiter(auditsPerSecond, 1)}
+	l.aside.Go(func() {
+		mine, err := slow.held(ctx, held)
+		var found survey
+		if err == nil && mine {
+			found, err = slow.survey(ctx, held.entries, false)
+		}
+		l.audits <- func() { l.audited(held, mine, found, err) }
+	})
+}
+
+func (l *loop) audited(held *holding, mine bool, found survey, err error) {
+	touched := l.auditing
+	l.auditing = nil
+	l.auditAt = time.Now().Add(jitter(l.audit))
+	switch {
+	case err != nil:
+		l.log.Warn("audit failed", "error", err)
+		l.auditAt = time.Now().Add(jitter(min(l.audit, foreignRetry)))
+		return
+	case !mine && held.claim.Equal(l.held.claim):
+		l.conflict(held.claim.Name)
+		return
+	}
+	l.metrics.audits.Inc()
+	l.takeFound(found.shadow, touched)
+	if len(found.foreign) > 0 { // lost since
+		maps.Copy(found.foreign, l.foreign)
+		l.held = l.held.without(found.foreign)
+		l.setForeign(found.foreign)
+		l.relevel()
+	}
+}
+
+// takeFound takes what an audit found for the truth, but for names that were
+// changed meanwhile, and has what differs planned again.
+func (l *loop) takeFound(found *shadow, touched map[federation.FQDN]bool) {
+	drift := map[federation.FQDN]bool{}
+	for _, s := range []*shadow{l.shadow, found} {
+		for _, names := range s.services {
+			for name := range names {
+				if !touched[name] && !l.reread[name] && !federation.EqualRRsets(l.shadow.at(name), found.at(name)) {
+					drift[name] = true
+				}
+			}
+		}
+	}
+	for name := range drift {
+		l.log.Warn("audit: a name is not as it was left", "name", string(name), "was", describe(l.shadow.at(name)), "is", describe(found.at(name)))
+		l.shadow.set(name, found.at(name))
+		l.touchName(name)
+	}
+	l.metrics.drift.Add(float64(len(drift)))
+}
+
+// throttled is a provider whose reads keep to a budget of their own (X5b).
+type throttled struct {
+	provider.Provider
+	budget *rate.Limiter
+}
+
+// Get waits for the budget.
+func (t throttled) Get(ctx context.Context, name federation.FQDN) ([]federation.RRset, error) {
+	if err := t.budget.Wait(ctx); err != nil {
+		return nil, err
+	}
+	return t.Provider.Get(ctx, name)
+}
+
+// List waits for the budget.
+func (t throttled) List(ctx context.Context, suffix federation.FQDN, yield func(federation.RRset) error) error {
+	if err := t.budget.Wait(ctx); err != nil {
+		return err
+	}
+	return t.Provider.List(ctx, suffix, yield)
+}

@@ -1,0 +1,266 @@
+package syncer
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/member"
+	"github.com/federation-dns/federation/federation/policy"
+)
+
+// takeAll takes the event and all that wait behind it in.
+func (l *loop) takeAll(e member.Event) {
+	for range cap(l.events) {
+		l.take(e)
+		select {
+		case e = <-l.events:
+			continue
+		default:
+		}
+		break
+	}
+	if l.quietAt.IsZero() && len(l.dirty) > 0 {
+		l.quietAt = time.Now().Add(debounce)
+	}
+}
+
+// take takes one event of a member in; those of members that are not ours (any
+// more) are passed over.
+func (l *loop) take(e member.Event) {
+	switch e := e.(type) {
+	case member.ProbeEvent:
+		if ms := l.members[e.Member]; ms != nil {
+			l.takeProbe(ms, e)
+		}
+	case member.ListEvent:
+		if ms := l.members[e.Member]; ms != nil {
+			l.takeList(ms, e)
+		}
+	case member.TopologyEvent:
+		if ms := l.members[e.Member]; ms != nil {
+			l.setProblems(ms, e.Problems)
+			l.place(ms, e.Topology)
+		}
+	case member.ShardEvent:
+		if ms := l.members[e.Member]; ms != nil && ms.shards != nil {
+			if e.Shard != nil {
+				l.beginning.account(e.Shard.Known)
+			}
+			if e.Key.Federation == l.config.Name {
+				l.setShard(ms, e.Key.Service, e.Shard)
+				l.touchAt(e.Key.Service, e.Seen)
+			}
+		}
+	}
+}
+
+func (l *loop) takeProbe(ms *memberState, e member.ProbeEvent) {
+	if (e.Err == nil) != (ms.probeErr == nil) {
+		if e.Err != nil {
+			l.log.Warn("probe of a member failed", "member", e.Member, "error", e.Err)
+		} else {
+			l.log.Info("probe of a member works again", "member", e.Member)
+		}
+	}
+	ms.probeErr = e.Err
+	if l.standing.Probe(e.At, e.Member, e.Err == nil) {
+		l.relist(e.Member)
+	}
+}
+
+// takeList takes the complete content of a member in: what is not in it is
+// gone (X2b).
+func (l *loop) takeList(ms *memberState, e member.ListEvent) {
+	now := time.Now()
+	ms.version, ms.clusterUID = e.Version, e.ClusterUID
+	l.setProblems(ms, e.Problems)
+	gone := maps.Clone(ms.shards)
+	if ms.shards == nil {
+		ms.shards = map[federation.ServiceName]member.Shard{}
+	}
+	for key, shard := range e.Shards {
+		l.beginning.account(shard.Known)
+		if key.Federation == l.config.Name {
+			l.setShard(ms, key.Service, &shard)
+			delete(gone, key.Service)
+			l.touchAt(key.Service, now)
+		}
+	}
+	for name := range gone {
+		l.setShard(ms, name, nil)
+		l.touchAt(name, now)
+	}
+	l.standing.List(e.Member)
+	l.place(ms, e.Topology)
+}
+
+func (l *loop) setShard(ms *memberState, name federation.ServiceName, shard *member.Shard) {
+	_, had := ms.shards[name]
+	if shard == nil {
+		delete(ms.shards, name)
+	} else {
+		ms.shards[name] = *shard
+	}
+	if had != (shard != nil) {
+		s := l.service(name)
+		if had {
+			s.shards--
+		} else {
+			s.shards++
+		}
+	}
+}
+
+// setProblems keeps the problems of a member that belong to no service, and
+// logs new ones (X7).
+func (l *loop) setProblems(ms *memberState, problems []federation.Problem) {
+	for _, p := range problems {
+		if !slices.Contains(ms.problems, p) {
+			l.log.Warn("member", "member", ms.topology.Name, "reason", string(p.Reason), "detail", p.Detail)
+		}
+	}
+	ms.problems = problems
+}
+
+// place takes the topology of a member in, unless the configuration says it. A
+// member that shows no label at all keeps the place it had: without it, it
+// would leave all its levels at once.
+func (l *loop) place(ms *memberState, t federation.Member) {
+	if ms.fixed || t.Region == "" && len(t.Zones) == 0 || ms.topology.Region == t.Region && slices.Equal(ms.topology.Zones, t.Zones) {
+		return
+	}
+	ms.topology = federation.Member{Name: ms.topology.Name, Region: t.Region, Zones: t.Zones}
+	l.relevel()
+}
+
+// placeByLevels gives the members that have not been listed yet the topology
+// that an earlier run knew (X1c), and returns all members it knew.
+func (l *loop) placeByLevels(entries []federation.LevelEntry) (known []string) {
+	for _, e := range entries {
+		for _, name := range e.Members {
+			ms := l.members[name]
+			if ms == nil {
+				continue
+			}
+			known = append(known, name)
+			if ms.fixed || ms.shards != nil {
+				continue
+			}
+			if e.Region != "" {
+				ms.topology.Region = e.Region
+			}
+			if e.Zone != "" && !slices.Contains(ms.topology.Zones, e.Zone) {
+				ms.topology.Zones = append(slices.Clone(ms.topology.Zones), e.Zone)
+				slices.Sort(ms.topology.Zones)
+			}
+		}
+	}
+	return known
+}
+
+// removeMember forgets a member with its shards.
+func (l *loop) removeMember(name string) {
+	ms := l.members[name]
+	for svc := range ms.shards {
+		l.service(svc).shards--
+		l.touch(svc)
+	}
+	delete(l.members, name)
+	l.standing.Remove(name)
+	l.log.Info("member is gone from the configuration: what it has is removed from the records", "member", name, "shards", len(ms.shards))
+}
+
+func (l *loop) orderMembers() { l.order = slices.Sorted(maps.Keys(l.members)) }
+
+// judge lets time pass for the members and the services.
+func (l *loop) judge(now time.Time) {
+	before := l.standing.Panic()
+	v := l.standing.Step(now, l.answers(now))
+	for _, name := range v.Lost {
+		l.log.Warn("member is unreachable", "member", name, "error", l.members[name].probeErr)
+	}
+	for _, name := range v.Relist {
+		l.relist(name)
+	}
+	for _, name := range v.Back {
+		ms := l.members[name]
+		l.log.Info("member is present", "member", name, "version", ms.version, "services", len(ms.shards),
+			"region", string(ms.topology.Region), "zones", ms.topology.Zones)
+	}
+	switch after := l.standing.Panic(); {
+	case before.IsZero() && !after.IsZero():
+		l.log.Error("most members are lost at once: taken for a cut of the syncer's own, nothing of theirs is withdrawn", "reason", string(policy.ReasonPanic))
+	case !before.IsZero() && after.IsZero():
+		l.log.Info("the cut is taken to have ended", "after", now.Sub(before).Round(time.Second))
+	}
+	if v.Changed {
+		if l.held != nil && l.standing.Summary().Observed {
+			l.beginning = nil // the records of the start need not speak for anyone any more
+		}
+		l.touchAll()
+	}
+	for _, name := range l.timers.due(now) {
+		l.touch(name)
+	}
+	if !l.tidyAt.IsZero() && !now.Before(l.tidyAt) {
+		l.tidy(now)
+	}
+}
+
+// relevel computes the levels anew, and has every service planned again.
+func (l *loop) relevel() {
+	members := make([]federation.Member, 0, len(l.members))
+	for _, ms := range l.members {
+		members = append(members, ms.topology)
+	}
+	opt := l.config.Options
+	opt.Foreign = map[federation.FQDN]bool{}
+	for level := range l.foreign {
+		opt.Foreign[level] = true
+	}
+	before := l.levels
+	l.levels = federation.NewLevels(l.config.Federation, members, opt)
+	for name, ms := range l.members {
+		ms.places = policy.PlacesOf(l.levels.Of(name))
+	}
+	for _, p := range l.levels.Problems() {
+		if before == nil || !slices.Contains(before.Problems(), p) {
+			l.log.Warn("topology", "reason", string(p.Reason), "detail", p.Detail)
+		}
+	}
+	l.stale = true
+	l.touchAll()
+}
+
+func (l *loop) service(name federation.ServiceName) *service {
+	s := l.services[name]
+	if s == nil {
+		s = &service{}
+		l.services[name] = s
+	}
+	return s
+}
+
+func (l *loop) touch(name federation.ServiceName) { l.touchAt(name, time.Time{}) }
+
+// touchAt has a service planned again; seen is when the reason was seen.
+func (l *loop) touchAt(name federation.ServiceName, seen time.Time) {
+	if s := l.service(name); s.since.IsZero() {
+		s.since = seen
+	}
+	l.dirty[name] = true
+}
+
+func (l *loop) touchAll() {
+	for name := range l.services {
+		l.dirty[name] = true
+	}
+}
+
+func (l *loop) touchName(name federation.FQDN) {
+	if svc, _, ok := l.config.ParseOwner(name); ok {
+		l.touch(svc)
+	}
+}

@@ -1,0 +1,274 @@
+package syncer
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/provider"
+)
+
+// open takes the claim and reads what is there (O1, O3b, X1).
+func (l *loop) open(ctx context.Context) {
+	adopt := l.adopt
+	l.start(ctx, func(ctx context.Context) func() {
+		held, found, err := l.claims.take(ctx, adopt)
+		return func() {
+			if err != nil {
+				l.failed("claiming the names of the federation", err)
+				return
+			}
+			l.succeeded()
+			l.opened(held, found)
+			l.warnNegativeTTL(ctx)
+		}
+	})
+}
+
+func (l *loop) opened(held *holding, found survey) {
+	now := time.Now()
+	l.held, l.shadow, l.beginning = held, found.shadow, newBeginning(found.shadow)
+	l.setForeign(found.foreign)
+	for _, ms := range l.members { // those that were listed before the records
+		for _, shard := range ms.shards {
+			l.beginning.account(shard.Known)
+		}
+	}
+	l.standing.Begin(now, l.placeByLevels(held.entries))
+	l.auditAt = now.Add(jitter(l.audit))
+	l.relevel()
+	for name := range l.shadow.services {
+		l.touch(name)
+	}
+	if held.naming != "" {
+		l.log.Warn("the naming has changed: the topology zones get other names", "from", string(held.naming), "to", string(l.config.Naming))
+	}
+	l.log.Info("claimed", "claim", held.claim.Data[0], "levels", len(held.entries), "services", len(l.shadow.services))
+}
+
+// warnNegativeTTL says at start if resolvers would remember longer that a name
+// is missing than that it is there (P3d).
+func (l *loop) warnNegativeTTL(ctx context.Context) {
+	asker, ok := l.provider.(provider.NegativeTTL)
+	if !ok {
+		return
+	}
+	ttl := l.config.Options.TTL
+	if ttl == 0 {
+		ttl = federation.DefaultTTL
+	}
+	l.aside.Go(func() {
+		ctx, cancel := context.WithTimeout(ctx, stopTimeout)
+		defer cancel()
+		if negative, err := asker.SOA(ctx); err == nil && negative > ttl {
+			l.log.Warn("resolvers remember a missing name longer than a record: lower the last field of the zone's SOA record (its MINIMUM) to 30",
+				"negativeTTL", negative, "ttl", ttl)
+		}
+	})
+}
+
+// setForeign says which levels are somebody else's: what stands there is not
+// ours to change.
+func (l *loop) setForeign(foreign map[federation.FQDN]error) {
+	for level, why := range foreign {
+		if old := cmp.Or(l.foreign[level], l.retried[level]); old == nil || old.Error() != why.Error() {
+			l.log.Error("level is not ours, nothing is written there", "level", string(level), "error", why)
+		}
+		l.shadow.forgetLevel(level)
+	}
+	l.foreign = foreign
+	l.foreignAt = time.Time{}
+	if len(foreign) > 0 {
+		l.foreignAt = time.Now().Add(foreignRetry)
+	}
+}
+
+// lookAtForeign has the claims of foreign levels looked at again.
+func (l *loop) lookAtForeign(now time.Time) {
+	if l.held == nil || l.busy || l.foreignAt.IsZero() || now.Before(l.foreignAt) {
+		return
+	}
+	l.held = l.held.without(l.foreign)
+	l.retried = l.foreign
+	l.foreign, l.foreignAt = map[federation.FQDN]error{}, time.Time{}
+	l.relevel()
+}
+
+// syncLevels brings the list of levels and their claims to the levels that
+// there are now, and reports whether that takes a request.
+func (l *loop) syncLevels(ctx context.Context) bool {
+	want, held, adopt := l.wantedEntries(), l.held, l.adopt
+	if l.claimedAll(want) && l.config.LevelsRRset(want).SameData(held.levels) {
+		l.stale, l.adopt = false, false
+		return false
+	}
+	l.stale = false // an event may set it while the request is under way
+	l.start(ctx, func(ctx context.Context) func() {
+		next, not, found, err := l.claims.write(ctx, held, want, adopt)
+		return func() {
+			switch {
+			case errors.Is(err, provider.ErrConflict):
+				l.stale = true
+				l.conflict(held.levels.Name)
+				return
+			case errors.Is(err, provider.ErrRefused): // what is claimed goes on
+				not = map[federation.FQDN]error{}
+				for _, e := range want {
+					if !held.claimed[e.Name] {
+						not[e.Name] = err
+					}
+				}
+				next = held
+			case err != nil:
+				l.stale = true
+				l.failed("claiming levels", err)
+				return
+			}
+			l.succeeded()
+			l.held, l.adopt = next, false
+			if found { // adopted with records
+				l.auditAt = time.Now()
+			}
+			if len(not) > 0 {
+				maps.Copy(not, l.foreign)
+				l.setForeign(not)
+				stale := l.stale
+				l.relevel()
+				l.stale = stale
+			}
+		}
+	})
+	return true
+}
+
+func (l *loop) claimedAll(entries []federation.LevelEntry) bool {
+	return !slices.ContainsFunc(entries, func(e federation.LevelEntry) bool { return !l.held.claimed[e.Name] })
+}
+
+// wantedEntries are the levels of now, and those of before that have not been
+// dropped yet; without the foreign ones.
+func (l *loop) wantedEntries() []federation.LevelEntry {
+	var want []federation.LevelEntry
+	here := map[federation.FQDN]bool{}
+	for _, lv := range l.levels.All() {
+		if !lv.Foreign {
+			want = append(want, lv.Entry())
+		}
+		here[lv.Name] = true
+	}
+	for _, e := range l.held.entries {
+		if !here[e.Name] && l.foreign[e.Name] == nil {
+			e.Members = nil
+			want = append(want, e)
+		}
+	}
+	slices.SortFunc(want, compareNames)
+	return want
+}
+
+// dropLevel gives one level up at which nothing is left and that no member
+// has any more (P4, O1b), and reports whether that takes a request.
+func (l *loop) dropLevel(ctx context.Context) bool {
+	here := map[federation.FQDN]bool{}
+	for _, lv := range l.levels.All() {
+		here[lv.Name] = true
+	}
+	held := l.held
+	at := slices.IndexFunc(held.entries, func(e federation.LevelEntry) bool {
+		return !here[e.Name] && held.claimed[e.Name] && !l.shadow.hasLevel(e.Name)
+	})
+	if at < 0 {
+		return false
+	}
+	gone := held.entries[at].Name
+	l.start(ctx, func(ctx context.Context) func() {
+		next, err := l.claims.drop(ctx, held, gone)
+		return func() {
+			switch {
+			case errors.Is(err, provider.ErrConflict):
+				l.conflict(held.levels.Name)
+			case err != nil:
+				l.failed("giving up a level", err)
+				l.reread[held.levels.Name] = true
+			default:
+				l.succeeded()
+				l.held = next
+				l.log.Info("level given up", "level", string(gone))
+			}
+		}
+	})
+	return true
+}
+
+// conflict has the claim, and then the names, read again (O3c).
+func (l *loop) conflict(names ...federation.FQDN) {
+	for _, n := range names {
+		l.reread[n] = true
+	}
+	l.metrics.conflicts.Add(float64(len(names)))
+}
+
+// readAgain reads the main claim, and then the names whose state is open
+// (O3c).
+func (l *loop) readAgain(ctx context.Context) {
+	held, names := l.held, slices.Sorted(maps.Keys(l.reread))
+	l.start(ctx, func(ctx context.Context) func() {
+		mine, err := l.claims.held(ctx, held)
+		read := map[federation.FQDN][]federation.RRset{}
+		levels := *held
+		for _, n := range names {
+			if err != nil || !mine {
+				break
+			}
+			if n == held.levels.Name {
+				err = l.claims.readLevels(ctx, &levels, true)
+			} else {
+				read[n], err = l.provider.Get(ctx, n)
+			}
+		}
+		return func() {
+			switch {
+			case err != nil:
+				l.failed("reading names again", err)
+				return
+			case !mine:
+				l.depose(held)
+				return
+			}
+			l.succeeded()
+			l.suspect = false
+			if slices.Contains(names, held.levels.Name) {
+				levels.entries = held.entries // what we have written stays known, whatever the list says
+				l.held, l.stale = &levels, true
+				delete(l.reread, held.levels.Name)
+			}
+			for n, sets := range read {
+				l.know(n, sets)
+				delete(l.reread, n)
+				l.touchName(n)
+			}
+		}
+	})
+}
+
+// know takes what is at a name now.
+func (l *loop) know(name federation.FQDN, sets []federation.RRset) {
+	if _, level, ok := l.config.ParseOwner(name); ok && l.foreign[level] == nil {
+		l.shadow.set(name, sets)
+	}
+	if l.auditing != nil {
+		l.auditing[name] = true
+	}
+}
+
+// depose ends all writing: the claim is another syncer's, or of another
+// generation.
+func (l *loop) depose(held *holding) {
+	l.deposed = fmt.Errorf("the claim %q is not of our generation any more: another syncer has taken over", held.claim.Name)
+	l.log.Error("deposed: nothing more is written until a restart", "error", l.deposed)
+}

@@ -1,0 +1,333 @@
+package syncer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/plan"
+	"github.com/federation-dns/federation/federation/provider"
+	"github.com/federation-dns/federation/federation/provider/inmem"
+)
+
+// claimOf is the claim of a level as another syncer would write it.
+func claimOf(w *world, level federation.FQDN, owner string, generation uint64) federation.RRset {
+	f := w.config.Federations[0]
+	return federation.Claim{Owner: owner, Generation: generation, Federation: f.Name, Naming: f.Naming}.RRset(f.ClaimName(level))
+}
+
+func TestOwnership(t *testing.T) {
+	bubble(t, "O1a claims come before the first record", func(t *testing.T) {
+		w := three(t)
+		var order []string
+		w.start(func(c plan.Change) error {
+			order = append(order, strings.TrimSuffix(string(c.Name), ".example.com."))
+			return nil
+		})
+		w.after(time.Second)
+		first := func(name string) int { return slices.Index(order, name) }
+		for _, level := range []string{".east", ".east-1", ".west", ".west-1", ".west-2"} {
+			list, claim, record := first("_levels.fed.svc"), first("_claim.fed.svc"+level), first("web.shop.fed.svc"+level)
+			if list < 0 || list > claim || claim > record {
+				t.Errorf("level %s: list %d, claim %d, first record %d of %v", level, list, claim, record, order)
+			}
+		}
+		if first("_claim.fed.svc") != 0 {
+			t.Errorf("the first change is of %s", order[0])
+		}
+	})
+	bubble(t, "O1b the list has the levels with their members", func(t *testing.T) {
+		w := three(t)
+		w.start()
+		w.after(time.Second)
+		f := w.config.Federations[0].Federation
+		sets, _ := w.provider.Get(t.Context(), f.LevelsName())
+		entries, err := f.ParseLevels(sets[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			if e.Name == "west.example.com." && !slices.Equal(e.Members, []string{"b", "c"}) {
+				t.Errorf("members of west: %v", e.Members)
+			}
+		}
+		if len(entries) != 6 {
+			t.Errorf("%d levels", len(entries))
+		}
+	})
+	bubble(t, "O1c a foreign main claim: nothing is written, and it is looked at again", func(t *testing.T) {
+		w := three(t)
+		w.provider.Put(claimOf(w, domain, "them", 4))
+		w.start()
+		w.after(30 * time.Second)
+		w.want()
+		if s := w.status(); s.State != "foreign" || !strings.Contains(s.Error, `"them"`) {
+			t.Errorf("state %q, error %q", s.State, s.Error)
+		}
+		if n := w.provider.Requests().Changes; n != 0 {
+			t.Errorf("%d changes", n)
+		}
+		w.provider.Remove(w.config.Federations[0].ClaimName(domain), federation.TypeTXT)
+		w.after(foreignRetry + time.Second)
+		w.want(allHealthy...)
+	})
+	bubble(t, "O1c records without a claim: nothing is written", func(t *testing.T) {
+		w := three(t)
+		w.provider.Put(federation.RRset{Name: global, Type: "A", TTL: 60, Data: []string{"192.0.2.7"}})
+		w.start()
+		w.after(time.Minute)
+		w.want("web.shop.fed.svc A 192.0.2.7")
+		if s := w.status(); s.State != "foreign" {
+			t.Errorf("state %q", s.State)
+		}
+	})
+	bubble(t, "O1c --adopt takes over", func(t *testing.T) {
+		w := three(t)
+		w.provider.Put(claimOf(w, domain, "them", 4))
+		w.provider.Put(claimOf(w, "east.example.com.", "them", 1))
+		w.provider.Put(federation.RRset{Name: global, Type: "A", TTL: 60, Data: []string{"192.0.2.7"}})
+		w.provider.Put(federation.RRset{Name: "web.shop.fed.svc.east.example.com.", Type: "A", TTL: 60, Data: []string{"192.0.2.8"}})
+		w.adopt = true
+		w.start()
+		w.after(3 * time.Second)
+		w.want(allHealthy...)
+	})
+	bubble(t, "O1c a foreign level is left alone, and CNAMEs skip it (P2a)", func(t *testing.T) {
+		w := three(t)
+		w.provider.Put(claimOf(w, "east.example.com.", "them", 1))
+		w.provider.Put(federation.RRset{Name: "web.shop.fed.svc.east.example.com.", Type: "A", TTL: 60, Data: []string{"192.0.2.8"}})
+		w.set("a", web, false)
+		w.start()
+		w.after(time.Second)
+		w.set("a", web, true)
+		w.after(2 * time.Second)
+		w.set("a", web, false)
+		w.after(time.Second)
+		w.wantAt("web.shop.fed.svc.east.example.com.", "192.0.2.8")
+		w.wantAt("web.shop.fed.svc.east-1.example.com.", global)
+		w.after(20 * time.Minute) // audits and looks at the claim again
+		w.wantAt("web.shop.fed.svc.east.example.com.", "192.0.2.8")
+	})
+	bubble(t, "O1c a level that was listed but is foreign now keeps its records", func(t *testing.T) {
+		w := three(t)
+		w.start()
+		w.after(time.Second)
+		w.term()
+		w.provider.Put(claimOf(w, "east.example.com.", "them", 1))
+		w.start()
+		w.set("a", web, false)
+		w.after(time.Minute)
+		w.wantAt("web.shop.fed.svc.east.example.com.", "203.0.113.1")
+	})
+	bubble(t, "O2 other names below our suffix are never touched", func(t *testing.T) {
+		w := three(t)
+		w.provider.Put(federation.RRset{Name: "x.web.shop.fed.svc.example.com.", Type: "A", TTL: 60, Data: []string{"192.0.2.7"}})
+		w.provider.Put(federation.RRset{Name: "_http._tcp.fed.svc.example.com.", Type: "A", TTL: 60, Data: []string{"192.0.2.7"}})
+		w.start()
+		w.after(20 * time.Minute)
+		for _, m := range []string{"a", "b", "c"} {
+			w.unset(m, web)
+		}
+		w.after(20 * time.Minute)
+		w.want("_http._tcp.fed.svc A 192.0.2.7", "x.web.shop.fed.svc A 192.0.2.7")
+	})
+	bubble(t, "O3b a start rewrites the generation before it lists", func(t *testing.T) {
+		w := three(t)
+		w.start()
+		w.after(time.Second)
+		old := w.loop
+		w.kill()
+		w.start()
+		w.after(time.Second)
+		if old.held.claim.Data[0] == w.loop.held.claim.Data[0] || !strings.Contains(w.loop.held.claim.Data[0], "generation=2") {
+			t.Errorf("claims: %s, then %s", old.held.claim.Data[0], w.loop.held.claim.Data[0])
+		}
+	})
+	bubble(t, "O3c another generation: deposed, nothing is written any more", func(t *testing.T) {
+		w := three(t)
+		w.start()
+		w.after(time.Second)
+		w.provider.Put(claimOf(w, domain, "us", 9))
+		w.set("a", web, false)
+		w.after(time.Hour)
+		w.want(allHealthy...)
+		if s := w.status(); s.State != "deposed" {
+			t.Errorf("state %q", s.State)
+		}
+	})
+	bubble(t, "O3c a name that somebody changed is read, reported and planned again", func(t *testing.T) {
+		w := three(t)
+		w.start()
+		w.after(10 * time.Second)
+		w.provider.Put(federation.RRset{Name: global, Type: "A", TTL: 60, Data: []string{"192.0.2.7"}})
+		w.set("a", web, false)
+		w.after(2 * time.Second)
+		w.want(withoutA...)
+		w.logged("another writer has changed a name")
+	})
+	bubble(t, "O3c a CNAME is not put beside foreign types", func(t *testing.T) {
+		w := three(t)
+		w.start()
+		w.after(10 * time.Second)
+		w.provider.Put(federation.RRset{Name: "web.shop.fed.svc.east.example.com.", Type: "MX", TTL: 60, Data: []string{"10 mail.example.org."}})
+		w.set("a", web, false)
+		w.after(2 * time.Second)
+		w.wantAt(global, "203.0.113.2 203.0.113.3")
+		w.wantAt("web.shop.fed.svc.east-1.example.com.", "web.shop.fed.svc.east.example.com.")
+		if r := w.status().Services[0].Refused; len(r) != 1 {
+			t.Errorf("refused: %v", r)
+		}
+	})
+}
+
+func TestProvider(t *testing.T) {
+	bubble(t, "X5a a refused name stands alone, and is tried again slowly", func(t *testing.T) {
+		w := three(t)
+		bad := federation.FQDN("web.shop.fed.svc.west-1.example.com.")
+		w.provider.SetFaults(inmem.Faults{Refuse: inmem.RefuseName(bad)})
+		w.start()
+		w.after(9 * time.Second)
+		w.want(without(allHealthy, "web.shop.fed.svc.west-1 ")...)
+		if r := w.status().Services[0].Refused; len(r) != 1 || r[0].Name != string(bad) {
+			t.Errorf("refused: %v", r)
+		}
+		w.provider.SetFaults(inmem.Faults{})
+		w.after(12 * time.Second)
+		w.want(allHealthy...)
+	})
+	bubble(t, "X5a a provider that does not answer: backoff, then everything", func(t *testing.T) {
+		w := three(t)
+		w.start()
+		w.after(10 * time.Second)
+		down := errors.New("no answer")
+		calls := 0
+		w.provider.SetFaults(inmem.Faults{
+			Before:     func(context.Context, *federation.RRset, []plan.Change) error { calls++; return down },
+			BeforeRead: func(context.Context) error { calls++; return down },
+		})
+		w.set("a", web, false)
+		w.after(10 * time.Minute)
+		if calls < 10 || calls > 80 {
+			t.Errorf("%d requests in 10 minutes", calls)
+		}
+		if s := w.status(); s.State != "provider-down" {
+			t.Errorf("state %q", s.State)
+		}
+		w.provider.SetFaults(inmem.Faults{})
+		w.after(maxBackoff + time.Second)
+		w.want(withoutA...)
+	})
+	bubble(t, "X5a a key that is refused for everything is the provider's failure", func(t *testing.T) {
+		w := three(t)
+		w.start()
+		w.after(10 * time.Second)
+		refused := fmt.Errorf("%w: bad key", provider.ErrRefused)
+		w.provider.SetFaults(inmem.Faults{
+			Before:     func(context.Context, *federation.RRset, []plan.Change) error { return refused },
+			BeforeRead: func(context.Context) error { return refused },
+		})
+		w.set("a", web, false)
+		w.after(time.Second)
+		if s := w.status(); s.State != "provider-down" {
+			t.Errorf("state %q", s.State)
+		}
+	})
+	bubble(t, "X5a a lost reply: the name is read before it is changed again", func(t *testing.T) {
+		w := three(t)
+		w.start()
+		w.after(10 * time.Second)
+		w.provider.SetFaults(inmem.Faults{LoseReply: func(plan.Change) bool { return true }})
+		w.set("a", web, false)
+		w.after(100 * time.Millisecond)
+		w.provider.SetFaults(inmem.Faults{})
+		w.after(time.Minute)
+		w.want(withoutA...)
+		w.neverEmpty()
+	})
+	bubble(t, "X5c additions of a restless name are damped, withdrawals are not", func(t *testing.T) {
+		w := three(t)
+		w.start()
+		w.after(10 * time.Second)
+		for range 10 {
+			w.set("a", web, false)
+			w.after(100 * time.Millisecond)
+			w.wantAt(global, "203.0.113.2 203.0.113.3")
+			w.set("a", web, true)
+			w.after(1100 * time.Millisecond)
+		}
+		w.set("a", web, true)
+		w.after(2 * time.Second)
+		w.wantAt(global, "203.0.113.2 203.0.113.3")
+		w.after(10 * time.Second)
+		w.want(allHealthy...)
+	})
+	bubble(t, "X6 an audit finds and mends what others changed", func(t *testing.T) {
+		w := three(t)
+		w.start()
+		w.after(time.Second)
+		w.provider.Put(federation.RRset{Name: global, Type: "A", TTL: 60, Data: []string{"192.0.2.7"}})
+		w.provider.Remove("web.shop.fed.svc.east.example.com.", "A")
+		w.after(12 * time.Minute)
+		w.want(allHealthy...)
+		w.logged("audit: a name is not as it was left")
+	})
+	bubble(t, "X6 a slow audit does not hold changes up", func(t *testing.T) {
+		w := three(t)
+		w.start()
+		w.after(time.Second)
+		block := make(chan struct{})
+		w.provider.SetFaults(inmem.Faults{BeforeRead: func(ctx context.Context) error {
+			select {
+			case <-block:
+			case <-ctx.Done():
+			}
+			return nil
+		}})
+		w.after(15 * time.Minute) // an audit is under way
+		w.set("a", web, false)
+		w.after(time.Second)
+		w.provider.SetFaults(inmem.Faults{})
+		w.want(withoutA...)
+		close(block)
+		w.after(time.Second)
+		w.want(withoutA...)
+	})
+	bubble(t, "a stop lets the change under way end, and starts none", func(t *testing.T) {
+		w := three(t)
+		w.provider.SetFaults(inmem.Faults{Latency: time.Second})
+		w.start()
+		w.after(20 * time.Second)
+		w.want(allHealthy...)
+		w.set("a", web, false)
+		w.after(100 * time.Millisecond)
+		w.set("b", web, false)
+		w.after(100 * time.Millisecond)
+		begun := time.Now()
+		w.term()
+		if d := time.Since(begun); d > stopTimeout {
+			t.Errorf("the stop took %s", d)
+		}
+		w.provider.SetFaults(inmem.Faults{})
+		w.want(withoutA...)
+	})
+	bubble(t, "a stop waits for at most 5 s", func(t *testing.T) {
+		w := three(t)
+		w.provider.SetFaults(inmem.Faults{Latency: time.Hour})
+		w.start()
+		w.after(time.Second)
+		begun := time.Now()
+		w.term()
+		if d := time.Since(begun); d > stopTimeout {
+			t.Errorf("the stop took %s", d)
+		}
+	})
+}
+
+func without(lines []string, prefix string) []string {
+	return slices.DeleteFunc(slices.Clone(lines), func(l string) bool { return strings.HasPrefix(l, prefix) })
+}

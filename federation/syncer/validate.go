@@ -1,0 +1,324 @@
+package syncer
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/member"
+	"github.com/federation-dns/federation/federation/policy"
+	"github.com/federation-dns/federation/federation/provider/rfc2136"
+)
+
+// The bounds of configured values.
+const (
+	maxTTL       = 86400 // a day: a longer one would outlive every repair
+	maxAddresses = 256
+	maxZones     = 16 // H6
+)
+
+// clusterZone is the usual cluster zone: a domain in it would loop (N4), a host
+// name in it leads nowhere (H3c).
+const clusterZone federation.FQDN = "cluster.local."
+
+func (p *parser) config(f file) *Config {
+	c := &Config{Owner: f.Owner, MetricsAddress: f.Metrics.Address, AdminSocket: p.file(f.Admin.Socket), LogLevel: f.Log.Level, LogFormat: f.Log.Format}
+	p.constant(at{"apiVersion"}, f.APIVersion, APIVersion)
+	p.constant(at{"kind"}, f.Kind, Kind)
+	if f.Host != nil && f.Host.Kubeconfig.Path != "" {
+		c.Host = &Kubeconfig{Path: p.file(f.Host.Kubeconfig.Path), Context: f.Host.Kubeconfig.Context}
+	}
+	if f.Owner != "" {
+		_, err := federation.ParseOwnerID(f.Owner)
+		p.check(at{"owner"}, err)
+	} else if c.Host == nil {
+		p.fail(at{"owner"}, "an id of this syncer, such as syncer-eu, is needed, or a host.kubeconfig to take it from")
+	}
+	timers := at{"timers"}
+	c.Policy = policy.Config{
+		UnreachableAfter: p.duration(timers.to("unreachableAfter"), f.Timers.UnreachableAfter, time.Second),
+		StartupTimeout:   p.duration(timers.to("startupTimeout"), f.Timers.StartupTimeout, time.Second),
+		EmptyGrace:       p.duration(timers.to("emptyGrace"), f.Timers.EmptyGrace, 0),
+		HeldMax:          p.duration(timers.to("heldMax"), f.Timers.HeldMax, time.Second),
+		PanicThreshold:   f.PanicThreshold,
+		PanicHold:        p.duration(timers.to("panicHold"), f.Timers.PanicHold, time.Second),
+	}
+	c.AuditInterval = p.duration(timers.to("auditInterval"), f.Timers.AuditInterval, time.Second)
+	p.between(at{"panicThreshold"}, f.PanicThreshold, 1, 100, "percent")
+	if _, port, err := net.SplitHostPort(f.Metrics.Address); err != nil {
+		p.fail(at{"metrics", "address"}, "%q is not [host]:port", f.Metrics.Address)
+	} else if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		p.fail(at{"metrics", "address"}, "port %q is not a number from 0 to 65535", port)
+	}
+	if f.Admin.Socket == "" {
+		p.fail(at{"admin", "socket"}, "the path of a Unix socket is needed")
+	}
+	p.oneOf(at{"log", "level"}, f.Log.Level, "debug", "info", "warn", "error")
+	p.oneOf(at{"log", "format"}, f.Log.Format, "text", "json")
+	p.federations(c, f.Federations)
+	p.clusters(c, f.Clusters)
+	return c
+}
+
+func (p *parser) constant(here at, have, want string) {
+	if have != want {
+		p.fail(here, "%q, want %q", have, want)
+	}
+}
+
+func (p *parser) oneOf(here at, have string, allowed ...string) {
+	if !slices.Contains(allowed, have) {
+		p.fail(here, "%q: allowed are %s", have, strings.Join(allowed, ", "))
+	}
+}
+
+func (p *parser) between(here at, n, low, high int, unit string) {
+	if n < low || n > high {
+		p.fail(here, "%d: %d to %d %s are allowed", n, low, high, unit)
+	}
+}
+
+// duration reads "45s", "5m" or "24h"; "" is 0.
+func (p *parser) duration(here at, text string, least time.Duration) time.Duration {
+	d, err := time.ParseDuration(text)
+	switch {
+	case err != nil:
+		p.fail(here, "%q is not a duration such as 45s, 5m or 24h", text)
+	case d < least:
+		p.fail(here, "%q: at least %s is allowed", text, least)
+	}
+	return d
+}
+
+func (p *parser) federations(c *Config, list []fileFederation) {
+	if len(list) == 0 {
+		p.fail(at{"federations"}, "at least one federation is needed: name, domain and provider")
+	}
+	seen := map[string]bool{}
+	for i, ff := range list {
+		here := at{"federations", i}
+		f := Federation{}
+		f.Federation = p.federation(here, ff)
+		if f.Name != "" && f.Domain != "" {
+			if seen[f.key()] {
+				p.fail(here, "federation %q in domain %q stands twice", f.Name, f.Domain)
+			}
+			seen[f.key()] = true
+		}
+		if ff.TTL != nil {
+			p.between(here.to("ttl"), *ff.TTL, 1, maxTTL, "seconds")
+			f.Options.TTL = uint32(max(0, min(*ff.TTL, maxTTL)))
+		}
+		if ff.MaxAddresses != nil {
+			p.between(here.to("maxAddresses"), *ff.MaxAddresses, 1, maxAddresses, "addresses")
+			f.Options.MaxAddresses = *ff.MaxAddresses
+		}
+		p.oneOf(here.to("levels"), cmp.Or(ff.Levels, "all"), "all", "shards")
+		f.Options.ShardLevelsOnly = ff.Levels == "shards"
+		f.Options.RegionFallback = p.fallbacks(here.to("regionFallback"), ff.RegionFallback)
+		f.RFC2136 = p.provider(c, here.to("provider"), ff.Provider, f.Domain)
+		c.Federations = append(c.Federations, f)
+	}
+}
+
+func (p *parser) federation(here at, ff fileFederation) (f federation.Federation) {
+	var err error
+	f.Name, err = federation.ParseName(ff.Name)
+	p.check(here.to("name"), err)
+	if err == nil && federation.IsTopLevelDomain(f.Name) {
+		p.fail(here.to("name"), "%q is a public top-level domain: pods could not tell its names from those of the Internet", ff.Name)
+	}
+	f.Domain, err = federation.ParseDomain(ff.Domain)
+	p.check(here.to("domain"), err)
+	if err == nil && f.Domain.In(clusterZone) {
+		p.fail(here.to("domain"), "%q lies in the cluster zone %q: the names would lead back into the cluster", ff.Domain, clusterZone)
+	}
+	f.Naming, err = federation.ParseNaming(ff.Naming)
+	p.check(here.to("naming"), err)
+	return f
+}
+
+func (p *parser) fallbacks(here at, in map[string][]string) map[federation.Label][]federation.Label {
+	out := map[federation.Label][]federation.Label{}
+	for _, region := range slices.Sorted(maps.Keys(in)) {
+		key := p.label(here.to(region), region)
+		for i, r := range in[region] {
+			label := p.label(here.to(region, i), r)
+			if label != "" && label == key {
+				p.fail(here.to(region, i), "region %q cannot fall back to itself", r)
+			}
+			out[key] = append(out[key], label)
+		}
+	}
+	return out
+}
+
+func (p *parser) label(here at, text string) federation.Label {
+	label, err := federation.ParseLabel(text)
+	p.check(here, err)
+	return label
+}
+
+func (p *parser) provider(c *Config, here at, in fileProvider, domain federation.FQDN) rfc2136.Config {
+	if in.RFC2136 == nil {
+		p.fail(here, "a provider is needed: rfc2136 {server, zone, tsig}")
+		return rfc2136.Config{}
+	}
+	here = here.to("rfc2136")
+	before := len(p.errs)
+	zone, err := federation.ParseDomain(in.RFC2136.Zone)
+	p.check(here.to("zone"), err)
+	if err == nil && domain != "" && !domain.In(zone) {
+		p.fail(here.to("zone"), "domain %q does not lie in zone %q", domain, zone)
+	}
+	if in.RFC2136.Server == "" {
+		p.fail(here.to("server"), "the primary of the zone is needed: host or host:port")
+	}
+	out := rfc2136.Config{Server: in.RFC2136.Server, Zone: zone, TSIG: rfc2136.TSIG{
+		Name: in.RFC2136.TSIG.Name, Algorithm: in.RFC2136.TSIG.Algorithm,
+	}}
+	out.TSIG.Secret = p.secret(c, here.to("tsig", "secretFile"), in.RFC2136.TSIG.SecretFile)
+	if len(p.errs) == before {
+		_, err = rfc2136.New(out)
+		p.check(here, err)
+	}
+	return out
+}
+
+// secret reads a file with a secret; what is in it stands in no error.
+func (p *parser) secret(c *Config, here at, name string) string {
+	if name == "" {
+		p.fail(here, "a file with the secret of the key, in base64, is needed")
+		return ""
+	}
+	path := p.file(name)
+	c.files = append(c.files, path)
+	data, err := os.ReadFile(path)
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		err = fmt.Errorf("file %q: %w", path, pathErr.Err)
+	}
+	p.check(here, err)
+	return strings.TrimSpace(string(data))
+}
+
+func (p *parser) clusters(c *Config, list []fileCluster) {
+	if len(list) == 0 {
+		p.fail(at{"clusters"}, "at least one member cluster is needed: name and kubeconfig")
+	}
+	var labels []federation.Label
+	forbidden := []federation.FQDN{clusterZone}
+	for _, f := range c.Federations {
+		if !slices.Contains(labels, f.Name) {
+			labels = append(labels, f.Name)
+		}
+		if !slices.Contains(forbidden, f.Domain) {
+			forbidden = append(forbidden, f.Domain)
+		}
+	}
+	seen := map[string]bool{}
+	for i, fc := range list {
+		here := at{"clusters", i}
+		name := p.memberName(here.to("name"), fc.Name)
+		if name != "" && seen[name] {
+			p.fail(here.to("name"), "member %q stands twice", name)
+		}
+		seen[name] = true
+		c.Clusters = append(c.Clusters, p.cluster(here, fc, name, c.Policy, labels, forbidden))
+	}
+}
+
+// memberName is a DNS-1123 subdomain, as the names of MemberCluster objects are.
+func (p *parser) memberName(here at, text string) string {
+	name, err := federation.ParseDomain(text)
+	p.check(here, err)
+	return strings.TrimSuffix(string(name), ".")
+}
+
+func (p *parser) cluster(here at, fc fileCluster, name string, times policy.Config, labels []federation.Label, forbidden []federation.FQDN) Cluster {
+	if fc.Kubeconfig.Path == "" {
+		p.fail(here.to("kubeconfig", "path"), "a kubeconfig file is needed")
+	}
+	if fc.MaxServices < 0 {
+		p.fail(here.to("maxServices"), "%d: 0, which is no limit, or more is allowed", fc.MaxServices)
+	}
+	cl := Cluster{Kubeconfig: Kubeconfig{Path: p.file(fc.Kubeconfig.Path), Context: fc.Kubeconfig.Context}}
+	if fc.UnreachableAfter != "" {
+		cl.UnreachableAfter = p.duration(here.to("unreachableAfter"), fc.UnreachableAfter, time.Second)
+	}
+	cl.Member = member.Config{
+		Name: name, Federations: labels, MaxServices: fc.MaxServices,
+		UnreachableAfter: cmp.Or(cl.UnreachableAfter, times.UnreachableAfter),
+		Policy:           member.Policy{AllowAddressAnnotation: fc.AllowAddressAnnotation, ForbiddenHosts: forbidden},
+	}
+	for j, ns := range fc.Namespaces {
+		cl.Member.Namespaces = append(cl.Member.Namespaces, string(p.label(here.to("namespaces", j), ns)))
+	}
+	for j, s := range fc.AddressCIDRs {
+		prefix, err := netip.ParsePrefix(s)
+		if err != nil {
+			p.fail(here.to("addressCIDRs", j), "%q is not a prefix such as 192.0.2.0/24", s)
+			continue
+		}
+		cl.Member.Policy.AddressCIDRs = append(cl.Member.Policy.AddressCIDRs, prefix.Masked())
+	}
+	for j, s := range fc.HostSuffixes {
+		suffix, err := federation.ParseDomain(s)
+		p.check(here.to("hostSuffixes", j), err)
+		cl.Member.Policy.HostSuffixes = append(cl.Member.Policy.HostSuffixes, suffix)
+	}
+	cl.Member.Topology = p.topology(here.to("topology"), name, fc.Topology)
+	return cl
+}
+
+func (p *parser) topology(here at, name string, in *fileTopology) *federation.Member {
+	if in == nil {
+		return nil
+	}
+	m := &federation.Member{Name: name}
+	if in.Region != "" {
+		m.Region = p.label(here.to("region"), in.Region)
+	}
+	for i, z := range in.Zones {
+		if label := p.label(here.to("zones", i), z); !slices.Contains(m.Zones, label) {
+			m.Zones = append(m.Zones, label)
+		}
+	}
+	if m.Region == "" && len(m.Zones) == 0 {
+		p.fail(here, "a region or zones are needed; without topology they are taken from the Nodes")
+	}
+	if len(m.Zones) > maxZones {
+		p.fail(here.to("zones"), "%d topology zones: at most %d are allowed", len(m.Zones), maxZones)
+	}
+	slices.Sort(m.Zones)
+	return m
+}
+
+// CheckKubeconfigs returns what is wrong with the kubeconfigs that the
+// configuration names, one error for each, with the name of the cluster. They
+// do not make the configuration bad: such a member is reported and tried again
+// while the others are served (X7).
+func (c *Config) CheckKubeconfigs() []error {
+	var errs []error
+	for i, cl := range c.Clusters {
+		if _, err := member.LoadKubeconfig(cl.Kubeconfig.Path, cl.Kubeconfig.Context); err != nil {
+			errs = append(errs, fmt.Errorf("clusters[%d] %q: %w", i, cl.Member.Name, err))
+		}
+	}
+	if c.Host != nil {
+		if _, err := member.LoadKubeconfig(c.Host.Path, c.Host.Context); err != nil {
+			errs = append(errs, fmt.Errorf("host: %w", err))
+		}
+	}
+	return errs
+}

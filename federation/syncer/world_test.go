@@ -1,0 +1,385 @@
+package syncer
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/member"
+	"github.com/federation-dns/federation/federation/plan"
+	"github.com/federation-dns/federation/federation/policy"
+	"github.com/federation-dns/federation/federation/provider"
+	"github.com/federation-dns/federation/federation/provider/inmem"
+)
+
+const (
+	domain     federation.FQDN = "example.com."
+	global                     = "web.shop.fed.svc.example.com."
+	probeEvery                 = 5 * time.Second
+)
+
+var web = federation.ServiceName{Namespace: "shop", Name: "web"}
+
+// world is members, a provider, and a loop between them, in a synctest bubble.
+type world struct {
+	t        *testing.T
+	config   *Config
+	provider *inmem.Provider
+	members  map[string]*fakeMember
+	log      *syncBuffer
+	adopt    bool
+
+	loop *loop
+	kill func() // cuts the running loop off from the provider at once, and ends it
+	term func() // SIGTERM; waits
+}
+
+// newWorld has a member for each place "name region zone".
+func newWorld(t *testing.T, places ...string) *world {
+	t.Helper()
+	w := &world{t: t, provider: inmem.New(domain), members: map[string]*fakeMember{}, log: &syncBuffer{}}
+	w.config = &Config{
+		Owner: "us", AuditInterval: 10 * time.Minute,
+		Federations: []Federation{{Federation: federation.Federation{Name: "fed", Domain: domain, Naming: federation.Flat}}},
+		Policy: policy.Config{
+			UnreachableAfter: 45 * time.Second, StartupTimeout: time.Minute, EmptyGrace: 30 * time.Second,
+			HeldMax: 24 * time.Hour, PanicThreshold: 50, PanicHold: 5 * time.Minute,
+		},
+	}
+	for i, p := range places {
+		f := strings.Fields(p)
+		m := &fakeMember{
+			place: federation.Member{Name: f[0], Region: federation.Label(f[1]), Zones: []federation.Label{federation.Label(f[2])}},
+			up:    true, shards: map[federation.ServiceName]member.Shard{}, kick: make(chan struct{}, 1),
+			address: netip.AddrFrom4([4]byte{203, 0, 113, byte(i + 1)}),
+		}
+		w.members[f[0]] = m
+		w.config.Clusters = append(w.config.Clusters, Cluster{Member: member.Config{Name: f[0]}})
+	}
+	return w
+}
+
+// three is a world of three members, each with a healthy shard of web.
+func three(t *testing.T) *world {
+	w := newWorld(t, "a east east-1", "b west west-1", "c west west-2")
+	for _, name := range []string{"a", "b", "c"} {
+		w.set(name, web, true)
+	}
+	return w
+}
+
+// start starts a syncer whose changes pass through gate, if there is one.
+func (w *world) start(gates ...func(plan.Change) error) {
+	w.t.Helper()
+	ctx, cancel := context.WithCancel(w.t.Context())
+	p := &mortal{Provider: w.provider, gates: gates, killed: make(chan struct{})}
+	log := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	l := newLoop(w.config, w.config.Federations[0], p, w.adopt, log, newMetrics(), func(name string) { w.members[name].relist() })
+	w.loop = l
+	var wg sync.WaitGroup
+	for _, m := range w.members {
+		wg.Go(func() { m.run(ctx, l) })
+	}
+	wg.Go(func() { l.run(ctx) })
+	w.term = sync.OnceFunc(func() { cancel(); wg.Wait() })
+	term := w.term
+	w.kill = sync.OnceFunc(func() { close(p.killed); term() })
+	w.t.Cleanup(term)
+}
+
+// after lets time pass.
+func (w *world) after(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+// set gives a member a shard of a service, healthy or not.
+func (w *world) set(name string, svc federation.ServiceName, healthy bool) {
+	m := w.members[name]
+	shard := member.Shard{
+		Shard: federation.Shard{Member: name, Healthy: healthy, Addresses: []netip.Addr{m.address}},
+		Known: []string{m.address.String()},
+	}
+	m.change(svc, &shard)
+}
+
+// unset takes the shard away.
+func (w *world) unset(name string, svc federation.ServiceName) { w.members[name].change(svc, nil) }
+
+// records are those of the zone without claims, a line each, sorted.
+func (w *world) records() (lines []string) {
+	for _, set := range w.provider.RRsets() {
+		if set.Type != federation.TypeTXT {
+			lines = append(lines, fmt.Sprintf("%s %s %s", strings.TrimSuffix(string(set.Name), "."+string(domain)), set.Type, strings.Join(set.Data, " ")))
+		}
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+// want compares the records.
+func (w *world) want(lines ...string) {
+	w.t.Helper()
+	if d := cmp.Diff(slices.Sorted(slices.Values(lines)), w.records()); d != "" {
+		w.t.Fatalf("records (-want +got):\n%s\nlog:\n%s", d, w.log)
+	}
+}
+
+// wantAt compares the data at one name, "" for none.
+func (w *world) wantAt(name federation.FQDN, want string) {
+	w.t.Helper()
+	if got := w.at(name); got != want {
+		w.t.Fatalf("at %q: %q, want %q\nlog:\n%s", name, got, want, w.log)
+	}
+}
+
+func (w *world) at(name federation.FQDN) string {
+	sets, err := w.provider.Get(w.t.Context(), name)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var data []string
+	for _, s := range sets {
+		data = append(data, s.Data...)
+	}
+	return strings.Join(data, " ")
+}
+
+// neverEmpty fails if a name of a service was ever empty after it had records.
+func (w *world) neverEmpty() {
+	w.t.Helper()
+	for _, name := range w.provider.Names() {
+		if _, _, ok := w.config.Federations[0].ParseOwner(name); !ok {
+			continue
+		}
+		for i, sets := range w.provider.History(name) {
+			if len(sets) == 0 {
+				w.t.Fatalf("%q was empty at change %d of %v\nlog:\n%s", name, i, w.provider.History(name), w.log)
+			}
+		}
+	}
+}
+
+func (w *world) logged(text string) {
+	w.t.Helper()
+	if !strings.Contains(w.log.String(), text) {
+		w.t.Fatalf("the log does not say %q:\n%s", text, w.log)
+	}
+}
+
+func (w *world) status() (s FederationStatus) {
+	w.loop.ask(w.t.Context(), func() { s = w.loop.status(true) })
+	return s
+}
+
+// fakeMember is a member that can be cut off.
+type fakeMember struct {
+	place   federation.Member
+	address netip.Addr
+	kick    chan struct{} // Relist
+
+	mu     sync.Mutex
+	up     bool
+	slow   bool          // probes are answered, lists are not
+	lag    time.Duration // until the first list after a start
+	lists  time.Time     // not before
+	shards map[federation.ServiceName]member.Shard
+	loop   *loop
+	listed bool
+}
+
+func (m *fakeMember) change(svc federation.ServiceName, shard *member.Shard) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if shard == nil {
+		delete(m.shards, svc)
+	} else {
+		m.shards[svc] = *shard
+	}
+	if m.up && m.listed {
+		m.send(member.ShardEvent{Member: m.place.Name, Key: member.ShardKey{Federation: "fed", Service: svc}, Shard: shard, Seen: time.Now()})
+	}
+}
+
+// cut is a link that passes nothing.
+func (m *fakeMember) cut() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.up = false
+}
+
+// heal ends a cut; the watches go on only after Relist.
+func (m *fakeMember) heal() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.up = true
+}
+
+func (m *fakeMember) relist() {
+	select {
+	case m.kick <- struct{}{}:
+	default:
+	}
+}
+
+func (m *fakeMember) send(e member.Event) {
+	if m.loop != nil {
+		m.loop.events <- e
+	}
+}
+
+// run is a Watcher.
+func (m *fakeMember) run(ctx context.Context, l *loop) {
+	m.mu.Lock()
+	m.loop, m.listed = l, false
+	m.lists = time.Now().Add(m.lag)
+	defer time.AfterFunc(m.lag, m.relist).Stop()
+	m.mu.Unlock()
+	tick := time.NewTicker(probeEvery)
+	defer tick.Stop()
+	defer func() {
+		m.mu.Lock()
+		m.loop = nil
+		m.mu.Unlock()
+	}()
+	for {
+		m.probe()
+		m.list()
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-m.kick:
+			m.mu.Lock()
+			m.listed = false
+			m.mu.Unlock()
+		}
+	}
+}
+
+func (m *fakeMember) probe() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e := member.ProbeEvent{Member: m.place.Name, At: time.Now()}
+	if !m.up {
+		e.Err = errors.New("no answer")
+	}
+	m.send(e)
+}
+
+func (m *fakeMember) list() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.up || m.listed || m.slow || time.Now().Before(m.lists) {
+		return
+	}
+	e := member.ListEvent{Member: m.place.Name, Topology: m.place, Shards: map[member.ShardKey]member.Shard{}, Version: "v1.37.2"}
+	for svc, shard := range m.shards {
+		e.Shards[member.ShardKey{Federation: "fed", Service: svc}] = shard
+	}
+	m.listed = true
+	m.send(e)
+}
+
+// mortal is one process's way to the provider. Each change passes the gates,
+// one after the other, so that a process may die between any two.
+type mortal struct {
+	provider.Provider
+	gates  []func(plan.Change) error
+	killed chan struct{}
+}
+
+func (p *mortal) Apply(ctx context.Context, claim *federation.RRset, changes []plan.Change) []error {
+	if len(p.gates) == 0 {
+		if err := p.dead(ctx); err != nil {
+			return slices.Repeat([]error{err}, len(changes))
+		}
+		return p.Provider.Apply(ctx, claim, changes)
+	}
+	errs := make([]error, len(changes))
+	for i, c := range changes {
+		if errs[i] = p.dead(ctx); errs[i] != nil {
+			continue
+		}
+		for _, gate := range p.gates {
+			errs[i] = errors.Join(errs[i], gate(c))
+		}
+		if errs[i] == nil {
+			errs[i] = p.Provider.Apply(ctx, claim, changes[i:i+1])[0]
+		}
+	}
+	return errs
+}
+
+func (p *mortal) Get(ctx context.Context, name federation.FQDN) ([]federation.RRset, error) {
+	if err := p.dead(ctx); err != nil {
+		return nil, err
+	}
+	return p.Provider.Get(ctx, name)
+}
+
+func (p *mortal) List(ctx context.Context, suffix federation.FQDN, yield func(federation.RRset) error) error {
+	if err := p.dead(ctx); err != nil {
+		return err
+	}
+	return p.Provider.List(ctx, suffix, yield)
+}
+
+func (p *mortal) SOA(ctx context.Context) (uint32, error) {
+	if err := p.dead(ctx); err != nil {
+		return 0, err
+	}
+	return p.Provider.(provider.NegativeTTL).SOA(ctx)
+}
+
+// dead blocks for ever in a killed process.
+func (p *mortal) dead(ctx context.Context) error {
+	select {
+	case <-p.killed:
+		<-ctx.Done()
+		return ctx.Err()
+	default:
+		return nil
+	}
+}
+
+// syncBuffer is a log that may be read while it is written.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+func heldReasons(s FederationStatus) []string {
+	reasons := map[string]bool{}
+	for _, svc := range s.Services {
+		for _, h := range svc.Held {
+			reasons[strings.TrimSpace(h.Member+" "+h.Reason)] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(reasons))
+}
