@@ -104,7 +104,8 @@ func (l *loop) lookAtForeign(now time.Time) {
 func (l *loop) syncLevels(ctx context.Context) bool {
 	want, held, adopt := l.wantedEntries(), l.held, l.adopt
 	if l.claimedAll(want) && l.config.LevelsRRset(want).SameData(held.levels) {
-		l.stale, l.adopt = false, false
+		l.stale = false
+		l.endAdoption()
 		return false
 	}
 	l.stale = false // an event may set it while the request is under way
@@ -130,7 +131,8 @@ func (l *loop) syncLevels(ctx context.Context) bool {
 				return
 			}
 			l.succeeded()
-			l.held, l.adopt = next, false
+			l.held = next
+			l.endAdoption()
 			if found { // adopted with records
 				l.auditAt = time.Now()
 			}
@@ -144,6 +146,12 @@ func (l *loop) syncLevels(ctx context.Context) bool {
 		}
 	})
 	return true
+}
+
+// endAdoption: what there was at start has been taken over when the levels of
+// all members are known; what turns up later is not meant.
+func (l *loop) endAdoption() {
+	l.adopt = l.adopt && l.standing.Summary().Starting
 }
 
 func (l *loop) claimedAll(entries []federation.LevelEntry) bool {

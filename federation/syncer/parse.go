@@ -45,6 +45,9 @@ func parseConfig(path string, data []byte) (*Config, error) {
 		for _, e := range typeErr.Errors {
 			p.decodeError(e)
 		}
+		if strings.Contains(err.Error(), "already defined") { // the mapping was not decoded
+			return nil, p.joined()
+		}
 	case err != nil && !errors.Is(err, io.EOF):
 		return nil, fmt.Errorf("%s: %s", path, strings.TrimPrefix(err.Error(), "yaml: "))
 	}
@@ -53,14 +56,19 @@ func parseConfig(path string, data []byte) (*Config, error) {
 	}
 	c := p.config(f)
 	if len(p.errs) > 0 {
-		slices.SortStableFunc(p.errs, func(a, b lineError) int { return a.line - b.line })
-		errs := make([]error, len(p.errs))
-		for i, e := range p.errs {
-			errs[i] = fmt.Errorf("%s:%d: %s", path, e.line, e.text)
-		}
-		return nil, errors.Join(errs...)
+		return nil, p.joined()
 	}
 	return c, nil
+}
+
+// joined is all that is wrong, in the order of the lines.
+func (p *parser) joined() error {
+	slices.SortStableFunc(p.errs, func(a, b lineError) int { return a.line - b.line })
+	errs := make([]error, len(p.errs))
+	for i, e := range p.errs {
+		errs[i] = fmt.Errorf("%s:%d: %s", p.path, e.line, e.text)
+	}
+	return errors.Join(errs...)
 }
 
 // parser collects what is wrong with a file.
@@ -88,13 +96,17 @@ func (p *parser) fail(a at, format string, args ...any) {
 // check reports err at the field, if there is one.
 func (p *parser) check(a at, err error) {
 	if err != nil {
-		p.fail(a, "%v", err)
+		text := err.Error()
+		for _, said := range []string{"domain: ", "rfc2136: "} { // by the path
+			text = strings.TrimPrefix(text, said)
+		}
+		p.fail(a, "%s", text)
 	}
 }
 
 var (
 	unknownField = regexp.MustCompile(`^line (\d+): field (\S+) not found in type syncer\.(\w+)$`)
-	wrongKind    = regexp.MustCompile("^line (\\d+): cannot unmarshal (!!\\w+)(?: `.*`)? into (\\S+)$")
+	wrongKind    = regexp.MustCompile("^line (\\d+): cannot unmarshal (!!\\w+)(?: `(.*)`)? into (\\S+)$")
 	anyLine      = regexp.MustCompile(`^line (\d+): (.*)$`)
 )
 
@@ -103,15 +115,20 @@ var (
 func (p *parser) decodeError(e string) {
 	if m := unknownField.FindStringSubmatch(e); m != nil {
 		line, _ := strconv.Atoi(m[1])
+		path := p.pathTo(func(key, _ *yaml.Node) bool { return key != nil && key.Line == line && key.Value == m[2] })
+		around := path[:max(0, len(path)-1)]
 		p.errs = append(p.errs, lineError{line, fmt.Sprintf("%sunknown field %q: allowed here are %s",
-			p.pathTo(line, m[2]), m[2], strings.Join(fieldsOf(reflect.TypeFor[file](), m[3]), ", "))})
+			around.before(), m[2], strings.Join(fieldsOf(reflect.TypeFor[file](), m[3]), ", "))})
 		return
 	}
 	text := e
 	line := 1
 	if m := wrongKind.FindStringSubmatch(e); m != nil {
 		line, _ = strconv.Atoi(m[1])
-		text = fmt.Sprintf("%s%s is needed, not %s", p.pathTo(line, ""), kindWords(m[3]), kindWords(m[2]))
+		path := p.pathTo(func(_, n *yaml.Node) bool {
+			return n.Line == line && n.ShortTag() == m[2] && strings.HasPrefix(n.Value, strings.TrimSuffix(m[3], "..."))
+		})
+		text = fmt.Sprintf("%s%s is needed, not %s", path.before(), kindWords(m[4]), kindWords(m[2]))
 	} else if m := anyLine.FindStringSubmatch(e); m != nil {
 		line, _ = strconv.Atoi(m[1])
 		text = m[2]
@@ -182,6 +199,14 @@ func (a at) String() string {
 	return b.String()
 }
 
+// before is the path as it stands before a message.
+func (a at) before() string {
+	if len(a) == 0 {
+		return ""
+	}
+	return a.String() + ": "
+}
+
 func (a at) to(more ...any) at { return slices.Concat(a, more) }
 
 // line is where the field stands, or the closest thing around it.
@@ -211,33 +236,32 @@ func (p *parser) line(a at) int {
 	return line
 }
 
-// pathTo is the path of what is wrong in the line, with a colon: of the mapping
-// around the key, or of the value that begins there.
-func (p *parser) pathTo(line int, key string) string {
+// pathTo is the path of the first value for which is holds, key being what it
+// stands under in a mapping or nil; nothing if there is none.
+func (p *parser) pathTo(is func(key, value *yaml.Node) bool) at {
 	var found at
-	var walk func(n *yaml.Node, here at)
-	walk = func(n *yaml.Node, here at) {
+	var walk func(n *yaml.Node, here at) bool
+	walk = func(n *yaml.Node, here at) bool {
 		for i := 0; i < len(n.Content); i++ {
-			child, path := n.Content[i], here.to(i)
+			path := here.to(i)
+			var key *yaml.Node
 			if n.Kind == yaml.MappingNode {
-				if key != "" && child.Line == line && child.Value == key {
-					found = here
-				}
-				path = here.to(child.Value)
+				key = n.Content[i]
+				path = here.to(key.Value)
 				i++
-				child = n.Content[i]
 			}
-			if key == "" && child.Line == line {
+			if is(key, n.Content[i]) {
 				found = path
+				return true
 			}
-			walk(child, path)
+			if walk(n.Content[i], path) {
+				return true
+			}
 		}
+		return false
 	}
 	walk(p.document(), nil)
-	if len(found) == 0 {
-		return ""
-	}
-	return found.String() + ": "
+	return found
 }
 
 func (p *parser) document() *yaml.Node {

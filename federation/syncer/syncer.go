@@ -53,9 +53,6 @@ func Run(ctx context.Context, opt Options) error {
 		return err
 	}
 	defer stopListening()
-	for _, err := range config.CheckKubeconfigs() {
-		s.log.Error("a kubeconfig cannot be used, it is tried again", "error", err)
-	}
 	if config.Owner, err = ownerOf(ctx, config, s.log); err != nil {
 		return nil // ctx has ended
 	}

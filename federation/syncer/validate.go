@@ -188,7 +188,7 @@ func (p *parser) provider(c *Config, here at, in fileProvider, domain federation
 		Name: in.RFC2136.TSIG.Name, Algorithm: in.RFC2136.TSIG.Algorithm,
 	}}
 	out.TSIG.Secret = p.secret(c, here.to("tsig", "secretFile"), in.RFC2136.TSIG.SecretFile)
-	if len(p.errs) == before {
+	if len(p.errs) == before && len(p.bad) == 0 {
 		_, err = rfc2136.New(out)
 		p.check(here, err)
 	}
@@ -294,7 +294,7 @@ func (p *parser) topology(here at, name string, in *fileTopology) *federation.Me
 			m.Zones = append(m.Zones, label)
 		}
 	}
-	if m.Region == "" && len(m.Zones) == 0 {
+	if in.Region == "" && len(in.Zones) == 0 {
 		p.fail(here, "a region or zones are needed; without topology they are taken from the Nodes")
 	}
 	if len(m.Zones) > maxZones {

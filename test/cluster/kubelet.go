@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -128,20 +129,20 @@ func (k *kubelet) sync(ctx context.Context, key string) error {
 		return nil
 	case pod.Spec.NodeName == "":
 		return k.bind(ctx, pod)
-	case !slices.ContainsFunc(slices.Collect(k.nodeNames()), func(n string) bool { return n == pod.Spec.NodeName }):
+	case !k.runs(pod.Spec.NodeName):
 		return nil // a Node without a kubelet
 	}
 	return k.ensure(ctx, pod)
 }
 
-func (k *kubelet) nodeNames() func(yield func(string) bool) {
-	return func(yield func(string) bool) {
-		for i := range k.o.nodes {
-			if !yield(k.o.nodeName(i)) {
-				return
-			}
+// runs reports whether the Node is one of the simulated ones.
+func (k *kubelet) runs(node string) bool {
+	for i := range k.o.nodes {
+		if k.o.nodeName(i) == node {
+			return true
 		}
 	}
+	return false
 }
 
 // forget ends the backends of the pods of this key, but for the one to keep.
@@ -259,20 +260,17 @@ func (k *kubelet) writeStatus(ctx context.Context, pod *corev1.Pod, want podStat
 		}
 		_, err := k.client.CoreV1().Pods(pod.Namespace).UpdateStatus(ctx, updated, metav1.UpdateOptions{})
 		if !apierrors.IsConflict(err) {
-			if apierrors.IsNotFound(err) {
-				return nil
-			}
-			return err
+			return ignoreNotFound(err)
 		}
 		fresh, err := k.client.CoreV1().Pods(pod.Namespace).Get(ctx, pod.Name, metav1.GetOptions{})
 		if err != nil || fresh.UID != pod.UID {
-			return client404(err)
+			return ignoreNotFound(err)
 		}
 		pod = fresh
 	}
 }
 
-func client404(err error) error {
+func ignoreNotFound(err error) error {
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
@@ -289,7 +287,7 @@ func (k *kubelet) backends(namespace string, selector labels.Selector) []*podRun
 			runs = append(runs, r)
 		}
 	}
-	slices.SortFunc(runs, func(a, b *podRun) int { return compareStrings(a.key, b.key) })
+	slices.SortFunc(runs, func(a, b *podRun) int { return cmp.Compare(a.key, b.key) })
 	return runs
 }
 

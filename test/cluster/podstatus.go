@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"net/netip"
 	"slices"
 
@@ -89,5 +88,3 @@ func (s podStatus) condition(status *corev1.PodStatus, typ corev1.PodConditionTy
 	}
 	status.Conditions = append(status.Conditions, want)
 }
-
-func compareStrings(a, b string) int { return cmp.Compare(a, b) }
