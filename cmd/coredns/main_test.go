@@ -1,16 +1,22 @@
 package main
 
 import (
+	"bufio"
+	"context"
 	"encoding/json"
-	"net"
+	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coredns/caddy"
 	"github.com/coredns/coredns/core/dnsserver"
@@ -90,9 +96,9 @@ func apiServer(t *testing.T) *httptest.Server {
 
 var kubernetesLine = regexp.MustCompile(`(?m)^(\s+kubernetes [^{\n]*?)(\s*\{)?$`)
 
-// load starts CoreDNS on the Corefile, with the addresses that a test can have
-// and the API server of the test, and returns the address that it answers on.
-func load(t *testing.T, corefile string) (string, error) {
+// prepare changes a Corefile to the addresses that a test can have, and to
+// the API server of the test.
+func prepare(t *testing.T, corefile string) string {
 	t.Helper()
 	api := apiServer(t).URL
 	corefile = kubernetesLine.ReplaceAllStringFunc(corefile, func(line string) string {
@@ -104,14 +110,64 @@ func load(t *testing.T, corefile string) (string, error) {
 	for from, to := range map[string]string{".:53": ".:0", "    health {": "    health 127.0.0.1:0 {", "    ready ": "    ready 127.0.0.1:0 ", "prometheus :9153": "prometheus 127.0.0.1:0"} {
 		corefile = strings.ReplaceAll(corefile, from, to)
 	}
-	corefile = strings.Replace(corefile, "{\n", "{\n bind 127.0.0.1\n", 1)
-	t.Setenv("NODE_NAME", "node1")
-	instance, err := caddy.Start(caddy.CaddyfileInput{Contents: []byte(corefile), Filepath: "Corefile", ServerTypeName: "dns"})
-	if err != nil {
-		return "", err
+	return strings.Replace(corefile, "{\n", "{\n bind 127.0.0.1\n", 1)
+}
+
+// envConf makes the test binary be coredns, with this Corefile.
+const envConf = "COREDNS_TEST_CONF"
+
+func TestMain(m *testing.M) {
+	if conf := os.Getenv(envConf); conf != "" {
+		os.Args = []string{"coredns", "-conf", conf}
+		main()
+		return
 	}
-	t.Cleanup(func() { _ = instance.Stop() })
-	return instance.Servers()[0].LocalAddr().String(), nil
+	os.Exit(m.Run())
+}
+
+// start runs a CoreDNS of its own, as two in one process share a logger, until
+// it says that it serves, and ends it. It returns what it said if it ended by
+// itself.
+func start(t *testing.T, corefile string) error {
+	t.Helper()
+	conf := filepath.Join(t.TempDir(), "Corefile")
+	if err := os.WriteFile(conf, []byte(prepare(t, corefile)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, os.Args[0])
+	cmd.Env = append(os.Environ(), envConf+"="+conf, "NODE_NAME=node1")
+	out, in := io.Pipe()
+	cmd.Stdout, cmd.Stderr = in, in
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		err := cmd.Wait()
+		in.Close()
+		ended <- err
+	}()
+	var said strings.Builder
+	serves := false
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		fmt.Fprintln(&said, lines.Text())
+		if strings.HasPrefix(lines.Text(), "CoreDNS-") {
+			serves = true
+			cancel()
+		}
+	}
+	err := <-ended
+	switch {
+	case serves:
+		return nil
+	case ctx.Err() != nil:
+		t.Fatalf("neither served nor ended within a minute:\n%s", said.String())
+	case err == nil:
+		t.Fatalf("ended with status 0:\n%s", said.String())
+	}
+	return errors.New(said.String())
 }
 
 // corefiles are the fenced ones of a README.
@@ -139,7 +195,7 @@ func TestCorefilesLoad(t *testing.T) {
 	}
 	for _, corefile := range append(readme, string(example)) {
 		t.Run("", func(t *testing.T) {
-			if _, err := load(t, corefile); err != nil {
+			if err := start(t, corefile); err != nil {
 				t.Errorf("%v\n%s", err, corefile)
 			}
 		})
@@ -148,13 +204,13 @@ func TestCorefilesLoad(t *testing.T) {
 
 func TestRefusesToStart(t *testing.T) {
 	t.Run("Q1 without a kubernetes plugin in the same server block", func(t *testing.T) {
-		_, err := load(t, ".:53 {\n    federation {\n myfederation example.com\n }\n}\nother.local:0 {\n    kubernetes other.local\n}\n")
+		err := start(t, ".:53 {\n    federation {\n myfederation example.com\n }\n}\nother.local:0 {\n    kubernetes other.local\n}\n")
 		if err == nil || !strings.Contains(err.Error(), "no kubernetes plugin in this server block") {
 			t.Errorf("error %v", err)
 		}
 	})
 	t.Run("Q12 with noendpoints", func(t *testing.T) {
-		_, err := load(t, ".:53 {\n    federation {\n myfederation example.com\n }\n    kubernetes cluster.local {\n noendpoints\n }\n}\n")
+		err := start(t, ".:53 {\n    federation {\n myfederation example.com\n }\n    kubernetes cluster.local {\n noendpoints\n }\n}\n")
 		if err == nil || !strings.Contains(err.Error(), "noendpoints") {
 			t.Errorf("error %v", err)
 		}
@@ -174,21 +230,21 @@ dead.mynamespace.myfederation.svc 180 IN A 203.0.113.1
 `), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	addr, err := load(t, ".:53 {\n    errors\n    federation {\n myfederation example.com\n }\n    kubernetes cluster.local\n    file "+zone+" example.com\n}\n")
+	t.Setenv("NODE_NAME", "node1")
+	corefile := ".:53 {\n    errors\n    federation {\n myfederation example.com\n }\n    kubernetes cluster.local\n    file " + zone + " example.com\n}\n"
+	instance, err := caddy.Start(caddy.CaddyfileInput{Contents: []byte(prepare(t, corefile)), Filepath: "Corefile", ServerTypeName: "dns"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		t.Fatal(err)
-	}
+	t.Cleanup(func() { _ = instance.Stop() })
+	addr := instance.Servers()[0].LocalAddr().String()
 	ask := func(name string, qtype uint16) *dns.Msg {
 		t.Helper()
 		m := new(dns.Msg)
 		m.SetQuestion(name, qtype)
 		var reply *dns.Msg
 		for range 100 { // the first answers may come before the sync and the node's labels
-			if reply, _, err = new(dns.Client).Exchange(m, net.JoinHostPort(host, port)); err == nil && reply.Rcode == dns.RcodeSuccess {
+			if reply, _, err = new(dns.Client).Exchange(m, addr); err == nil && reply.Rcode == dns.RcodeSuccess {
 				return reply
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -17,6 +18,7 @@ import (
 
 	"github.com/miekg/dns"
 	api "k8s.io/api/core/v1"
+	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // cluster is a fake of the kubernetes plugin's indexes.
@@ -25,6 +27,7 @@ type cluster struct {
 	endpoints  map[string][]*object.Endpoints
 	namespaces map[string]bool
 	nodes      map[string]*api.Node
+	nodesLock  sync.Mutex // nodes may be added while the topology is learnt
 	unsynced   atomic.Bool
 	// beforeEndpoints runs before each look into the endpoints.
 	beforeEndpoints func()
@@ -46,10 +49,18 @@ func (c *cluster) HasSynced() bool                                              
 func (c *cluster) GetNodeByName(_ context.Context, n string) (*api.Node, error) { return c.node(n) }
 
 func (c *cluster) node(name string) (*api.Node, error) {
+	c.nodesLock.Lock()
+	defer c.nodesLock.Unlock()
 	if n := c.nodes[name]; n != nil {
 		return n, nil
 	}
 	return nil, fmt.Errorf("nodes %q not found", name)
+}
+
+func (c *cluster) setNode(name string, labels map[string]string) {
+	c.nodesLock.Lock()
+	defer c.nodesLock.Unlock()
+	c.nodes[name] = &api.Node{ObjectMeta: meta.ObjectMeta{Name: name, Labels: labels}}
 }
 
 func (c *cluster) SvcIndex(key string) []*object.Service {

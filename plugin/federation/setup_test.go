@@ -10,9 +10,6 @@ import (
 	"github.com/coredns/caddy"
 	"github.com/google/go-cmp/cmp"
 
-	api "k8s.io/api/core/v1"
-	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	core "github.com/federation-dns/federation/federation"
 )
 
@@ -138,7 +135,7 @@ func TestAttach(t *testing.T) {
 func TestNodeTopology(t *testing.T) {
 	node := func(labels map[string]string) *cluster {
 		c := newCluster()
-		c.nodes["node1"] = &api.Node{ObjectMeta: meta.ObjectMeta{Name: "node1", Labels: labels}}
+		c.setNode("node1", labels)
 		return c
 	}
 	t.Setenv("NODE_NAME", "node1")
@@ -175,7 +172,7 @@ func TestNodeTopology(t *testing.T) {
 			if !f.Ready() {
 				t.Error("not ready after an attempt that failed")
 			}
-			c.nodes["node1"] = &api.Node{ObjectMeta: meta.ObjectMeta{Name: "node1", Labels: map[string]string{"topology.kubernetes.io/region": "r"}}}
+			c.setNode("node1", map[string]string{"topology.kubernetes.io/region": "r"})
 			time.Sleep(topologyRetry) // the clock of synctest
 			synctest.Wait()
 			if got := (*f.feds[0].levels.Load())[0]; got != "myfed.svc.r.example.com." {
