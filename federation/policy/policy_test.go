@@ -275,6 +275,24 @@ func TestMembers(t *testing.T) {
 	}
 }
 
+func TestHeldMaxAfterPanic(t *testing.T) {
+	m := life(t, "a b", `
+		0s   begin
+		1s   list a
+		1s   list b
+		61s  down a b
+		30h  is a=panic b=panic
+		30h  up b
+		31h  is a=lost b=lost`)
+	s := Service{Shards: []ShardState{shard("a", true, m.Get("a"))}, AllMembers: m.Summary(), Had: true}
+	if got := counts(Decide(epoch.Add(32*time.Hour), config, s)); got != "a" {
+		t.Errorf("X2c heldMax does not run while X3 holds: counts %s", got)
+	}
+	if got := counts(Decide(epoch.Add(55*time.Hour), config, s)); got != "keep" {
+		t.Errorf("X2c heldMax runs after it: counts %s", got)
+	}
+}
+
 func TestContact(t *testing.T) {
 	c := Contact{Since: epoch}
 	for i, want := range []bool{false, false, true} {

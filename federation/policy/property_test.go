@@ -28,7 +28,7 @@ func TestP7(t *testing.T) {
 		healthy := rapid.SliceOfN(rapid.Bool(), len(names), len(names)).Draw(t, "healthy") // at first
 		ends := rapid.SliceOfN(rapid.Bool(), len(names), len(names)).Draw(t, "ends")       // healthy in the end
 		down := rapid.SliceOfN(rapid.Bool(), len(names), len(names)).Draw(t, "down")       // lost in the end
-		down[rapid.IntRange(0, len(names)-1).Draw(t, "up")] = false // with none reachable X3 holds without limit
+		down[rapid.IntRange(0, len(names)-1).Draw(t, "up")] = false                        // with none reachable X3 holds without limit
 		for i := range names {
 			if down[i] {
 				ends[i] = healthy[i] // what happens out of sight is not seen

@@ -37,18 +37,18 @@ func (l *loop) audited(held *holding, mine bool, found survey, err error) {
 		l.log.Warn("audit failed", "error", err)
 		l.auditAt = time.Now().Add(jitter(min(l.audit, foreignRetry)))
 		return
-	case !mine && held.claim.Equal(l.held.claim):
+	case !mine:
 		l.conflict(held.claim.Name)
 		return
 	}
 	l.metrics.audits.Inc()
-	l.takeFound(found.shadow, touched)
 	if len(found.foreign) > 0 { // lost since
 		maps.Copy(found.foreign, l.foreign)
 		l.held = l.held.without(found.foreign)
 		l.setForeign(found.foreign)
 		l.relevel()
 	}
+	l.takeFound(found.shadow, touched)
 }
 
 // takeFound takes what an audit found for the truth, but for names that were

@@ -103,7 +103,7 @@ func (s *listener) publicHandler() http.Handler {
 		loops, ready := 0, true
 		err := s.loops.each(r.Context(), func(l *loop) { loops++; ready = ready && l.ready() })
 		if err != nil || loops == 0 || !ready {
-			http.Error(w, "members are still being listed, or the provider has not answered yet", http.StatusServiceUnavailable)
+			http.Error(w, "members are still being listed, the provider has not answered yet, or another syncer has taken over", http.StatusServiceUnavailable)
 			return
 		}
 		fmt.Fprintln(w, "ok")

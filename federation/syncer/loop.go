@@ -118,7 +118,8 @@ type memberState struct {
 type service struct {
 	shards     int // how many members show one
 	emptySince time.Time
-	verdict    policy.Verdict
+	parts      int           // how many shards the last verdict was about
+	held       []policy.Held // what it held
 	problems   []federation.Problem
 	since      time.Time // the oldest event not yet written
 }

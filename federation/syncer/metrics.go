@@ -100,7 +100,7 @@ func (lm *loopMetrics) observe(l *loop) {
 	lm.m.services.With(lm.labels).Set(float64(len(l.services)))
 	held, problems := map[federation.Reason]int{}, map[federation.Reason]int{}
 	for _, s := range l.services {
-		for _, h := range s.verdict.Held {
+		for _, h := range s.held {
 			held[h.Reason]++
 		}
 		for _, p := range s.problems {

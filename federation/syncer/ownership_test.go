@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -124,6 +125,22 @@ func TestOwnership(t *testing.T) {
 		w.after(time.Minute)
 		w.wantAt("web.shop.fed.svc.east.example.com.", "203.0.113.1")
 	})
+	bubble(t, "O1c a level that is lost while we run keeps its records", func(t *testing.T) {
+		w := three(t)
+		w.start()
+		w.after(time.Second)
+		w.provider.Put(claimOf(w, "east.example.com.", "them", 1))
+		w.after(12 * time.Minute) // an audit sees it
+		w.logged("level is not ours")
+		if strings.Contains(w.log.String(), "not as it was left") {
+			t.Errorf("taken for drift:\n%s", w.log)
+		}
+		for _, m := range []string{"a", "b", "c"} {
+			w.unset(m, web)
+		}
+		w.after(time.Minute)
+		w.want("web.shop.fed.svc.east A 203.0.113.1")
+	})
 	bubble(t, "O2 other names below our suffix are never touched", func(t *testing.T) {
 		w := three(t)
 		w.provider.Put(federation.RRset{Name: "x.web.shop.fed.svc.example.com.", Type: "A", TTL: 60, Data: []string{"192.0.2.7"}})
@@ -205,15 +222,15 @@ func TestProvider(t *testing.T) {
 		w.start()
 		w.after(10 * time.Second)
 		down := errors.New("no answer")
-		calls := 0
+		var calls atomic.Int32
 		w.provider.SetFaults(inmem.Faults{
-			Before:     func(context.Context, *federation.RRset, []plan.Change) error { calls++; return down },
-			BeforeRead: func(context.Context) error { calls++; return down },
+			Before:     func(context.Context, *federation.RRset, []plan.Change) error { calls.Add(1); return down },
+			BeforeRead: func(context.Context) error { calls.Add(1); return down },
 		})
 		w.set("a", web, false)
 		w.after(10 * time.Minute)
-		if calls < 10 || calls > 80 {
-			t.Errorf("%d requests in 10 minutes", calls)
+		if n := calls.Load(); n < 10 || n > 80 {
+			t.Errorf("%d requests in 10 minutes", n)
 		}
 		if s := w.status(); s.State != "provider-down" {
 			t.Errorf("state %q", s.State)
@@ -248,6 +265,9 @@ func TestProvider(t *testing.T) {
 		w.after(time.Minute)
 		w.want(withoutA...)
 		w.neverEmpty()
+		if strings.Contains(w.log.String(), "another writer") {
+			t.Errorf("taken for another writer's change:\n%s", w.log)
+		}
 	})
 	bubble(t, "X5c additions of a restless name are damped, withdrawals are not", func(t *testing.T) {
 		w := three(t)
@@ -296,6 +316,19 @@ func TestProvider(t *testing.T) {
 		close(block)
 		w.after(time.Second)
 		w.want(withoutA...)
+	})
+	bubble(t, "X6 what was changed while an audit ran is not drift", func(t *testing.T) {
+		w := three(t)
+		w.start()
+		w.after(time.Second)
+		w.listLag.Store(int64(time.Minute)) // what it has read is old when it is seen
+		w.after(12 * time.Minute)           // it runs
+		w.set("a", web, false)
+		w.after(20 * time.Minute)
+		w.want(withoutA...)
+		if strings.Contains(w.log.String(), "not as it was left") {
+			t.Errorf("drift:\n%s", w.log)
+		}
 	})
 	bubble(t, "a stop lets the change under way end, and starts none", func(t *testing.T) {
 		w := three(t)

@@ -65,9 +65,10 @@ func (l *loop) mostUrgent() []federation.ServiceName {
 // plan returns the changes that may be made now for the services.
 func (l *loop) plan(now time.Time, batch []federation.ServiceName) []plan.Change {
 	var current, desired []federation.RRset
+	all := l.standing.Summary()
 	for _, name := range batch {
 		have := l.shadow.of(name)
-		want, write := l.desired(now, name, have)
+		want, write := l.desired(now, name, all, have)
 		if !write || federation.EqualRRsets(have, want) {
 			l.settled(name)
 			continue
@@ -104,26 +105,26 @@ func (l *loop) send(ctx context.Context, changes []plan.Change) {
 func (l *loop) settled(name federation.ServiceName) {
 	s := l.services[name]
 	s.since = time.Time{}
-	if s.shards == 0 && len(l.shadow.services[name]) == 0 && len(s.verdict.Shards) == 0 {
+	if s.shards == 0 && len(l.shadow.services[name]) == 0 && s.parts == 0 {
 		delete(l.services, name) // nothing to remember
 	}
 }
 
 // desired is what the service's records are to be; write is false if they
 // stay as they are.
-func (l *loop) desired(now time.Time, name federation.ServiceName, have []federation.RRset) (want []federation.RRset, write bool) {
+func (l *loop) desired(now time.Time, name federation.ServiceName, all policy.Summary, have []federation.RRset) (want []federation.RRset, write bool) {
 	s := l.service(name)
-	s.verdict = policy.Decide(now, l.policy, policy.Service{
-		Shards: l.shards(name), AllMembers: l.standing.Summary(), Had: len(have) > 0, EmptySince: s.emptySince,
+	v := policy.Decide(now, l.policy, policy.Service{
+		Shards: l.shards(name), AllMembers: all, Had: len(have) > 0, EmptySince: s.emptySince,
 	})
-	s.emptySince = s.verdict.EmptySince
-	l.timers.set(name, s.verdict.Next)
+	s.parts, s.held, s.emptySince = len(v.Shards), v.Held, v.EmptySince
+	l.timers.set(name, v.Next)
 	var problems []federation.Problem
-	if !s.verdict.Keep && !s.verdict.Gone {
-		want, problems = l.levels.RRsets(name, s.verdict.Shards, len(have) > 0)
+	if !v.Keep && !v.Gone {
+		want, problems = l.levels.RRsets(name, v.Shards, len(have) > 0)
 	}
 	l.report(name, s, problems)
-	return want, !s.verdict.Keep
+	return want, !v.Keep
 }
 
 // report keeps the problems of a service for the status, and logs new ones.

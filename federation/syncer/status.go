@@ -180,7 +180,7 @@ func (l *loop) serviceStatus(name federation.ServiceName) ServiceStatus {
 		}
 		st.Shards = append(st.Shards, one)
 	}
-	for _, h := range l.services[name].verdict.Held {
+	for _, h := range l.services[name].held {
 		st.Held = append(st.Held, HeldStatus{Member: h.Member, Reason: string(h.Reason), Since: h.Since})
 	}
 	for _, set := range l.shadow.of(name) {
@@ -208,9 +208,9 @@ func problemStatuses(problems []federation.Problem) []ProblemStatus {
 }
 
 // ready reports whether the loop has begun its work: the claim is taken, or
-// somebody else's, and every member is present or lost.
+// somebody else's, and every member is present or lost. A deposed one does none.
 func (l *loop) ready() bool {
-	if l.held == nil && !l.isForeign() {
+	if l.deposed != nil || l.held == nil && !l.isForeign() {
 		return false
 	}
 	for name := range l.members {

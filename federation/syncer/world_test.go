@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,6 +42,7 @@ type world struct {
 	members  map[string]*fakeMember
 	log      *syncBuffer
 	adopt    bool
+	listLag  atomic.Int64 // nanoseconds after each list, before its result is seen
 
 	loop *loop
 	kill func() // cuts the running loop off from the provider at once, and ends it
@@ -85,7 +87,7 @@ func three(t *testing.T) *world {
 func (w *world) start(gates ...func(plan.Change) error) {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(w.t.Context())
-	p := &mortal{Provider: w.provider, gates: gates, killed: make(chan struct{})}
+	p := &mortal{Provider: w.provider, world: w, gates: gates, killed: make(chan struct{})}
 	log := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	l := newLoop(w.config, w.config.Federations[0], p, w.adopt, log, newMetrics(), func(name string) { w.members[name].relist() })
 	w.loop = l
@@ -211,6 +213,8 @@ func (m *fakeMember) change(svc federation.ServiceName, shard *member.Shard) {
 	}
 	if m.up && m.listed {
 		m.send(member.ShardEvent{Member: m.place.Name, Key: member.ShardKey{Federation: "fed", Service: svc}, Shard: shard, Seen: time.Now()})
+	} else {
+		m.listed = false // the watch has missed it, and lists afresh when it can
 	}
 }
 
@@ -221,7 +225,7 @@ func (m *fakeMember) cut() {
 	m.up = false
 }
 
-// heal ends a cut; the watches go on only after Relist.
+// heal ends a cut; a watch that has missed nothing goes on.
 func (m *fakeMember) heal() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -246,8 +250,11 @@ func (m *fakeMember) run(ctx context.Context, l *loop) {
 	m.mu.Lock()
 	m.loop, m.listed = l, false
 	m.lists = time.Now().Add(m.lag)
-	defer time.AfterFunc(m.lag, m.relist).Stop()
+	lag := m.lag
 	m.mu.Unlock()
+	if lag > 0 {
+		defer time.AfterFunc(lag, m.relist).Stop()
+	}
 	tick := time.NewTicker(probeEvery)
 	defer tick.Stop()
 	defer func() {
@@ -298,6 +305,7 @@ func (m *fakeMember) list() {
 // one after the other, so that a process may die between any two.
 type mortal struct {
 	provider.Provider
+	world  *world
 	gates  []func(plan.Change) error
 	killed chan struct{}
 }
@@ -335,7 +343,11 @@ func (p *mortal) List(ctx context.Context, suffix federation.FQDN, yield func(fe
 	if err := p.dead(ctx); err != nil {
 		return err
 	}
-	return p.Provider.List(ctx, suffix, yield)
+	err := p.Provider.List(ctx, suffix, yield)
+	if lag := p.world.listLag.Load(); lag > 0 {
+		time.Sleep(time.Duration(lag))
+	}
+	return err
 }
 
 func (p *mortal) SOA(ctx context.Context) (uint32, error) {

@@ -1,0 +1,189 @@
+package syncer
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/member"
+)
+
+// newSyncer is a syncer without listeners, whose provider never answers.
+func newSyncer(t *testing.T) (s *syncer, ctx context.Context) {
+	ctx, cancel := context.WithCancel(t.Context())
+	s = &syncer{metrics: newMetrics(), loops: &loopSet{}, events: make(chan member.Event, 1024), log: slog.New(slog.DiscardHandler)}
+	s.members = newMemberSet(s.log, s.events)
+	s.fanOut.Go(func() { s.loops.fanOut(ctx, s.events) })
+	t.Cleanup(func() {
+		s.stop(cancel)
+		goleak.VerifyNone(t)
+	})
+	return s, ctx
+}
+
+// configOf is a configuration with the federation's lines in it.
+func configOf(t *testing.T, server, lines string) *Config {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	text := `apiVersion: federation-dns.io/v1alpha1
+kind: SyncerConfiguration
+owner: us
+federations:
+- name: fed
+  domain: example.com
+` + lines + `  provider: {rfc2136: {server: "` + server + `", zone: example.com, tsig: {name: k., secretFile: secret}}}
+clusters: [{name: a, kubeconfig: {path: none}}]
+`
+	for name, data := range map[string]string{path: text, filepath.Join(filepath.Dir(path), "secret"): "c2VjcmV0"} {
+		if err := os.WriteFile(name, []byte(data), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := LoadConfig(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestReload(t *testing.T) {
+	t.Run("C1 options are taken over in place", func(t *testing.T) {
+		s, ctx := newSyncer(t)
+		s.take(ctx, configOf(t, "127.0.0.1:1", ""))
+		before := s.loops.all()[0]
+		s.take(ctx, configOf(t, "127.0.0.1:1", "  ttl: 60\n"))
+		after := s.loops.all()
+		if len(after) != 1 || after[0] != before {
+			t.Fatal("another loop runs")
+		}
+		var ttl uint32
+		after[0].ask(ctx, func() { ttl = after[0].config.Options.TTL })
+		if ttl != 60 {
+			t.Errorf("ttl %d", ttl)
+		}
+	})
+	t.Run("O3c a deposed one stays so, whatever the file says", func(t *testing.T) {
+		s, ctx := newSyncer(t)
+		s.take(ctx, configOf(t, "127.0.0.1:1", ""))
+		before := s.loops.all()[0]
+		before.ask(ctx, func() { before.deposed = errors.New("deposed") })
+		s.take(ctx, configOf(t, "127.0.0.1:2", ""))
+		after := s.loops.all()[0]
+		var deposed error
+		after.ask(ctx, func() { deposed = after.deposed })
+		if after == before || deposed == nil {
+			t.Errorf("same loop %t, deposed: %v", after == before, deposed)
+		}
+	})
+	t.Run("C1 a federation that is gone is not written any more", func(t *testing.T) {
+		s, ctx := newSyncer(t)
+		s.take(ctx, configOf(t, "127.0.0.1:1", ""))
+		next := configOf(t, "127.0.0.1:1", "")
+		next.Federations[0].Name = "other"
+		s.take(ctx, next)
+		if all := s.loops.all(); len(all) != 1 || all[0].config.Name != federation.Label("other") {
+			t.Errorf("%d loops", len(all))
+		}
+	})
+}
+
+func TestListener(t *testing.T) {
+	s, ctx := newSyncer(t)
+	s.take(ctx, configOf(t, "127.0.0.1:1", ""))
+	h := (&listener{loops: s.loops, metrics: s.metrics}).publicHandler()
+	get := func(path string) (int, string) {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		return w.Code, w.Body.String()
+	}
+	if code, _ := get("/healthz"); code != http.StatusOK {
+		t.Errorf("/healthz: %d", code)
+	}
+	if code, _ := get("/readyz"); code != http.StatusServiceUnavailable {
+		t.Errorf("/readyz before the provider has answered: %d", code)
+	}
+	_, text := get("/metrics")
+	for _, want := range []string{
+		`federation_syncer_member_standing{domain="example.com.",federation="fed",member="a",standing="starting"} 1`,
+		`federation_syncer_state{domain="example.com.",federation="fed",state="claimed"} 0`,
+		`federation_syncer_held{domain="example.com.",federation="fed",reason="EmptyGrace"} 0`,
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %s in\n%s", want, text)
+		}
+	}
+	for line := range strings.Lines(text) {
+		if !strings.HasPrefix(line, "#") && !strings.HasPrefix(line, "federation_syncer_") {
+			t.Errorf("metric without our prefix: %s", line)
+		}
+	}
+}
+
+func TestListenUnix(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "run", "admin.sock")
+	l, err := listenUnix(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Run("C1 mode 0600", func(t *testing.T) {
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%v %v", info.Mode(), err)
+		}
+	})
+	t.Run("one that answers is not replaced", func(t *testing.T) {
+		if _, err := listenUnix(path); err == nil || !strings.Contains(err.Error(), "another syncer runs") {
+			t.Errorf("error: %v", err)
+		}
+	})
+	l.(*net.UnixListener).SetUnlinkOnClose(false)
+	l.Close()
+	t.Run("a dead one is", func(t *testing.T) {
+		next, err := listenUnix(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		next.Close()
+	})
+	t.Run("what is no socket is not", func(t *testing.T) {
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := listenUnix(path); err == nil || !strings.Contains(err.Error(), "is not a socket") {
+			t.Errorf("a file was replaced: %v", err)
+		}
+	})
+}
+
+func TestTimers(t *testing.T) {
+	var q timers
+	at := time.Unix(1000, 0)
+	one, two := federation.ServiceName{Name: "one"}, federation.ServiceName{Name: "two"}
+	q.set(one, at.Add(2*time.Second))
+	q.set(two, at.Add(time.Second))
+	q.set(one, at.Add(3*time.Second)) // later: nothing new
+	q.set(two, at)                    // earlier counts
+	q.set(two, time.Time{})
+	if got := q.next(); !got.Equal(at) {
+		t.Errorf("next: %s", got)
+	}
+	if got := q.due(at); len(got) != 1 || got[0] != two {
+		t.Errorf("due: %v", got)
+	}
+	if got := q.due(at.Add(time.Second)); len(got) != 0 {
+		t.Errorf("due twice: %v", got)
+	}
+	if got := q.due(at.Add(time.Hour)); len(got) != 1 || got[0] != one || !q.next().IsZero() {
+		t.Errorf("due: %v", got)
+	}
+}
