@@ -149,9 +149,10 @@ func (l *loop) syncLevels(ctx context.Context) bool {
 }
 
 // endAdoption: what there was at start has been taken over when the levels of
-// all members are known; what turns up later is not meant.
+// all members are known and none is left to be claimed; what turns up later is
+// not meant.
 func (l *loop) endAdoption() {
-	l.adopt = l.adopt && l.standing.Summary().Starting
+	l.adopt = l.adopt && (l.stale || l.standing.Summary().Starting)
 }
 
 func (l *loop) claimedAll(entries []federation.LevelEntry) bool {
