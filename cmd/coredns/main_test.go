@@ -113,16 +113,83 @@ func prepare(t *testing.T, corefile string) string {
 	return strings.Replace(corefile, "{\n", "{\n bind 127.0.0.1\n", 1)
 }
 
-// envConf makes the test binary be coredns, with this Corefile.
-const envConf = "COREDNS_TEST_CONF"
+// envConf makes the test binary be coredns, with this Corefile. With envTell
+// too, it tells its address and ends with its standard input.
+const envConf, envTell = "COREDNS_TEST_CONF", "COREDNS_TEST_TELL"
 
 func TestMain(m *testing.M) {
-	if conf := os.Getenv(envConf); conf != "" {
+	conf := os.Getenv(envConf)
+	switch {
+	case conf == "":
+		os.Exit(m.Run())
+	case os.Getenv(envTell) == "":
 		os.Args = []string{"coredns", "-conf", conf}
 		main()
-		return
+	default:
+		tellAddress(conf)
 	}
-	os.Exit(m.Run())
+}
+
+func tellAddress(conf string) {
+	corefile, err := os.ReadFile(conf)
+	if err == nil {
+		var instance *caddy.Instance
+		instance, err = caddy.Start(caddy.CaddyfileInput{Contents: corefile, Filepath: conf, ServerTypeName: "dns"})
+		if err == nil {
+			fmt.Println("address", instance.Servers()[0].LocalAddr())
+			_, _ = io.Copy(io.Discard, os.Stdin)
+			err = instance.Stop()
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// serve runs a CoreDNS of its own for the time of the test and returns its
+// address.
+func serve(t *testing.T, corefile string) string {
+	t.Helper()
+	cmd := command(t, corefile, envTell+"=1")
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		stdin.Close()
+		if err := cmd.Wait(); err != nil {
+			t.Error(err)
+		}
+	})
+	for lines := bufio.NewScanner(stdout); lines.Scan(); {
+		if addr, ok := strings.CutPrefix(lines.Text(), "address "); ok {
+			go func() { _, _ = io.Copy(io.Discard, stdout) }() // what it says from now on
+			return addr
+		}
+	}
+	t.Fatal("CoreDNS did not tell its address")
+	return ""
+}
+
+// command is coredns as a child process, with the Corefile prepared.
+func command(t *testing.T, corefile string, env ...string) *exec.Cmd {
+	t.Helper()
+	conf := filepath.Join(t.TempDir(), "Corefile")
+	if err := os.WriteFile(conf, []byte(prepare(t, corefile)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(append(os.Environ(), envConf+"="+conf, "NODE_NAME=node1"), env...)
+	return cmd
 }
 
 // start runs a CoreDNS of its own, as two in one process share a logger, until
@@ -130,19 +197,15 @@ func TestMain(m *testing.M) {
 // itself.
 func start(t *testing.T, corefile string) error {
 	t.Helper()
-	conf := filepath.Join(t.TempDir(), "Corefile")
-	if err := os.WriteFile(conf, []byte(prepare(t, corefile)), 0o644); err != nil {
-		t.Fatal(err)
-	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, os.Args[0])
-	cmd.Env = append(os.Environ(), envConf+"="+conf, "NODE_NAME=node1")
+	cmd := command(t, corefile)
 	out, in := io.Pipe()
 	cmd.Stdout, cmd.Stderr = in, in
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	defer context.AfterFunc(ctx, func() { _ = cmd.Process.Kill() })()
 	ended := make(chan error, 1)
 	go func() {
 		err := cmd.Wait()
@@ -230,19 +293,13 @@ dead.mynamespace.myfederation.svc 180 IN A 203.0.113.1
 `), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("NODE_NAME", "node1")
-	corefile := ".:53 {\n    errors\n    federation {\n myfederation example.com\n }\n    kubernetes cluster.local\n    file " + zone + " example.com\n}\n"
-	instance, err := caddy.Start(caddy.CaddyfileInput{Contents: []byte(prepare(t, corefile)), Filepath: "Corefile", ServerTypeName: "dns"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = instance.Stop() })
-	addr := instance.Servers()[0].LocalAddr().String()
+	addr := serve(t, ".:53 {\n    errors\n    federation {\n myfederation example.com\n }\n    kubernetes cluster.local\n    file "+zone+" example.com\n}\n")
 	ask := func(name string, qtype uint16) *dns.Msg {
 		t.Helper()
 		m := new(dns.Msg)
 		m.SetQuestion(name, qtype)
 		var reply *dns.Msg
+		var err error
 		for range 100 { // the first answers may come before the sync and the node's labels
 			if reply, _, err = new(dns.Client).Exchange(m, addr); err == nil && reply.Rcode == dns.RcodeSuccess {
 				return reply
