@@ -22,34 +22,35 @@ const (
 // ServeDNS implements plugin.Handler. It stays small: what it holds on the
 // stack is paid for by every query of every plugin below.
 func (f *Federation) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) (int, error) {
-	if f.candidate(r) {
-		if handled, err := f.expand(ctx, w, r); handled {
+	if m := f.candidate(r); m != nil {
+		if handled, err := f.expand(ctx, w, r, m); handled {
 			return dns.RcodeSuccess, err // written by us, whatever the rcode
 		}
 	}
 	return plugin.NextOrFailure(f.Name(), f.Next, ctx, w, r)
 }
 
-// candidate is matches without its result.
+// candidate returns what matches finds, nil if the question is none of ours:
+// then it allocates nothing.
 //
 //go:noinline
-func (f *Federation) candidate(r *dns.Msg) bool {
+func (f *Federation) candidate(r *dns.Msg) *match {
 	var m match
-	return f.matches(r, &m)
+	if !f.matches(r, &m) {
+		return nil
+	}
+	found := m
+	return &found
 }
 
 // expand answers the question if it is ours after all (Q4); otherwise nothing
 // was written. Once it is handled it has been answered, exactly once (Q11).
 //
 //go:noinline
-func (f *Federation) expand(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) (handled bool, err error) {
-	var m match
-	if !f.matches(r, &m) {
-		return false, nil
-	}
-	a := &answerer{f: f, ctx: ctx, w: w, r: r, m: &m}
+func (f *Federation) expand(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, m *match) (handled bool, err error) {
+	a := &answerer{f: f, ctx: ctx, w: w, r: r, m: m}
 	if m.shape == shapeBare || m.shape == shapeNamespace {
-		if !f.isSynced() || !f.emptyName(&m) {
+		if !f.isSynced() || !f.emptyName(m) {
 			return false, nil
 		}
 		a.noData()
@@ -59,7 +60,7 @@ func (f *Federation) expand(ctx context.Context, w dns.ResponseWriter, r *dns.Ms
 			a.count()
 			return true, nil
 		}
-		if !f.expands(&m) {
+		if !f.expands(m) {
 			return false, nil
 		}
 		a.answer()

@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -20,8 +19,6 @@ import (
 	"k8s.io/client-go/kubernetes"
 	corelisters "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/tools/cache"
-	"k8s.io/client-go/util/workqueue"
-	"k8s.io/klog/v2"
 )
 
 // kubelet is the scheduler and the kubelets of all simulated Nodes. It binds
@@ -31,7 +28,7 @@ type kubelet struct {
 	o      options
 	client kubernetes.Interface
 	pods   corelisters.PodLister
-	queue  workqueue.TypedRateLimitingInterface[string]
+	queue  queue
 
 	mu      sync.Mutex
 	running map[types.UID]*podRun
@@ -42,7 +39,7 @@ type kubelet struct {
 func newKubelet(o options, client kubernetes.Interface, factory informers.SharedInformerFactory) *kubelet {
 	k := &kubelet{
 		o: o, client: client, pods: factory.Core().V1().Pods().Lister(),
-		queue:   workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[string](50*time.Millisecond, 2*time.Second)),
+		queue:   newQueue(),
 		running: map[types.UID]*podRun{}, inUse: map[netip.Addr]types.UID{}, next: map[netip.Prefix]netip.Addr{},
 	}
 	_, err := factory.Core().V1().Pods().Informer().AddEventHandler(cache.ResourceEventHandlerDetailedFuncs{
@@ -66,21 +63,7 @@ func (k *kubelet) run(ctx context.Context) error {
 	k.adopt()
 	var workers sync.WaitGroup
 	for range 4 {
-		workers.Go(func() {
-			for {
-				key, down := k.queue.Get()
-				if down {
-					return
-				}
-				if err := k.sync(ctx, key); err != nil && ctx.Err() == nil {
-					klog.ErrorS(err, "pod", "key", key)
-					k.queue.AddRateLimited(key)
-				} else {
-					k.queue.Forget(key)
-				}
-				k.queue.Done(key)
-			}
-		})
+		workers.Go(func() { work(ctx, "pod", k.queue, k.sync) })
 	}
 	<-ctx.Done()
 	k.queue.ShutDown()

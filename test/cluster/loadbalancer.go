@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -20,8 +19,6 @@ import (
 	corelisters "k8s.io/client-go/listers/core/v1"
 	discoverylisters "k8s.io/client-go/listers/discovery/v1"
 	"k8s.io/client-go/tools/cache"
-	"k8s.io/client-go/util/workqueue"
-	"k8s.io/klog/v2"
 )
 
 // loadBalancer is the simulated cloud: it gives each Service of type
@@ -32,7 +29,7 @@ type loadBalancer struct {
 	client   kubernetes.Interface
 	services corelisters.ServiceLister
 	slices   discoverylisters.EndpointSliceLister
-	queue    workqueue.TypedRateLimitingInterface[string]
+	queue    queue
 
 	mu        sync.Mutex
 	given     map[netip.Addr]string // address -> namespace/name
@@ -43,7 +40,7 @@ func newLoadBalancer(o options, client kubernetes.Interface, factory informers.S
 	b := &loadBalancer{
 		o: o, client: client,
 		services: factory.Core().V1().Services().Lister(), slices: factory.Discovery().V1().EndpointSlices().Lister(),
-		queue: workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[string](50*time.Millisecond, 2*time.Second)),
+		queue: newQueue(),
 		given: map[netip.Addr]string{}, listeners: map[string][]*forwarder{},
 	}
 	enqueue := func(obj any) {
@@ -72,19 +69,8 @@ func (b *loadBalancer) run(ctx context.Context) error {
 		<-ctx.Done()
 		b.queue.ShutDown()
 	}()
-	for {
-		key, down := b.queue.Get()
-		if down {
-			return nil
-		}
-		if err := b.sync(ctx, key); err != nil && ctx.Err() == nil {
-			klog.ErrorS(err, "load balancer", "service", key)
-			b.queue.AddRateLimited(key)
-		} else {
-			b.queue.Forget(key)
-		}
-		b.queue.Done(key)
-	}
+	work(ctx, "service", b.queue, b.sync)
+	return nil
 }
 
 // adopt takes over the addresses given by an earlier run.

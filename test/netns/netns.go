@@ -109,22 +109,29 @@ func outside(o Options) (int, error) {
 	return passOn(cmd)
 }
 
-// passOn hands signals to the child until it ends. SIGINT is only kept from
-// ending us: a terminal sends it to the child as well.
+// passOn waits for the child and hands signals to it until it ends.
 func passOn(cmd *exec.Cmd) (int, error) {
+	defer forwardSignals(cmd.Process)()
+	return statusOf(cmd.Wait())
+}
+
+// forwardSignals hands signals to the process until the returned function is
+// called. SIGINT is only kept from ending us: a terminal sends it to the child
+// as well.
+func forwardSignals(p *os.Process) (stop func()) {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT)
 	go func() {
 		for s := range signals {
 			if s != syscall.SIGINT {
-				_ = cmd.Process.Signal(s) // a child that has ended
+				_ = p.Signal(s) // a child that has ended
 			}
 		}
 	}()
-	err := cmd.Wait()
-	signal.Stop(signals)
-	close(signals)
-	return statusOf(err)
+	return func() {
+		signal.Stop(signals)
+		close(signals)
+	}
 }
 
 func statusOf(err error) (int, error) {
@@ -154,15 +161,7 @@ func first() (int, error) {
 	if err := cmd.Start(); err != nil {
 		return 1, err
 	}
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT)
-	go func() {
-		for s := range signals {
-			if s != syscall.SIGINT {
-				_ = cmd.Process.Signal(s)
-			}
-		}
-	}()
+	defer forwardSignals(cmd.Process)()
 	for {
 		var ws syscall.WaitStatus
 		pid, err := syscall.Wait4(-1, &ws, 0, nil)
