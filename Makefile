@@ -65,6 +65,10 @@ test-packages:
 fuzz: ## Fuzz every fuzz target for FUZZTIME (default 10s) each
 	@test/fuzz $(or $(FUZZTIME),10s)
 
+.PHONY: mutants
+mutants: ## Try small wrong changes, one a clause of the rules: a test of that clause must fail (about 3 minutes)
+	$(GO) run -buildvcs=false ./test/mutants
+
 .PHONY: clean
 clean: ## Remove bin/ (the cached API servers stay)
 	rm -rf $(BIN)

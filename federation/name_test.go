@@ -117,6 +117,7 @@ func TestParse(t *testing.T) {
 		{"O1d owner", owner, "syncer-eu", "syncer-eu"},
 		{"O1d owner empty", owner, "", "!1 to 200 are allowed"},
 		{"O1d owner too long", owner, strings.Repeat("a", 201), "!1 to 200 are allowed"},
+		{"O1d owner with a blank", owner, "a b", "!printable ASCII"},
 		{"O1d owner with a quote", owner, `a"b`, "!printable ASCII"},
 	} {
 		t.Run(tt.id, func(t *testing.T) {

@@ -55,6 +55,11 @@ func TestCheckAddress(t *testing.T) {
 }
 
 func TestCheckHost(t *testing.T) {
+	t.Run("H3b annotated, no hostSuffixes", func(t *testing.T) {
+		if (Policy{}).CheckHost("a.lb.example.net.", true) == nil {
+			t.Error("it is allowed")
+		}
+	})
 	p := Policy{HostSuffixes: []federation.FQDN{"lb.example.net."}, ForbiddenHosts: []federation.FQDN{"example.com.", "cluster.local."}}
 	for _, c := range []struct {
 		name      string

@@ -86,6 +86,8 @@ func TestShard(t *testing.T) {
 			want: federation.Shard{Addresses: addrs("198.51.100.1", "198.51.100.2")}, known: []string{"192.0.2.1", "198.51.100.1", "198.51.100.2"}},
 		{name: "H2 the annotation where it is not allowed", service: annotated(nginx, AnnotationAddresses, "198.51.100.1", "192.0.2.1"), eps: ready,
 			want: federation.Shard{Addresses: addrs("192.0.2.1")}, known: []string{"192.0.2.1"}, refused: []federation.Reason{ReasonBadAnnotation}},
+		{name: "H2 an annotation without text stands too", config: allow, service: annotated(nginx, AnnotationAddresses, "", "192.0.2.1"), eps: ready,
+			reason: ReasonNoAddress, refused: []federation.Reason{ReasonBadAnnotation}},
 		{name: "H2 an empty annotation", config: allow, service: annotated(nginx, AnnotationAddresses, " ", "192.0.2.1"), eps: ready,
 			reason: ReasonNoAddress, refused: []federation.Reason{ReasonBadAnnotation}},
 		{name: "H2 one host name in the annotation", config: allow, service: annotated(nginx, AnnotationAddresses, "A.lb.example.net"), eps: ready,

@@ -73,9 +73,9 @@ func TestEvents(t *testing.T) {
 		s := balanced(nginx, "192.0.2.1")
 		s.Labels[LabelFederation] = "other"
 		b.api.set(s)
-		events := b.after(time.Second)
-		equal(b.T, "events", len(events), 1)
-		equal(b.T, "shard", events[0].(ShardEvent).Shard, (*Shard)(nil))
+		equal(b.T, "shard", b.shard(time.Second, nginxKey), (*Shard)(nil))
+		b.w.Relist() // and it does not come back with a list
+		equal(b.T, "shards", len(b.list(time.Second).Shards), 0)
 	})
 	run("H1 slices without label", func(b *bench) {
 		s := slice(nginx, "a", 1)

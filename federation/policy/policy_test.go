@@ -358,6 +358,7 @@ func TestDecide(t *testing.T) {
 		held   string
 	}{
 		{"H5 healthy shards of present members", Service{Shards: []ShardState{shard("a", true, present), shard("b", false, present)}, AllMembers: all}, 0, "a", ""},
+		{"H5 an unknown shard is remembered as what it was", Service{Shards: []ShardState{shard("a", true, lost), shard("b", false, lost)}, AllMembers: all, Had: true}, 0, "a", "a MemberUnreachable"},
 		{"X1b a recorded shard counts, and is held", Service{Shards: []ShardState{shard("a", true, starting), shard("b", true, present)}, AllMembers: all}, 0, "a b", "a MemberStarting"},
 		{"X2c a lost one does not count beside a healthy one", Service{Shards: []ShardState{shard("a", true, lost), shard("b", true, present)}, AllMembers: all}, 0, "b", ""},
 		{"X2c without one it is held", Service{Shards: []ShardState{shard("a", true, lost), shard("b", false, present)}, AllMembers: all, Had: true}, 0, "a", "a MemberUnreachable"},

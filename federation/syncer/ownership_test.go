@@ -42,6 +42,67 @@ func TestOwnership(t *testing.T) {
 			t.Errorf("the first change is of %s", order[0])
 		}
 	})
+	bubble(t, "O1a so they do at a level that comes later", func(t *testing.T) {
+		w := three(t)
+		var order []string
+		w.start(func(c plan.Change) error {
+			order = append(order, string(c.Name))
+			if strings.HasPrefix(string(c.Name), "other.") {
+				time.Sleep(50 * time.Millisecond)
+			}
+			return nil
+		})
+		w.after(time.Second)
+		w.set("a", federation.ServiceName{Namespace: "shop", Name: "other"}, true)
+		w.after(20 * time.Millisecond) // these changes are being made when the level comes
+		w.moved("a", "east", "east-1", "east-9")
+		w.after(2 * time.Second)
+		claim, record := slices.Index(order, "_claim.fed.svc.east-9.example.com."), slices.Index(order, "web.shop.fed.svc.east-9.example.com.")
+		if claim < 0 || record < claim {
+			t.Errorf("claim %d, first record %d of %v", claim, record, order)
+		}
+	})
+	bubble(t, "O1b a level is listed before it is claimed, and dropped together with its claim", func(t *testing.T) {
+		const claim, record = federation.FQDN("_claim.fed.svc.east-9.example.com."), federation.FQDN("web.shop.fed.svc.east-9.example.com.")
+		w := three(t)
+		list := w.config.Federations[0].LevelsName()
+		listed := func() bool { return strings.Contains(w.at(list), "level=east-9.example.com.") }
+		w.start(func(c plan.Change) error {
+			switch {
+			case c.Name == claim && len(c.To) > 0 && !listed():
+				t.Error("it is claimed, and not in the list")
+			case c.Name == list && listed() && !strings.Contains(c.To[0].String(), "level=east-9") && w.at(claim) != "":
+				t.Error("it goes from the list while the claim is there")
+			}
+			return nil
+		})
+		w.after(time.Second)
+		w.moved("a", "east", "east-1", "east-9")
+		w.after(2 * time.Second)
+		if !listed() || w.at(claim) == "" || w.at(record) == "" {
+			t.Fatalf("listed %t, claim %q, record %q", listed(), w.at(claim), w.at(record))
+		}
+		w.moved("a", "east", "east-1")
+		w.after(2 * time.Second)
+		if listed() || w.at(claim) != "" || w.at(record) != "" {
+			t.Fatalf("listed %t, claim %q, record %q", listed(), w.at(claim), w.at(record))
+		}
+	})
+	bubble(t, "O1b what an earlier run wrote at a level that is gone is found by the list", func(t *testing.T) {
+		w := three(t)
+		w.start()
+		w.after(time.Second)
+		w.term()
+		w.members["a"].place.Zones = []federation.Label{"east-2"}
+		w.start()
+		w.after(5 * time.Second)
+		for _, name := range []federation.FQDN{"web.shop.fed.svc.east-1.example.com.", "_claim.fed.svc.east-1.example.com."} {
+			if got := w.at(name); got != "" {
+				t.Errorf("at %q there is still %q", name, got)
+			}
+		}
+		w.wantAt("web.shop.fed.svc.east-2.example.com.", "203.0.113.1")
+	})
 	bubble(t, "O1b the list has the levels with their members", func(t *testing.T) {
 		w := three(t)
 		w.start()

@@ -121,6 +121,15 @@ func (w *world) set(name string, svc federation.ServiceName, healthy bool) {
 // unset takes the shard away.
 func (w *world) unset(name string, svc federation.ServiceName) { w.members[name].change(svc, nil) }
 
+// moved gives a member's Nodes other labels.
+func (w *world) moved(name string, region federation.Label, zones ...federation.Label) {
+	m := w.members[name]
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.place = federation.Member{Name: name, Region: region, Zones: zones}
+	m.send(member.TopologyEvent{Member: name, Topology: m.place})
+}
+
 // records are those of the zone without claims, a line each, sorted.
 func (w *world) records() (lines []string) {
 	for _, set := range w.provider.RRsets() {

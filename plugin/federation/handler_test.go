@@ -38,6 +38,10 @@ func TestAnswers(t *testing.T) {
 		qtype uint16
 		want  string
 	}{
+		{"N1 S.N.F.svc.Z", "healthy.ns.myfed.svc.cluster.local.", dns.TypeA, "NOERROR; healthy.ns.myfed.svc.cluster.local. A 10.0.0.1"},
+		{"N1 _port._proto.S.N.F.svc.Z", "_http._tcp.healthy.ns.myfed.svc.cluster.local.", dns.TypeSRV, "NOERROR; _http._tcp.healthy.ns.myfed.svc.cluster.local. SRV 0 100 80 healthy.ns.svc.cluster.local."},
+		{"N1 endpoint.S.N.F.svc.Z", "one.headless.ns.myfed.svc.cluster.local.", dns.TypeA, "NOERROR; one.headless.ns.myfed.svc.cluster.local. A 172.0.0.1"},
+		{"N1 without svc", "healthy.ns.myfed.cluster.local.", dns.TypeA, "NXDOMAIN; soa cluster.local."},
 		{"Q3 not a federation", "healthy.ns.svc.cluster.local.", dns.TypeA, "NOERROR; healthy.ns.svc.cluster.local. A 10.0.0.1"},
 		{"Q3 another zone", "healthy.ns.myfed.svc.example.net.", dns.TypeA, "REFUSED"},
 		{"Q3 pod names", "1-2-3-4.ns.myfed.pod.cluster.local.", dns.TypeA, "NXDOMAIN; soa cluster.local."},

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// result says if a test of the clause failed, and which.
+type result struct {
+	caught bool
+	text   string
+}
+
+// try runs the tests with the change, for which dir is made.
+func try(ctx context.Context, root, dir string, m mutant) result {
+	overlay, err := m.overlay(root, dir)
+	if err != nil {
+		return result{text: "BROKEN: " + err.Error()}
+	}
+	args := append([]string{"test", "-buildvcs=false", "-vet=off", "-count=1", "-timeout=5m", "-json", "-overlay=" + overlay}, m.packages...)
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = root
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // ^C ends us first, and we the tests
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+	cmd.WaitDelay = 10 * time.Second
+	out, err := cmd.Output()
+	if ctx.Err() != nil {
+		return result{text: "not finished"}
+	}
+	if err == nil {
+		return result{text: "NOT CAUGHT: all tests pass"}
+	}
+	return m.judge(out)
+}
+
+// overlay writes the changed file and the list that hands it to the compiler.
+func (m mutant) overlay(root, dir string) (string, error) {
+	original := filepath.Join(root, m.file)
+	text, err := os.ReadFile(original)
+	if err != nil {
+		return "", err
+	}
+	changed, err := m.apply(string(text))
+	if err != nil {
+		return "", err
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return "", err
+	}
+	file := filepath.Join(dir, filepath.Base(m.file))
+	if err := os.WriteFile(file, []byte(changed), 0o644); err != nil {
+		return "", err
+	}
+	list, err := json.Marshal(map[string]map[string]string{"Replace": {original: file}})
+	if err != nil {
+		return "", err
+	}
+	name := filepath.Join(dir, "overlay.json")
+	return name, os.WriteFile(name, list, 0o644)
+}
+
+// judge reads what `go test -json` printed.
+func (m mutant) judge(out []byte) result {
+	var failed []string
+	var build strings.Builder
+	d := json.NewDecoder(bytes.NewReader(out))
+	for d.More() {
+		var e struct{ Action, Test, Output string }
+		if err := d.Decode(&e); err != nil {
+			return result{text: fmt.Sprintf("BROKEN: go test printed what is no JSON: %v", err)}
+		}
+		switch {
+		case e.Action == "build-output":
+			build.WriteString(e.Output)
+		case e.Action == "build-fail":
+			return result{text: "BROKEN: it does not compile: " + strings.TrimSpace(build.String())}
+		case e.Action == "fail" && e.Test != "":
+			if m.holds(e.Test) {
+				return result{caught: true, text: "caught by " + e.Test}
+			}
+			failed = append(failed, e.Test)
+		}
+	}
+	if len(failed) == 0 {
+		return result{text: "NOT CAUGHT: the tests ended without a failing one: " + tail(out)}
+	}
+	return result{text: "NOT CAUGHT by a test of " + m.clause + ", only by " + strings.Join(failed, ", ")}
+}
+
+func tail(out []byte) string {
+	const most = 400
+	return string(out[max(0, len(out)-most):])
+}
