@@ -65,6 +65,11 @@ test-packages:
 fuzz: ## Fuzz every fuzz target for FUZZTIME (default 10s) each
 	@test/fuzz $(or $(FUZZTIME),10s)
 
+.PHONY: bench-failover
+bench-failover: build cluster ## Measure how soon a failed shard is led away from (ROUNDS=100; about 5 minutes)
+	@$(BUILD) -o $(BIN)/ ./test/bench-failover
+	@$(BIN)/bench-failover -rounds $(or $(ROUNDS),100)
+
 .PHONY: mutants
 mutants: ## Try small wrong changes, one a clause of the rules: a test of that clause must fail (about 3 minutes)
 	$(GO) run -buildvcs=false ./test/mutants

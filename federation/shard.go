@@ -75,8 +75,12 @@ type Problem struct {
 
 // The reasons of the pure core.
 const (
-	ReasonNameTooLong   Reason = "NameTooLong"   // N6
-	ReasonLabelConflict Reason = "LabelConflict" // N5
-	ReasonBadLabel      Reason = "BadLabel"      // N4
-	ReasonTooManyZones  Reason = "TooManyZones"  // H6
+	// N6: a name would be longer than 255 octets; that level has no record of the service.
+	ReasonNameTooLong Reason = "NameTooLong"
+	// N5: a label of a topology zone stands for more than one place: its name leads to global. Nodes that say several regions are reported so too. Rename the labels, or use naming nested.
+	ReasonLabelConflict Reason = "LabelConflict"
+	// N4: a label is not a DNS-1123 label, and counts as missing: a topology label of a Node, or federation-dns.io/federation of a Service.
+	ReasonBadLabel Reason = "BadLabel"
+	// H6: the member has more than 16 topology zones; 16 are used.
+	ReasonTooManyZones Reason = "TooManyZones"
 )

@@ -10,17 +10,28 @@ import (
 
 // The reasons of this package.
 const (
-	ReasonAddressRefused   federation.Reason = "AddressRefused"   // H3a, H3b
-	ReasonHostRefused      federation.Reason = "HostRefused"      // H3b, H3c
-	ReasonTooManyAddresses federation.Reason = "TooManyAddresses" // H3d
-	ReasonTooManyServices  federation.Reason = "TooManyServices"  // H3d
-	ReasonNamespaceRefused federation.Reason = "NamespaceRefused" // H3d
-	ReasonBadAnnotation    federation.Reason = "BadAnnotation"    // X7
-	ReasonNoReadyEndpoints federation.Reason = "NoReadyEndpoints" // H5
-	ReasonNoSlices         federation.Reason = "NoSlices"         // H1
-	ReasonNoAddress        federation.Reason = "NoAddress"        // H5
-	ReasonHostUnresolved   federation.Reason = "HostUnresolved"   // H4
-	ReasonWatchFailed      federation.Reason = "WatchFailed"      // X7
+	// H3a, H3b: an address that may not be published: not a global unicast address, or private or annotated and outside the member's addressCIDRs. Mend the Service, or add the prefix to addressCIDRs.
+	ReasonAddressRefused federation.Reason = "AddressRefused"
+	// H3b, H3c: a host name that may not be followed: annotated and not below the member's hostSuffixes, or in a domain of a federation or the cluster zone.
+	ReasonHostRefused federation.Reason = "HostRefused"
+	// H3d: the shard has more than 16 addresses; the first 16 are used.
+	ReasonTooManyAddresses federation.Reason = "TooManyAddresses"
+	// H3d: the member has more federated Services than its maxServices; the oldest count, this one does not.
+	ReasonTooManyServices federation.Reason = "TooManyServices"
+	// H3d: the Service's namespace is not among the namespaces that the member may serve.
+	ReasonNamespaceRefused federation.Reason = "NamespaceRefused"
+	// X7: an annotation has a value that is not allowed, or the member has no allowAddressAnnotation; the bad value alone is ignored.
+	ReasonBadAnnotation federation.Reason = "BadAnnotation"
+	// H5: no endpoint is ready. Look at the pods and their readiness probes.
+	ReasonNoReadyEndpoints federation.Reason = "NoReadyEndpoints"
+	// H1: no EndpointSlice of the Service has the label federation-dns.io/federation. The EndpointSlice controller copies it from the Service; slices made by hand, and Endpoints objects, need it themselves.
+	ReasonNoSlices federation.Reason = "NoSlices"
+	// H5: the Service has no address that may be published: its load balancer has none yet, it is not of type LoadBalancer and not annotated, or all were refused.
+	ReasonNoAddress federation.Reason = "NoAddress"
+	// H4: nothing is known of the host name of the load balancer: its DNS does not answer, or it does not exist.
+	ReasonHostUnresolved federation.Reason = "HostUnresolved"
+	// X7: a kind of objects of the member cannot be listed or watched; the detail has the API server's words. Check the account (deploy/member-rbac.yaml).
+	ReasonWatchFailed federation.Reason = "WatchFailed"
 )
 
 // MaxAddresses is the most addresses of one shard (H3d).

@@ -8,10 +8,14 @@ import (
 
 // The reasons for which something is held.
 const (
-	ReasonStarting    federation.Reason = "MemberStarting"    // X1b
-	ReasonUnreachable federation.Reason = "MemberUnreachable" // X2c
-	ReasonPanic       federation.Reason = "SyncerCutOff"      // X3b
-	ReasonEmptyGrace  federation.Reason = "EmptyGrace"        // P3a
+	// X1b: held: the syncer has started, and the member has not been listed yet; its addresses in the records stay until then, for startupTimeout at most.
+	ReasonStarting federation.Reason = "MemberStarting"
+	// X2c: held: the member cannot be reached, and no other shard is healthy: its last addresses are published, for heldMax at most.
+	ReasonUnreachable federation.Reason = "MemberUnreachable"
+	// X3b: held: most members were lost at once, so that the syncer takes itself for the one that is cut off. Look at its own network.
+	ReasonPanic federation.Reason = "SyncerCutOff"
+	// P3a: held: no shard is healthy anywhere; the records stay as they are for emptyGrace.
+	ReasonEmptyGrace federation.Reason = "EmptyGrace"
 )
 
 // HeldReasons are all of them.

@@ -61,83 +61,134 @@ type Cluster struct {
 type Kubeconfig struct{ Path, Context string }
 
 // The file, as it is written. Durations are text here, as they are checked
-// where all else is.
+// where all else is. The comments of the fields are what docs/operations.md
+// says of them, with "Needed." where there is no default.
 type (
 	file struct {
-		APIVersion     string           `yaml:"apiVersion"`
-		Kind           string           `yaml:"kind"`
-		Owner          string           `yaml:"owner"`
-		Host           *fileHost        `yaml:"host"`
-		Federations    []fileFederation `yaml:"federations"`
-		Clusters       []fileCluster    `yaml:"clusters"`
-		Timers         fileTimers       `yaml:"timers"`
-		PanicThreshold int              `yaml:"panicThreshold"`
-		Metrics        fileMetrics      `yaml:"metrics"`
-		Admin          fileAdmin        `yaml:"admin"`
-		Log            fileLog          `yaml:"log"`
+		// federation-dns.io/v1alpha1. Needed.
+		APIVersion string `yaml:"apiVersion"`
+		// SyncerConfiguration. Needed.
+		Kind string `yaml:"kind"`
+		// The id of this syncer in its claims: 1 to 200 printable ASCII characters without blanks, quotes and backslashes. Without it, the UID of the host cluster is the id; one of the two is needed.
+		Owner string `yaml:"owner"`
+		// The cluster that the syncer belongs to, if any: its id is taken from there.
+		Host *fileHost `yaml:"host"`
+		// The federations whose records this syncer keeps, at least one. One name may stand with several domains.
+		Federations []fileFederation `yaml:"federations"`
+		// The members, at least one. Each is a member of every federation of the file.
+		Clusters []fileCluster `yaml:"clusters"`
+		// How long is waited for what.
+		Timers fileTimers `yaml:"timers"`
+		// If more than this percentage of the members is lost at about the same time, the syncer takes itself for the one that is cut off, and withdraws nothing for it.
+		PanicThreshold int `yaml:"panicThreshold"`
+		// The HTTP server with /metrics, /healthz and /readyz.
+		Metrics fileMetrics `yaml:"metrics"`
+		// The socket that `federation-syncer status` asks; only its owner may.
+		Admin fileAdmin `yaml:"admin"`
+		// What is logged, on standard error.
+		Log fileLog `yaml:"log"`
 	}
 	fileHost struct {
+		// How to reach the cluster.
 		Kubeconfig fileKubeconfig `yaml:"kubeconfig"`
 	}
 	fileKubeconfig struct {
-		Path    string `yaml:"path"`
+		// The kubeconfig file; a relative path is looked for beside the configuration. Needed for a member.
+		Path string `yaml:"path"`
+		// The context in it; without, its current one.
 		Context string `yaml:"context"`
 	}
 	fileTimers struct {
+		// A member counts as unreachable after this time without an answer to an authorised request, and at least 3 failed ones.
 		UnreachableAfter string `yaml:"unreachableAfter"`
-		StartupTimeout   string `yaml:"startupTimeout"`
-		EmptyGrace       string `yaml:"emptyGrace"`
-		PanicHold        string `yaml:"panicHold"`
-		HeldMax          string `yaml:"heldMax"`
-		AuditInterval    string `yaml:"auditInterval"`
+		// A member that was not listed for this time after a start counts as unreachable.
+		StartupTimeout string `yaml:"startupTimeout"`
+		// The records of a service without any healthy shard stay for this time.
+		EmptyGrace string `yaml:"emptyGrace"`
+		// After this time a panic (see panicThreshold) ends though members are still away, if at least one member and the DNS server answer.
+		PanicHold string `yaml:"panicHold"`
+		// The last addresses of unreachable members are published for at most this time, where no other shard is healthy.
+		HeldMax string `yaml:"heldMax"`
+		// What stands at the DNS server is compared, and mended, this often.
+		AuditInterval string `yaml:"auditInterval"`
 	}
 	fileMetrics struct {
+		// [host]:port to listen on.
 		Address string `yaml:"address"`
 	}
 	fileAdmin struct {
+		// The path of the Unix socket.
 		Socket string `yaml:"socket"`
 	}
 	fileLog struct {
-		Level  string `yaml:"level"`
+		// debug (each change), info, warn or error.
+		Level string `yaml:"level"`
+		// text or json.
 		Format string `yaml:"format"`
 	}
 	fileFederation struct {
-		Name           string              `yaml:"name"`
-		Domain         string              `yaml:"domain"`
-		Naming         string              `yaml:"naming"`
-		TTL            *int                `yaml:"ttl"`
-		Levels         string              `yaml:"levels"`
-		MaxAddresses   *int                `yaml:"maxAddresses"`
+		// What stands behind service and namespace in the names that pods ask for: a DNS label, neither `svc` nor `pod` nor a public top-level domain. Needed.
+		Name string `yaml:"name"`
+		// The domain that the records stand in. Needed.
+		Domain string `yaml:"domain"`
+		// flat or nested, as in the Corefile: see naming.md.
+		Naming string `yaml:"naming"`
+		// The TTL of the records in seconds, 1 to 86400; the annotation `federation-dns.io/ttl` of a Service goes before it.
+		TTL *int `yaml:"ttl"`
+		// all, or shards: only the levels of members that have a shard of the service, and regions with a regionFallback.
+		Levels string `yaml:"levels"`
+		// The most addresses of one name and type, 1 to 256; no member has two before each has one.
+		MaxAddresses *int `yaml:"maxAddresses"`
+		// For a region the other regions whose addresses it gets while it has no healthy shard, the first choice first. Without one it leads to global.
 		RegionFallback map[string][]string `yaml:"regionFallback"`
-		Provider       fileProvider        `yaml:"provider"`
+		// The DNS server of the domain. Needed.
+		Provider fileProvider `yaml:"provider"`
 	}
 	fileProvider struct {
+		// A server that takes dynamic updates: BIND, Knot, CoreDNS with dynupdate, ...
 		RFC2136 *fileRFC2136 `yaml:"rfc2136"`
 	}
 	fileRFC2136 struct {
-		Server string   `yaml:"server"`
-		Zone   string   `yaml:"zone"`
-		TSIG   fileTSIG `yaml:"tsig"`
+		// host or host:port of the primary. Needed.
+		Server string `yaml:"server"`
+		// The zone that holds the domain. Needed.
+		Zone string `yaml:"zone"`
+		// The key, which must be allowed to update and to transfer the zone.
+		TSIG fileTSIG `yaml:"tsig"`
 	}
 	fileTSIG struct {
-		Name       string `yaml:"name"`
-		Algorithm  string `yaml:"algorithm"`
+		// The name of the key. Needed.
+		Name string `yaml:"name"`
+		// hmac-sha1, hmac-sha224, hmac-sha256, hmac-sha384 or hmac-sha512.
+		Algorithm string `yaml:"algorithm"`
+		// The file with the secret of the key, in base64; read again when the configuration is. Needed.
 		SecretFile string `yaml:"secretFile"`
 	}
 	fileCluster struct {
-		Name                   string         `yaml:"name"`
-		Kubeconfig             fileKubeconfig `yaml:"kubeconfig"`
-		Topology               *fileTopology  `yaml:"topology"`
-		AddressCIDRs           []string       `yaml:"addressCIDRs"`
-		HostSuffixes           []string       `yaml:"hostSuffixes"`
-		AllowAddressAnnotation bool           `yaml:"allowAddressAnnotation"`
-		Namespaces             []string       `yaml:"namespaces"`
-		MaxServices            int            `yaml:"maxServices"`
-		UnreachableAfter       string         `yaml:"unreachableAfter"`
+		// The member's name in status, metrics and the list of levels: a DNS-1123 subdomain. Needed.
+		Name string `yaml:"name"`
+		// How to reach its API server, with the account of deploy/member-rbac.yaml.
+		Kubeconfig fileKubeconfig `yaml:"kubeconfig"`
+		// Where the member stands; without, the labels of its Nodes say it.
+		Topology *fileTopology `yaml:"topology"`
+		// The prefixes within which private and annotated addresses of the member may be published. Public addresses of its load balancers need none.
+		AddressCIDRs []string `yaml:"addressCIDRs"`
+		// The domains below which annotated host names of the member may lie.
+		HostSuffixes []string `yaml:"hostSuffixes"`
+		// Whether the annotation `federation-dns.io/addresses` of its Services counts.
+		AllowAddressAnnotation bool `yaml:"allowAddressAnnotation"`
+		// The namespaces that the member may serve; without, all.
+		Namespaces []string `yaml:"namespaces"`
+		// The most federated Services of the member that count, the oldest first; 0 is no limit.
+		MaxServices int `yaml:"maxServices"`
+		// The member's own, instead of that of timers.
+		UnreachableAfter string `yaml:"unreachableAfter"`
 	}
 	fileTopology struct {
-		Region string   `yaml:"region"`
-		Zones  []string `yaml:"zones"`
+		// The region; may be missing.
+		Region string `yaml:"region"`
+		// The topology zones, at most 16.
+		Zones []string `yaml:"zones"`
 	}
 )
 

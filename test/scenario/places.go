@@ -76,10 +76,20 @@ func ViewOf(dir, name string) View {
 	return v
 }
 
+// FailoverPlaces are two of Places for MeasureFailover, with load balancers
+// that have addresses for many Services, in the range that is meant for
+// benchmarks (RFC 2544).
+func FailoverPlaces() []*Place {
+	first, second := *Places[2], *Places[3]
+	first.LBCIDRs = []netip.Prefix{netip.MustParsePrefix("198.18.0.0/20"), first.LBCIDRs[1]}
+	second.LBCIDRs = []netip.Prefix{netip.MustParsePrefix("198.18.16.0/20"), second.LBCIDRs[1]}
+	return []*Place{&first, &second}
+}
+
 // localPrefixes are all addresses on which something listens.
-func localPrefixes() []netip.Prefix {
+func (w *World) localPrefixes() []netip.Prefix {
 	prefixes := []netip.Prefix{netip.MustParsePrefix(Authority + "/32")}
-	for _, p := range Places {
+	for _, p := range w.opt.Places {
 		prefixes = append(prefixes, p.PodCIDRs...)
 		prefixes = append(prefixes, p.LBCIDRs...)
 		prefixes = append(prefixes, netip.PrefixFrom(p.DNS, 32)) // the other ClusterIPs route nowhere

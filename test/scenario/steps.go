@@ -69,11 +69,7 @@ func CreateServices() Step {
 		Name: "Create the Service " + Service + " in each cluster, without backends",
 		Does: []string{"kubectl apply -f service.yaml, in each cluster: type LoadBalancer, dual-stack,", "label federation-dns.io/federation: " + FederationName},
 		Do: func(ctx context.Context, w *World) error {
-			return w.each(ctx, nil, func(ctx context.Context, m *Member) error {
-				fill := strings.NewReplacer("CLUSTERIPV6", m.ClusterIPs[1].String(), "CLUSTERIP", m.ClusterIPs[0].String())
-				_, err := m.Kubectl(ctx, fill.Replace(manifest("service.yaml")), "apply", "-f", "-")
-				return err
-			})
+			return w.each(ctx, nil, func(ctx context.Context, m *Member) error { return m.createService(ctx) })
 		},
 		Expect: append([]Check{
 			{
@@ -270,6 +266,12 @@ func (w *World) ingresses(ctx context.Context) (string, error) {
 		fmt.Fprintf(&b, "%s %s\n", m.Name, addrs)
 	}
 	return b.String(), nil
+}
+
+func (m *Member) createService(ctx context.Context) error {
+	fill := strings.NewReplacer("CLUSTERIPV6", m.ClusterIPs[1].String(), "CLUSTERIP", m.ClusterIPs[0].String())
+	_, err := m.Kubectl(ctx, fill.Replace(manifest("service.yaml")), "apply", "-f", "-")
+	return err
 }
 
 func (m *Member) deploy(ctx context.Context) error {

@@ -75,7 +75,7 @@ func New(opt Options) (*World, error) {
 // Start starts everything: first the DNS server and the API servers side by
 // side, then what needs them.
 func (w *World) Start(ctx context.Context) error {
-	for _, p := range localPrefixes() {
+	for _, p := range w.localPrefixes() {
 		if err := netns.AddLocal(p); err != nil {
 			return fmt.Errorf("making %s local: %w", p, err)
 		}
