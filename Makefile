@@ -15,7 +15,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 .PHONY: help
 help: ## Print this list
 	@echo "Federated name expansion for Kubernetes"; echo
-	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sort | awk 'BEGIN {FS = ":.*## "}; {printf "  make %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z][a-z0-9-]*:.*## ' $(MAKEFILE_LIST) | sort | awk 'BEGIN {FS = ":.*## "}; {printf "  make %-14s %s\n", $$1, $$2}'
 	@echo; echo "  ONCE=1 make demo   the demo ends by itself, with exit status 0 or 1"
 
 .PHONY: build
@@ -69,6 +69,15 @@ fuzz: ## Fuzz every fuzz target for FUZZTIME (default 10s) each
 bench-failover: build cluster ## Measure how soon a failed shard is led away from (ROUNDS=100; about 5 minutes)
 	@$(BUILD) -o $(BIN)/ ./test/bench-failover
 	@$(BIN)/bench-failover -rounds $(or $(ROUNDS),100)
+
+
+.PHONY: soak
+soak: test-packages build cluster ## The long loops: random scripts and histories, fuzzing, 100 kills of the syncer, 100 failovers (about an hour)
+	$(GO) test -buildvcs=false -timeout 60m $$(git grep -l pgregory.net/rapid -- '*_test.go' | xargs -n1 dirname | sort -u | sed 's,^,./,') -rapid.checks=20000
+	$(GO) test -buildvcs=false -timeout 60m ./federation/syncer -run TestRandom -seeds=3000
+	test/fuzz $(or $(FUZZTIME),1m)
+	FEDERATION_DNS_BIN=$(GOBIN_ABS) $(GO) test -buildvcs=false -timeout 60m -count=1 -v ./test/e2e -run 'TestSystem/(the_walk|killing)' -kills=100
+	$(MAKE) bench-failover
 
 .PHONY: mutants
 mutants: ## Try small wrong changes, one a clause of the rules: a test of that clause must fail (about 3 minutes)

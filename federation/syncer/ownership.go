@@ -127,6 +127,7 @@ func (l *loop) syncLevels(ctx context.Context) bool {
 				next = held
 			case err != nil:
 				l.stale = true
+				l.reread[held.levels.Name] = true // it may have been written
 				l.failed("claiming levels", err)
 				return
 			}
@@ -198,17 +199,21 @@ func (l *loop) dropLevel(ctx context.Context) bool {
 	l.start(ctx, func(ctx context.Context) func() {
 		next, err := l.claims.drop(ctx, held, gone)
 		return func() {
-			switch {
-			case errors.Is(err, provider.ErrConflict):
-				l.conflict(held.levels.Name)
-			case err != nil:
-				l.failed("giving up a level", err)
-				l.reread[held.levels.Name] = true
-			default:
+			if err == nil {
 				l.succeeded()
 				l.held = next
 				l.log.Info("level given up", "level", string(gone))
+				return
 			}
+			// Whether its claim is still there is open now: before anything is
+			// written there again, it is claimed anew.
+			l.held = held.without(map[federation.FQDN]error{gone: err})
+			if errors.Is(err, provider.ErrConflict) {
+				l.conflict(held.levels.Name)
+				return
+			}
+			l.reread[held.levels.Name] = true
+			l.failed("giving up a level", err)
 		}
 	})
 	return true
@@ -252,7 +257,7 @@ func (l *loop) readAgain(ctx context.Context) {
 			l.succeeded()
 			l.suspect = false
 			if slices.Contains(names, held.levels.Name) {
-				levels.entries = held.entries // what we have written stays known, whatever the list says
+				levels.entries = joinEntries(held.entries, levels.entries)
 				l.held, l.stale = &levels, true
 				delete(l.reread, held.levels.Name)
 			}
@@ -263,6 +268,20 @@ func (l *loop) readAgain(ctx context.Context) {
 			}
 		}
 	})
+}
+
+// joinEntries are the entries that we have written, whatever the list says now,
+// and those that the list has besides: a write of ours whose outcome was open
+// may have been made, with claims after it.
+func joinEntries(ours, listed []federation.LevelEntry) []federation.LevelEntry {
+	all := slices.Clone(ours)
+	for _, e := range listed {
+		if !slices.ContainsFunc(ours, func(o federation.LevelEntry) bool { return o.Name == e.Name }) {
+			all = append(all, e)
+		}
+	}
+	slices.SortFunc(all, compareNames)
+	return all
 }
 
 // know takes what is at a name now.

@@ -88,6 +88,41 @@ func TestOwnership(t *testing.T) {
 			t.Fatalf("listed %t, claim %q, record %q", listed(), w.at(claim), w.at(record))
 		}
 	})
+	bubble(t, "O1b a claim whose reply was lost does not stay when its level is gone again", func(t *testing.T) {
+		const claim = federation.FQDN("_claim.fed.svc.east-9.example.com.")
+		w := three(t)
+		w.start()
+		w.after(time.Second)
+		w.provider.SetFaults(inmem.Faults{LoseReply: func(c plan.Change) bool { return c.Name == claim }})
+		w.moved("a", "east", "east-1", "east-9")
+		w.after(100 * time.Millisecond)
+		w.moved("a", "east", "east-1")
+		w.after(100 * time.Millisecond)
+		if w.at(claim) == "" {
+			t.Fatal("it was not made")
+		}
+		w.provider.SetFaults(inmem.Faults{})
+		w.after(5 * time.Second)
+		w.wantAt(claim, "")
+	})
+	bubble(t, "O1b a level that was given up with a lost reply is claimed anew before it is written", func(t *testing.T) {
+		const claim, record = federation.FQDN("_claim.fed.svc.east-9.example.com."), federation.FQDN("web.shop.fed.svc.east-9.example.com.")
+		w := three(t)
+		w.start()
+		w.after(time.Second)
+		w.moved("a", "east", "east-1", "east-9")
+		w.after(2 * time.Second)
+		list := w.config.Federations[0].LevelsName()
+		w.provider.SetFaults(inmem.Faults{LoseReply: func(c plan.Change) bool { return c.Name == list }})
+		w.moved("a", "east", "east-1")
+		w.after(10 * time.Second)
+		w.provider.SetFaults(inmem.Faults{})
+		w.moved("a", "east", "east-1", "east-9")
+		w.after(5 * time.Second)
+		if w.at(claim) == "" || w.at(record) == "" {
+			t.Fatalf("claim %q, record %q\nlog:\n%s", w.at(claim), w.at(record), w.log)
+		}
+	})
 	bubble(t, "O1b what an earlier run wrote at a level that is gone is found by the list", func(t *testing.T) {
 		w := three(t)
 		w.start()

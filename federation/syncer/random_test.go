@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -16,12 +17,14 @@ import (
 	"github.com/federation-dns/federation/federation/provider/inmem"
 )
 
+var seeds = flag.Int("seeds", 60, "how many histories TestRandom plays")
+
 // TestRandom lets members, the provider and the syncer itself fail at random,
 // with seeds. One shard is healthy and in reach all the time: its address must
 // stand globally all the time, and no name may be empty. When all is well again
 // the records are those of the rule.
 func TestRandom(t *testing.T) {
-	for seed := range uint64(60) {
+	for seed := range uint64(*seeds) {
 		bubble(t, fmt.Sprintf("P7 seed %d", seed), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 0))
 			w := newWorld(t, "a east east-1", "b west west-1", "c west west-2", "d north north-1", "e east east-2")

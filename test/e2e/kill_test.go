@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -15,8 +16,7 @@ import (
 	"github.com/federation-dns/federation/test/scenario"
 )
 
-// kills is how often the syncer is killed.
-const kills = 10
+var kills = flag.Int("kills", 10, "how often the syncer is killed")
 
 // testKillSyncer kills the syncer with SIGKILL at seeded points of the
 // walk-through, and starts it again a moment later. Each step must end in the
@@ -26,11 +26,11 @@ func testKillSyncer(t *testing.T, w *scenario.World) {
 	before := marks(t, w)
 	rng := rand.New(rand.NewPCG(seedOf(t), 0))
 	steps := scenario.Failures()
-	rounds := (kills + len(steps) - 1) / len(steps)
+	rounds := (*kills + len(steps) - 1) / len(steps)
 	// Which of the steps, in all rounds, have a kill: the first of a shuffled list.
 	order := rng.Perm(rounds * len(steps))
 	killed := make([]bool, len(order))
-	for _, i := range order[:kills] {
+	for _, i := range order[:*kills] {
 		killed[i] = true
 	}
 	for i := range order {
