@@ -2,6 +2,8 @@ package provider
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/plan"
@@ -9,15 +11,19 @@ import (
 
 // Check says why no provider that hosts the zone could make the change; the
 // error wraps ErrRefused. Providers call it before they send anything, so
-// that they all refuse the same changes: names outside the zone or longer
-// than 255 octets (N6), RRsets of another name, type or form than
-// federation.RRset has, an RRset twice, a CNAME beside another RRset.
+// that they all refuse the same changes: names outside the zone, longer than
+// 255 octets or with a label longer than 63 (N6), RRsets of another name, type
+// or form than federation.RRset has, TXT where no claim and no list of levels
+// can be (O2), an RRset twice, a CNAME beside another RRset.
 func Check(zone federation.FQDN, c plan.Change) error {
 	if !c.Name.In(zone) {
 		return fmt.Errorf("%w: name %q is not in zone %q", ErrRefused, c.Name, zone)
 	}
 	if n := c.Name.WireOctets(); n > federation.MaxNameOctets {
 		return fmt.Errorf("%w: name %q has %d octets in wire form, at most %d are allowed", ErrRefused, c.Name, n, federation.MaxNameOctets)
+	}
+	if !isName(string(c.Name)) {
+		return fmt.Errorf("%w: %q is not a domain name in canonical form with labels of at most 63 octets", ErrRefused, c.Name)
 	}
 	for _, sets := range [][]federation.RRset{c.From, c.To} {
 		if err := checkSets(c.Name, sets); err != nil {
@@ -59,6 +65,9 @@ func checkSet(name federation.FQDN, set federation.RRset) error {
 	if set.Name != name {
 		return fmt.Errorf("RRset of type %s has another name, %q", set.Type, set.Name)
 	}
+	if set.Type == federation.TypeTXT && !ofOwnership(name) {
+		return fmt.Errorf("TXT RRsets are for claims and lists of levels only: names that begin with %s", strings.Join(ownershipLabels, " or "))
+	}
 	if len(set.Data) == 0 {
 		return fmt.Errorf("RRset of type %q has no data", set.Type)
 	}
@@ -78,6 +87,15 @@ func checkSet(name federation.FQDN, set federation.RRset) error {
 		return fmt.Errorf("RRset of type %s is not in canonical form (lower case, sorted, no doubles): %q", set.Type, set.Data)
 	}
 	return nil
+}
+
+// ownershipLabels begin the names of federation.Federation's ClaimName and
+// LevelsName.
+var ownershipLabels = []string{"_claim.", "_levels."}
+
+// ofOwnership reports whether a claim or the list of levels can be at the name.
+func ofOwnership(name federation.FQDN) bool {
+	return slices.ContainsFunc(ownershipLabels, func(label string) bool { return strings.HasPrefix(string(name), label) })
 }
 
 // HasTXT reports whether the change has TXT RRsets, so that From says all

@@ -1,15 +1,12 @@
 package provider_test
 
 import (
-	"errors"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
 
 	"github.com/federation-dns/federation/federation"
-	"github.com/federation-dns/federation/federation/plan"
 	"github.com/federation-dns/federation/federation/provider"
 )
 
@@ -69,50 +66,5 @@ func TestRRsets(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, provider.RRsets(rrs)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
-	}
-}
-
-func TestCheck(t *testing.T) {
-	const name = federation.FQDN("nginx.ns.fed.svc.example.com.")
-	a := federation.RRset{Name: name, Type: "A", TTL: 180, Data: []string{"192.0.2.1"}}
-	with := func(change func(*federation.RRset)) []federation.RRset {
-		s := a
-		change(&s)
-		return []federation.RRset{s}
-	}
-	tests := map[string]struct {
-		name federation.FQDN
-		to   []federation.RRset
-		want string // "" is no error
-	}{
-		"good":                 {name, []federation.RRset{a}, ""},
-		"nothing":              {name, nil, ""},
-		"outside":              {"nginx.example.org.", nil, `not in zone "example.com."`},
-		"a label apart":        {"notexample.com.", nil, "not in zone"},
-		"other name":           {name, with(func(s *federation.RRset) { s.Name = "x.example.com." }), "another name"},
-		"foreign type":         {name, with(func(s *federation.RRset) { s.Type = "MX" }), "not valid data"},
-		"no data":              {name, with(func(s *federation.RRset) { s.Data = nil }), "no data"},
-		"bad address":          {name, with(func(s *federation.RRset) { s.Data = []string{"192.0.2"} }), "not valid data"},
-		"address family":       {name, with(func(s *federation.RRset) { s.Data = []string{"2001:db8::1"} }), "not valid data"},
-		"IPv4-mapped":          {name, with(func(s *federation.RRset) { s.Type, s.Data = "AAAA", []string{"::ffff:192.0.2.1"} }), "not valid data"},
-		"unsorted":             {name, with(func(s *federation.RRset) { s.Data = []string{"192.0.2.10", "192.0.2.9"} }), "canonical"},
-		"doubles":              {name, with(func(s *federation.RRset) { s.Data = []string{"192.0.2.9", "192.0.2.9"} }), "canonical"},
-		"a type twice":         {name, []federation.RRset{a, a}, "twice"},
-		"CNAME beside A":       {name, append(with(func(s *federation.RRset) { s.Type, s.Data = "CNAME", []string{"x.example.org."} }), a), "no other RRset"},
-		"two targets":          {name, with(func(s *federation.RRset) { s.Type, s.Data = "CNAME", []string{"x.example.org.", "y.example.org."} }), "one target"},
-		"target without dot":   {name, with(func(s *federation.RRset) { s.Type, s.Data = "CNAME", []string{"x.example.org"} }), "not valid data"},
-		"unquoted text":        {name, with(func(s *federation.RRset) { s.Type, s.Data = "TXT", []string{"text"} }), "not valid data"},
-		"text with line break": {name, with(func(s *federation.RRset) { s.Type, s.Data = "TXT", []string{"\"a\"\nb.example.com. TXT \"c\""} }), "not valid data"},
-	}
-	for test, tt := range tests {
-		t.Run("X7 "+test, func(t *testing.T) {
-			err := provider.Check("example.com.", plan.Change{Name: tt.name, To: tt.to})
-			switch {
-			case tt.want == "" && err != nil:
-				t.Errorf("error is %v", err)
-			case tt.want != "" && (!errors.Is(err, provider.ErrRefused) || !strings.Contains(err.Error(), tt.want)):
-				t.Errorf("error is %v, want ErrRefused with %q", err, tt.want)
-			}
-		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -118,6 +119,21 @@ func TestRecord(t *testing.T) {
 		}
 		if diff := cmp.Diff([]federation.FQDN{a.Name}, p.Names()); diff != "" {
 			t.Errorf("names (-want +got):\n%s", diff)
+		}
+	})
+	t.Run("P6 a switch has no state between", func(t *testing.T) {
+		p := inmem.New(zone)
+		a := creation("a", "192.0.2.1")
+		six := federation.RRset{Name: a.Name, Type: "AAAA", TTL: 180, Data: []string{"2001:db8::1"}}
+		both := append(slices.Clone(a.To), six)
+		alias := []federation.RRset{{Name: a.Name, Type: "CNAME", TTL: 180, Data: []string{"b.example.org."}}}
+		for _, err := range apply(t, p, plan.Change{Name: a.Name, To: both}, plan.Change{Name: a.Name, From: both, To: alias}, plan.Change{Name: a.Name, From: alias, To: both}) {
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		if diff := cmp.Diff([][]federation.RRset{both, alias, both}, p.History(a.Name)); diff != "" {
+			t.Errorf("history (-want +got):\n%s", diff)
 		}
 	})
 	t.Run("Requests counts batches", func(t *testing.T) {

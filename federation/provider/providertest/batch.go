@@ -26,27 +26,44 @@ func (g *target) longName(octets int) federation.FQDN {
 	return name
 }
 
+// testLength makes names and targets of 255 octets, with labels of 63; what
+// is longer is refused and costs only itself.
 func testLength(t *testing.T, g *target) {
 	longest := g.longName(federation.MaxNameOctets)
 	tooLong := federation.FQDN("y." + string(g.longName(federation.MaxNameOctets-1)))
-	good := sets(set(longest, "A", 180, "192.0.2.1"))
-	g.must(nil, good)
+	wideLabel := g.name("%s.ns.fed.svc", strings.Repeat("x", 64))
+	good := sets(set(longest, "A", 180, "192.0.2.1"), set(longest, "AAAA", 180, "2001:db8::1"))
+	pointer := g.name("pointer.ns.fed.svc")
+	target := sets(set(pointer, "CNAME", 180, string(longest)))
+	bystander := sets(set(g.name("other.ns.fed.svc"), "A", 180, "192.0.2.1"))
+	errs := g.Provider.Apply(g.ctx(), nil, []plan.Change{
+		change(nil, sets(set(tooLong, "A", 180, "192.0.2.1"))),
+		change(nil, sets(set(wideLabel, "A", 180, "192.0.2.1"))),
+		change(nil, sets(set(g.name("a.ns.fed.svc"), "CNAME", 180, string(tooLong)))),
+		change(nil, sets(set(g.name("b.ns.fed.svc"), "CNAME", 180, string(wideLabel)))),
+		change(nil, good), change(nil, target), change(nil, bystander),
+	})
+	for _, err := range errs[:4] {
+		g.fails(err, provider.ErrRefused)
+	}
+	for i, err := range errs[4:] {
+		if err != nil {
+			t.Errorf("change %d: %v", 4+i, err)
+		}
+	}
 	g.has(longest, good...)
+	g.has(pointer, target...)
+	g.has(bystander[0].Name, bystander...)
 	if diff := diffSets(good, g.list(longest)); diff != "" {
 		t.Errorf("List (-want +got):\n%s", diff)
 	}
-	pointer := g.name("pointer.ns.fed.svc")
-	target := sets(set(pointer, "CNAME", 180, string(longest)))
-	g.must(nil, target)
-	g.has(pointer, target...)
-
-	errs := g.Provider.Apply(g.ctx(), nil, []plan.Change{
-		change(nil, sets(set(tooLong, "A", 180, "192.0.2.1"))),
-		change(target, sets(set(pointer, "CNAME", 180, string(tooLong)))),
-	})
-	for _, err := range errs {
-		g.fails(err, provider.ErrRefused)
-	}
+	alias := sets(set(longest, "CNAME", 180, "lb.example.org."))
+	g.must(good, alias)
+	g.has(longest, alias...)
+	g.must(alias, good)
+	g.must(good, nil)
+	g.has(longest)
+	g.fails(g.apply(nil, change(target, sets(set(pointer, "CNAME", 180, string(tooLong))))), provider.ErrRefused)
 	g.has(pointer, target...)
 }
 

@@ -140,6 +140,29 @@ func testForeignTypes(_ *testing.T, g *target) {
 	g.has(n, text)
 }
 
+func testTypes(t *testing.T, g *target) {
+	n, claim := g.name("nginx.ns.fed.svc"), g.claim("1")
+	mx, text := sets(set(n, "MX", 60, "10 mail.example.org.")), sets(set(n, "TXT", 180, `"text"`))
+	bystander := sets(set(g.name("other.ns.fed.svc"), "A", 180, "192.0.2.1"))
+	g.Put(mx[0])
+	g.Put(text[0])
+	errs := g.Provider.Apply(g.ctx(), nil, []plan.Change{
+		change(nil, mx), change(mx, nil), change(nil, text), change(text, nil), change(text, text),
+		change(nil, sets(claim)), change(nil, bystander),
+	})
+	for _, err := range errs[:5] {
+		g.fails(err, provider.ErrRefused)
+	}
+	for i, err := range errs[5:] {
+		if err != nil {
+			t.Errorf("change %d: %v", 5+i, err)
+		}
+	}
+	g.has(n, text...)
+	g.has(claim.Name, claim)
+	g.has(bystander[0].Name, bystander...)
+}
+
 func testOutside(_ *testing.T, g *target) {
 	in, out := g.name("nginx.ns.fed.svc"), federation.FQDN("nginx.ns.fed.svc.outside.test.")
 	good, bad := sets(set(in, "A", 180, "192.0.2.1")), sets(set(out, "A", 180, "192.0.2.1"))

@@ -1,7 +1,10 @@
 package providertest
 
 import (
+	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/federation-dns/federation/federation"
@@ -47,6 +50,79 @@ func testClaim(t *testing.T, g *target) {
 		g.fails(g.apply(nil, change(nil, sets(g.claim("2")))), provider.ErrConflict)
 		g.has(mine.Name, mine)
 	})
+}
+
+// testClaimCreated holds that a foreign TXT RRset is never replaced and never
+// added to, whatever it says.
+func testClaimCreated(t *testing.T, g *target) {
+	mine := g.claim("1")
+	for name, foreign := range map[string]federation.RRset{
+		"another owner's":        set(g.name("_claim.fed.svc"), "TXT", 60, `"heritage=federation-dns" "owner=other" "generation=7"`),
+		"no claim at all":        set(g.name("_claim.fed.svc.us-central1"), "TXT", 60, `"v=spf1 -all"`),
+		"with the same text too": set(g.name("_claim.fed.svc.us-east1"), "TXT", 60, mine.Data[0], `"v=spf1 -all"`),
+	} {
+		t.Run("O1a "+name, func(t *testing.T) {
+			g := &target{g.Target, t}
+			g.Put(foreign)
+			create := mine
+			create.Name = foreign.Name
+			g.fails(g.apply(nil, change(nil, sets(create))), provider.ErrConflict)
+			g.has(foreign.Name, foreign)
+			if diff := diffSets(sets(foreign), g.list(foreign.Name)); diff != "" {
+				t.Errorf("List (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func testForeignClaim(t *testing.T, g *target) {
+	mine := g.claim("1")
+	a, b := g.name("a.ns.fed.svc"), g.name("b.ns.fed.svc")
+	old := sets(set(a, "A", 180, "192.0.2.1"))
+	g.must(nil, old)
+	foreign := mine
+	foreign.Data = []string{`"heritage=federation-dns" "owner=other" "generation=1"`}
+	g.Put(foreign)
+	for name, c := range map[string]plan.Change{
+		"create":  change(nil, sets(set(b, "A", 180, "192.0.2.1"))),
+		"replace": change(old, sets(set(a, "A", 180, "192.0.2.2"))),
+		"switch":  change(old, sets(set(a, "CNAME", 180, "nginx.example.org."))),
+		"delete":  change(old, nil),
+		"claim":   change(sets(mine), sets(g.claim("2"))),
+	} {
+		t.Run("O1c "+name, func(t *testing.T) {
+			g := &target{g.Target, t}
+			g.fails(g.apply(&mine, c), provider.ErrConflict)
+			g.has(a, old...)
+			g.has(b)
+			g.has(mine.Name, foreign)
+		})
+	}
+}
+
+// testClaimRace lets several syncers claim the same name at once.
+func testClaimRace(t *testing.T, g *target) {
+	const syncers = 8
+	errs := make([]error, syncers)
+	claims := make([]federation.RRset, syncers)
+	var wg sync.WaitGroup
+	for i := range syncers {
+		claims[i] = g.claim(strconv.Itoa(i))
+		wg.Go(func() {
+			errs[i] = g.Provider.Apply(g.ctx(), nil, []plan.Change{change(nil, sets(claims[i]))})[0]
+		})
+	}
+	wg.Wait()
+	winner := slices.Index(errs, nil)
+	if winner < 0 {
+		t.Fatalf("no claim was made: %v", errs)
+	}
+	for i, err := range errs {
+		if i != winner {
+			g.fails(err, provider.ErrConflict)
+		}
+	}
+	g.has(claims[winner].Name, claims[winner])
 }
 
 func testClaimRewritten(t *testing.T, g *target) {

@@ -17,9 +17,8 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 )
 
-// Target is a provider under test with a zone of its own. The zone holds an
-// SOA record and what a zone needs besides, and nothing else of our types but
-// at its apex and at ns.<zone>.
+// Target is a provider under test with a zone of its own: nothing is in it but
+// at its apex and at, or below, ns, wild and sub.
 type Target struct {
 	Provider provider.Provider
 	Zone     federation.FQDN
@@ -43,14 +42,18 @@ func Run(t *testing.T, newTarget func(t *testing.T) Target) {
 		{"O3a two writers, one wins", testTwoWriters},
 		{"O3a claim", testClaim},
 		{"O3a claim rewritten", testClaimRewritten},
+		{"O1a a claim is created only where there is none", testClaimCreated},
+		{"O1a of many claims at once one is made", testClaimRace},
 		{"O1a claim text round trip", testClaimText},
+		{"O1c nothing is written under a foreign claim", testForeignClaim},
 		{"O2 foreign types stay", testForeignTypes},
+		{"O2 only A, AAAA, CNAME, and TXT of claims", testTypes},
 		{"O2 outside the zone", testOutside},
 		{"P5 TTL-only change", testTTL},
 		{"P6 switch A to CNAME and back", testSwitch},
 		{"P6 switches under query load", testSwitchLoad},
 		{"P6r CNAME beside a foreign RRset", testIgnoredCNAME},
-		{"N6 names at the length limit", testLength},
+		{"N6 names at the length limits", testLength},
 		{"X5a one bad change costs only itself", testOneBad},
 		{"X5b a large batch", testLargeBatch},
 		{"X5b the context has ended", testCancelled},

@@ -26,8 +26,9 @@ type job struct {
 	change        plan.Change
 	prerequisites []dns.RR
 	updates       []dns.RR
-	sets          int // RRsets deleted or added
-	octets        int // without compression
+	sets          int  // RRsets deleted or added
+	octets        int  // without compression
+	putsBack      bool // adds the old RRsets again
 }
 
 // newJob translates a change that provider.Check has passed. With putBack, a
@@ -71,6 +72,7 @@ func newJob(index int, c plan.Change, putBack bool) (job, error) {
 	j.updates = append(j.updates, add...)
 	if putBack && j.switches() {
 		j.updates = append(j.updates, restore...)
+		j.putsBack = len(restore) > 0
 	}
 	for _, rr := range slices.Concat(j.prerequisites, j.updates) {
 		j.octets += dns.Len(rr)

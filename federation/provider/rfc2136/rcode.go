@@ -63,7 +63,7 @@ func (p *Provider) notAuth(reply *dns.Msg) string {
 	}
 	switch tsigError {
 	case dns.RcodeBadKey:
-		return fmt.Sprintf("BADKEY: it does not know TSIG key %q with algorithm %q: check the key's name and algorithm on both sides", key.Name, key.Algorithm)
+		return fmt.Sprintf("BADKEY: it does not know TSIG key %q with algorithm %q, or has no rule for it (Knot, whose acl must name the key): check the key's name, algorithm and rules on both sides", key.Name, key.Algorithm)
 	case dns.RcodeBadSig:
 		return fmt.Sprintf("BADSIG: it does not accept the signature of TSIG key %q: check the secret and the algorithm (here %q) on both sides", key.Name, key.Algorithm)
 	case dns.RcodeBadTime:

@@ -39,10 +39,7 @@ func (r *run) send(ctx context.Context, batch []job) {
 	case err == nil:
 		r.readBack(ctx, batch)
 	case !errors.As(err, &replied):
-		r.fail(batch, err)
-		if !errors.Is(err, provider.ErrRefused) {
-			r.dead = fmt.Errorf("%w after an earlier failure: %w", errNotSent, err)
-		}
+		r.failed(batch, err)
 	case replied.rcode == dns.RcodeNotAuth:
 		r.fail(batch, err)
 		r.dead = err
@@ -59,6 +56,15 @@ func (r *run) send(ctx context.Context, batch []job) {
 func (r *run) fail(batch []job, err error) {
 	for _, j := range batch {
 		r.errs[j.index] = fmt.Errorf("%q: %w", j.change.Name, err)
+	}
+}
+
+// failed is fail, and ends the run if the server has not answered.
+func (r *run) failed(batch []job, err error) {
+	r.fail(batch, err)
+	var replied *replyError
+	if !errors.As(err, &replied) && !errors.Is(err, provider.ErrRefused) {
+		r.dead = fmt.Errorf("%w after an earlier failure: %w", errNotSent, err)
 	}
 }
 
@@ -79,10 +85,8 @@ func (r *run) probe(ctx context.Context) bool {
 
 // single deals with a change that was refused alone.
 func (r *run) single(ctx context.Context, j job, err error, rcode int) {
-	if rcode == dns.RcodeRefused && j.switches() && len(j.change.From) > 0 {
-		if taken := r.withoutPutBack(ctx, j); taken {
-			return
-		}
+	if rcode == dns.RcodeRefused && j.putsBack && r.withoutPutBack(ctx, j) {
+		return
 	}
 	r.fail([]job{j}, err)
 	if rcode == dns.RcodeServerFailure {
@@ -93,15 +97,21 @@ func (r *run) single(ctx context.Context, j job, err error, rcode int) {
 }
 
 // withoutPutBack sends a switch to CNAME in the form that servers take which
-// refuse a CNAME and another RRset of its name in one message. These check
-// for foreign RRsets themselves.
-func (r *run) withoutPutBack(ctx context.Context, j job) (taken bool) {
+// refuse a CNAME and another RRset of its name in one message. It reports
+// whether that has settled the change; else the first refusal stands.
+func (r *run) withoutPutBack(ctx context.Context, j job) (settled bool) {
 	plain, err := newJob(j.index, j.change, false)
-	if err != nil || len(plain.updates) == len(j.updates) {
+	if err != nil {
 		return false
 	}
-	if err := r.p.update(ctx, r.claim, []job{plain}); err != nil {
+	err = r.p.update(ctx, r.claim, []job{plain})
+	if errors.Is(err, provider.ErrRefused) {
 		return false
+	}
+	if err != nil {
+		// No refusal any more: somebody else's change, or the outcome is open.
+		r.failed([]job{plain}, err)
+		return true
 	}
 	r.p.plain.Store(true)
 	r.readBack(ctx, []job{plain})
@@ -148,7 +158,7 @@ func (r *run) readBackPart(ctx context.Context, part []job) {
 // made. If the message did not do so itself, the old RRsets are put back.
 func (r *run) ignored(ctx context.Context, j job) error {
 	err := fmt.Errorf("%w: the server ignored the CNAME: there are foreign RRsets at the name, which allow none beside them", provider.ErrRefused)
-	if len(j.change.From) == 0 || !r.p.plain.Load() {
+	if len(j.change.From) == 0 || j.putsBack {
 		return err
 	}
 	back, backErr := newJob(j.index, plan.Change{Name: j.change.Name, To: j.change.From}, false)

@@ -2,6 +2,9 @@ package rfc2136
 
 import (
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/miekg/dns"
@@ -71,12 +74,29 @@ func TestStrictServer(t *testing.T) {
 			t.Errorf("the second switch took %d requests, want 2: it is known by then", got)
 		}
 	})
-	t.Run("P6r an ignored CNAME is found and the old RRsets are put back", func(t *testing.T) {
+	t.Run("P6r an ignored CNAME is found and reported", func(t *testing.T) {
+		for name, ignoring := range map[string]func(*fakeReply){
+			"strict": (&strict{t: t, ignore: true}).handle,
+			"plain":  func(r *fakeReply) { r.send(dns.RcodeSuccess) }, // it has put back itself
+		} {
+			err := apply(t, startFake(t, ignoring).provider(t, nil), toCNAME("nginx"))[0]
+			if !errors.Is(err, provider.ErrRefused) {
+				t.Errorf("%s server: error is %v", name, err)
+				continue
+			}
+			for _, want := range []string{string(fqdn("nginx")), "ignored the CNAME", "foreign RRsets"} {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%s server: error %q does not say %q", name, err, want)
+				}
+			}
+		}
+	})
+	t.Run("P6r the old RRsets are put back", func(t *testing.T) {
 		s := &strict{t: t, ignore: true}
 		f := startFake(t, s.handle)
 		p := f.provider(t, nil)
-		for range 2 {
-			s.puts = 0
+		for range 2 { // the second time it is known that it takes another message
+			s.name, s.puts = nil, 0
 			if err := apply(t, p, toCNAME("nginx"))[0]; !errors.Is(err, provider.ErrRefused) {
 				t.Errorf("error is %v", err)
 			}
@@ -85,36 +105,83 @@ func TestStrictServer(t *testing.T) {
 			}
 		}
 	})
-	t.Run("P6r one ignored of many", func(t *testing.T) {
+	t.Run("P6r a put-back that fails leaves the outcome open", func(t *testing.T) {
+		s := &strict{t: t, ignore: true}
 		f := startFake(t, func(r *fakeReply) {
-			name := r.request.Question[0].Name
-			if r.isUpdate() || name == string(fqdn("b")) {
-				r.send(dns.RcodeSuccess)
+			if r.updates() && r.request.Ns[0].Header().Class == dns.ClassINET {
+				r.hangUp() // the put-back, which adds only
 				return
 			}
-			r.send(dns.RcodeSuccess, rr(t, name+" 180 IN CNAME nginx.example.org."))
-		})
-		labels := []string{"a", "b", "c"}
-		var changes []plan.Change
-		for _, label := range labels {
-			changes = append(changes, toCNAME(label))
-		}
-		for i, err := range apply(t, f.provider(t, nil), changes...) {
-			if labels[i] == "b" && !errors.Is(err, provider.ErrRefused) || labels[i] != "b" && err != nil {
-				t.Errorf("switch of %q: %v", labels[i], err)
-			}
-		}
-	})
-	t.Run("P6r a read-back that fails leaves the outcome open", func(t *testing.T) {
-		f := startFake(t, func(r *fakeReply) {
-			if r.isUpdate() {
-				r.send(dns.RcodeSuccess)
-				return
-			}
-			r.send(dns.RcodeServerFailure)
+			s.handle(r)
 		})
 		if err := apply(t, f.provider(t, nil), toCNAME("nginx"))[0]; !open(err) {
 			t.Errorf("error is %v", err)
 		}
 	})
+	for name, rcode := range map[string]int{"is lost": -1, "meets a conflict": dns.RcodeNXRrset} {
+		t.Run("O3 the second form of a switch "+name, func(t *testing.T) {
+			s := &strict{t: t}
+			f := startFake(t, func(r *fakeReply) {
+				switch {
+				case !r.updates() || len(r.request.Ns) > 2:
+					s.handle(r)
+				case rcode < 0:
+					r.hangUp()
+				default:
+					r.send(rcode)
+				}
+			})
+			err := apply(t, f.provider(t, nil), toCNAME("nginx"))[0]
+			if rcode < 0 && !open(err) || rcode >= 0 && !errors.Is(err, provider.ErrConflict) {
+				t.Errorf("error is %v: the refusal of the first form says nothing of the second", err)
+			}
+		})
+	}
+	t.Run("P6r the put-back is under the claim", func(t *testing.T) {
+		s := &strict{t: t, ignore: true}
+		f := startFake(t, s.handle)
+		f.provider(t, nil).Apply(t.Context(), &claim1, []plan.Change{toCNAME("nginx")})
+		for i, m := range f.requests() {
+			if m.Opcode == dns.OpcodeUpdate && !slices.Contains(section(m.Answer, "", ""), "TXT "+claim1.Data[0]) {
+				t.Errorf("request %d demands %q", i, section(m.Answer, "exists", "does not exist"))
+			}
+		}
+	})
+	t.Run("P6r one ignored of many", func(t *testing.T) {
+		const n, bad = 100, 88 // more than are read back at once
+		f := startFake(t, func(r *fakeReply) {
+			name := r.request.Question[0].Name
+			if r.isUpdate() || name == string(fqdn(fmt.Sprint("s", bad))) {
+				r.send(dns.RcodeSuccess)
+				return
+			}
+			r.send(dns.RcodeSuccess, rr(t, name+" 180 IN CNAME nginx.example.org."))
+		})
+		var changes []plan.Change
+		for i := range n {
+			changes = append(changes, toCNAME(fmt.Sprint("s", i)))
+		}
+		for i, err := range apply(t, f.provider(t, nil), changes...) {
+			if i == bad && !errors.Is(err, provider.ErrRefused) || i != bad && err != nil {
+				t.Errorf("switch %d: %v", i, err)
+			}
+		}
+	})
+	for name, fail := range map[string]func(*fakeReply){
+		"meets an error": func(r *fakeReply) { r.send(dns.RcodeServerFailure) },
+		"is lost":        func(r *fakeReply) { r.hangUp() },
+	} {
+		t.Run("P6r a read-back that "+name+" leaves the outcome open", func(t *testing.T) {
+			f := startFake(t, func(r *fakeReply) {
+				if r.isUpdate() {
+					r.send(dns.RcodeSuccess)
+					return
+				}
+				fail(r)
+			})
+			if err := apply(t, f.provider(t, nil), toCNAME("nginx"))[0]; !open(err) {
+				t.Errorf("error is %v", err)
+			}
+		})
+	}
 }

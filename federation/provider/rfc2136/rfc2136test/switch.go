@@ -1,0 +1,97 @@
+package rfc2136test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/provider"
+)
+
+func testOneMessage(t *testing.T, s *suite) {
+	a, c := addresses("nginx", "192.0.2.1", "2001:db8::1"), alias("nginx", "nginx.example.org.")
+	s.must(change(nil, a))
+	for _, sw := range []struct {
+		name     string
+		from, to []federation.RRset
+		requests int // the read-back is one
+	}{
+		{"A and AAAA to CNAME", a, c, 2},
+		{"CNAME to A and AAAA", c, a, 1},
+	} {
+		s.proxy.set(nil)
+		serial := s.server.Serial(t)
+		s.must(change(sw.from, sw.to))
+		requests, _ := s.proxy.counts()
+		if updates := len(s.proxy.updates()); updates != 1 || requests != sw.requests {
+			t.Errorf("%s: %d requests, of which %d are updates, want %d and 1", sw.name, requests, updates, sw.requests)
+		}
+		if got := s.server.Serial(t) - serial; got != 1 {
+			t.Errorf("%s: the zone changed %d times, want once", sw.name, got)
+		}
+	}
+}
+
+// testIgnoredUnderLoad holds more than the contract asks for: the message puts
+// the old RRsets back itself.
+func testIgnoredUnderLoad(t *testing.T, s *suite) {
+	old := addresses("nginx", "192.0.2.1", "2001:db8::1")
+	s.must(change(nil, old))
+	s.server.put(t, federation.RRset{Name: old[0].Name, Type: "TXT", TTL: 60, Data: []string{`"foreign"`}})
+	stop, ended := make(chan struct{}), make(chan error, 1)
+	go func() { ended <- watch(s.server.UDP, old[0].Name, stop) }()
+	for range 100 {
+		if err := s.apply(change(old, alias("nginx", "nginx.example.org."))); !errors.Is(err, provider.ErrRefused) {
+			t.Errorf("error is %v", err)
+			break
+		}
+	}
+	close(stop)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// watch asks for the name's addresses until stop; an empty answer is an error.
+func watch(server string, name federation.FQDN, stop <-chan struct{}) error {
+	conn, err := dns.Dial("udp", server)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	client := &dns.Client{Timeout: 5 * time.Second}
+	for n := 1; ; n++ {
+		reply, _, err := client.ExchangeWithConn(new(dns.Msg).SetQuestion(string(name), dns.TypeA), conn)
+		if err != nil {
+			return err
+		}
+		if len(reply.Answer) != 1 {
+			return fmt.Errorf("answer %d is %v", n, reply.Answer)
+		}
+		select {
+		case <-stop:
+			return nil
+		default:
+		}
+	}
+}
+
+// testReadBackLost loses every reply after that to the update: whether the
+// CNAME was ignored is then unknown, which is not a success.
+func testReadBackLost(t *testing.T, s *suite) {
+	a, c := addresses("nginx", "192.0.2.1", "2001:db8::1"), alias("nginx", "nginx.example.org.")
+	s.must(change(nil, a))
+	s.proxy.set(func(n int, _ *dns.Msg) fate {
+		if n > 1 {
+			return loseReply
+		}
+		return pass
+	})
+	s.isOpen(s.apply(change(a, c)))
+	s.proxy.set(nil)
+	s.has(change(a, c), c)
+}
