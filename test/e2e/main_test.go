@@ -69,7 +69,7 @@ func prepare() error {
 
 // newWorld makes a World that ends with the test. Its folder stays if the test
 // failed.
-func newWorld(t *testing.T) *scenario.World {
+func newWorld(t *testing.T, change ...func(*scenario.Options)) *scenario.World {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "e2e")
 	if err != nil {
@@ -83,10 +83,14 @@ func newWorld(t *testing.T) *scenario.World {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := scenario.New(scenario.Options{
+	opt := scenario.Options{
 		Dir: dir, CoreDNS: filepath.Join(bin, "coredns"), Syncer: filepath.Join(bin, "federation-syncer"),
 		Testcluster: os.Getenv(envTestcluster), Deploy: deploy,
-	})
+	}
+	for _, f := range change {
+		f(&opt)
+	}
+	w, err := scenario.New(opt)
 	if err != nil {
 		t.Fatal(err)
 	}

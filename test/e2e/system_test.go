@@ -13,8 +13,11 @@ func TestSystem(t *testing.T) {
 	if !t.Run("the walk-through", func(t *testing.T) { testScenario(t, w) }) {
 		return // nothing else can come true
 	}
+	t.Run("a pod's view", func(t *testing.T) { testResolvers(t, w) })
+	t.Run("explicit names and clients outside", func(t *testing.T) { testOutside(t, w) })
 	t.Run("killing the syncer", func(t *testing.T) { testKillSyncer(t, w) })
 	t.Run("X7 bad input", func(t *testing.T) { testBadInput(t, w) })
+	t.Run("failover figures", func(t *testing.T) { testFailover(t, w) })
 }
 
 func testScenario(t *testing.T, w *scenario.World) {

@@ -76,3 +76,31 @@ func TestResolvConf(t *testing.T) {
 		t.Errorf("exit 7 gave %v %s", err, out)
 	}
 }
+
+func TestAddressesOfADevice(t *testing.T) {
+	has := func(want netip.Addr) bool {
+		addrs, err := net.InterfaceAddrs()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range addrs {
+			if n, ok := a.(*net.IPNet); ok && n.IP.Equal(want.AsSlice()) {
+				return true
+			}
+		}
+		return false
+	}
+	for _, text := range []string{"2001:db8::54", "192.0.2.54"} {
+		addr := netip.MustParseAddr(text)
+		for range 2 {
+			if err := netns.AddAddress(addr); err != nil || !has(addr) {
+				t.Fatalf("adding %s: %v; the device has it: %t", addr, err, has(addr))
+			}
+		}
+		for range 2 {
+			if err := netns.RemoveAddress(addr); err != nil || has(addr) {
+				t.Fatalf("removing %s: %v; the device has it: %t", addr, err, has(addr))
+			}
+		}
+	}
+}

@@ -35,15 +35,19 @@ const (
 	coreDNSNamespace, coreDNSAccount = "kube-system", "coredns"
 )
 
+// podResolv is the resolv.conf of a pod, as a kubelet writes it, without the
+// address of the server.
+var podResolv = []string{"search " + Namespace + ".svc.cluster.local svc.cluster.local cluster.local", "options ndots:5"}
+
 // memberCorefile is the Corefile of a cluster: the usual one, and the lines of
 // the federation plugin. The upstream of these clusters is the DNS server of
 // Domain.
 const memberCorefile = `.:53 {
 	bind %[1]s
 	errors
-	health %[1]s:8080
-	ready %[1]s:8181
-	prometheus %[1]s:9153
+	health %[3]s:8080
+	ready %[3]s:8181
+	prometheus %[3]s:9153
 	federation cluster.local {
 		` + FederationName + ` ` + Domain + `
 	}
@@ -70,15 +74,10 @@ func (m *Member) start(ctx context.Context) error {
 	if err := os.Symlink(m.Cluster.Kubeconfig(), ViewOf(w.dir, m.Name).Kubeconfig); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
 	}
-	rbac := []string{"apply", "-f", filepath.Join(w.opt.Deploy, "member-rbac.yaml"), "-f", filepath.Join(w.opt.Deploy, "coredns-rbac.yaml")}
-	if _, err := m.Kubectl(ctx, "", rbac...); err != nil {
+	if m.Link, err = cutproxy.New(strings.TrimPrefix(m.Cluster.Server(), "https://")); err != nil {
 		return err
 	}
-	if _, err := m.Kubectl(ctx, "apiVersion: v1\nkind: Namespace\nmetadata: {name: "+Namespace+"}\n", "apply", "-f", "-"); err != nil {
-		return err
-	}
-	target := strings.TrimPrefix(m.Cluster.Server(), "https://")
-	if m.Link, err = cutproxy.New(target); err != nil {
+	if err := m.furnish(ctx); err != nil {
 		return err
 	}
 	if err := m.accountKubeconfig(ctx, syncerNamespace, syncerAccount, "https://"+m.Link.Addr(), m.syncerKubeconfig()); err != nil {
@@ -87,17 +86,36 @@ func (m *Member) start(ctx context.Context) error {
 	return m.startCoreDNS(ctx)
 }
 
+// furnish gives a cluster what every member has: the accounts of the syncer
+// and of CoreDNS, and the namespace of the walk-through.
+func (m *Member) furnish(ctx context.Context) error {
+	w := m.world
+	rbac := []string{"apply", "-f", filepath.Join(w.opt.Deploy, "member-rbac.yaml"), "-f", filepath.Join(w.opt.Deploy, "coredns-rbac.yaml")}
+	if _, err := m.Kubectl(ctx, "", rbac...); err != nil {
+		return err
+	}
+	_, err := m.Kubectl(ctx, "apiVersion: v1\nkind: Namespace\nmetadata: {name: "+Namespace+"}\n", "apply", "-f", "-")
+	return err
+}
+
+// dnsHost is the address of the CoreDNS as it stands before a port.
+func (m *Member) dnsHost() string {
+	if m.DNS.Is6() {
+		return "[" + m.DNS.String() + "]"
+	}
+	return m.DNS.String()
+}
+
 func (m *Member) startCoreDNS(ctx context.Context) error {
 	w := m.world
 	kubeconfig, corefile := w.path("c", m.Name+".coredns.kubeconfig"), w.path("c", m.Name+".Corefile")
 	if err := m.accountKubeconfig(ctx, coreDNSNamespace, coreDNSAccount, m.Cluster.Server(), kubeconfig); err != nil {
 		return err
 	}
-	if err := os.WriteFile(corefile, fmt.Appendf(nil, memberCorefile, m.DNS, kubeconfig), 0o644); err != nil {
+	if err := os.WriteFile(corefile, fmt.Appendf(nil, memberCorefile, m.DNS, kubeconfig, m.dnsHost()), 0o644); err != nil {
 		return err
 	}
-	search := "search " + Namespace + ".svc.cluster.local svc.cluster.local cluster.local"
-	if err := w.writeResolv(m.Name, m.DNS.String(), search, "options ndots:5"); err != nil {
+	if err := w.writeResolv(m.Name, m.DNS.String(), podResolv...); err != nil {
 		return err
 	}
 	// The name of the Node comes to a pod by the downward API.
@@ -111,7 +129,7 @@ func (m *Member) startCoreDNS(ctx context.Context) error {
 		if err := m.coredns.ended(); err != nil {
 			return err
 		}
-		_, err := get(ctx, "http://"+m.DNS.String()+":8181/ready")
+		_, err := get(ctx, "http://"+m.dnsHost()+":8181/ready")
 		return err
 	})
 }

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"slices"
+
+	"github.com/miekg/dns"
 )
 
 // What is federated in the walk-through, as in the announcement of Kubernetes
@@ -54,6 +57,11 @@ func newPlace(i int, region string) *Place {
 	}
 }
 
+// has reports whether the place has addresses of the type.
+func (p *Place) has(typ uint16) bool {
+	return slices.ContainsFunc(p.ServiceCIDRs, func(c netip.Prefix) bool { return c.Addr().Is4() == (typ == dns.TypeA) })
+}
+
 // Outside is the view of a client that is in no cluster: it asks the DNS server
 // of Domain.
 const Outside = "outside"
@@ -92,7 +100,7 @@ func (w *World) localPrefixes() []netip.Prefix {
 	for _, p := range w.opt.Places {
 		prefixes = append(prefixes, p.PodCIDRs...)
 		prefixes = append(prefixes, p.LBCIDRs...)
-		prefixes = append(prefixes, netip.PrefixFrom(p.DNS, 32)) // the other ClusterIPs route nowhere
+		prefixes = append(prefixes, netip.PrefixFrom(p.DNS, p.DNS.BitLen())) // the other ClusterIPs route nowhere
 	}
 	return prefixes
 }

@@ -19,25 +19,35 @@ type SyncerConfig struct {
 // SyncerFederation is one federation of the file.
 type SyncerFederation struct {
 	Name string
+	// Domain and Server are the DNS zone and its server; "" is the World's own.
+	Domain, Server string
 	// SecretFile holds the secret of the TSIG key.
 	SecretFile string
+	// RegionFallback says whose records an empty region has.
+	RegionFallback map[string][]string
 }
 
 // SyncerCluster is one member of the file.
 type SyncerCluster struct{ Name, Kubeconfig string }
 
 // The timers are short here, so that nobody has to wait for them.
-var configTemplate = template.Must(template.New("").Parse(`apiVersion: federation-dns.io/v1alpha1
+var configTemplate = template.Must(template.New("").Funcs(template.FuncMap{"join": strings.Join}).Parse(`apiVersion: federation-dns.io/v1alpha1
 kind: SyncerConfiguration
 owner: walk-through
 federations:
 {{- range .Federations}}
 - name: {{.Name}}
-  domain: ` + Domain + `
+  domain: {{or .Domain "` + Domain + `"}}
+  {{- with .RegionFallback}}
+  regionFallback:
+    {{- range $region, $others := .}}
+    {{$region}}: [{{join $others ", "}}]
+    {{- end}}
+  {{- end}}
   provider:
     rfc2136:
-      server: ` + Authority + `:53
-      zone: ` + Domain + `
+      server: {{or .Server "` + Authority + `"}}:53
+      zone: {{or .Domain "` + Domain + `"}}
       tsig: {name: ` + tsigName + `, algorithm: hmac-sha256, secretFile: {{.SecretFile}}}
 {{- end}}
 clusters:
@@ -81,6 +91,11 @@ func (w *World) StartSyncer(ctx context.Context) error {
 	if err := w.LaunchSyncer(); err != nil {
 		return err
 	}
+	return w.AwaitSyncer(ctx)
+}
+
+// AwaitSyncer waits until the syncer, which was started, is ready.
+func (w *World) AwaitSyncer(ctx context.Context) error {
 	return poll(ctx, "the syncer to be ready", func() error {
 		if err := w.alive(); err != nil {
 			return err

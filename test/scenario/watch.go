@@ -22,6 +22,7 @@ type Watch struct {
 
 	mu       sync.Mutex
 	phases   []phase
+	passed   map[string]bool // clusters whose CoreDNS is not asked now
 	asked    int
 	silent   int
 	wrong    []string
@@ -42,10 +43,11 @@ const negativeTTL = 5 * time.Second
 // maxWrong is how many wrong answers are told in full.
 const maxWrong = 10
 
-// newWatch begins to ask. The records are as in table, and stay so until Expect.
-func newWatch(w *World, table Table) *Watch {
+// newWatch begins to ask for these names. The records are as in table, and stay
+// so until Expect.
+func newWatch(w *World, names []string, table Table) *Watch {
 	ctx, cancel := context.WithCancel(context.Background())
-	x := &Watch{w: w, cancel: cancel, names: ExpectedTable("all").Names(), phases: []phase{{table, table, time.Now()}}}
+	x := &Watch{w: w, cancel: cancel, names: names, phases: []phase{{table, table, time.Now()}}, passed: map[string]bool{}}
 	x.wg.Go(func() { x.askLevels(ctx, dns.TypeA) })
 	x.wg.Go(func() { x.askLevels(ctx, dns.TypeAAAA) })
 	x.wg.Go(func() { x.askLevels(ctx, dns.TypeCNAME) })
@@ -67,6 +69,19 @@ func (x *Watch) Reached() {
 	defer x.mu.Unlock()
 	last := x.phases[len(x.phases)-1].to
 	x.phases = append(x.phases, phase{last, last, time.Now()})
+}
+
+// Pass has the CoreDNS of a cluster not asked any more, or again.
+func (x *Watch) Pass(cluster string, passed bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.passed[cluster] = passed
+}
+
+func (x *Watch) passes(cluster string) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.passed[cluster]
 }
 
 // Watched is what a Watch has seen so far.
@@ -102,10 +117,21 @@ func (x *Watch) askLevels(ctx context.Context, typ uint16) {
 	})
 }
 
+// askClusters asks for the types that all clusters have addresses of: in
+// another it may well be that a healthy shard has none.
 func (x *Watch) askClusters(ctx context.Context) {
+	var types []uint16
+	for _, typ := range []uint16{dns.TypeA, dns.TypeAAAA} {
+		if !slices.ContainsFunc(x.w.members, func(m *Member) bool { return !m.has(typ) }) {
+			types = append(types, typ)
+		}
+	}
 	x.every(ctx, 10*time.Millisecond, func(i int) {
 		m := x.w.members[i%len(x.w.members)]
-		typ := []uint16{dns.TypeA, dns.TypeAAAA}[i/len(x.w.members)%2]
+		if x.passes(m.Name) {
+			return
+		}
+		typ := types[i/len(x.w.members)%len(types)]
 		x.ask(ctx, m.DNS.String(), Name+".svc.cluster.local.", typ, negativeTTL, func(p phase, r *dns.Msg) string {
 			_, before := p.from.Find(Name+".svc."+Domain+".", dns.TypeToString[typ])
 			_, after := p.to.Find(Name+".svc."+Domain+".", dns.TypeToString[typ])

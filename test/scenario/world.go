@@ -95,7 +95,7 @@ func (w *World) Start(ctx context.Context) error {
 	if err := w.StartSyncer(ctx); err != nil {
 		return err
 	}
-	w.watch = newWatch(w, ExpectedTable("none"))
+	w.watch = newWatch(w, ExpectedTable("all").Names(), ExpectedTable("none"))
 	return nil
 }
 

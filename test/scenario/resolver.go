@@ -1,0 +1,118 @@
+package scenario
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// The steps that lead a pod of gce-us-central1 from its own shard to the
+// region's records, to the global ones, and to none.
+
+// Central is the cluster whose pods ask in these steps.
+const Central = central
+
+// FallBack kills the backends of Central while the region us-central1 falls
+// back on us-east1.
+func FallBack() Step {
+	return Step{
+		Name:  "Let us-central1 fall back on us-east1, and kill the backends in " + central,
+		Does:  []string{"regionFallback: {us-central1: [us-east1]} in the syncer's configuration, and a restart of it", "testcluster backends kill, in " + central},
+		Table: "central-falls-back",
+		Do: func(ctx context.Context, w *World) error {
+			err := w.Reconfigure(func(c *SyncerConfig) {
+				c.Federations[0].RegionFallback = map[string][]string{"us-central1": {"us-east1"}}
+			})
+			if err != nil {
+				return err
+			}
+			return w.killBackends(ctx, central)
+		},
+		Expect: []Check{
+			records("the region us-central1 has the addresses of us-east1, its topology zone leads there", "central-falls-back"),
+			podsGet(central, east),
+		},
+	}
+}
+
+// EndFallBack takes the fallback out of the configuration.
+func EndFallBack() Step {
+	return Step{
+		Name:  "Take regionFallback out of the syncer's configuration",
+		Does:  []string{"a restart of the syncer with its first configuration"},
+		Table: "without-central",
+		Do: func(_ context.Context, w *World) error {
+			return w.Reconfigure(func(*SyncerConfig) {})
+		},
+		Expect: []Check{
+			records("the levels of us-central1 lead up to global", "without-central"),
+			podsGet(central, asia, europe, east),
+		},
+	}
+}
+
+// KillOthers kills the backends of all clusters but Central.
+func KillOthers() Step {
+	return Step{
+		Name:  "Kill the backends of all other clusters",
+		Does:  []string{"testcluster backends kill, in " + asia + ", " + europe + " and " + east},
+		Table: "gone",
+		Do:    func(ctx context.Context, w *World) error { return w.killBackends(ctx, asia, europe, east) },
+		Expect: append([]Check{
+			records("the global name is gone; the levels keep their CNAMEs", "gone"),
+		}, nobodyGets(central)...),
+	}
+}
+
+// KillAsiaAndEurope kills the backends outside the United States.
+func KillAsiaAndEurope() Step {
+	return Step{
+		Name:   "Kill the backends in " + asia + " and " + europe,
+		Does:   []string{"testcluster backends kill, in both"},
+		Table:  "central-east",
+		Do:     func(ctx context.Context, w *World) error { return w.killBackends(ctx, asia, europe) },
+		Expect: []Check{records("only the clusters of the United States are left", "central-east")},
+	}
+}
+
+// PublishedBy are the published addresses of these clusters.
+func PublishedBy(clusters ...string) []netip.Addr {
+	var addrs []netip.Addr
+	for _, c := range clusters {
+		addrs = append(addrs, placeOf(c).Published...)
+	}
+	return addrs
+}
+
+// Insert adds records to the zone of Domain, each a line as in a zone file. The
+// returned function removes all records of their owners.
+func Insert(ctx context.Context, lines ...string) (remove func(context.Context) error, err error) {
+	var records []dns.RR
+	for _, line := range lines {
+		rr, err := dns.NewRR(line)
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, rr)
+	}
+	remove = func(ctx context.Context) error {
+		return update(ctx, func(m *dns.Msg) { m.RemoveName(records) })
+	}
+	return remove, update(ctx, func(m *dns.Msg) { m.Insert(records) })
+}
+
+// update changes the zone of Domain with the World's key.
+func update(ctx context.Context, change func(*dns.Msg)) error {
+	m := new(dns.Msg).SetUpdate(Domain + ".")
+	change(m)
+	m.SetTsig(tsigName, dns.HmacSHA256, 300, time.Now().Unix())
+	c := &dns.Client{Timeout: 3 * time.Second, TsigSecret: map[string]string{tsigName: tsigSecret}}
+	r, _, err := c.ExchangeContext(ctx, m, Authority+":53")
+	if err == nil && r.Rcode != dns.RcodeSuccess {
+		err = fmt.Errorf("the update is answered %s", dns.RcodeToString[r.Rcode])
+	}
+	return err
+}
