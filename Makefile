@@ -65,6 +65,11 @@ test-packages:
 fuzz: ## Fuzz every fuzz target for FUZZTIME (default 10s) each
 	@test/fuzz $(or $(FUZZTIME),10s)
 
+.PHONY: bench
+bench: ## Compare what a federated name costs with what the plain name costs, in one process (about 1 minute)
+	$(GO) test -buildvcs=false -run '^$$' -bench Compare -benchtime 1x ./plugin/federation -rounds $(or $(ROUNDS),500)
+	$(GO) test -buildvcs=false -run '^$$' -bench NotOurs ./plugin/federation
+
 .PHONY: bench-failover
 bench-failover: build cluster ## Measure how soon a failed shard is led away from (ROUNDS=100; about 5 minutes)
 	@$(BUILD) -o $(BIN)/ ./test/bench-failover

@@ -8,6 +8,7 @@ package federation
 
 import (
 	"sync/atomic"
+	"time"
 
 	"github.com/coredns/coredns/plugin"
 	"github.com/coredns/coredns/plugin/kubernetes"
@@ -29,12 +30,16 @@ type Federation struct {
 	config config
 	zones  []zone
 	feds   []*fed
-	ttl    func() uint32
+	// The TTLs of answers from the local shard, and of the CNAME.
+	localTTL, cnameTTL uint32
 
 	indexes  indexes
 	exposed  func(namespace string) bool
-	delegate plugin.Handler         // the kubernetes plugin
-	backend  *kubernetes.Kubernetes // the same, for SOA records
+	delegate plugin.Handler // the kubernetes plugin
+	// fallsThrough: its answers may be another plugin's; else it makes the
+	// message and the records of each anew, so that they are ours to change.
+	fallsThrough bool
+	backend      *kubernetes.Kubernetes // the same, for SOA records
 
 	synced  atomic.Bool
 	place   atomic.Pointer[core.Topology]
@@ -65,7 +70,12 @@ type fed struct {
 	topLevel bool // its name is also a public top-level domain (Q4b)
 	// levels are the suffixes of the records, from the closest level to global;
 	// they change with the topology.
-	levels atomic.Pointer[[]string]
+	levels   atomic.Pointer[[]string]
+	counters atomic.Pointer[counters]
+	// noNamespace is until when no namespace is called like the federation, as
+	// time since started: looking for what is not there costs more than all else
+	// in an answer from the indexes.
+	noNamespace atomic.Int64
 }
 
 // Name implements plugin.Handler.
@@ -85,6 +95,22 @@ func (f *Federation) isSynced() bool {
 	f.synced.Store(true)
 	return true
 }
+
+// collides reports whether a namespace is called like the federation. One that
+// has just been made may be passed over for a tenth of a second.
+func (f *Federation) collides(fed *fed) bool {
+	now := time.Since(started)
+	if int64(now) < fed.noNamespace.Load() {
+		return false
+	}
+	if f.namespaceExists(string(fed.Name)) {
+		return true
+	}
+	fed.noNamespace.Store(int64(now + 100*time.Millisecond))
+	return false
+}
+
+var started = time.Now()
 
 func (f *Federation) namespaceExists(name string) bool {
 	_, err := f.indexes.GetNamespaceByName(name)

@@ -4,75 +4,93 @@ import (
 	"context"
 
 	"github.com/coredns/coredns/plugin"
-	"github.com/coredns/coredns/plugin/metrics"
 	"github.com/coredns/coredns/request"
 
 	"github.com/miekg/dns"
 )
 
-// The results that are counted (Q13).
-const (
-	resultLocal    = "local"
-	resultCNAME    = "cname"
-	resultNoData   = "nodata"
-	resultNXDomain = "nxdomain"
-	resultServFail = "servfail"
-)
-
-// ServeDNS implements plugin.Handler. It stays small: what it holds on the
-// stack is paid for by every query of every plugin below.
+// ServeDNS implements plugin.Handler. It stays small, and calls one thing after
+// the other rather than one in the other: what it holds on the stack is paid
+// for by every query of every plugin below, and what is called from here by a
+// new goroutine's stack that has to grow.
 func (f *Federation) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) (int, error) {
-	if m := f.candidate(r); m != nil {
-		if handled, err := f.expand(ctx, w, r, m); handled {
-			return dns.RcodeSuccess, err // written by us, whatever the rcode
-		}
+	if a := f.candidate(r); a != nil && a.isOurs() {
+		a.look()
+		return dns.RcodeSuccess, a.expand(ctx, w) // written by us, whatever the rcode
 	}
 	return plugin.NextOrFailure(f.Name(), f.Next, ctx, w, r)
 }
 
-// candidate returns what matches finds, nil if the question is none of ours:
-// then it allocates nothing.
+// candidate begins to answer what matches finds; nil if the question is none
+// of ours: then it allocates nothing.
 //
 //go:noinline
-func (f *Federation) candidate(r *dns.Msg) *match {
+func (f *Federation) candidate(r *dns.Msg) *answerer {
 	var m match
 	if !f.matches(r, &m) {
 		return nil
 	}
-	found := m
-	return &found
+	return &answerer{f: f, r: r, m: m}
 }
 
-// expand answers the question if it is ours after all (Q4); otherwise nothing
-// was written. Once it is handled it has been answered, exactly once (Q11).
+// answerer answers one question.
+type answerer struct {
+	f        *Federation
+	ctx      context.Context
+	w        dns.ResponseWriter
+	r        *dns.Msg
+	m        match
+	unsynced bool
+	shard    shard
+	result   result
+	err      error
+}
+
+// isOurs reports whether the candidate is ours after all (Q4). Before the
+// kubernetes plugin has synced that is not known, but for names that are no
+// Service's, which are left alone then.
 //
 //go:noinline
-func (f *Federation) expand(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, m *match) (handled bool, err error) {
-	a := &answerer{f: f, ctx: ctx, w: w, r: r, m: m}
-	if m.shape == shapeBare || m.shape == shapeNamespace {
-		if !f.isSynced() || !f.emptyName(m) {
-			return false, nil
-		}
+func (a *answerer) isOurs() bool {
+	empty := a.m.shape == shapeBare || a.m.shape == shapeNamespace
+	if !a.f.isSynced() {
+		a.unsynced = true
+		return !empty
+	}
+	if empty {
+		return a.f.emptyName(&a.m)
+	}
+	return a.f.expands(&a.m)
+}
+
+// expand answers the question, exactly once (Q11).
+//
+//go:noinline
+func (a *answerer) expand(ctx context.Context, w dns.ResponseWriter) error {
+	a.ctx, a.w = ctx, w
+	switch {
+	case a.unsynced:
+		a.servfail(dns.ExtendedErrorCodeNotReady, "the cluster's Services are not known yet")
+	case a.m.shape == shapeBare || a.m.shape == shapeNamespace:
 		a.noData()
-	} else {
-		if !f.isSynced() {
-			a.servfail(dns.ExtendedErrorCodeNotReady, "the cluster's Services are not known yet")
-			a.count()
-			return true, nil
+	case !a.shard.healthy:
+		a.remote()
+	case !a.local(true):
+		// The Service has vanished meanwhile: it is decided once more (Q6).
+		if a.look(); a.shard.healthy {
+			a.local(false)
+		} else {
+			a.remote()
 		}
-		if !f.expands(m) {
-			return false, nil
-		}
-		a.answer()
 	}
 	a.count()
-	return true, a.err
+	return a.err
 }
 
 // emptyName reports whether F.svc.Z or N.F.svc.Z is an empty non-terminal of
 // ours rather than a name of the kubernetes plugin's (Q4c).
 func (f *Federation) emptyName(m *match) bool {
-	if f.namespaceExists(string(m.fed.Name)) {
+	if f.collides(m.fed) {
 		return false
 	}
 	return m.shape == shapeBare || f.namespaceExists(m.namespace)
@@ -81,7 +99,7 @@ func (f *Federation) emptyName(m *match) bool {
 // expands decides on a name that may also be one of an ordinary namespace
 // called like the federation (Q4a), or of the Internet, search-expanded (Q4b).
 func (f *Federation) expands(m *match) bool {
-	if f.namespaceExists(string(m.fed.Name)) {
+	if f.collides(m.fed) {
 		if m.shape == shapeEndpoint {
 			return len(f.indexes.SvcIndex(m.key)) > 0
 		}
@@ -93,37 +111,6 @@ func (f *Federation) expands(m *match) bool {
 	return !m.fed.topLevel || f.namespaceExists(m.namespace)
 }
 
-// answerer answers one question.
-type answerer struct {
-	f      *Federation
-	ctx    context.Context
-	w      dns.ResponseWriter
-	r      *dns.Msg
-	m      *match
-	result string
-	err    error
-}
-
 func (a *answerer) state() request.Request {
 	return request.Request{W: a.w, Req: a.r, Zone: a.m.zone}
-}
-
-// answer decides on health once, for all types, and answers by it (Q5-Q7). A
-// Service that vanishes meanwhile is decided on once more (Q6).
-func (a *answerer) answer() {
-	for again := true; ; again = false {
-		shard := a.f.shard(a.m)
-		if !shard.healthy {
-			a.remote(shard)
-			return
-		}
-		if a.local(shard, again) {
-			return
-		}
-	}
-}
-
-func (a *answerer) count() {
-	requestCount.WithLabelValues(metrics.WithServer(a.ctx), string(a.m.fed.Name), a.result).Inc()
-	setResult(a.ctx, string(a.m.fed.Name), a.result)
 }

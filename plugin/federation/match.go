@@ -23,7 +23,9 @@ type match struct {
 	fed   *fed
 	shape shape
 	zone  string // the zone as it stands in the question
-	local string // the question's name without the federation's label
+	// Where the federation's label begins and ends in the question's name, with
+	// a dot before it.
+	labelAt, labelEnd int
 	// The rest is lower case. prefix is "" or ends with a dot; key is "S.N", as
 	// the kubernetes plugin's indexes have it.
 	prefix    string
@@ -107,7 +109,7 @@ func (m *match) split(fed *fed, qname, left string, dot, zoneLen int) bool {
 	at := lastButOneDot(rest)
 	m.prefix, m.key = rest[:at+1], rest[at+1:]
 	m.namespace = m.key[strings.IndexByte(m.key, '.')+1:]
-	m.local = qname[:dot] + qname[len(left):]
+	m.labelAt, m.labelEnd = dot, len(left)
 	return true
 }
 

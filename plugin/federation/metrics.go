@@ -5,6 +5,7 @@ import (
 
 	"github.com/coredns/coredns/plugin"
 	"github.com/coredns/coredns/plugin/metadata"
+	"github.com/coredns/coredns/plugin/metrics"
 	"github.com/coredns/coredns/request"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -27,6 +28,44 @@ var (
 		Help: "Number of federations that are called like a namespace of this cluster.",
 	})
 )
+
+// result is what became of a question that was ours (Q13).
+type result uint8
+
+const (
+	resultLocal result = iota
+	resultCNAME
+	resultNoData
+	resultNXDomain
+	resultServFail
+	results
+)
+
+func (r result) String() string {
+	return [results]string{"local", "cname", "nodata", "nxdomain", "servfail"}[r]
+}
+
+// counters are those of one federation at one server, found once.
+type counters struct {
+	server string
+	of     [results]prometheus.Counter
+}
+
+// count counts the answer, and tells it to the metadata functions.
+func (a *answerer) count() {
+	fed := a.m.fed
+	server := metrics.WithServer(a.ctx)
+	c := fed.counters.Load()
+	if c == nil || c.server != server {
+		c = &counters{server: server}
+		for r := range results {
+			c.of[r] = requestCount.WithLabelValues(server, string(fed.Name), r.String())
+		}
+		fed.counters.Store(c)
+	}
+	c.of[a.result].Inc()
+	setResult(a.ctx, string(fed.Name), a.result.String())
+}
 
 // outcome is what the metadata functions tell after the question was answered.
 type outcome struct{ federation, result string }

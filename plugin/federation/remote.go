@@ -10,21 +10,42 @@ import (
 
 // remote answers for a shard that is not healthy: a CNAME to the record of the
 // closest level that this node has, followed in the same answer (Q7, Q8).
-func (a *answerer) remote(s shard) {
-	q := a.r.Question[0]
+func (a *answerer) remote() {
 	levels := *a.m.fed.levels.Load()
-	if a.f.config.noChase || q.Qtype == dns.TypeCNAME {
-		cname, ok := a.cname(levels[0])
-		if !ok {
-			a.tooLong()
-			return
-		}
-		m := a.reply(dns.RcodeSuccess)
-		m.Answer = []dns.RR{cname}
-		a.write(m, resultCNAME)
+	if a.f.config.noChase || a.r.Question[0].Qtype == dns.TypeCNAME {
+		a.bareCNAME(levels[0])
+	} else {
+		a.followed(levels)
+	}
+}
+
+// cnameReply is a reply with a CNAME alone, in one piece of memory.
+type cnameReply struct {
+	msg      dns.Msg
+	question [1]dns.Question
+	answer   [1]dns.RR
+	cname    dns.CNAME
+}
+
+// bareCNAME answers the CNAME to the level, and nothing else.
+func (a *answerer) bareCNAME(suffix string) {
+	r := &cnameReply{}
+	if !a.fillCNAME(&r.cname, suffix) {
+		a.tooLong()
 		return
 	}
-	chosen, failure := a.chooseLevel(levels, ownAddresses(s, q.Qtype))
+	a.begin(&r.msg, &r.question, dns.RcodeSuccess)
+	r.answer[0] = &r.cname
+	r.msg.Answer = r.answer[:]
+	a.write(&r.msg, resultCNAME)
+}
+
+// followed answers the CNAME and what it leads to.
+//
+//go:noinline
+func (a *answerer) followed(levels []string) {
+	qtype := a.r.Question[0].Qtype
+	chosen, failure := a.chooseLevel(levels, ownAddresses(a.shard, qtype))
 	if failure != nil {
 		a.servfail(failure.code, failure.text)
 		return
@@ -38,23 +59,21 @@ func (a *answerer) remote(s shard) {
 	switch {
 	case m.Rcode == dns.RcodeNameError:
 		result = resultNXDomain
-	case !chosen.found.hasData(q.Qtype):
+	case !chosen.found.hasData(qtype):
 		result = resultNoData
 	}
 	a.write(m, result)
 }
 
-// cname is the record that leads to the level; false if its target would be
-// longer than a name can be (N6).
-func (a *answerer) cname(suffix string) (*dns.CNAME, bool) {
-	target := a.m.prefix + a.m.key + "." + suffix
-	if core.FQDN(target).WireOctets() > core.MaxNameOctets {
-		return nil, false
+// fillCNAME fills the record that leads to the level; false if its target would
+// be longer than a name can be (N6).
+func (a *answerer) fillCNAME(cname *dns.CNAME, suffix string) bool {
+	cname.Target = a.m.prefix + a.m.key + "." + suffix
+	if core.FQDN(cname.Target).WireOctets() > core.MaxNameOctets {
+		return false
 	}
-	return &dns.CNAME{
-		Hdr:    dns.RR_Header{Name: a.r.Question[0].Name, Rrtype: dns.TypeCNAME, Class: dns.ClassINET, Ttl: a.f.ttl()},
-		Target: target,
-	}, true
+	cname.Hdr = dns.RR_Header{Name: a.r.Question[0].Name, Rrtype: dns.TypeCNAME, Class: dns.ClassINET, Ttl: a.f.cnameTTL}
+	return true
 }
 
 func (a *answerer) tooLong() {
@@ -77,8 +96,8 @@ func (a *answerer) chooseLevel(levels []string, own []string) (level, *failure) 
 	defer chase.end()
 	var first, owned *level
 	for _, suffix := range levels {
-		cname, ok := a.cname(suffix)
-		if !ok {
+		cname := &dns.CNAME{}
+		if !a.fillCNAME(cname, suffix) {
 			return level{}, &failure{dns.ExtendedErrorCodeOther, "the name of the record would be too long"}
 		}
 		found, failure := chase.follow(cname.Target)

@@ -8,16 +8,28 @@ import (
 
 // reply begins a reply to the question.
 func (a *answerer) reply(rcode int) *dns.Msg {
-	m := new(dns.Msg)
-	m.SetRcode(a.r, rcode)
-	m.Authoritative = true
-	return m
+	r := &struct {
+		msg      dns.Msg
+		question [1]dns.Question
+	}{}
+	a.begin(&r.msg, &r.question, rcode)
+	return &r.msg
+}
+
+// begin makes m, which must be empty, a reply to the question, which is copied.
+func (a *answerer) begin(m *dns.Msg, question *[1]dns.Question, rcode int) {
+	m.MsgHdr = dns.MsgHdr{
+		Id: a.r.Id, Response: true, Opcode: a.r.Opcode, Authoritative: true, Rcode: rcode,
+		RecursionDesired: a.r.RecursionDesired, CheckingDisabled: a.r.CheckingDisabled,
+	}
+	question[0] = a.r.Question[0]
+	m.Question = question[:]
 }
 
 // write sends a reply. One that cannot be packed becomes SERVFAIL, so that no
 // question goes unanswered; an error of the network is left alone, so that
 // none is answered twice (Q11).
-func (a *answerer) write(m *dns.Msg, result string) {
+func (a *answerer) write(m *dns.Msg, result result) {
 	a.result = result
 	if err := a.w.WriteMsg(m); err == nil {
 		return

@@ -213,9 +213,10 @@ func (f *Federation) attach(k *kubernetes.Kubernetes) error {
 		}
 	}
 	f.setTopology(core.Topology{})
-	f.ttl = func() uint32 { return k.MinTTL(request.Request{}) }
+	f.localTTL = k.MinTTL(request.Request{}) // it is the option ttl
+	f.cnameTTL = f.localTTL
 	if f.config.ttl != nil {
-		f.ttl = func() uint32 { return *f.config.ttl }
+		f.cnameTTL = *f.config.ttl
 	}
 	f.indexes = k.APIConn
 	f.exposed = func(namespace string) bool {
@@ -223,6 +224,7 @@ func (f *Federation) attach(k *kubernetes.Kubernetes) error {
 		return named || len(k.Namespaces) == 0
 	}
 	f.delegate, f.backend = k, k
+	f.fallsThrough = len(k.Fall.Zones) > 0
 	f.chaser = newChaser(upstream.New())
 	return nil
 }
