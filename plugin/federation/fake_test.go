@@ -3,6 +3,7 @@ package federation
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -28,6 +29,7 @@ type cluster struct {
 	namespaces map[string]bool
 	nodes      map[string]*api.Node
 	nodesLock  sync.Mutex // nodes may be added while the topology is learnt
+	nodesAsked int
 	unsynced   atomic.Bool
 	// beforeEndpoints runs before each look into the endpoints.
 	beforeEndpoints func()
@@ -41,16 +43,27 @@ func (c *cluster) SvcExtIndexReverse(string) []*object.Service                  
 func (c *cluster) SvcImportIndex(string) []*object.ServiceImport                { return nil }
 func (c *cluster) PodIndex(string) []*object.Pod                                { return nil }
 func (c *cluster) McEpIndex(string) []*object.MultiClusterEndpoints             { return nil }
-func (c *cluster) EpIndexReverse(string) []*object.Endpoints                    { return nil }
 func (c *cluster) Run()                                                         {}
 func (c *cluster) Stop() error                                                  { return nil }
 func (c *cluster) Modified(kubernetes.ModifiedMode) int64                       { return 7 }
 func (c *cluster) HasSynced() bool                                              { return !c.unsynced.Load() }
 func (c *cluster) GetNodeByName(_ context.Context, n string) (*api.Node, error) { return c.node(n) }
 
+func (c *cluster) EpIndexReverse(ip string) (found []*object.Endpoints) {
+	for _, list := range c.endpoints {
+		for _, ep := range list {
+			if slices.ContainsFunc(ep.Subsets[0].Addresses, func(a object.EndpointAddress) bool { return a.IP == ip }) {
+				found = append(found, ep)
+			}
+		}
+	}
+	return found
+}
+
 func (c *cluster) node(name string) (*api.Node, error) {
 	c.nodesLock.Lock()
 	defer c.nodesLock.Unlock()
+	c.nodesAsked++
 	if n := c.nodes[name]; n != nil {
 		return n, nil
 	}

@@ -2,6 +2,7 @@ package federation
 
 import (
 	"context"
+	"net"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/coredns/caddy"
 	"github.com/google/go-cmp/cmp"
+	"github.com/miekg/dns"
 
 	core "github.com/federation-dns/federation/federation"
 )
@@ -158,6 +160,28 @@ func TestNodeTopology(t *testing.T) {
 			}
 		})
 	}
+	t.Run("Q10 the node of the endpoint with our own address", func(t *testing.T) {
+		c := newCluster()
+		c.slice("healthy.ns", "10.5.0.7")
+		c.endpoints["healthy.ns"][1].Subsets[0].Addresses[0].NodeName = "node7"
+		ours := []net.Addr{&net.IPNet{IP: net.IPv4(127, 0, 0, 1)}, &net.IPNet{IP: net.IPv4(192, 0, 2, 1)}, &net.IPNet{IP: net.IPv4(10, 5, 0, 7)}}
+		if got := nodeOfOurPod(c, ours); got != "node7" {
+			t.Errorf("got %q", got)
+		}
+		if got := nodeOfOurPod(c, ours[:2]); got != "" {
+			t.Errorf("got %q of another's address", got)
+		}
+	})
+	t.Run("Q10 no answer asks the API server", func(t *testing.T) {
+		c := newCluster()
+		f := newPlugin(t, c, newRecords(t, published...), usualKubernetes, usualFederation)
+		for _, name := range []string{"healthy", "dead", "nowhere"} {
+			ask(t, f, name+".ns.myfed.svc.cluster.local.", dns.TypeA)
+		}
+		if c.nodesAsked != 0 {
+			t.Errorf("%d nodes were asked for", c.nodesAsked)
+		}
+	})
 	t.Run("Q9 ready after the first attempt, whatever came of it", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			c := newCluster()

@@ -78,7 +78,8 @@ func nodeTopology(ctx context.Context, n nodes) (core.Topology, error) {
 		if !n.HasSynced() {
 			return core.Topology{}, errNotSynced
 		}
-		if name = nodeOfOurPod(n); name == "" {
+		addrs, _ := net.InterfaceAddrs() // without any there is no endpoint either
+		if name = nodeOfOurPod(n, addrs); name == "" {
 			return core.Topology{}, errors.New("NODE_NAME is not set, and no endpoint of this cluster has an address of ours")
 		}
 	}
@@ -114,12 +115,9 @@ func label(node *api.Node, keys ...string) core.Label {
 	return ""
 }
 
-// nodeOfOurPod is the node of the endpoint that carries our own address.
-func nodeOfOurPod(n nodes) string {
-	addrs, err := net.InterfaceAddrs()
-	if err != nil {
-		return ""
-	}
+// nodeOfOurPod is the node of the endpoint that carries one of our own
+// addresses.
+func nodeOfOurPod(n nodes, addrs []net.Addr) string {
 	for _, a := range addrs {
 		ipnet, ok := a.(*net.IPNet)
 		if !ok || ipnet.IP.IsLoopback() || ipnet.IP.IsLinkLocalUnicast() {
