@@ -73,6 +73,9 @@ type Caps struct {
 	// CompareTTL: From is compared with the TTLs too. Without it, TTL drift is
 	// found by the audit only.
 	CompareTTL bool
+	// ListsWholeZone: a List reads the whole zone, whatever the suffix is. Several
+	// suffixes are then better read with one List of what holds them all.
+	ListsWholeZone bool
 	// MaxBatch is the most changes that go into one request.
 	MaxBatch int
 }

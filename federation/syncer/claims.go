@@ -82,8 +82,8 @@ func (c claims) takeMain(ctx context.Context, h *holding, adopt bool) error {
 		if err != nil {
 			return err
 		}
-		if len(found.records) > 0 && !adopt {
-			return unclaimed(found.records[0].Name)
+		if records := found[f.Domain].records; len(records) > 0 && !adopt {
+			return unclaimed(records[0].Name)
 		}
 	} else {
 		old, err := c.ofOwner(*have)
@@ -142,11 +142,12 @@ func (c claims) survey(ctx context.Context, entries []federation.LevelEntry, ado
 			levels = append(levels, e.Name)
 		}
 	}
+	all, err := c.look(ctx, levels...)
+	if err != nil {
+		return s, err
+	}
 	for _, level := range levels {
-		found, err := c.look(ctx, level)
-		if err != nil {
-			return s, err
-		}
+		found := all[level]
 		mine, err := c.judge(level, found)
 		switch {
 		case err != nil && !adopt:
@@ -168,17 +169,38 @@ type found struct {
 	records []federation.RRset // of the shape of ours
 }
 
-func (c claims) look(ctx context.Context, level federation.FQDN) (f found, err error) {
-	err = c.provider.List(ctx, c.federation.Suffix(level), func(set federation.RRset) error {
-		if set.Name == c.federation.ClaimName(level) && set.Type == federation.TypeTXT {
+// look reads what stands at the levels: each level's subtree, or all of them at
+// once where the provider reads the whole zone anyway.
+func (c claims) look(ctx context.Context, levels ...federation.FQDN) (map[federation.FQDN]found, error) {
+	all := make(map[federation.FQDN]found, len(levels))
+	claimOf := make(map[federation.FQDN]federation.FQDN, len(levels))
+	for _, level := range levels {
+		all[level] = found{}
+		claimOf[c.federation.ClaimName(level)] = level
+	}
+	take := func(set federation.RRset) error {
+		if level, ok := claimOf[set.Name]; ok && set.Type == federation.TypeTXT {
+			f := all[level]
 			f.claim = &set
+			all[level] = f
 		}
-		if _, at, ok := c.federation.ParseOwner(set.Name); ok && at == level && set.Type != federation.TypeTXT {
-			f.records = append(f.records, set)
+		if _, level, ok := c.federation.ParseOwner(set.Name); ok && set.Type != federation.TypeTXT {
+			if f, asked := all[level]; asked {
+				f.records = append(f.records, set)
+				all[level] = f
+			}
 		}
 		return nil
-	})
-	return f, err
+	}
+	if len(levels) > 1 && c.provider.Caps().ListsWholeZone {
+		return all, c.provider.List(ctx, c.federation.Domain, take)
+	}
+	for _, level := range levels {
+		if err := c.provider.List(ctx, c.federation.Suffix(level), take); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
 }
 
 // judge reports whether the level is ours already; the error says why it is
@@ -204,21 +226,30 @@ func (c claims) judge(level federation.FQDN, f found) (mine bool, err error) {
 func (c claims) write(ctx context.Context, h *holding, want []federation.LevelEntry, adopt bool) (next *holding, not map[federation.FQDN]error, found bool, err error) {
 	next = &holding{claim: h.claim, levels: h.levels, claimed: map[federation.FQDN]bool{}}
 	not = map[federation.FQDN]error{}
-	var changes []plan.Change
-	var levels []federation.FQDN // of the changes
+	var others []federation.FQDN
 	for _, e := range want {
 		if e.Name == c.federation.Domain || h.claimed[e.Name] {
 			next.claimed[e.Name] = true
+		} else {
+			others = append(others, e.Name)
+		}
+	}
+	there, err := c.look(ctx, others...)
+	if err != nil {
+		return nil, nil, false, err
+	}
+	var changes []plan.Change
+	var levels []federation.FQDN // of the changes
+	for _, e := range want {
+		if next.claimed[e.Name] {
 			next.entries = append(next.entries, e)
 			continue
 		}
-		change, records, err := c.claimLevel(ctx, e.Name, adopt)
+		change, records, err := c.claimLevel(e.Name, there[e.Name], adopt)
 		switch {
-		case errors.Is(err, errForeign):
+		case err != nil:
 			not[e.Name] = err
 			continue
-		case err != nil:
-			return nil, nil, false, err
 		case change == nil:
 			next.claimed[e.Name] = true
 		default:
@@ -249,12 +280,9 @@ func (c claims) write(ctx context.Context, h *holding, want []federation.LevelEn
 	return next, not, found, nil
 }
 
-// claimLevel is the change that claims a level; nil if it is ours already.
-func (c claims) claimLevel(ctx context.Context, level federation.FQDN, adopt bool) (change *plan.Change, records bool, err error) {
-	f, err := c.look(ctx, level)
-	if err != nil {
-		return nil, false, err
-	}
+// claimLevel is the change that claims a level at which this was found; nil if
+// it is ours already.
+func (c claims) claimLevel(level federation.FQDN, f found, adopt bool) (change *plan.Change, records bool, err error) {
 	mine, err := c.judge(level, f)
 	if mine || err != nil && !adopt {
 		return nil, len(f.records) > 0, err

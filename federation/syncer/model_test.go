@@ -29,9 +29,10 @@ import (
 func TestModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		script := rapid.SliceOfN(rapid.Custom(drawStep), 1, 30).Draw(rt, "script")
+		wholeZone := rapid.Bool().Draw(rt, "a List reads the whole zone")
 		var problem string
 		synctest.Test(t, func(t *testing.T) {
-			m := newModel(t)
+			m := newModel(t, wholeZone)
 			problem = m.play(append(script, step{Kind: stepQuiet}))
 			if problem != "" {
 				problem += "\nlog:\n" + m.w.log.String()
@@ -105,8 +106,9 @@ type model struct {
 	looked map[federation.FQDN]int // how much of the history was judged then
 }
 
-func newModel(t *testing.T) *model {
+func newModel(t *testing.T, wholeZone bool) *model {
 	m := &model{w: newWorld(t, "a east east-1", "b west west-1", "c west west-2", "d north north-1"), joined: map[string]bool{}}
+	m.w.wholeZone = wholeZone
 	m.w.config.Clusters = nil
 	m.join("a")
 	m.w.start()

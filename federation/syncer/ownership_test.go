@@ -123,6 +123,26 @@ func TestOwnership(t *testing.T) {
 			t.Fatalf("claim %q, record %q\nlog:\n%s", w.at(claim), w.at(record), w.log)
 		}
 	})
+	for _, wholeZone := range []bool{false, true} {
+		bubble(t, fmt.Sprintf("X6 a start reads each level once, or the whole zone once (%t)", wholeZone), func(t *testing.T) {
+			w := three(t)
+			w.wholeZone = wholeZone
+			w.start()
+			w.after(time.Second)
+			w.term()
+			before := w.provider.Requests().List
+			w.start()
+			w.after(time.Second)
+			want := 6 // levels
+			if wholeZone {
+				want = 1
+			}
+			if got := w.provider.Requests().List - before; got != want {
+				t.Errorf("%d lists, want %d", got, want)
+			}
+			w.want(allHealthy...)
+		})
+	}
 	bubble(t, "O1b what an earlier run wrote at a level that is gone is found by the list", func(t *testing.T) {
 		w := three(t)
 		w.start()

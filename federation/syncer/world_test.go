@@ -42,7 +42,9 @@ type world struct {
 	members  map[string]*fakeMember
 	log      *syncBuffer
 	adopt    bool
-	listLag  atomic.Int64 // nanoseconds after each list, before its result is seen
+	// wholeZone: a List of the provider reads the whole zone.
+	wholeZone bool
+	listLag   atomic.Int64 // nanoseconds after each list, before its result is seen
 
 	loop *loop
 	kill func() // cuts the running loop off from the provider at once, and ends it
@@ -339,6 +341,12 @@ func (p *mortal) Apply(ctx context.Context, claim *federation.RRset, changes []p
 		}
 	}
 	return errs
+}
+
+func (p *mortal) Caps() provider.Caps {
+	caps := p.Provider.Caps()
+	caps.ListsWholeZone = p.world.wholeZone
+	return caps
 }
 
 func (p *mortal) Get(ctx context.Context, name federation.FQDN) ([]federation.RRset, error) {

@@ -59,7 +59,7 @@ func (p *Provider) Zone() federation.FQDN { return p.config.Zone }
 
 // Caps says what RFC 2136 can do.
 func (p *Provider) Caps() provider.Caps {
-	return provider.Caps{AtomicSwitch: true, SwitchReadBack: true, MaxBatch: p.config.MaxBatch}
+	return provider.Caps{AtomicSwitch: true, SwitchReadBack: true, ListsWholeZone: true, MaxBatch: p.config.MaxBatch}
 }
 
 // Apply makes the changes in as few messages as the limits allow; see
