@@ -5,10 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -28,9 +31,11 @@ type api struct {
 	log     map[string][]change
 	wake    chan struct{} // closed and renewed by each change
 	lists   map[string]int
+	asked   map[string]bool // the resource versions of lists
 
 	mute   bool           // watches say nothing, not even bookmarks
 	hang   bool           // no request is answered
+	down   bool           // no request arrives, and watches have ended
 	refuse map[string]int // resource (or "probe", "watch") -> status of every request
 	uid    types.UID
 }
@@ -43,7 +48,7 @@ type change struct {
 func newAPI() *api {
 	return &api{
 		objects: map[string]map[types.NamespacedName]metav1.Object{"services": {}, "endpointslices": {}, "nodes": {}},
-		log:     map[string][]change{}, wake: make(chan struct{}), lists: map[string]int{}, refuse: map[string]int{},
+		log:     map[string][]change{}, wake: make(chan struct{}), lists: map[string]int{}, asked: map[string]bool{}, refuse: map[string]int{},
 		uid: "3f0a7d0e-0000-4000-8000-000000000001", version: 100,
 	}
 }
@@ -102,6 +107,24 @@ func (a *api) listsOf(resource string) int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.lists[resource]
+}
+
+func (a *api) isDown() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.down
+}
+
+// backup returns the database as it is now; restore puts it back, with its
+// resource versions.
+func (a *api) backup() (restore func(*api)) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	version, objects := a.version, map[string]map[types.NamespacedName]metav1.Object{}
+	for resource := range a.objects {
+		objects[resource] = maps.Clone(a.objects[resource])
+	}
+	return func(a *api) { a.version, a.objects, a.log = version, objects, map[string][]change{} }
 }
 
 func (a *api) ServeHTTP(rw http.ResponseWriter, req *http.Request) {
@@ -188,6 +211,7 @@ func has(labels map[string]string, label string) bool {
 
 func (a *api) list(rw http.ResponseWriter, req *http.Request, resource string) {
 	a.mu.Lock()
+	a.asked[req.URL.Query().Get("resourceVersion")] = true
 	if req.URL.Query().Get("limit") != "1" {
 		a.lists[resource]++
 	}
@@ -230,7 +254,7 @@ func (a *api) watch(rw http.ResponseWriter, req *http.Request, resource string) 
 	defer bookmarks.Stop()
 	for {
 		a.mu.Lock()
-		wake, mute := a.wake, a.mute || a.hang
+		wake, mute, down := a.wake, a.mute || a.hang, a.down
 		var changes []change
 		for _, c := range a.log[resource] {
 			if !mute && c.version > from {
@@ -239,6 +263,9 @@ func (a *api) watch(rw http.ResponseWriter, req *http.Request, resource string) 
 			}
 		}
 		a.mu.Unlock()
+		if down {
+			return
+		}
 		for _, c := range changes {
 			before, now := shown(req, c.before), shown(req, c.now)
 			switch {
@@ -282,6 +309,9 @@ func bookmark(req *http.Request, resource string, version int) any {
 type transport struct{ http.Handler }
 
 func (tr transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if a, ok := tr.Handler.(*api); ok && a.isDown() {
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+	}
 	ctx, cancel := context.WithCancel(req.Context())
 	r, w := io.Pipe()
 	rw := &pipeResponse{header: http.Header{}, body: w, ready: make(chan struct{})}

@@ -173,6 +173,7 @@ func (t *content) replace(k kind, objs []any) {
 // identified takes in which cluster it is.
 func (t *content) identified(id identity) {
 	t.identity = &id
+	t.places.of(id.uid)
 	t.finish()
 }
 

@@ -32,6 +32,7 @@ func trimLabels(labels map[string]string) nodeLabels {
 // places remembers which labels the Nodes of a member have had, and when last.
 // It outlives a Relist.
 type places struct {
+	cluster string // the UID of kube-system; "" if unknown
 	regions map[federation.Label]time.Time
 	zones   map[federation.Label]time.Time
 	last    federation.Member // what topology returned
@@ -42,6 +43,15 @@ func newPlaces(member string) *places {
 		regions: map[federation.Label]time.Time{}, zones: map[federation.Label]time.Time{},
 		last: federation.Member{Name: member},
 	}
+}
+
+// of says which cluster the Nodes are of. Those of another one at the same
+// address have nothing to do with those of before.
+func (p *places) of(cluster string) {
+	if p.cluster != "" && cluster != "" && p.cluster != cluster {
+		*p = *newPlaces(p.last.Name)
+	}
+	p.cluster = cmp.Or(cluster, p.cluster)
 }
 
 // topology returns the member's place by its Nodes: the region that most

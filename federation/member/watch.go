@@ -31,6 +31,7 @@ var backoff = wait.Backoff{Duration: 200 * time.Millisecond, Cap: 3 * time.Secon
 
 // watch runs the watches of all kinds until ctx ends, and then waits for them.
 func (w *Watcher) watch(ctx context.Context) {
+	w.outage.over() // all lists are still to come
 	t := newContent(ctx, w.config, w.hosts, w.places, func(e Event) { w.emit(ctx, e) })
 	w.currentMu.Lock()
 	w.current = t
@@ -145,9 +146,9 @@ func reflect[L runtime.Object](ctx context.Context, wg *sync.WaitGroup, w *Watch
 				return nil, ctx.Err()
 			}
 			defer w.lists.end()
-			if o.ResourceVersion == "0" {
-				o.ResourceVersion = "" // what a cache holds may be older than what was seen
-			}
+			// What a cache holds may be older than what was seen; and a server
+			// restored from a backup does not know yet which version that was.
+			o.ResourceVersion, o.ResourceVersionMatch = "", ""
 			o.LabelSelector = selector
 			lctx, cancel := context.WithTimeout(ctx, listTimeout)
 			defer cancel()
@@ -161,6 +162,10 @@ func reflect[L runtime.Object](ctx context.Context, wg *sync.WaitGroup, w *Watch
 			o.LabelSelector = selector
 			i, err := open(ctx, o)
 			told(ctx, true, err)
+			if err == nil && ctx.Err() == nil && w.outage.over() {
+				w.log.Info("the API server was away: listing afresh")
+				w.Relist()
+			}
 			return i, err
 		},
 	}}, example, store{t, k}, cache.ReflectorOptions{Name: k.String(), Backoff: &backoff})

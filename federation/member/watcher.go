@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,6 +32,7 @@ type Watcher struct {
 	places   *places
 	hosts    *hosts
 	lists    requests
+	outage   outage
 	alive    atomic.Bool // the last probe was answered
 
 	stopMu sync.Mutex // never held while an event is sent
@@ -52,8 +54,11 @@ type connection struct {
 	drop, close func()
 }
 
-func newConnection(base *rest.Config) (connection, error) {
+// newConnection returns a client whose requests pass through wrap, if there is
+// one.
+func newConnection(base *rest.Config, wrap func(http.RoundTripper) http.RoundTripper) (connection, error) {
 	config := rest.CopyConfig(base)
+	config.Wrap(wrap)
 	config.Timeout = 0               // it would end the watches
 	config.QPS, config.Burst = -1, 0 // a few long requests: nothing to limit
 	config.RateLimiter = nil
@@ -96,10 +101,10 @@ func New(c Config, base *rest.Config, resolver Resolver, log *slog.Logger, event
 	}
 	w.lists.none.L = &w.lists.mu
 	var err error
-	if w.watches, err = newConnection(base); err != nil {
+	if w.watches, err = newConnection(base, w.outage.note); err != nil {
 		return nil, fmt.Errorf("member %q: %w", c.Name, err)
 	}
-	if w.probes, err = newConnection(base); err != nil {
+	if w.probes, err = newConnection(base, nil); err != nil {
 		return nil, fmt.Errorf("member %q: %w", c.Name, err)
 	}
 	return w, nil

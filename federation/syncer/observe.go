@@ -135,9 +135,14 @@ func (l *loop) place(ms *memberState, t federation.Member) {
 	l.relevel()
 }
 
-// placeByLevels gives the members that have not been listed yet the topology
-// that an earlier run knew (X1c), and returns all members it knew.
+// placeByLevels gives the members that have not been listed yet, or show no
+// label at all, the topology that an earlier run knew (X1c), and returns all
+// members it knew.
 func (l *loop) placeByLevels(entries []federation.LevelEntry) (known []string) {
+	unplaced := map[string]bool{}
+	for name, ms := range l.members {
+		unplaced[name] = !ms.fixed && (ms.shards == nil || ms.topology.Region == "" && len(ms.topology.Zones) == 0)
+	}
 	for _, e := range entries {
 		for _, name := range e.Members {
 			ms := l.members[name]
@@ -145,7 +150,7 @@ func (l *loop) placeByLevels(entries []federation.LevelEntry) (known []string) {
 				continue
 			}
 			known = append(known, name)
-			if ms.fixed || ms.shards != nil {
+			if !unplaced[name] {
 				continue
 			}
 			if e.Region != "" {

@@ -31,7 +31,7 @@ type SyncerFederation struct {
 type SyncerCluster struct{ Name, Kubeconfig string }
 
 // The timers are short here, so that nobody has to wait for them.
-var configTemplate = template.Must(template.New("").Funcs(template.FuncMap{"join": strings.Join}).Parse(`apiVersion: federation-dns.io/v1alpha1
+var configTemplate = template.Must(template.New("").Funcs(template.FuncMap{"join": strings.Join, "emptyGrace": EmptyGrace.String}).Parse(`apiVersion: federation-dns.io/v1alpha1
 kind: SyncerConfiguration
 owner: walk-through
 federations:
@@ -55,11 +55,14 @@ clusters:
 - name: {{.Name}}
   kubeconfig: {path: {{.Kubeconfig}}}
 {{- end}}
-timers: {unreachableAfter: 5s, emptyGrace: 5s, startupTimeout: 10s}
+timers: {unreachableAfter: 5s, emptyGrace: {{emptyGrace}}, startupTimeout: 10s}
 metrics: {address: "127.0.0.1:9153"}
 admin: {socket: admin.sock}
 log: {level: debug}
 `))
+
+// EmptyGrace is how long a Service without a healthy shard keeps its records.
+const EmptyGrace = 5 * time.Second
 
 const syncerHTTP = "http://127.0.0.1:9153"
 
@@ -75,14 +78,15 @@ func (w *World) defaultConfig() SyncerConfig {
 }
 
 func (w *World) writeConfig() error {
-	if err := os.WriteFile(w.path("syncer", "tsig"), []byte(tsigSecret+"\n"), 0o600); err != nil {
-		return err
-	}
 	var b bytes.Buffer
 	if err := configTemplate.Execute(&b, w.config); err != nil {
 		return err
 	}
-	return os.WriteFile(w.path("syncer", "config.yaml"), b.Bytes(), 0o644)
+	path := w.path("syncer", "config.yaml")
+	if err := os.WriteFile(path+".new", b.Bytes(), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path) // a running syncer never sees half of it
 }
 
 // StartSyncer starts the syncer and waits until it is ready: it has taken the
@@ -107,6 +111,9 @@ func (w *World) AwaitSyncer(ctx context.Context) error {
 
 // LaunchSyncer starts the syncer and waits for nothing.
 func (w *World) LaunchSyncer() error {
+	if err := os.WriteFile(w.path("syncer", "tsig"), []byte(tsigSecret+"\n"), 0o600); err != nil {
+		return err
+	}
 	if err := w.writeConfig(); err != nil {
 		return err
 	}

@@ -1,0 +1,87 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/federation-dns/federation/test/scenario"
+)
+
+// leaves takes a member out of the configuration.
+func leaves(name string) func(*scenario.SyncerConfig) {
+	return func(c *scenario.SyncerConfig) {
+		c.Clusters = slices.DeleteFunc(slices.Clone(c.Clusters), func(c scenario.SyncerCluster) bool { return c.Name == name })
+	}
+}
+
+// joins puts a member into it.
+func joins(m *scenario.Member) func(*scenario.SyncerConfig) {
+	return func(c *scenario.SyncerConfig) { c.Clusters = append(slices.Clone(c.Clusters), m.Entry()) }
+}
+
+func testLeaveRunning(t *testing.T, m *members) {
+	m.change(t, "without-asia", func(context.Context) error { return m.RewriteConfig(leaves(asia)) })
+	m.wantZone(t, "without-asia")
+	eventually(t, m.World, func(s *seen) error {
+		if f := s.status.federation(scenario.FederationName); len(f.Members) != 3 || f.member(asia).Name != "" {
+			return fmt.Errorf("members in the status: %v", f.Members)
+		}
+		return nil
+	})
+	m.change(t, "all", func(context.Context) error { return m.RewriteConfig(joins(m.Member(asia))) })
+	m.wantZone(t, "all")
+}
+
+// zoneOf labels a Node.
+func zoneOf(node, zone string) []string {
+	return []string{"label", "node", node, "topology.kubernetes.io/zone=" + zone, "--overwrite"}
+}
+
+func testTopologyZones(t *testing.T, m *members) {
+	t.Run("another one is there", func(t *testing.T) {
+		m.kubectl(t, "two-zones", europe, "", zoneOf(europe+"-node-2", "europe-west1-c")...)
+		m.wantZone(t, "two-zones")
+	})
+	t.Run("a label is changed: the old one is kept", func(t *testing.T) {
+		m.kubectl(t, "all-zones", europe, "", zoneOf(europe+"-node-2", "europe-west1-d")...)
+		m.wantZone(t, "all-zones")
+	})
+	t.Run("P2a all of them lead to the region", func(t *testing.T) {
+		m.change(t, "all-zones-without-europe", func(ctx context.Context) error {
+			return m.Member(europe).Cluster.KillBackends(ctx, scenario.Namespace, "app=nginx")
+		})
+		m.change(t, "all-zones", func(ctx context.Context) error {
+			return m.Member(europe).Cluster.StartBackends(ctx, scenario.Namespace, "app=nginx")
+		})
+	})
+}
+
+// testLeaveStopped begins with three topology zones in europe. While nobody
+// looks, two of them go, and a member.
+func testLeaveStopped(t *testing.T, m *members) {
+	m.change(t, "without-asia", func(ctx context.Context) error {
+		if err := m.StopSyncer(); err != nil {
+			return err
+		}
+		if _, err := m.Member(europe).Kubectl(ctx, "", zoneOf(europe+"-node-2", "europe-west1-b")...); err != nil {
+			return err
+		}
+		if err := m.RewriteConfig(leaves(asia)); err != nil {
+			return err
+		}
+		return m.StartSyncer(ctx)
+	})
+	m.wantZone(t, "without-asia")
+	m.change(t, "all", func(ctx context.Context) error {
+		if err := m.StopSyncer(); err != nil {
+			return err
+		}
+		if err := m.RewriteConfig(joins(m.Member(asia))); err != nil {
+			return err
+		}
+		return m.StartSyncer(ctx)
+	})
+	m.wantZone(t, "all")
+}
