@@ -70,6 +70,12 @@ bench: ## Compare what a federated name costs with what the plain name costs, in
 	$(GO) test -buildvcs=false -run '^$$' -bench Compare -benchtime 1x ./plugin/federation -rounds $(or $(ROUNDS),500)
 	$(GO) test -buildvcs=false -run '^$$' -bench NotOurs ./plugin/federation
 
+.PHONY: bench-udp
+bench-udp: build ## Compare the CPU time of a server for a query over UDP, with dnsperf (about 5 minutes)
+	@test/packages dnsperf=dnsperf
+	@$(BUILD) -o $(BIN)/ ./test/bench-udp
+	@$(BIN)/bench-udp -rounds $(or $(ROUNDS),12)
+
 .PHONY: bench-failover
 bench-failover: build cluster ## Measure how soon a failed shard is led away from (ROUNDS=100; about 5 minutes)
 	@$(BUILD) -o $(BIN)/ ./test/bench-failover

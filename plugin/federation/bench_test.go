@@ -2,15 +2,11 @@ package federation
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
-	"net/http/httptest"
 	"runtime"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -21,21 +17,14 @@ import (
 
 	"github.com/miekg/dns"
 	"golang.org/x/sys/unix"
-	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/federation-dns/federation/test/fakeapi"
 )
 
 var benchRounds = flag.Int("rounds", 0, "rounds of BenchmarkCompare; 0 leaves it out")
 
-// What the kubernetes plugin has in BenchmarkCompare.
-const (
-	benchServices   = 5000
-	benchNamespaces = 50
-	benchAddresses  = 4 // of each Service
-)
+// benchServices is how many the kubernetes plugin has in BenchmarkCompare.
+const benchServices = 5000
 
 // BenchmarkCompare compares, in one process and interleaved, what a federated
 // name costs with what the kubernetes plugin needs for the plain one: one
@@ -60,7 +49,7 @@ func BenchmarkCompare(b *testing.B) {
 	f.Next = k
 	empty := &emptyPlugin{next: k}
 	fmt.Printf("%d Services with %d endpoints each, %d rounds of %d queries, a goroutine a query, GOMAXPROCS=1\n",
-		benchServices, benchAddresses, *benchRounds, benchBatch)
+		benchServices, fakeapi.Endpoints, *benchRounds, benchBatch)
 	for _, c := range []struct {
 		name, limit string
 		above       func(plugin.Handler) plugin.Handler
@@ -83,7 +72,7 @@ func BenchmarkCompare(b *testing.B) {
 		compare("hit, AAAA of a dual-stack Service", subject{plain, benchQuestions("", "dual", dns.TypeAAAA)}, subject{ours, benchQuestions("myfed.", "dual", dns.TypeAAAA)}, limit)
 		compare("hit, AAAA of an IPv4-only Service (NODATA)", subject{plain, benchQuestions("", "svc", dns.TypeAAAA)}, subject{ours, benchQuestions("myfed.", "svc", dns.TypeAAAA)}, "1.0")
 		compare("hit, A of a headless Service", subject{plain, benchQuestions("", "headless", dns.TypeA)}, subject{ours, benchQuestions("myfed.", "headless", dns.TypeA)}, "1.0")
-		compare("hit, SRV", subject{plain, benchQuestions("", "_http._tcp.svc", dns.TypeSRV)}, subject{ours, benchQuestions("myfed.", "_http._tcp.svc", dns.TypeSRV)}, "-")
+		compare("hit, SRV", subject{plain, benchQuestions("", "srv", dns.TypeSRV)}, subject{ours, benchQuestions("myfed.", "srv", dns.TypeSRV)}, "-")
 		compare("miss: the CNAME, against a hit of kubernetes", subject{plain, benchQuestions("", "svc", dns.TypeA)}, subject{ours, benchQuestions("myfed.", "gone", dns.TypeA)}, "0.25")
 		compare("not ours, against an empty plugin", subject{none, benchQuestions("", "svc", dns.TypeA)}, subject{ours, benchQuestions("", "svc", dns.TypeA)}, "1.03")
 		compare("not ours, against no plugin", subject{plain, benchQuestions("", "svc", dns.TypeA)}, subject{ours, benchQuestions("", "svc", dns.TypeA)}, "-")
@@ -104,14 +93,18 @@ func benchQuestions(federation, kind string, qtype uint16) []*dns.Msg {
 	out := make([]*dns.Msg, benchBatch)
 	for i := range out {
 		n := i * benchServices / benchBatch / 10 * 10 // an IPv4-only ClusterIP
-		name := kind
+		name := fakeapi.ServiceName(n)
 		switch kind {
 		case "dual":
-			n, name = n+1, "svc"
+			name = fakeapi.ServiceName(n + fakeapi.DualStack)
 		case "headless":
-			n, name = n+2, "svc"
+			name = fakeapi.ServiceName(n + fakeapi.Headless)
+		case "gone":
+			name = "gone-" + name
+		case "srv":
+			name = "_http._tcp." + name
 		}
-		out[i] = new(dns.Msg).SetQuestion(fmt.Sprintf("%s-%d.ns-%d.%ssvc.cluster.local.", name, n, n%benchNamespaces, federation), qtype)
+		out[i] = new(dns.Msg).SetQuestion(name+"."+federation+"svc.cluster.local.", qtype)
 	}
 	return out
 }
@@ -221,7 +214,8 @@ func (p *framePlugin) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns
 // benchServices. Of each ten Services one is dual-stack, one headless.
 func benchKubernetes(b *testing.B) *kubernetes.Kubernetes {
 	b.Helper()
-	api := benchAPI(b)
+	api := fakeapi.Start(benchServices)
+	b.Cleanup(api.Close)
 	k := stanza(b, nil, "kubernetes cluster.local {\n endpoint "+api.URL+"\n}")
 	start, stop, err := k.InitKubeCache(b.Context())
 	if err == nil {
@@ -238,57 +232,4 @@ func benchKubernetes(b *testing.B) *kubernetes.Kubernetes {
 		time.Sleep(10 * time.Millisecond)
 	}
 	return k
-}
-
-func benchAPI(b *testing.B) *httptest.Server {
-	b.Helper()
-	lists := map[string]any{}
-	meta := metav1.ListMeta{ResourceVersion: "1"}
-	namespaces := corev1.NamespaceList{TypeMeta: metav1.TypeMeta{Kind: "NamespaceList", APIVersion: "v1"}, ListMeta: meta}
-	for i := range benchNamespaces {
-		namespaces.Items = append(namespaces.Items, corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("ns-%d", i), ResourceVersion: "1"}})
-	}
-	services := corev1.ServiceList{TypeMeta: metav1.TypeMeta{Kind: "ServiceList", APIVersion: "v1"}, ListMeta: meta}
-	slicesList := discoveryv1.EndpointSliceList{TypeMeta: metav1.TypeMeta{Kind: "EndpointSliceList", APIVersion: "discovery.k8s.io/v1"}, ListMeta: meta}
-	port, name, proto, ready := int32(80), "http", corev1.ProtocolTCP, true
-	for i := range benchServices {
-		o := metav1.ObjectMeta{Name: fmt.Sprintf("svc-%d", i), Namespace: fmt.Sprintf("ns-%d", i%benchNamespaces), ResourceVersion: "1"}
-		ips := []string{fmt.Sprintf("10.96.%d.%d", i/250, i%250+1)}
-		switch i % 10 {
-		case 1:
-			ips = append(ips, fmt.Sprintf("fd00::%x", i+1))
-		case 2:
-			ips = []string{corev1.ClusterIPNone}
-		}
-		services.Items = append(services.Items, corev1.Service{ObjectMeta: o, Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeClusterIP, ClusterIP: ips[0], ClusterIPs: ips,
-			Ports: []corev1.ServicePort{{Name: name, Port: port, Protocol: proto}}}})
-		slice := discoveryv1.EndpointSlice{ObjectMeta: o, AddressType: discoveryv1.AddressTypeIPv4, Ports: []discoveryv1.EndpointPort{{Name: &name, Port: &port, Protocol: &proto}}}
-		slice.Name += "-abcde"
-		slice.Labels = map[string]string{discoveryv1.LabelServiceName: o.Name}
-		for j := range benchAddresses {
-			slice.Endpoints = append(slice.Endpoints, discoveryv1.Endpoint{
-				Addresses: []string{fmt.Sprintf("10.%d.%d.%d", 128+i/2500, i/10%250, i%10*benchAddresses+j+1)}, Conditions: discoveryv1.EndpointConditions{Ready: &ready}})
-		}
-		slicesList.Items = append(slicesList.Items, slice)
-	}
-	lists["/api/v1/namespaces"], lists["/api/v1/services"], lists["/apis/discovery.k8s.io/v1/endpointslices"] = namespaces, services, slicesList
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		switch list, ok := lists[r.URL.Path]; {
-		case !ok:
-			http.NotFound(w, r)
-		case strings.Contains(r.URL.RawQuery, "sendInitialEvents"): // as servers that only know lists
-			status := apierrors.NewInvalid(schema.GroupKind{}, "", nil).Status()
-			w.WriteHeader(int(status.Code))
-			_ = json.NewEncoder(w).Encode(status)
-		case r.FormValue("watch") != "":
-			w.WriteHeader(http.StatusOK)
-			w.(http.Flusher).Flush()
-			<-r.Context().Done()
-		default:
-			_ = json.NewEncoder(w).Encode(list)
-		}
-	}))
-	b.Cleanup(func() { srv.CloseClientConnections(); srv.Close() })
-	return srv
 }
