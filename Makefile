@@ -76,6 +76,12 @@ bench-udp: build ## Compare the CPU time of a server for a query over UDP, with 
 	@$(BUILD) -o $(BIN)/ ./test/bench-udp
 	@$(BIN)/bench-udp -rounds $(or $(ROUNDS),12)
 
+.PHONY: bench-scale
+bench-scale: ## Measure the syncer with up to 100 members and 10,000 services (about 5 minutes, 2 GB)
+	@printf '%7s %8s %9s %9s %9s %9s %9s %8s %8s %8s %9s %9s\n' members services shards RRsets 'start s' requests 'B/shard' 'p50 ms' 'p99 ms' 'max ms' allocs bytes
+	@for m in 10 30 100; do for s in 1000 3000 10000; do \
+		$(GO) test -buildvcs=false -run '^$$' -bench Scale -benchtime 1x ./federation/syncer -members $$m -services $$s | grep '^ ' || exit 1; done; done
+
 .PHONY: bench-failover
 bench-failover: build cluster ## Measure how soon a failed shard is led away from (ROUNDS=100; about 5 minutes)
 	@$(BUILD) -o $(BIN)/ ./test/bench-failover

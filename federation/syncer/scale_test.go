@@ -1,0 +1,206 @@
+package syncer
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/netip"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/member"
+	"github.com/federation-dns/federation/federation/plan"
+	"github.com/federation-dns/federation/federation/policy"
+	"github.com/federation-dns/federation/federation/provider"
+	"github.com/federation-dns/federation/federation/provider/inmem"
+)
+
+var scaleMembers = flag.Int("members", 0, "members of BenchmarkScale, each with a shard of each service; 0 leaves it out")
+var scaleServices = flag.Int("services", 10000, "services of BenchmarkScale")
+var scaleChanges = flag.Int("changes", 1000, "changes of BenchmarkScale")
+
+// BenchmarkScale measures a loop with many members and services at a provider
+// that takes everything at once and keeps only claims: what the syncer itself
+// needs. `make bench-scale` runs it for several sizes; docs/performance.md has
+// results.
+func BenchmarkScale(b *testing.B) {
+	if *scaleMembers == 0 {
+		return
+	}
+	s := newScale(*scaleMembers, *scaleServices)
+	before := liveHeap()
+	start := time.Now()
+	s.run(b)
+	s.listAll()
+	all := *scaleServices * (*scaleMembers + (*scaleMembers+4)/5 + 1)
+	for rrsets, _ := s.sink.counts(); rrsets < all || !s.idle(b); rrsets, _ = s.sink.counts() {
+		time.Sleep(time.Millisecond)
+	}
+	startup := time.Since(start)
+	bytes := float64(liveHeap()-before) / float64(*scaleMembers**scaleServices)
+	rrsets, requests := s.sink.counts()
+
+	rng := rand.New(rand.NewPCG(1, 1))
+	var took []time.Duration
+	var memBefore, memAfter runtime.MemStats
+	runtime.ReadMemStats(&memBefore)
+	for _, i := range rng.Perm(*scaleServices)[:min(*scaleChanges, *scaleServices)] {
+		time.Sleep(2 * time.Second / requestsPerSecond) // so that none waits for the provider's budget
+		took = append(took, s.change(i, rng.IntN(*scaleMembers)))
+	}
+	runtime.ReadMemStats(&memAfter)
+	slices.Sort(took)
+	at := func(percent int) float64 {
+		return float64(took[max((len(took)*percent+99)/100-1, 0)].Microseconds()) / 1000
+	}
+	fmt.Printf("%7d %8d %9d %9d %9.1f %9d %9.0f %8.1f %8.1f %8.1f %9d %9d\n", *scaleMembers, *scaleServices, *scaleMembers**scaleServices, rrsets,
+		startup.Seconds(), requests, bytes, at(50), at(99), at(100),
+		(memAfter.Mallocs-memBefore.Mallocs)/uint64(len(took)), (memAfter.TotalAlloc-memBefore.TotalAlloc)/uint64(len(took)))
+}
+
+func liveHeap() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// scale is a loop and its members, which are events that are sent to it.
+type scale struct {
+	loop              *loop
+	sink              *sink
+	members, services int
+}
+
+func newScale(members, services int) *scale {
+	c := &Config{
+		Owner: "us", AuditInterval: 24 * time.Hour,
+		Federations: []Federation{{Federation: federation.Federation{Name: "fed", Domain: domain, Naming: federation.Flat}}},
+		Policy: policy.Config{
+			UnreachableAfter: time.Hour, StartupTimeout: time.Hour, EmptyGrace: 30 * time.Second,
+			HeldMax: 24 * time.Hour, PanicThreshold: 50, PanicHold: 5 * time.Minute,
+		},
+	}
+	for i := range members {
+		c.Clusters = append(c.Clusters, Cluster{Member: member.Config{Name: scaleMember(i)}})
+	}
+	s := &scale{members: members, services: services, sink: &sink{Provider: inmem.New(domain)}}
+	s.loop = newLoop(c, c.Federations[0], s.sink, false, slog.New(slog.NewTextHandler(io.Discard, nil)), newMetrics(), func(string) {})
+	return s
+}
+
+func (s *scale) run(b *testing.B) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() { s.loop.run(ctx) })
+	b.Cleanup(func() { cancel(); wg.Wait() })
+}
+
+// idle reports whether nothing waits to be planned.
+func (s *scale) idle(b *testing.B) (idle bool) {
+	s.loop.ask(b.Context(), func() { idle = len(s.loop.dirty) == 0 && !s.loop.busy })
+	return idle
+}
+
+func scaleMember(i int) string { return fmt.Sprintf("member-%d", i) }
+
+func scaleService(i int) federation.ServiceName {
+	return federation.ServiceName{Namespace: fmt.Sprintf("namespace-%d", i%100), Name: fmt.Sprintf("service-%d", i)}
+}
+
+// shard is the shard of a service in a member, as its watcher makes it.
+func (s *scale) shard(i, m int, healthy bool) member.Shard {
+	a := netip.AddrFrom4([4]byte{198, byte(18 + m/256), byte(m), byte(i%250 + 1)})
+	return member.Shard{
+		Shard: federation.Shard{Member: scaleMember(m), Healthy: healthy, Addresses: []netip.Addr{a}},
+		Known: []string{a.String()}, ReadyEndpoints: 2,
+	}
+}
+
+func scaleKey(i int) member.ShardKey {
+	return member.ShardKey{Federation: "fed", Service: scaleService(i)}
+}
+
+// listAll lists every member, five to a region, each in a topology zone of its
+// own.
+func (s *scale) listAll() {
+	keys := make([]member.ShardKey, s.services)
+	for i := range keys {
+		keys[i] = scaleKey(i)
+	}
+	for m := range s.members {
+		e := member.ListEvent{
+			Member: scaleMember(m), Shards: make(map[member.ShardKey]member.Shard, s.services), Version: "v1.37.2",
+			Topology: federation.Member{Name: scaleMember(m), Region: federation.Label(fmt.Sprintf("region-%d", m/5)), Zones: []federation.Label{federation.Label(fmt.Sprintf("zone-%d", m))}},
+		}
+		for i, key := range keys {
+			e.Shards[key] = s.shard(i, m, true)
+		}
+		s.loop.events <- member.ProbeEvent{Member: e.Member, At: time.Now()}
+		s.loop.events <- e
+	}
+}
+
+// change makes one shard unhealthy and returns how long it took until the
+// plan was handed to the provider.
+func (s *scale) change(i, m int) time.Duration {
+	planned := s.sink.expect(scaleService(i))
+	shard := s.shard(i, m, false)
+	start := time.Now()
+	s.loop.events <- member.ShardEvent{Member: scaleMember(m), Key: scaleKey(i), Shard: &shard, Seen: start}
+	return (<-planned).Sub(start)
+}
+
+// sink is a provider that takes everything, and keeps what is TXT.
+type sink struct {
+	provider.Provider
+
+	mu       sync.Mutex
+	rrsets   int
+	requests int
+	awaited  federation.ServiceName
+	planned  chan time.Time
+}
+
+func (s *sink) Apply(ctx context.Context, claim *federation.RRset, changes []plan.Change) []error {
+	now := time.Now()
+	f := federation.Federation{Name: "fed", Domain: domain, Naming: federation.Flat}
+	errs := make([]error, len(changes))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.requests++
+	for i, c := range changes {
+		if provider.HasTXT(c) {
+			errs[i] = s.Provider.Apply(ctx, claim, changes[i:i+1])[0]
+			continue
+		}
+		svc, _, _ := f.ParseOwner(c.Name)
+		s.rrsets += len(c.To) - len(c.From)
+		if s.planned != nil && svc == s.awaited {
+			s.planned <- now
+			s.planned = nil
+		}
+	}
+	return errs
+}
+
+func (s *sink) expect(svc federation.ServiceName) <-chan time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.awaited, s.planned = svc, make(chan time.Time, 1)
+	return s.planned
+}
+
+func (s *sink) counts() (rrsets, requests int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rrsets, s.requests
+}
