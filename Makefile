@@ -65,6 +65,11 @@ test-packages:
 fuzz: ## Fuzz every fuzz target for FUZZTIME (default 10s) each
 	@test/fuzz $(or $(FUZZTIME),10s)
 
+.PHONY: compat
+compat: ## Build the plugin into CoreDNS's own source, and test it with other versions of CoreDNS (about 15 minutes)
+	$(GO) test -buildvcs=false -count=1 -v ./test/compat
+	@test/compat/versions v1.13.2 v1.14.7 v1.15.0
+
 .PHONY: bench
 bench: ## Compare what a federated name costs with what the plain name costs, in one process (about 1 minute)
 	$(GO) test -buildvcs=false -run '^$$' -bench Compare -benchtime 1x ./plugin/federation -rounds $(or $(ROUNDS),500)

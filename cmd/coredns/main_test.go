@@ -96,6 +96,13 @@ func apiServer(t *testing.T) *httptest.Server {
 
 var kubernetesLine = regexp.MustCompile(`(?m)^(\s+kubernetes [^{\n]*?)(\s*\{)?$`)
 
+// blockLine begins a server block at the usual port, readyLine is one of the
+// ready plugin.
+var (
+	blockLine = regexp.MustCompile(`(?m)^(\S+):53 \{\n`)
+	readyLine = regexp.MustCompile(`(?m)^    ready\b`)
+)
+
 // prepare changes a Corefile to the addresses that a test can have, and to
 // the API server of the test.
 func prepare(t *testing.T, corefile string) string {
@@ -107,10 +114,10 @@ func prepare(t *testing.T, corefile string) string {
 		}
 		return line + " {\n endpoint " + api + "\n }"
 	})
-	for from, to := range map[string]string{".:53": ".:0", "    health {": "    health 127.0.0.1:0 {", "    ready ": "    ready 127.0.0.1:0 ", "prometheus :9153": "prometheus 127.0.0.1:0"} {
-		corefile = strings.ReplaceAll(corefile, from, to)
-	}
-	return strings.Replace(corefile, "{\n", "{\n bind 127.0.0.1\n", 1)
+	corefile = strings.ReplaceAll(corefile, "    health {", "    health 127.0.0.1:0 {")
+	corefile = strings.ReplaceAll(corefile, "prometheus :9153", "prometheus 127.0.0.1:0")
+	corefile = readyLine.ReplaceAllString(corefile, "    ready 127.0.0.1:0")
+	return blockLine.ReplaceAllString(corefile, "$1:0 {\n bind 127.0.0.1\n")
 }
 
 // envConf makes the test binary be coredns, with this Corefile. With envTell
@@ -122,6 +129,8 @@ func TestMain(m *testing.M) {
 	switch {
 	case conf == "":
 		os.Exit(m.Run())
+	case os.Getenv(envNeighbour) != "":
+		neighbour(conf)
 	case os.Getenv(envTell) == "":
 		os.Args = []string{"coredns", "-conf", conf}
 		main()
@@ -256,7 +265,11 @@ func TestCorefilesLoad(t *testing.T) {
 	if len(readme) < 3 {
 		t.Fatalf("%d Corefiles in the plugin's README", len(readme))
 	}
-	for _, corefile := range append(readme, string(example)) {
+	guide := corefiles(t, filepath.Join("..", "..", "docs", "plugin.md"))
+	if len(guide) < 5 {
+		t.Fatalf("%d Corefiles in docs/plugin.md", len(guide))
+	}
+	for _, corefile := range append(append(readme, guide...), string(example)) {
 		t.Run("", func(t *testing.T) {
 			if err := start(t, corefile); err != nil {
 				t.Errorf("%v\n%s", err, corefile)

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/coredns/coredns/plugin/metrics"
-	"github.com/coredns/coredns/plugin/pkg/cache"
 	"github.com/coredns/coredns/request"
 
 	"github.com/miekg/dns"
@@ -39,22 +38,12 @@ type failure struct {
 type chaser struct {
 	upstream lookuper
 	slots    chan struct{}
-	negative *cache.Cache[negative]
+	negative *negatives
 	now      func() time.Time
 }
 
-// negative is an answer without data that is kept for a moment, as the cache
-// plugin keeps no CNAME with NXDOMAIN (Q8c).
-type negative struct {
-	name  string
-	qtype uint16
-	do    bool
-	until time.Time
-	found *found
-}
-
 func newChaser(u lookuper) *chaser {
-	return &chaser{upstream: u, slots: make(chan struct{}, maxChases), negative: cache.New[negative](negativeSize), now: time.Now}
+	return &chaser{upstream: u, slots: make(chan struct{}, maxChases), negative: newNegatives(negativeSize), now: time.Now}
 }
 
 // reentrance counts how often a chase has come back to us.
@@ -102,18 +91,17 @@ func (ch *chase) follow(target string) (*found, *failure) {
 	if ch.depth >= maxReentrance {
 		return nil, &failure{dns.ExtendedErrorCodeOther, "the records of the federation lead back here"}
 	}
-	key := cache.Hash([]byte(target)) ^ uint64(ch.qtype())<<1
-	if n, ok := ch.c.negative.Get(key); ok {
-		if n.name == target && n.qtype == ch.qtype() && n.do == ch.do() && ch.c.now().Before(n.until) {
-			return n.found, nil
-		}
+	key := negativeKey{target, ch.qtype(), ch.do()}
+	if f := ch.c.negative.get(key, ch.c.now()); f != nil {
+		return f, nil
 	}
 	f, failed := ch.links(target)
 	if failed != nil {
 		return nil, failed
 	}
 	if ttl, ok := negativeFor(f, ch.qtype()); ok {
-		ch.c.negative.Add(key, negative{target, ch.qtype(), ch.do(), ch.c.now().Add(ttl), f})
+		f.kept = true
+		ch.c.negative.add(key, f, ch.c.now().Add(ttl))
 	}
 	return f, nil
 }

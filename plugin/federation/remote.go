@@ -51,8 +51,12 @@ func (a *answerer) followed(levels []string) {
 		return
 	}
 	m := a.reply(chosen.found.rcode)
-	m.Answer = append([]dns.RR{chosen.cname}, chosen.found.answer...)
-	m.Ns = chosen.found.ns
+	answer, ns := chosen.found.answer, chosen.found.ns
+	if chosen.found.kept { // for others too: plugins above may change what they are given (Q11)
+		answer, ns = copies(answer), copies(ns)
+	}
+	m.Answer = append([]dns.RR{chosen.cname}, answer...)
+	m.Ns = ns
 	m.Truncated = chosen.found.truncated
 	m.RecursionAvailable = chosen.found.recursion
 	result := resultCNAME
@@ -142,6 +146,15 @@ type found struct {
 	ns        []dns.RR
 	truncated bool
 	recursion bool
+	kept      bool // as a negative answer, for other questions too
+}
+
+func copies(rrs []dns.RR) []dns.RR {
+	out := make([]dns.RR, len(rrs))
+	for i, rr := range rrs {
+		out[i] = dns.Copy(rr)
+	}
+	return out
 }
 
 // without returns the answer without the addresses, and whether any was there.

@@ -237,6 +237,9 @@ func (f *Federation) start(k *kubernetes.Kubernetes) {
 		f.setTopology(*t)
 		f.decided.Store(true)
 	} else {
+		if last := lastPlace.Load(); last != nil {
+			f.setTopology(*last)
+		}
 		wg.Go(func() { f.learn(ctx, k.APIConn) })
 	}
 	wg.Go(func() { f.watchCollisions(ctx) })

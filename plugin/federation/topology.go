@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/coredns/coredns/plugin/kubernetes/object"
@@ -31,6 +32,11 @@ type nodes interface {
 	HasSynced() bool
 }
 
+// lastPlace is what the labels of this process's node said last. An instance
+// that takes over at a reload begins with it: the node is the same, and names
+// must not lead to global until it has been asked for again.
+var lastPlace atomic.Pointer[core.Topology]
+
 // learn finds the topology and keeps it fresh until ctx ends.
 func (f *Federation) learn(ctx context.Context, n nodes) {
 	defer f.decided.Store(true)
@@ -48,6 +54,7 @@ func (f *Federation) learn(ctx context.Context, n nodes) {
 		switch {
 		case err == nil:
 			f.setTopology(t)
+			lastPlace.Store(&t)
 			last = ""
 		case errors.Is(err, errNotSynced):
 			wait = 100 * time.Millisecond
