@@ -42,8 +42,9 @@ A configuration to start from:
     # maxServices, unreachableAfter
   # optional, with their defaults; in a federation also levels {all, shards},
   # maxAddresses {16} and regionFallback, such as {us-central1: [us-east1]}
-  timers: {unreachableAfter: 45s, startupTimeout: 60s, emptyGrace: 30s, panicHold: 5m, heldMax: 24h, auditInterval: 10m}
+  timers: {unreachableAfter: 45s, startupTimeout: 60s, emptyGrace: 30s, panicHold: 5m, holdFor: 5m, heldMax: 24h, auditInterval: 10m}
   panicThreshold: 50
+  maxDeletePercent: 30
   metrics: {address: ":9153"}         # /metrics /healthz /readyz
   admin: {socket: /run/federation-syncer/admin.sock}
   log: {level: info, format: text}
@@ -89,7 +90,7 @@ func rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (%s --help)", err, cmd.CommandPath())}
 	})
-	root.AddCommand(statusCommand(), versionCommand())
+	root.AddCommand(statusCommand(), confirmCommand(), versionCommand())
 	return root
 }
 

@@ -21,6 +21,12 @@ type Config struct {
 	// PanicThreshold is the percentage of members beyond which a loss is
 	// taken for the syncer's own (X3a).
 	PanicThreshold int
+	// MaxDeletePercent is how much may be withdrawn or deleted within HoldFor
+	// before it has to wait (X4b).
+	MaxDeletePercent int
+	// HoldFor is the time in which withdrawals are counted, and how long one that
+	// was watched waits if there are too many (X4).
+	HoldFor time.Duration
 	// PanicHold is how long that is believed while a member and the provider
 	// answer (X3c).
 	PanicHold time.Duration

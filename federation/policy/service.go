@@ -16,10 +16,12 @@ const (
 	ReasonPanic federation.Reason = "SyncerCutOff"
 	// P3a: held: no shard is healthy anywhere; the records stay as they are for emptyGrace.
 	ReasonEmptyGrace federation.Reason = "EmptyGrace"
+	// X4b: held: too many services would lose their last address, or too many names would be deleted, at about the same time. Look at what happened; `federation-syncer confirm` lets it happen. What was seen by watches is let through after holdFor, anything else is not.
+	ReasonBrake federation.Reason = "TooMuchAtOnce"
 )
 
 // HeldReasons are all of them.
-var HeldReasons = []federation.Reason{ReasonStarting, ReasonUnreachable, ReasonPanic, ReasonEmptyGrace}
+var HeldReasons = []federation.Reason{ReasonStarting, ReasonUnreachable, ReasonPanic, ReasonEmptyGrace, ReasonBrake}
 
 // ShardState is one member's shard of a service, as last observed or, for a
 // member not observed yet, as the records show it (Recorded).

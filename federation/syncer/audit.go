@@ -66,7 +66,7 @@ func (l *loop) takeFound(found *shadow, touched map[federation.FQDN]bool) {
 	}
 	for name := range drift {
 		l.log.Warn("audit: a name is not as it was left", "name", string(name), "was", describe(l.shadow.at(name)), "is", describe(found.at(name)))
-		l.shadow.set(name, found.at(name))
+		l.know(name, found.at(name))
 		l.touchName(name)
 	}
 	l.metrics.drift.Add(float64(len(drift)))

@@ -81,6 +81,8 @@ type (
 		Timers fileTimers `yaml:"timers"`
 		// If more than this percentage of the members is lost at about the same time, the syncer takes itself for the one that is cut off, and withdraws nothing for it.
 		PanicThreshold int `yaml:"panicThreshold"`
+		// If more than this percentage of the services (of the federation, or of those with an address of one member) would lose their last address within holdFor, or of the names would be deleted, and more than 10, these changes wait; all else goes on. So do all services of a federation that has more than one.
+		MaxDeletePercent int `yaml:"maxDeletePercent"`
 		// The HTTP server with /metrics, /healthz and /readyz.
 		Metrics fileMetrics `yaml:"metrics"`
 		// The socket that `federation-syncer status` asks; only its owner may.
@@ -107,6 +109,8 @@ type (
 		EmptyGrace string `yaml:"emptyGrace"`
 		// After this time a panic (see panicThreshold) ends though members are still away, if at least one member and the DNS server answer.
 		PanicHold string `yaml:"panicHold"`
+		// What is withdrawn or deleted is counted over this time (see maxDeletePercent). What was seen by watches waits for it at most; everything else waits for `federation-syncer confirm`.
+		HoldFor string `yaml:"holdFor"`
 		// The last addresses of unreachable members are published for at most this time, where no other shard is healthy.
 		HeldMax string `yaml:"heldMax"`
 		// What stands at the DNS server is compared, and mended, this often.
@@ -204,6 +208,8 @@ func defaults() file {
 		EmptyGrace: "30s",
 		// Long enough for a switch of the syncer's own network.
 		PanicHold: "5m",
+		// Longer than a rollout of everything, shorter than a working day's patience.
+		HoldFor: "5m",
 		// A member that is away for a day is away.
 		HeldMax: "24h",
 		// Drift is rare, and an audit may read a whole zone.
@@ -211,6 +217,8 @@ func defaults() file {
 	}
 	// More than half of the members at once is likelier our own link than theirs.
 	f.PanicThreshold = 50
+	// Nobody deletes a third of everything on an ordinary day.
+	f.MaxDeletePercent = 30
 	// The port of CoreDNS's own metrics, which this is scraped beside.
 	f.Metrics.Address = ":9153"
 	// A directory that only the syncer's user can enter.

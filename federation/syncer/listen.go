@@ -3,7 +3,6 @@ package syncer
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -113,6 +112,7 @@ func (s *listener) publicHandler() http.Handler {
 
 func (s *listener) adminHandler() http.Handler {
 	mux := http.NewServeMux()
+	s.handleConfirm(mux)
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) {
 		status := Status{}
 		err := s.loops.each(r.Context(), func(l *loop) {
@@ -133,35 +133,13 @@ func (s *listener) adminHandler() http.Handler {
 // FetchStatus asks a running syncer for its status over its admin socket;
 // services asks for the services too.
 func FetchStatus(ctx context.Context, socket string, services bool) (*Status, error) {
-	client := &http.Client{Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", socket)
-		},
-	}}
-	url := "http://syncer/status"
+	path := "/status"
 	if services {
-		url += "?services=1"
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return nil, err
-	}
-	res, err := client.Do(req)
-	if err != nil {
-		var opErr *net.OpError
-		if errors.As(err, &opErr) {
-			return nil, fmt.Errorf("no syncer answers on socket %q (is it running, and may you open its socket?): %w", socket, opErr.Err)
-		}
-		return nil, err
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("the syncer on socket %q answers %s", socket, res.Status)
+		path += "?services=1"
 	}
 	var status Status
-	if err := json.NewDecoder(res.Body).Decode(&status); err != nil {
-		return nil, fmt.Errorf("the status on socket %q cannot be read: %w", socket, err)
+	if err := callAdmin(ctx, socket, http.MethodGet, path, nil, &status); err != nil {
+		return nil, err
 	}
 	return &status, nil
 }

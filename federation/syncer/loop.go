@@ -83,6 +83,7 @@ type loop struct {
 	services map[federation.ServiceName]*service
 	dirty    map[federation.ServiceName]bool
 	timers   timers
+	brake    *policy.Brake
 	names    map[federation.FQDN]*nameState
 	reread   map[federation.FQDN]bool // names whose state at the provider is open
 	suspect  bool                     // whether the provider takes anything is open
@@ -104,10 +105,13 @@ type loop struct {
 
 // memberState is what is known of one member.
 type memberState struct {
-	topology   federation.Member
-	fixed      bool               // the topology is the configuration's
-	places     []federation.Level // for X1b
-	shards     map[federation.ServiceName]member.Shard
+	topology federation.Member
+	fixed    bool               // the topology is the configuration's
+	places   []federation.Level // for X1b
+	shards   map[federation.ServiceName]member.Shard
+	// gone are the services whose shard was last seen to go, or to become
+	// unhealthy, by an event of a watch (X4c).
+	gone       map[federation.ServiceName]bool
 	version    string
 	clusterUID string
 	problems   []federation.Problem
@@ -116,12 +120,15 @@ type memberState struct {
 
 // service is what is remembered of one service.
 type service struct {
-	shards     int // how many members show one
+	shards     int      // how many members show one
+	members    []string // whose addresses are in the records, as it was planned last
 	emptySince time.Time
 	parts      int           // how many shards the last verdict was about
 	held       []policy.Held // what it held
 	problems   []federation.Problem
-	since      time.Time // the oldest event not yet written
+	// brakedSince is when it had to wait for the brake; zero if it has not.
+	brakedSince time.Time
+	since       time.Time // the oldest event not yet written
 }
 
 func newLoop(c *Config, f Federation, p provider.Provider, adopt bool, log *slog.Logger, m *metrics, relist func(string)) *loop {
@@ -135,9 +142,9 @@ func newLoop(c *Config, f Federation, p provider.Provider, adopt bool, log *slog
 		asks:     make(chan func()),
 		results:  make(chan func(), 1),
 		audits:   make(chan func(), 1),
-		standing: policy.NewMembers(c.Policy),
-		members:  map[string]*memberState{},
-		shadow:   newShadow(f.Federation), foreign: map[federation.FQDN]error{},
+		standing: policy.NewMembers(c.Policy), brake: policy.NewBrake(c.Policy),
+		members: map[string]*memberState{},
+		shadow:  newShadow(f.Federation), foreign: map[federation.FQDN]error{},
 		services: map[federation.ServiceName]*service{}, dirty: map[federation.ServiceName]bool{},
 		names: map[federation.FQDN]*nameState{}, reread: map[federation.FQDN]bool{},
 		budget: rate.NewLimiter(requestsPerSecond, requestsPerSecond),
@@ -152,6 +159,7 @@ func (l *loop) configure(c *Config, f Federation) {
 	now := time.Now()
 	l.config.Options, l.policy, l.audit = f.Options, c.Policy, c.AuditInterval
 	l.standing.Configure(c.Policy)
+	l.brake.Configure(c.Policy)
 	stay := map[string]bool{}
 	for _, cl := range c.Clusters {
 		name := cl.Member.Name
@@ -159,7 +167,7 @@ func (l *loop) configure(c *Config, f Federation) {
 		l.standing.Add(now, name, cl.UnreachableAfter)
 		ms := l.members[name]
 		if ms == nil {
-			ms = &memberState{topology: federation.Member{Name: name}}
+			ms = &memberState{topology: federation.Member{Name: name}, gone: map[federation.ServiceName]bool{}}
 			l.members[name] = ms
 		}
 		ms.fixed = cl.Member.Topology != nil

@@ -391,7 +391,7 @@ func TestStart(t *testing.T) {
 }
 
 func TestReasonsAreBounded(t *testing.T) {
-	if len(policy.HeldReasons) != 4 {
+	if len(policy.HeldReasons) != 5 {
 		t.Errorf("reasons of the metric: %v", policy.HeldReasons)
 	}
 }

@@ -162,6 +162,9 @@ func (m *model) make(s step) {
 	case stepQuiet:
 		m.w.provider.SetFaults(inmem.Faults{})
 		m.w.after(15 * time.Minute)
+		for m.w.confirm() > 0 { // what was not watched waits for it (X4c)
+			m.w.after(time.Minute)
+		}
 	}
 }
 

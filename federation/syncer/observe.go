@@ -49,6 +49,7 @@ func (l *loop) take(e member.Event) {
 				l.beginning.account(e.Shard.Known)
 			}
 			if e.Key.Federation == l.config.Name {
+				ms.gone[e.Key.Service] = true // it matters only if it did
 				l.setShard(ms, e.Key.Service, e.Shard)
 				l.touchAt(e.Key.Service, e.Seen)
 			}
@@ -83,12 +84,16 @@ func (l *loop) takeList(ms *memberState, e member.ListEvent) {
 	for key, shard := range e.Shards {
 		l.beginning.account(shard.Known)
 		if key.Federation == l.config.Name {
+			if before, had := ms.shards[key.Service]; had && before.Healthy && !shard.Healthy {
+				delete(ms.gone, key.Service)
+			}
 			l.setShard(ms, key.Service, &shard)
 			delete(gone, key.Service)
 			l.touchAt(key.Service, now)
 		}
 	}
 	for name := range gone {
+		delete(ms.gone, name)
 		l.setShard(ms, name, nil)
 		l.touchAt(name, now)
 	}

@@ -43,12 +43,27 @@ func (l *loop) opened(held *holding, found survey) {
 	l.auditAt = now.Add(jitter(l.audit))
 	l.relevel()
 	for name := range l.shadow.services {
+		l.recall(name)
+		l.stands(name)
 		l.touch(name)
 	}
 	if held.naming != "" {
 		l.log.Warn("the naming has changed: the topology zones get other names", "from", string(held.naming), "to", string(l.config.Naming))
 	}
 	l.log.Info("claimed", "claim", held.claim.Data[0], "levels", len(held.entries), "services", len(l.shadow.services))
+}
+
+// recall says whose addresses the records of a service have: those of the
+// members at whose places there are any (X4a).
+func (l *loop) recall(name federation.ServiceName) {
+	s := l.service(name)
+	for _, m := range l.order {
+		for _, set := range l.beginning.at(name, l.members[m].places) {
+			if set.Type != federation.TypeCNAME && !slices.Contains(s.members, m) {
+				s.members = append(s.members, m)
+			}
+		}
+	}
 }
 
 // warnNegativeTTL says at start if resolvers would remember longer that a name
@@ -286,12 +301,23 @@ func joinEntries(ours, listed []federation.LevelEntry) []federation.LevelEntry {
 
 // know takes what is at a name now.
 func (l *loop) know(name federation.FQDN, sets []federation.RRset) {
-	if _, level, ok := l.config.ParseOwner(name); ok && l.foreign[level] == nil {
+	if svc, level, ok := l.config.ParseOwner(name); ok && l.foreign[level] == nil {
 		l.shadow.set(name, sets)
+		l.stands(svc)
 	}
 	if l.auditing != nil {
 		l.auditing[name] = true
 	}
+}
+
+// stands tells the brake what is published of a service now.
+func (l *loop) stands(svc federation.ServiceName) {
+	names := l.shadow.services[svc]
+	var members []string
+	if s := l.services[svc]; s != nil {
+		members = s.members
+	}
+	l.brake.Stands(svc, len(names[l.config.OwnerName(svc, l.config.Domain)]) > 0, members, len(names))
 }
 
 // depose ends all writing: the claim is another syncer's, or of another

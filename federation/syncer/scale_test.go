@@ -86,7 +86,7 @@ func newScale(members, services int) *scale {
 		Federations: []Federation{{Federation: federation.Federation{Name: "fed", Domain: domain, Naming: federation.Flat}}},
 		Policy: policy.Config{
 			UnreachableAfter: time.Hour, StartupTimeout: time.Hour, EmptyGrace: 30 * time.Second,
-			HeldMax: 24 * time.Hour, PanicThreshold: 50, PanicHold: 5 * time.Minute,
+			HeldMax: 24 * time.Hour, PanicThreshold: 50, PanicHold: 5 * time.Minute, HoldFor: 5 * time.Minute, MaxDeletePercent: 30,
 		},
 	}
 	for i := range members {

@@ -52,9 +52,12 @@ func (p *parser) config(f file) *Config {
 		HeldMax:          p.duration(timers.to("heldMax"), f.Timers.HeldMax, time.Second),
 		PanicThreshold:   f.PanicThreshold,
 		PanicHold:        p.duration(timers.to("panicHold"), f.Timers.PanicHold, time.Second),
+		MaxDeletePercent: f.MaxDeletePercent,
+		HoldFor:          p.duration(timers.to("holdFor"), f.Timers.HoldFor, time.Second),
 	}
 	c.AuditInterval = p.duration(timers.to("auditInterval"), f.Timers.AuditInterval, time.Second)
 	p.between(at{"panicThreshold"}, f.PanicThreshold, 1, 100, "percent")
+	p.between(at{"maxDeletePercent"}, f.MaxDeletePercent, 1, 100, "percent")
 	if _, port, err := net.SplitHostPort(f.Metrics.Address); err != nil {
 		p.fail(at{"metrics", "address"}, "%q is not [host]:port", f.Metrics.Address)
 	} else if _, err := strconv.ParseUint(port, 10, 16); err != nil {

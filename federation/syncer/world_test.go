@@ -60,7 +60,7 @@ func newWorld(t *testing.T, places ...string) *world {
 		Federations: []Federation{{Federation: federation.Federation{Name: "fed", Domain: domain, Naming: federation.Flat}}},
 		Policy: policy.Config{
 			UnreachableAfter: 45 * time.Second, StartupTimeout: time.Minute, EmptyGrace: 30 * time.Second,
-			HeldMax: 24 * time.Hour, PanicThreshold: 50, PanicHold: 5 * time.Minute,
+			HeldMax: 24 * time.Hour, PanicThreshold: 50, PanicHold: 5 * time.Minute, HoldFor: 5 * time.Minute, MaxDeletePercent: 30,
 		},
 	}
 	for i, p := range places {
@@ -191,6 +191,18 @@ func (w *world) logged(text string) {
 	if !strings.Contains(w.log.String(), text) {
 		w.t.Fatalf("the log does not say %q:\n%s", text, w.log)
 	}
+}
+
+// confirm confirms all that waits, and counts it.
+func (w *world) confirm() (n int) {
+	w.loop.ask(w.t.Context(), func() { n = w.loop.confirmAll(w.loop.waiting()) })
+	return n
+}
+
+// waits is what waits for a confirmation, or for holdFor.
+func (w *world) waits() (list []Waiting) {
+	w.loop.ask(w.t.Context(), func() { list = w.loop.waiting() })
+	return list
 }
 
 func (w *world) status() (s FederationStatus) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -49,7 +50,6 @@ func freePort() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer c.Close()
 	_, port, err := net.SplitHostPort(c.LocalAddr().String())
-	return port, err
+	return port, errors.Join(err, c.Close())
 }

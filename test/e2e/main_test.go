@@ -139,3 +139,18 @@ func watched(t *testing.T, w *scenario.World) {
 		t.Errorf("%d of %d questions were not answered", seen.Silent, seen.Asked)
 	}
 }
+
+// confirmAll has somebody confirm all that waits, until the returned function is
+// called.
+func confirmAll(t *testing.T, w *scenario.World) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan int)
+	go func() { done <- w.ConfirmAll(ctx) }()
+	return func() {
+		cancel()
+		if times := <-done; times == 0 {
+			t.Error("X4c nothing had to be confirmed")
+		}
+	}
+}

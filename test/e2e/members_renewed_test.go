@@ -47,6 +47,7 @@ func pass(ctx context.Context, c *scenario.Member) error {
 // happens from then on.
 func testRestored(t *testing.T, m *members) {
 	m.restart(t, "all")
+	defer confirmAll(t, m.World)() // two of three Services go within a minute, one of them behind the watches
 	c := m.Member(asia)
 	m.change(t, "backup", func(ctx context.Context) error { return serve(ctx, c, "old") })
 	if err := c.Backup(); err != nil {

@@ -92,6 +92,7 @@ func testServiceTypes(t *testing.T, m *members) {
 // testNamespace deletes a namespace with all that is in it: a shard of a
 // Service that others have too, and one of a Service that nobody else has.
 func testNamespace(t *testing.T, m *members) {
+	defer confirmAll(t, m.World)() // the names of two of two Services go
 	m.kubectl(t, "without-east-b", eastB, "", "delete", "namespace", scenario.Namespace, "--wait=false")
 	m.resolves(t, eastB, "203.0.113.49", "2001:db8:0:3::1")
 	m.wantZone(t, "without-east-b")
@@ -100,6 +101,7 @@ func testNamespace(t *testing.T, m *members) {
 // testOtherFederation moves a Service with one shard from one federation to
 // another of the same syncer.
 func testOtherFederation(t *testing.T, m *members) {
+	defer confirmAll(t, m.World)() // the only Service of the federation goes
 	c := m.Member(asia)
 	m.change(t, "single", func(ctx context.Context) error {
 		if err := m.RewriteConfig(func(c *scenario.SyncerConfig) {

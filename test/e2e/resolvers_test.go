@@ -56,7 +56,10 @@ func testResolvers(t *testing.T, w *scenario.World) {
 	x.ask(t, healthyLookups(w))
 	x.ask(t, sixteenLookups())
 	x.askCircle(t)
+	confirmed := confirmAll(t, w) // the names of all its Services but one go
 	stopServingForLookups(t, w)
+	eventually(t, w, func(s *seen) error { return onlyWalkThrough(s.records) })
+	confirmed()
 
 	run(t, w, scenario.FallBack())
 	x.ask(t, chainLookups("Q7a", "the shard here is not healthy, the region has another", "us-east1", "gce-us-east1"))

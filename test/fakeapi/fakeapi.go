@@ -20,9 +20,11 @@ const (
 	namespaces = 50
 	// Endpoints is how many ready endpoints each Service has.
 	Endpoints = 4
-	// Of ten Services the one with this number is dual-stack, or headless; all
-	// others have an IPv4 ClusterIP.
-	DualStack, Headless = 1, 2
+	// DualStack is the number of the one of ten Services that is dual-stack. All
+	// but it and Headless have an IPv4 ClusterIP.
+	DualStack = 1
+	// Headless is the number of the one of ten Services that is headless.
+	Headless = 2
 )
 
 // ServiceName returns "service.namespace" of the Service of a number, which

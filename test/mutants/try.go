@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -26,6 +27,9 @@ func try(ctx context.Context, root, dir string, m mutant) result {
 		return result{text: "BROKEN: " + err.Error()}
 	}
 	args := append([]string{"test", "-buildvcs=false", "-vet=off", "-count=1", "-timeout=5m", "-json", "-overlay=" + overlay}, m.packages...)
+	if m.usesRapid(root) {
+		args = append(args, "-rapid.nofailfile") // it would be kept beside the tests
+	}
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = root
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // ^C ends us first, and we the tests
@@ -39,6 +43,20 @@ func try(ctx context.Context, root, dir string, m mutant) result {
 		return result{text: "NOT CAUGHT: all tests pass"}
 	}
 	return m.judge(out)
+}
+
+// usesRapid reports whether all packages to test know the flags of rapid.
+func (m mutant) usesRapid(root string) bool {
+	for _, p := range m.packages {
+		files, _ := filepath.Glob(filepath.Join(root, p, "*_test.go")) // the pattern is good
+		if !slices.ContainsFunc(files, func(name string) bool {
+			text, err := os.ReadFile(name)
+			return err == nil && bytes.Contains(text, []byte(`"pgregory.net/rapid"`))
+		}) {
+			return false
+		}
+	}
+	return true
 }
 
 // overlay writes the changed file and the list that hands it to the compiler.

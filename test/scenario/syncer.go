@@ -164,6 +164,19 @@ func (w *World) Status(ctx context.Context, flags ...string) (string, error) {
 	return command(ctx, nil, "", w.opt.Syncer, args...)
 }
 
+// ConfirmAll confirms all that waits, again and again, until ctx ends: somebody
+// who agrees with everything (X4c). It returns how often there was something.
+func (w *World) ConfirmAll(ctx context.Context) (times int) {
+	for ctx.Err() == nil {
+		out, err := command(ctx, nil, "", w.opt.Syncer, "confirm", "--socket", AdminSocket(w.dir), "--yes")
+		if err == nil && strings.Contains(out, "confirmed:") {
+			times++
+		}
+		pause(ctx, 200*time.Millisecond) // a syncer that is being restarted does not answer
+	}
+	return times
+}
+
 // SyncerLog is what the syncer has logged so far.
 func (w *World) SyncerLog() (string, error) {
 	data, err := os.ReadFile(w.logFile("syncer"))

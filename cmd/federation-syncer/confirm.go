@@ -1,0 +1,114 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/federation-dns/federation/federation/syncer"
+)
+
+const confirmLong = `Too many services would lose their last address, or too many names would be
+deleted, at about the same time (see maxDeletePercent): the syncer holds these
+changes, and makes all others. What was seen by watches of members that are
+present happens after holdFor; everything else waits for this command.
+
+It shows what waits, asks, and confirms exactly what it has shown.`
+
+func confirmCommand() *cobra.Command {
+	var socket, of string
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "confirm",
+		Short: "Show the withdrawals and deletions that wait, and let them happen",
+		Long:  confirmLong,
+		Example: `  federation-syncer confirm
+  federation-syncer confirm --federation myfederation --yes`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, cancel := context.WithTimeout(cmd.Context(), 10*time.Second)
+			list, err := syncer.FetchWaiting(ctx, socket)
+			cancel()
+			if err != nil {
+				return err
+			}
+			if of != "" {
+				list = only(list, of)
+			}
+			out := cmd.OutOrStdout()
+			if len(list) == 0 {
+				fmt.Fprintln(out, "nothing waits")
+				return nil
+			}
+			if err := printWaiting(out, list); err != nil {
+				return err
+			}
+			if !yes {
+				if err := ask(cmd.InOrStdin(), out, len(list)); err != nil {
+					return err
+				}
+			}
+			ctx, cancel = context.WithTimeout(cmd.Context(), 10*time.Second)
+			defer cancel()
+			n, err := syncer.Confirm(ctx, socket, list)
+			if err == nil {
+				fmt.Fprintf(out, "confirmed: %d of %d still waited\n", n, len(list))
+			}
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&socket, "socket", "/run/federation-syncer/admin.sock", "admin socket of the syncer")
+	cmd.Flags().StringVar(&of, "federation", "", "only what waits in this federation")
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	return cmd
+}
+
+func only(list []syncer.Waiting, name string) (of []syncer.Waiting) {
+	for _, w := range list {
+		if w.Federation == name {
+			of = append(of, w)
+		}
+	}
+	return of
+}
+
+func printWaiting(out io.Writer, list []syncer.Waiting) error {
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	fmt.Fprint(w, "FEDERATION\tSERVICE\tWHAT\tWAITS FOR\n")
+	for _, one := range list {
+		var what []string
+		if one.Empties {
+			what = append(what, "loses its last address")
+		}
+		if one.Names > 0 {
+			what = append(what, fmt.Sprintf("names deleted: %d", one.Names))
+		}
+		waits := "confirm"
+		if one.Until != nil {
+			waits = "confirm, or " + one.Until.Format(time.RFC3339)
+		}
+		fmt.Fprintf(w, "%s\t%s/%s\t%s\t%s\n", one.Federation, one.Namespace, one.Service, strings.Join(what, ", "), waits)
+	}
+	return w.Flush()
+}
+
+// ask goes on only after a yes.
+func ask(in io.Reader, out io.Writer, n int) error {
+	fmt.Fprintf(out, "\nLet these %d happen? [y/N] ", n)
+	answer, err := bufio.NewReader(in).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return nil
+	}
+	return errors.New("not confirmed: nothing was changed")
+}

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/federation-dns/federation/federation/syncer"
+)
+
+func TestConfirm(t *testing.T) {
+	until := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+	list := []syncer.Waiting{
+		{Federation: "myfederation", Namespace: "shop", Service: "web", Empties: true, Names: 1, Watched: true, Until: &until},
+		{Federation: "other", Namespace: "shop", Service: "api", Names: 7},
+	}
+	t.Run("X4c shows what waits, and for what", func(t *testing.T) {
+		var out strings.Builder
+		if err := printWaiting(&out, list); err != nil {
+			t.Fatal(err)
+		}
+		want := "FEDERATION    SERVICE   WHAT                                      WAITS FOR\n" +
+			"myfederation  shop/web  loses its last address, names deleted: 1  confirm, or 2030-01-02T03:04:05Z\n" +
+			"other         shop/api  names deleted: 7                          confirm\n"
+		if out.String() != want {
+			t.Errorf("got\n%swant\n%s", out.String(), want)
+		}
+	})
+	t.Run("X4c only one federation's", func(t *testing.T) {
+		if got := only(list, "other"); len(got) != 1 || got[0].Service != "api" {
+			t.Errorf("got %v", got)
+		}
+	})
+	for answer, yes := range map[string]bool{"y\n": true, "YES\n": true, "yes": true, "\n": false, "": false, "no\n": false, "yep\n": false} {
+		t.Run("X4c the answer "+strings.TrimSpace(answer), func(t *testing.T) {
+			var out strings.Builder
+			if err := ask(strings.NewReader(answer), &out, 2); (err == nil) != yes {
+				t.Errorf("%q: %v", answer, err)
+			}
+		})
+	}
+}

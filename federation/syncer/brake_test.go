@@ -1,0 +1,199 @@
+package syncer
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/federation-dns/federation/federation"
+)
+
+// many is a world of two members that have 40 services, all healthy in both.
+func many(t *testing.T) (*world, []federation.ServiceName) {
+	w := newWorld(t, "a east east-1", "b west west-1")
+	var services []federation.ServiceName
+	for i := range 40 {
+		svc := federation.ServiceName{Namespace: "shop", Name: fmt.Sprintf("web-%02d", i)}
+		services = append(services, svc)
+		w.set("a", svc, true)
+		w.set("b", svc, true)
+	}
+	return w, services
+}
+
+// withAddress counts the services that have an address globally.
+func (w *world) withAddress() (n int) {
+	for _, r := range w.records() {
+		if name, data, _ := strings.Cut(r, " "); strings.HasSuffix(name, ".fed.svc") && strings.HasPrefix(data, "A ") {
+			n++
+		}
+	}
+	return n
+}
+
+func TestBrake(t *testing.T) {
+	bubble(t, "X4b services that fail over are no loss", func(t *testing.T) {
+		w, services := many(t)
+		w.start()
+		w.after(10 * time.Second)
+		for _, svc := range services {
+			w.set("a", svc, false)
+		}
+		w.after(5 * time.Second)
+		w.wantAt("web-07.shop.fed.svc.example.com.", "203.0.113.2")
+		if len(w.waits()) > 0 {
+			t.Errorf("%d wait", len(w.waits()))
+		}
+	})
+	bubble(t, "X4b X4c a mass of last addresses waits for holdFor if it was watched", func(t *testing.T) {
+		w, services := many(t)
+		w.start()
+		w.after(10 * time.Second)
+		for _, svc := range services[:20] {
+			w.set("a", svc, false)
+			w.set("b", svc, false)
+		}
+		w.after(time.Minute)
+		if n := w.withAddress(); n != 40 {
+			t.Fatalf("%d of 40 have an address after emptyGrace", n)
+		}
+		if got := heldReasons(w.status()); !slices.Equal(got, []string{"TooMuchAtOnce"}) {
+			t.Errorf("held: %v", got)
+		}
+		w.set("a", services[3], true)
+		w.after(5*time.Minute - 15*time.Second)
+		if n := w.withAddress(); n != 21 {
+			t.Errorf("%d have an address after holdFor, want 21", n)
+		}
+		w.neverEmptyAt(services[3])
+	})
+	bubble(t, "X4c an empty list waits for confirm", func(t *testing.T) {
+		w, services := many(t)
+		w.start()
+		w.after(10 * time.Second)
+		for _, m := range []string{"a", "b"} {
+			w.members[m].vanish()
+		}
+		w.after(time.Hour)
+		if n := w.withAddress(); n != 40 || len(w.waits()) != 40 {
+			t.Fatalf("%d of 40 have an address, %d wait", n, len(w.waits()))
+		}
+		w.loop.ask(t.Context(), func() { w.loop.confirmAll(w.loop.waiting()[:1]) })
+		w.after(10 * time.Second)
+		if n := w.withAddress(); n != 39 {
+			t.Errorf("one was confirmed, and %d have an address", n)
+		}
+		if n := w.confirm(); n != 39 {
+			t.Errorf("%d are confirmed", n)
+		}
+		w.after(10 * time.Second)
+		for _, svc := range services {
+			w.wantAt(federation.FQDN(svc.Name+".shop.fed.svc.example.com."), "")
+		}
+		w.want()
+	})
+	bubble(t, "X4c over a restart what is missing still waits", func(t *testing.T) {
+		w, _ := many(t)
+		w.start()
+		w.after(10 * time.Second)
+		w.kill()
+		for _, m := range []string{"a", "b"} {
+			w.members[m].vanish()
+		}
+		w.start()
+		w.after(time.Hour)
+		if n := w.withAddress(); n != 40 || len(w.waits()) != 40 {
+			t.Fatalf("%d of 40 have an address, %d wait", n, len(w.waits()))
+		}
+	})
+	bubble(t, "X4b a level that many services leave waits, and all else goes on", func(t *testing.T) {
+		w, services := many(t)
+		w.start()
+		w.after(10 * time.Second)
+		w.moved("a", "north", "north-1")
+		w.moved("b", "south", "south-1")
+		w.after(time.Minute)
+		w.wantAt("web-07.shop.fed.svc.north-1.example.com.", "203.0.113.1")
+		w.wantAt("web-07.shop.fed.svc.east-1.example.com.", "203.0.113.1")
+		w.set("a", services[7], false)
+		w.after(5 * time.Second)
+		w.wantAt("web-07.shop.fed.svc.north-1.example.com.", "web-07.shop.fed.svc.north.example.com.")
+		w.confirm()
+		w.after(time.Minute)
+		w.wantAt("web-07.shop.fed.svc.east-1.example.com.", "")
+		w.wantAt("_claim.fed.svc.east-1.example.com.", "")
+	})
+	bubble(t, "X4b ten services go as ever", func(t *testing.T) {
+		w, services := many(t)
+		w.start()
+		w.after(10 * time.Second)
+		for _, svc := range services[:10] {
+			w.set("a", svc, false)
+			w.set("b", svc, false)
+		}
+		w.after(40 * time.Second)
+		if n := w.withAddress(); n != 30 {
+			t.Errorf("%d have an address, want 30", n)
+		}
+	})
+}
+
+// vanish takes all shards of a member away behind its watch, which lists
+// afresh.
+func (m *fakeMember) vanish() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	clear(m.shards)
+	m.listed = false
+}
+
+// neverEmptyAt fails if the service's global name was ever empty after it had
+// records.
+func (w *world) neverEmptyAt(svc federation.ServiceName) {
+	w.t.Helper()
+	name := w.config.Federations[0].OwnerName(svc, domain)
+	for _, sets := range w.provider.History(name) {
+		if len(sets) == 0 {
+			w.t.Fatalf("%q was empty: %v", name, w.provider.History(name))
+		}
+	}
+}
+
+func TestConfirmOverTheSocket(t *testing.T) {
+	bubble(t, "X4c what is confirmed is exactly what was shown", func(t *testing.T) {
+		w, _ := many(t)
+		w.start()
+		w.after(10 * time.Second)
+		w.members["a"].vanish()
+		w.members["b"].vanish()
+		w.after(time.Hour)
+		done := make(chan struct{})
+		w.loop.done = done
+		admin := (&listener{loops: &loopSet{loops: []*runningLoop{{loop: w.loop, stop: func() {}}}}}).adminHandler()
+		call := func(method, path, body string) (int, string) {
+			rec := httptest.NewRecorder()
+			admin.ServeHTTP(rec, httptest.NewRequest(method, path, strings.NewReader(body)))
+			return rec.Code, rec.Body.String()
+		}
+		code, body := call("GET", "/waiting", "")
+		var list []Waiting
+		if err := json.Unmarshal([]byte(body), &list); err != nil || code != 200 || len(list) != 40 {
+			t.Fatalf("%d %v: %s", code, err, body)
+		}
+		some, _ := json.Marshal(append(list[:2:2], Waiting{Federation: "other", Domain: "example.com.", Namespace: "shop", Service: "web-05"}))
+		if code, body := call("POST", "/confirm", string(some)); code != 200 || strings.TrimSpace(body) != "2" {
+			t.Errorf("%d %s", code, body)
+		}
+		if code, _ := call("POST", "/confirm", "all"); code != 400 {
+			t.Errorf("what is no list is answered %d", code)
+		}
+		w.after(10 * time.Second)
+		if n := w.withAddress(); n != 38 {
+			t.Errorf("%d have an address, want 38", n)
+		}
+	})
+}
