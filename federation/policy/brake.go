@@ -105,9 +105,6 @@ func (b *Brake) Stands(service federation.ServiceName, address bool, members []s
 	b.countWish(service, 1)
 }
 
-// Members are those whose addresses stood when Stands was last called.
-func (b *Brake) Members(service federation.ServiceName) []string { return b.stands[service].members }
-
 func (b *Brake) countStanding(service federation.ServiceName, by int) {
 	s := b.stands[service]
 	b.all.names += by * s.names

@@ -135,6 +135,25 @@ func TestBrake(t *testing.T) {
 		w.wantAt(at("east-1."), "")
 		w.wantAt("_claim.fed.svc.east-1.example.com.", "")
 	})
+	bubble(t, "X4b what waits goes when it is not too much any more", func(t *testing.T) {
+		w, services := many(t)
+		w.start()
+		w.after(10 * time.Second)
+		w.members["a"].vanish()
+		w.members["b"].vanish()
+		w.after(10 * time.Minute)
+		if len(w.waits()) != 40 {
+			t.Fatalf("%d wait", len(w.waits()))
+		}
+		for _, svc := range services[5:] {
+			w.set("a", svc, true)
+		}
+		w.members["a"].relist()
+		w.after(time.Minute)
+		if n := w.withAddress(); n != 35 || len(w.waits()) != 0 {
+			t.Errorf("%d have an address, %d wait", n, len(w.waits()))
+		}
+	})
 	bubble(t, "X4b ten services go as ever", func(t *testing.T) {
 		w, services := many(t)
 		w.start()

@@ -149,6 +149,9 @@ func (l *loop) lossInGrace(v policy.Verdict, name federation.ServiceName, have [
 	return loss
 }
 
+// brakeRecheck is how often what waits for the brake is looked at again.
+const brakeRecheck = 15 * time.Second
+
 // braked reports whether the service has to keep what it is to lose (X4).
 func (l *loop) braked(now time.Time, name federation.ServiceName, wish policy.Wish) bool {
 	held, next := l.brake.Wish(now, name, wish)
@@ -164,6 +167,7 @@ func (l *loop) braked(now time.Time, name federation.ServiceName, wish policy.Wi
 	}
 	s.held = append(s.held, policy.Held{Reason: policy.ReasonBrake, Since: s.brakedSince})
 	l.timers.set(name, next)
+	l.timers.set(name, now.Add(brakeRecheck)) // others may have come back
 	return true
 }
 
