@@ -74,6 +74,7 @@ compat: ## Build the plugin into CoreDNS's own source, and test it with other ve
 bench: ## Compare what a federated name costs with what the plain name costs, in one process (about 1 minute)
 	$(GO) test -buildvcs=false -run '^$$' -bench Compare -benchtime 1x ./plugin/federation -rounds $(or $(ROUNDS),500)
 	$(GO) test -buildvcs=false -run '^$$' -bench NotOurs ./plugin/federation
+	$(GO) test -buildvcs=false -run '^$$' -bench Memory -benchtime 1x ./plugin/federation -memory 10000
 
 .PHONY: bench-udp
 bench-udp: build ## Compare the CPU time of a server for a query over UDP, with dnsperf (about 5 minutes)

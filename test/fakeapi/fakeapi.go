@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -32,7 +33,13 @@ const (
 func ServiceName(i int) string { return fmt.Sprintf("svc-%d.ns-%d", i, i%namespaces) }
 
 // Server is a running API server.
-type Server struct{ *httptest.Server }
+type Server struct {
+	*httptest.Server
+	watches *atomic.Int64
+}
+
+// Watches is how many watches were opened so far.
+func (s Server) Watches() int64 { return s.watches.Load() }
 
 // Close ends the server, and the watches on it.
 func (s Server) Close() {
@@ -47,7 +54,8 @@ func Start(services int) Server {
 		"/api/v1/services":                         serviceList(services),
 		"/apis/discovery.k8s.io/v1/endpointslices": sliceList(services),
 	}
-	return Server{httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	watches := new(atomic.Int64)
+	return Server{watches: watches, Server: httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		switch list, ok := lists[r.URL.Path]; {
 		case !ok:
@@ -57,6 +65,7 @@ func Start(services int) Server {
 			w.WriteHeader(int(status.Code))
 			_ = json.NewEncoder(w).Encode(status)
 		case r.FormValue("watch") != "":
+			watches.Add(1)
 			w.WriteHeader(http.StatusOK)
 			w.(http.Flusher).Flush()
 			<-r.Context().Done()
