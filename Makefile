@@ -103,7 +103,7 @@ soak: test-packages build cluster ## The long loops: random scripts and historie
 	$(MAKE) bench-failover
 
 .PHONY: mutants
-mutants: ## Try small wrong changes, one a clause of the rules: a test of that clause must fail (about 3 minutes)
+mutants: ## Try small wrong changes, one a clause of the rules: a test of that clause must fail (about 6 minutes)
 	$(GO) run -buildvcs=false ./test/mutants
 
 .PHONY: clean
