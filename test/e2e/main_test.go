@@ -67,26 +67,10 @@ func prepare() error {
 	return os.Setenv(envTestcluster, testcluster)
 }
 
-// newWorld makes a World that ends with the test. Its folder stays if the test
-// failed.
+// newWorld makes a World that ends with the test.
 func newWorld(t *testing.T, change ...func(*scenario.Options)) *scenario.World {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "e2e")
-	if err != nil {
-		t.Fatal(err)
-	}
-	deploy, err := filepath.Abs("../../deploy")
-	if err != nil {
-		t.Fatal(err)
-	}
-	bin, err := filepath.Abs(os.Getenv(envBin))
-	if err != nil {
-		t.Fatal(err)
-	}
-	opt := scenario.Options{
-		Dir: dir, CoreDNS: filepath.Join(bin, "coredns"), Syncer: filepath.Join(bin, "federation-syncer"),
-		Testcluster: os.Getenv(envTestcluster), Deploy: deploy,
-	}
+	opt := options(t)
 	for _, f := range change {
 		f(&opt)
 	}
@@ -98,6 +82,18 @@ func newWorld(t *testing.T, change ...func(*scenario.Options)) *scenario.World {
 		if err := w.Stop(); err != nil {
 			t.Errorf("stopping: %v", err)
 		}
+	})
+	return w
+}
+
+// options are the programs, and a folder, which stays if the test failed.
+func options(t *testing.T) scenario.Options {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "e2e")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("kept: %s", dir)
 			return
@@ -106,7 +102,18 @@ func newWorld(t *testing.T, change ...func(*scenario.Options)) *scenario.World {
 			t.Error(err)
 		}
 	})
-	return w
+	deploy, err := filepath.Abs("../../deploy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin, err := filepath.Abs(os.Getenv(envBin))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return scenario.Options{
+		Dir: dir, CoreDNS: filepath.Join(bin, "coredns"), Syncer: filepath.Join(bin, "federation-syncer"),
+		Testcluster: os.Getenv(envTestcluster), Deploy: deploy,
+	}
 }
 
 // run makes the steps, and says how long each took.
