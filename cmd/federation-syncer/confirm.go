@@ -20,6 +20,9 @@ deleted, at about the same time (see maxDeletePercent): the syncer holds these
 changes, and makes all others. What was seen by watches of members that are
 present happens after holdFor; everything else waits for this command.
 
+So does the departure of a member that is not in the configuration any more.
+Until then it counts as unreachable, and keeps its levels.
+
 It shows what waits, asks, and confirms exactly what it has shown.`
 
 func confirmCommand() *cobra.Command {
@@ -81,9 +84,17 @@ func only(list []syncer.Waiting, name string) (of []syncer.Waiting) {
 
 func printWaiting(out io.Writer, list []syncer.Waiting) error {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
-	fmt.Fprint(w, "FEDERATION\tSERVICE\tWHAT\tWAITS FOR\n")
+	fmt.Fprint(w, "FEDERATION\tOF\tWHAT\tWAITS FOR\n")
 	for _, one := range list {
+		of := one.Namespace + "/" + one.Service
 		var what []string
+		if one.Member != "" {
+			of = "member " + one.Member
+			what = append(what, "leaves")
+		}
+		if one.Services > 0 {
+			what = append(what, fmt.Sprintf("services that lose their last address: %d", one.Services))
+		}
 		if one.Empties {
 			what = append(what, "loses its last address")
 		}
@@ -94,7 +105,7 @@ func printWaiting(out io.Writer, list []syncer.Waiting) error {
 		if one.Until != nil {
 			waits = "confirm, or " + one.Until.Format(time.RFC3339)
 		}
-		fmt.Fprintf(w, "%s\t%s/%s\t%s\t%s\n", one.Federation, one.Namespace, one.Service, strings.Join(what, ", "), waits)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", one.Federation, of, strings.Join(what, ", "), waits)
 	}
 	return w.Flush()
 }

@@ -50,6 +50,8 @@ type Brake struct {
 	done   []done // the oldest first
 	// granted is what was done, by service.
 	granted map[federation.ServiceName]Loss
+	// expected is what was confirmed before it was wished.
+	expected map[federation.ServiceName]Loss
 
 	all     tally
 	members map[string]*tally
@@ -64,7 +66,7 @@ type standing struct {
 
 type wish struct {
 	Wish
-	confirmed bool
+	confirmed Loss // as much of it
 }
 
 // done is a loss that was granted.
@@ -84,7 +86,8 @@ type tally struct {
 // NewBrake returns a Brake of a federation without records.
 func NewBrake(c Config) *Brake {
 	return &Brake{
-		config: c, stands: map[federation.ServiceName]standing{}, wishes: map[federation.ServiceName]*wish{}, granted: map[federation.ServiceName]Loss{}, members: map[string]*tally{},
+		config: c, stands: map[federation.ServiceName]standing{}, wishes: map[federation.ServiceName]*wish{}, granted: map[federation.ServiceName]Loss{},
+		expected: map[federation.ServiceName]Loss{}, members: map[string]*tally{},
 	}
 }
 
@@ -134,12 +137,14 @@ func (b *Brake) Wish(now time.Time, service federation.ServiceName, w Wish) (hel
 	old := b.wishes[service]
 	b.countWish(service, -1)
 	delete(b.wishes, service)
+	expected := b.expected[service]
+	delete(b.expected, service)
 	if w.none() || b.granted[service].covers(w.Loss) {
 		return false, time.Time{}
 	}
-	entry := &wish{Wish: w}
+	entry := &wish{Wish: w, confirmed: expected}
 	if old != nil {
-		entry.confirmed = old.confirmed
+		entry.confirmed = expected.and(old.confirmed)
 		entry.Watched = w.Watched && (old.Pending || old.Watched)
 		if !old.Pending {
 			entry.Since = old.Since
@@ -150,7 +155,7 @@ func (b *Brake) Wish(now time.Time, service federation.ServiceName, w Wish) (hel
 	switch {
 	case w.Pending:
 		return false, time.Time{}
-	case entry.confirmed, !b.tooMuch(service, w.Loss), entry.Watched && !now.Before(entry.Since.Add(b.config.HoldFor)):
+	case entry.confirmed.covers(w.Loss), !b.tooMuch(service, w.Loss), entry.Watched && !now.Before(entry.Since.Add(b.config.HoldFor)):
 		b.grant(now, service)
 		return false, time.Time{}
 	}
@@ -177,6 +182,11 @@ func (b *Brake) countWish(service federation.ServiceName, by int) {
 // covers reports whether the other loss is a part of this one.
 func (l Loss) covers(o Loss) bool { return (l.Empties || !o.Empties) && l.Names >= o.Names }
 
+// and is the least loss that covers both.
+func (l Loss) and(o Loss) Loss {
+	return Loss{Empties: l.Empties || o.Empties, Names: max(l.Names, o.Names)}
+}
+
 // grant makes the wish of a service one that was done.
 func (b *Brake) grant(now time.Time, service federation.ServiceName) {
 	loss := b.wishes[service].Loss
@@ -190,8 +200,7 @@ func (b *Brake) grant(now time.Time, service federation.ServiceName) {
 	s.address, s.names = s.address && !loss.Empties, max(s.names-loss.Names, 0)
 	b.stands[service] = s
 	b.countStanding(service, 1)
-	before := b.granted[service]
-	b.granted[service] = Loss{Empties: before.Empties || loss.Empties, Names: max(before.Names, loss.Names)}
+	b.granted[service] = b.granted[service].and(loss)
 }
 
 func (b *Brake) countDone(d done, by int) {
@@ -236,7 +245,7 @@ func (b *Brake) tooMuch(service federation.ServiceName, loss Loss) bool {
 func (b *Brake) Held() []Braked {
 	var held []Braked
 	for service, w := range b.wishes {
-		if !w.Pending && !w.confirmed {
+		if !w.Pending && !w.confirmed.covers(w.Loss) {
 			held = append(held, Braked{Service: service, Wish: w.Wish})
 		}
 	}
@@ -244,15 +253,23 @@ func (b *Brake) Held() []Braked {
 	return held
 }
 
-// Confirm grants the wish of a service that waits, and reports whether there
-// is one (X4c).
+// Confirm grants the wish of a service that waits, as it is now, and reports
+// whether there is one (X4c).
 func (b *Brake) Confirm(service federation.ServiceName) bool {
 	w := b.wishes[service]
 	if w == nil || w.Pending {
 		return false
 	}
-	w.confirmed = true
+	w.confirmed = w.Loss
 	return true
+}
+
+// Expect confirms a loss that follows from something that was confirmed, before
+// it is wished: the service's next wish is granted if it is no more than all
+// that was expected since the last one.
+func (b *Brake) Expect(service federation.ServiceName, loss Loss) {
+	before := b.expected[service]
+	b.expected[service] = Loss{Empties: before.Empties || loss.Empties, Names: before.Names + loss.Names}
 }
 
 // LossOf is what the RRsets of a service lose from have to want.

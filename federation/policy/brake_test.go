@@ -143,6 +143,24 @@ func TestBrake(t *testing.T) {
 			t.Error("confirmed is 7, and only that")
 		}
 	})
+	t.Run("X4d what follows from a confirmation is confirmed with it, and no more", func(t *testing.T) {
+		b := newBrake(100)
+		held(b, epoch, 0, 50, Wish{Loss: empties, Pending: true})
+		b.Expect(braked(7), Loss{Empties: true})
+		b.Expect(braked(7), Loss{Names: 1})
+		b.Expect(braked(8), Loss{Names: 1})
+		if wish(b, minute(1), 7, Wish{Loss: empties}) || !wish(b, minute(1), 8, Wish{Loss: empties}) {
+			t.Error("expected is the loss of 7, and only that")
+		}
+	})
+	t.Run("X4c a confirmed wish that grows waits again", func(t *testing.T) {
+		b := newBrake(100)
+		held(b, epoch, 0, 50, Wish{Loss: empties, Pending: true})
+		wish(b, minute(1), 7, Wish{Loss: Loss{Empties: true}})
+		if !b.Confirm(braked(7)) || !wish(b, minute(2), 7, Wish{Loss: empties}) {
+			t.Error("it goes")
+		}
+	})
 	t.Run("X4c one that was not watched once is not", func(t *testing.T) {
 		b := newBrake(100)
 		held(b, epoch, 0, 50, Wish{Loss: empties, Pending: true})

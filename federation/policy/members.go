@@ -48,8 +48,8 @@ const (
 	Lost
 )
 
-// String returns the word that status and metrics use.
-func (s Standing) String() string { return [...]string{"starting", "present", "lost"}[s] }
+// String returns the word for it.
+func (s Standing) String() string { return [...]string{"starting", "present", "unreachable"}[s] }
 
 // Member is how one member stands.
 type Member struct {
@@ -64,6 +64,17 @@ type Member struct {
 	Panic bool
 	// Observed: it has been listed in this run, so that its shards are known.
 	Observed bool
+	// Gone: it is not a member any more, and Lost until that is confirmed (X4d).
+	Gone bool
+}
+
+// String returns the word that status and metrics use: that of the standing, or
+// gone.
+func (m Member) String() string {
+	if m.Gone {
+		return "gone"
+	}
+	return m.Standing.String()
 }
 
 type member struct {
@@ -92,13 +103,27 @@ func NewMembers(c Config) *Members {
 func (m *Members) Configure(c Config) { m.config = c }
 
 // Add begins to follow a member; one that is followed already keeps how it
-// stands. unreachableAfter is its own, or 0 for the common one.
+// stands, and one that was gone is a lost one from now on. unreachableAfter is
+// its own, or 0 for the common one.
 func (m *Members) Add(now time.Time, name string, unreachableAfter time.Duration) {
 	if mb := m.members[name]; mb != nil {
 		mb.after = unreachableAfter
+		if mb.Gone {
+			mb.Gone, mb.HeldSince, mb.contact = false, now, Contact{Since: now}
+		}
 		return
 	}
 	m.members[name] = &member{Member: Member{Since: now}, after: unreachableAfter, contact: Contact{Since: now}}
+}
+
+// Leave says that a member that is followed is none any more, by the
+// configuration: it counts as lost, and for as long as that lasts, until it is
+// removed or added again (X4d). It is no sign of a cut (X3).
+func (m *Members) Leave(now time.Time, name string) {
+	if mb := m.members[name]; mb != nil && !mb.Gone {
+		mb.Member = Member{Standing: Lost, Since: now, HeldSince: now, Observed: mb.Observed, Gone: true}
+		mb.fresh, mb.counted, mb.contact = false, time.Time{}, Contact{}
+	}
 }
 
 // Remove ends following a member.
@@ -110,7 +135,7 @@ func (m *Members) Remove(name string) { delete(m.members, name) }
 func (m *Members) Begin(now time.Time, known []string) {
 	m.begun = true
 	for _, name := range known {
-		if mb := m.members[name]; mb != nil && mb.counted.IsZero() {
+		if mb := m.members[name]; mb != nil && mb.counted.IsZero() && !mb.Gone {
 			mb.counted = now
 		}
 	}
@@ -133,7 +158,7 @@ func (m *Members) Panic() time.Time { return m.panic }
 // by themselves (X2b).
 func (m *Members) Probe(at time.Time, name string, ok bool) (restart bool) {
 	mb := m.members[name]
-	if mb == nil {
+	if mb == nil || mb.Gone {
 		return false
 	}
 	again := ok && mb.contact.Failed > 0
@@ -147,7 +172,7 @@ func (m *Members) Probe(at time.Time, name string, ok bool) (restart bool) {
 // List takes a complete list of a member in. It is evidence of what the member
 // has, but not a contact (X2a).
 func (m *Members) List(name string) {
-	if mb := m.members[name]; mb != nil {
+	if mb := m.members[name]; mb != nil && !mb.Gone {
 		mb.fresh, mb.Observed = true, true
 	}
 }

@@ -24,11 +24,12 @@ var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 //
 //	begin NAMES     the records are known, and that an earlier run knew these
 //	list NAME       a complete list
+//	leave NAME, add NAME   it is taken from the configuration, or put there
 //	up NAME, down NAME   from now on its probes are (not) answered, every 5 s
 //	provider up|down
 //
 // and "is NAME=STANDING ... [panic]" says how they stand then: starting,
-// present, lost, or panic for lost in a panic.
+// present, unreachable, gone, or panic for lost in a panic.
 func life(t *testing.T, members, text string) *Members {
 	t.Helper()
 	m := NewMembers(config)
@@ -65,6 +66,10 @@ func life(t *testing.T, members, text string) *Members {
 			m.Begin(at, f[2:])
 		case "list":
 			m.List(f[2])
+		case "leave":
+			m.Leave(at, f[2])
+		case "add":
+			m.Add(at, f[2], 0)
 		case "up", "down":
 			for _, name := range f[2:] {
 				up[name] = f[1] == "up"
@@ -87,7 +92,7 @@ func standings(m *Members, names string) string {
 	var out []string
 	for _, name := range strings.Fields(names) {
 		st := m.Get(name)
-		word := st.Standing.String()
+		word := st.String()
 		if st.Panic {
 			word = "panic"
 		}
@@ -98,6 +103,27 @@ func standings(m *Members, names string) string {
 
 func TestMembers(t *testing.T) {
 	for _, c := range []struct{ name, members, life string }{
+		{"X4d one that left is lost at once, until it is added again and listed", "a b c", `
+			0s   begin
+			1s   list a
+			1s   list b
+			1s   list c
+			9s   leave a
+			9s   is a=gone b=present c=present
+			10m  list a
+			11m  is a=gone b=present c=present
+			11m  add a
+			11m  is a=unreachable b=present c=present
+			12m  list a
+			12m  is a=present b=present c=present`},
+		{"X4d X3a one that left does not count", "a b c", `
+			0s   begin
+			1s   list a
+			1s   list b
+			1s   list c
+			60s  leave a
+			61s  down b
+			2m   is a=gone b=unreachable c=present`},
 		{"X1b nothing is judged before the records are known", "a b", `
 			0s   down a b
 			10m  is a=starting b=starting
@@ -108,7 +134,7 @@ func TestMembers(t *testing.T) {
 			1s   list a
 			1s   list b
 			59s  is a=present b=present c=starting
-			60s  is a=present b=present c=lost
+			60s  is a=present b=present c=unreachable
 			70s  list c
 			71s  is a=present b=present c=present`},
 		{"X1b not reachable from the start: after unreachableAfter", "a b c", `
@@ -117,7 +143,7 @@ func TestMembers(t *testing.T) {
 			1s   list b
 			1s   list c
 			44s  is a=starting b=present c=present
-			45s  is a=lost b=present c=present`},
+			45s  is a=unreachable b=present c=present`},
 		{"X2a three failed probes and the time", "a b c", `
 			0s   begin
 			1s   list a
@@ -125,7 +151,7 @@ func TestMembers(t *testing.T) {
 			1s   list c
 			61s  down a
 			104s is a=present b=present c=present
-			105s is a=lost b=present c=present`},
+			105s is a=unreachable b=present c=present`},
 		{"X2a a short cut is none", "a b c", `
 			0s   begin
 			1s   list a
@@ -141,7 +167,7 @@ func TestMembers(t *testing.T) {
 			1s   list c
 			61s  down a
 			110s list a
-			115s is a=lost b=present c=present
+			115s is a=unreachable b=present c=present
 			120s up a
 			126s is a=present b=present c=present`},
 		{"X2b a contact alone is not enough", "a b c", `
@@ -151,7 +177,7 @@ func TestMembers(t *testing.T) {
 			1s   list c
 			61s  down a
 			120s up a
-			10m  is a=lost b=present c=present
+			10m  is a=unreachable b=present c=present
 			10m  list a
 			10m  is a=present b=present c=present`},
 		{"X3a two members: one lost is no panic", "a b", `
@@ -159,7 +185,7 @@ func TestMembers(t *testing.T) {
 			1s   list a
 			1s   list b
 			61s  down a
-			2m   is a=lost b=present`},
+			2m   is a=unreachable b=present`},
 		{"X3a two members: two lost at once", "a b", `
 			0s   begin
 			1s   list a
@@ -172,14 +198,14 @@ func TestMembers(t *testing.T) {
 			1s   list b
 			61s  down a
 			30m  down b
-			35m  is a=lost b=lost`},
+			35m  is a=unreachable b=unreachable`},
 		{"X3a two members: two lost an hour apart", "a b", `
 			0s   begin
 			1s   list a
 			1s   list b
 			61s  down a
 			70m  down b
-			75m  is a=lost b=panic`},
+			75m  is a=unreachable b=panic`},
 		{"X3a three members: two lost at once", "a b c", `
 			0s   begin
 			1s   list a
@@ -193,7 +219,7 @@ func TestMembers(t *testing.T) {
 			1s   list b
 			1s   list c
 			61s  down a
-			115s is a=lost b=present c=present
+			115s is a=unreachable b=present c=present
 			120s down b
 			170s is a=panic b=panic c=present`},
 		{"X3a four members: two lost are no majority", "a b c d", `
@@ -203,7 +229,7 @@ func TestMembers(t *testing.T) {
 			1s   list c
 			1s   list d
 			61s  down a b
-			2m   is a=lost b=lost c=present d=present`},
+			2m   is a=unreachable b=unreachable c=present d=present`},
 		{"X3a a member whose last probe failed counts as lost too", "a b c d", `
 			0s   begin
 			1s   list a
@@ -221,7 +247,7 @@ func TestMembers(t *testing.T) {
 			1s   list a
 			1s   list b
 			61s  down a
-			2m   is a=lost b=present c=lost`},
+			2m   is a=unreachable b=present c=unreachable`},
 		{"X3a at start: all of the list of levels are away", "a b c", `
 			0s   down a b c
 			0s   begin a b c
@@ -234,7 +260,7 @@ func TestMembers(t *testing.T) {
 			1s   list d
 			61s  down a
 			20m  down b c d
-			22m  is a=lost b=panic c=panic d=panic`},
+			22m  is a=unreachable b=panic c=panic d=panic`},
 		{"X3c ends when they return", "a b", `
 			0s   begin
 			1s   list a
@@ -252,7 +278,7 @@ func TestMembers(t *testing.T) {
 			1s   list c
 			61s  down a b
 			6m   is a=panic b=panic c=present
-			7m   is a=lost b=lost c=present`},
+			7m   is a=unreachable b=unreachable c=present`},
 		{"X3c holds while the provider does not answer", "a b c", `
 			0s   begin
 			1s   list a
@@ -262,7 +288,7 @@ func TestMembers(t *testing.T) {
 			2m   provider down
 			1h   is a=panic b=panic c=present
 			1h   provider up
-			2h   is a=lost b=lost c=present`},
+			2h   is a=unreachable b=unreachable c=present`},
 		{"X3c holds without limit while no member is reachable", "a b c", `
 			0s   begin
 			1s   list a
@@ -283,7 +309,7 @@ func TestHeldMaxAfterPanic(t *testing.T) {
 		61s  down a b
 		30h  is a=panic b=panic
 		30h  up b
-		31h  is a=lost b=lost`)
+		31h  is a=unreachable b=unreachable`)
 	s := Service{Shards: []ShardState{shard("a", true, m.Get("a"))}, AllMembers: m.Summary(), Had: true}
 	if got := counts(Decide(epoch.Add(32*time.Hour), config, s)); got != "a" {
 		t.Errorf("X2c heldMax does not run while X3 holds: counts %s", got)

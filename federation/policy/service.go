@@ -12,6 +12,8 @@ const (
 	ReasonStarting federation.Reason = "MemberStarting"
 	// X2c: held: the member cannot be reached, and no other shard is healthy: its last addresses are published, for heldMax at most.
 	ReasonUnreachable federation.Reason = "MemberUnreachable"
+	// X4d: held: the member is not in the configuration any more, and no other shard is healthy: its last addresses stay until `federation-syncer confirm`, or until it is in the configuration again.
+	ReasonGone federation.Reason = "MemberGone"
 	// X3b: held: most members were lost at once, so that the syncer takes itself for the one that is cut off. Look at its own network.
 	ReasonPanic federation.Reason = "SyncerCutOff"
 	// P3a: held: no shard is healthy anywhere; the records stay as they are for emptyGrace.
@@ -21,7 +23,7 @@ const (
 )
 
 // HeldReasons are all of them.
-var HeldReasons = []federation.Reason{ReasonStarting, ReasonUnreachable, ReasonPanic, ReasonEmptyGrace, ReasonBrake}
+var HeldReasons = []federation.Reason{ReasonStarting, ReasonUnreachable, ReasonGone, ReasonPanic, ReasonEmptyGrace, ReasonBrake}
 
 // ShardState is one member's shard of a service, as last observed or, for a
 // member not observed yet, as the records show it (Recorded).
@@ -29,6 +31,9 @@ type ShardState struct {
 	federation.Shard
 	// Member is how the shard's member stands.
 	Member Member
+	// Drained is when the member was drained; zero if it is not. The shard counts
+	// as unhealthy (H5).
+	Drained time.Time
 }
 
 // Service is what is known of one service when it is decided on.
@@ -41,6 +46,9 @@ type Service struct {
 	Had bool
 	// EmptySince is what the last Verdict said.
 	EmptySince time.Time
+	// HealthyAt is when the last Verdict with a healthy or held shard was given;
+	// zero if none was.
+	HealthyAt time.Time
 }
 
 // Summary is how all members of a federation stand together.
@@ -99,12 +107,13 @@ type Held struct {
 // The shards of present members are what was observed; so are those of members
 // lost in a panic (X3b). What the records show of a member that has not been
 // listed yet counts as healthy (X1b). Only if no shard is healthy so, those of
-// lost members that were healthy count, for at most HeldMax (X2c).
+// lost members that were healthy count, for at most HeldMax (X2c), and those of
+// members that are gone without limit (X4d). Those of drained members never do.
 func Decide(now time.Time, c Config, s Service) Verdict {
 	var v Verdict
 	healthy := false
 	for _, st := range s.Shards {
-		if st.Healthy && !st.unknown() {
+		if st.Healthy && !st.unknown() && st.Drained.IsZero() {
 			healthy = true
 			switch {
 			case st.Member.Panic:
@@ -117,10 +126,17 @@ func Decide(now time.Time, c Config, s Service) Verdict {
 	held := false
 	for _, st := range s.Shards {
 		shard := st.Shard
-		if st.unknown() {
+		switch {
+		case !st.Drained.IsZero():
+			shard.Healthy = false
+		case st.unknown() && st.Member.Gone:
+			if shard.Healthy = st.Healthy && !healthy; shard.Healthy {
+				held = true
+				v.hold(st, ReasonGone)
+			}
+		case st.unknown():
 			until := st.Member.HeldSince.Add(c.HeldMax)
-			shard.Healthy = st.Healthy && !healthy && now.Before(until)
-			if shard.Healthy {
+			if shard.Healthy = st.Healthy && !healthy && now.Before(until); shard.Healthy {
 				held = true
 				v.hold(st, ReasonUnreachable)
 				v.Next = earlier(v.Next, until)
@@ -156,12 +172,24 @@ func (v *Verdict) empty(now time.Time, c Config, s Service) {
 		v.keep(ReasonPanic, v.EmptySince)
 		return
 	}
-	if until := v.EmptySince.Add(c.EmptyGrace); now.Before(until) {
+	if until := v.EmptySince.Add(c.EmptyGrace); now.Before(until) && !s.emptiedByDrain() {
 		v.keep(ReasonEmptyGrace, v.EmptySince)
 		v.Next = until
 		return
 	}
 	v.Gone = len(s.Shards) == 0 && s.AllMembers.Observed
+}
+
+// emptiedByDrain reports whether the last healthy shard was one of a member
+// that was drained: then there is nothing to wait for (P3a). A service that had
+// another one after the drain is rolled like any other.
+func (s Service) emptiedByDrain() bool {
+	for _, st := range s.Shards {
+		if st.Healthy && st.Drained.After(s.HealthyAt) {
+			return true
+		}
+	}
+	return false
 }
 
 // cutOff reports whether a panic leaves open if the service is empty: a shard,

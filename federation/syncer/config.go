@@ -55,6 +55,8 @@ type Cluster struct {
 	Kubeconfig Kubeconfig
 	// UnreachableAfter is the member's own (X2a); 0 is the common one.
 	UnreachableAfter time.Duration
+	// Drain: its shards count as unhealthy (H5).
+	Drain bool
 }
 
 // Kubeconfig is a context of a kubeconfig file; "" is the current one.
@@ -187,6 +189,8 @@ type (
 		MaxServices int `yaml:"maxServices"`
 		// The member's own, instead of that of timers.
 		UnreachableAfter string `yaml:"unreachableAfter"`
+		// Its shards count as unhealthy, at once: others take over, and it keeps its levels. To be set before a member is taken away, or worked on.
+		Drain bool `yaml:"drain"`
 	}
 	fileTopology struct {
 		// The region; may be missing.

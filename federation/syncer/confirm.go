@@ -13,15 +13,19 @@ import (
 	"github.com/federation-dns/federation/federation"
 )
 
-// Waiting is a withdrawal or deletion that waits, as too much would go at once
-// (X4).
+// Waiting is a withdrawal or deletion that waits: of a service, as too much
+// would go at once (X4b), or of all that a member has, which is not in the
+// configuration any more (X4d).
 type Waiting struct {
 	Federation string `json:"federation"`
 	Domain     string `json:"domain"`
-	Namespace  string `json:"namespace"`
-	Service    string `json:"service"`
+	Namespace  string `json:"namespace,omitempty"`
+	Service    string `json:"service,omitempty"`
+	Member     string `json:"member,omitempty"`
 	// Empties: the service loses its last address.
 	Empties bool `json:"empties,omitempty"`
+	// Services is how many lose their last address with the member.
+	Services int `json:"services,omitempty"`
 	// Names is how many of its names are deleted.
 	Names int `json:"names,omitempty"`
 	// Watched: it was seen by watches, and is let through at Until; else it waits
@@ -43,13 +47,16 @@ func (l *loop) waiting() (list []Waiting) {
 		}
 		list = append(list, w)
 	}
-	return list
+	return append(list, l.waitingMembers()...)
 }
 
 // confirmAll confirms those of the list that are this loop's, and counts them.
 func (l *loop) confirmAll(list []Waiting) (n int) {
 	for _, w := range list {
-		if w.Federation == string(l.config.Name) && w.Domain == string(l.config.Domain) && l.confirm(federation.ServiceName{Namespace: w.Namespace, Name: w.Service}) {
+		if w.Federation != string(l.config.Name) || w.Domain != string(l.config.Domain) {
+			continue
+		}
+		if w.Member != "" && l.confirmDeparture(w.Member) || w.Member == "" && l.confirm(federation.ServiceName{Namespace: w.Namespace, Name: w.Service}) {
 			n++
 		}
 	}

@@ -195,6 +195,8 @@ func TestLifecycle(t *testing.T) {
 					w.start()
 				}
 				w.after(time.Minute) // emptyGrace is 30 s
+				w.confirm()          // the departure of members (X4d)
+				w.after(time.Minute)
 				w.want(c.records...)
 				w.wantMarks(c.marks...)
 			})

@@ -109,6 +109,11 @@ type memberState struct {
 	fixed    bool               // the topology is the configuration's
 	places   []federation.Level // for X1b
 	shards   map[federation.ServiceName]member.Shard
+	// drained is when the member was drained; zero if it is not (H5).
+	drained time.Time
+	// departed: it is not in the configuration (any more), and is kept until that
+	// is confirmed (X4d).
+	departed bool
 	// gone are the services whose shard was last seen to go, or to become
 	// unhealthy, by an event of a watch (X4c).
 	gone       map[federation.ServiceName]bool
@@ -123,6 +128,7 @@ type service struct {
 	shards     int      // how many members show one
 	members    []string // whose addresses are in the records, as it was planned last
 	emptySince time.Time
+	healthyAt  time.Time     // when it was planned last with a healthy or held shard
 	parts      int           // how many shards the last verdict was about
 	held       []policy.Held // what it held
 	problems   []federation.Problem
@@ -165,10 +171,12 @@ func (l *loop) configure(c *Config, f Federation) {
 		name := cl.Member.Name
 		stay[name] = true
 		l.standing.Add(now, name, cl.UnreachableAfter)
-		ms := l.members[name]
-		if ms == nil {
-			ms = &memberState{topology: federation.Member{Name: name}, gone: map[federation.ServiceName]bool{}}
-			l.members[name] = ms
+		ms := l.memberState(name)
+		ms.departed = false
+		if !cl.Drain {
+			ms.drained = time.Time{}
+		} else if ms.drained.IsZero() {
+			ms.drained = now
 		}
 		ms.fixed = cl.Member.Topology != nil
 		if ms.fixed {
@@ -177,7 +185,7 @@ func (l *loop) configure(c *Config, f Federation) {
 	}
 	for name := range l.members {
 		if !stay[name] {
-			l.removeMember(name)
+			l.depart(now, name)
 		}
 	}
 	l.orderMembers()

@@ -150,6 +150,7 @@ func TestPublish(t *testing.T) {
 		next := *w.config
 		next.Clusters = next.Clusters[1:]
 		w.loop.ask(t.Context(), func() { w.loop.configure(&next, next.Federations[0]) })
+		w.confirm()
 		w.after(2 * time.Second)
 		w.want(
 			"web.shop.fed.svc A 203.0.113.2 203.0.113.3",
@@ -391,7 +392,7 @@ func TestStart(t *testing.T) {
 }
 
 func TestReasonsAreBounded(t *testing.T) {
-	if len(policy.HeldReasons) != 5 {
+	if len(policy.HeldReasons) != 6 {
 		t.Errorf("reasons of the metric: %v", policy.HeldReasons)
 	}
 }

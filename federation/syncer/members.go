@@ -45,6 +45,7 @@ func (s *memberSet) retain(clusters []Cluster) {
 	}
 	s.stopIf(func(r *runningMember) bool {
 		cl, ok := keep[r.cluster.Member.Name]
+		cl.Drain = r.cluster.Drain // it is nothing to the watches
 		return !ok || !reflect.DeepEqual(cl, r.cluster)
 	})
 }

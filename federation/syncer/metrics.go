@@ -95,7 +95,7 @@ func (lm *loopMetrics) forget() {
 func (lm *loopMetrics) observe(l *loop) {
 	lm.m.member.DeletePartialMatch(lm.labels)
 	for name := range l.members {
-		lm.m.member.MustCurryWith(lm.labels).WithLabelValues(name, l.standing.Get(name).Standing.String()).Set(1)
+		lm.m.member.MustCurryWith(lm.labels).WithLabelValues(name, l.standing.Get(name).String()).Set(1)
 	}
 	lm.m.services.With(lm.labels).Set(float64(len(l.services)))
 	held, problems := map[federation.Reason]int{}, map[federation.Reason]int{}

@@ -31,20 +31,20 @@ func (l *loop) takeAll(e member.Event) {
 func (l *loop) take(e member.Event) {
 	switch e := e.(type) {
 	case member.ProbeEvent:
-		if ms := l.members[e.Member]; ms != nil {
+		if ms := l.present(e.Member); ms != nil {
 			l.takeProbe(ms, e)
 		}
 	case member.ListEvent:
-		if ms := l.members[e.Member]; ms != nil {
+		if ms := l.present(e.Member); ms != nil {
 			l.takeList(ms, e)
 		}
 	case member.TopologyEvent:
-		if ms := l.members[e.Member]; ms != nil {
+		if ms := l.present(e.Member); ms != nil {
 			l.setProblems(ms, e.Problems)
 			l.place(ms, e.Topology)
 		}
 	case member.ShardEvent:
-		if ms := l.members[e.Member]; ms != nil && ms.shards != nil {
+		if ms := l.present(e.Member); ms != nil && ms.shards != nil {
 			if e.Shard != nil {
 				l.beginning.account(e.Shard.Known)
 			}
@@ -168,18 +168,6 @@ func (l *loop) placeByLevels(entries []federation.LevelEntry) (known []string) {
 		}
 	}
 	return known
-}
-
-// removeMember forgets a member with its shards.
-func (l *loop) removeMember(name string) {
-	ms := l.members[name]
-	for svc := range ms.shards {
-		l.service(svc).shards--
-		l.touch(svc)
-	}
-	delete(l.members, name)
-	l.standing.Remove(name)
-	l.log.Info("member is gone from the configuration: what it has is removed from the records", "member", name, "shards", len(ms.shards))
 }
 
 func (l *loop) orderMembers() { l.order = slices.Sorted(maps.Keys(l.members)) }

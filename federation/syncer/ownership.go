@@ -39,6 +39,7 @@ func (l *loop) opened(held *holding, found survey) {
 			l.beginning.account(shard.Known)
 		}
 	}
+	l.rememberDeparted(now, held.entries)
 	l.standing.Begin(now, l.placeByLevels(held.entries))
 	l.auditAt = now.Add(jitter(l.audit))
 	l.relevel()

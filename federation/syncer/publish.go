@@ -115,8 +115,11 @@ func (l *loop) settled(name federation.ServiceName) {
 func (l *loop) desired(now time.Time, name federation.ServiceName, all policy.Summary, have []federation.RRset) (want []federation.RRset, write bool) {
 	s := l.service(name)
 	v := policy.Decide(now, l.policy, policy.Service{
-		Shards: l.shards(name), AllMembers: all, Had: len(have) > 0, EmptySince: s.emptySince,
+		Shards: l.shards(name), AllMembers: all, Had: len(have) > 0, EmptySince: s.emptySince, HealthyAt: s.healthyAt,
 	})
+	if v.EmptySince.IsZero() {
+		s.healthyAt = now
+	}
 	s.parts, s.held, s.emptySince = len(v.Shards), v.Held, v.EmptySince
 	l.timers.set(name, v.Next)
 	var problems []federation.Problem
@@ -230,7 +233,7 @@ func (l *loop) shards(name federation.ServiceName) (out []policy.ShardState) {
 			shard, ok = policy.Recorded(l.config.Federation, m, l.beginning.at(name, ms.places), func(d string) bool { return l.beginning.accounted[d] })
 		}
 		if ok {
-			out = append(out, policy.ShardState{Shard: shard, Member: l.standing.Get(m)})
+			out = append(out, policy.ShardState{Shard: shard, Member: l.standing.Get(m), Drained: ms.drained})
 		}
 	}
 	return out

@@ -35,7 +35,7 @@ type FederationStatus struct {
 // MemberStatus is one member's.
 type MemberStatus struct {
 	Name    string    `json:"name"`
-	Status  string    `json:"status"` // starting, present or lost
+	Status  string    `json:"status"` // starting, present, unreachable or gone
 	Since   time.Time `json:"since"`
 	Version string    `json:"version,omitempty"`
 	Region  string    `json:"region,omitempty"`
@@ -45,6 +45,8 @@ type MemberStatus struct {
 	Error   string    `json:"error,omitempty"`
 	// Panic: lost in a cut that is taken for the syncer's own (X3).
 	Panic bool `json:"panic,omitempty"`
+	// Drained: its shards count as unhealthy, by the configuration.
+	Drained bool `json:"drained,omitempty"`
 }
 
 // LevelStatus is one level's.
@@ -150,7 +152,7 @@ func (l *loop) status(services bool) FederationStatus {
 func (l *loop) memberStatus(name string) MemberStatus {
 	ms, standing := l.members[name], l.standing.Get(name)
 	m := MemberStatus{
-		Name: name, Status: standing.Standing.String(), Since: standing.Since, Panic: standing.Panic,
+		Name: name, Status: standing.String(), Since: standing.Since, Panic: standing.Panic, Drained: !ms.drained.IsZero(),
 		Version: ms.version, Region: string(ms.topology.Region), Shards: len(ms.shards),
 	}
 	for _, z := range ms.topology.Zones {

@@ -256,6 +256,7 @@ func (p *parser) cluster(here at, fc fileCluster, name string, times policy.Conf
 		p.fail(here.to("maxServices"), "%d: 0, which is no limit, or more is allowed", fc.MaxServices)
 	}
 	cl := Cluster{Kubeconfig: Kubeconfig{Path: p.file(fc.Kubeconfig.Path), Context: fc.Kubeconfig.Context}}
+	cl.Drain = fc.Drain
 	if fc.UnreachableAfter != "" {
 		cl.UnreachableAfter = p.duration(here.to("unreachableAfter"), fc.UnreachableAfter, time.Second)
 	}

@@ -62,7 +62,7 @@ func testBadInput(t *testing.T, w *scenario.World) {
 				m := s.status.federation("myfederation").member(member)
 				return all(
 					contains("status: error of the member", m.Error, says),
-					contains("metrics", s.metrics, fmt.Sprintf(`federation_syncer_member_standing{domain="example.com.",federation="myfederation",member=%q,standing="lost"} 1`, member)),
+					contains("metrics", s.metrics, fmt.Sprintf(`federation_syncer_member_standing{domain="example.com.",federation="myfederation",member=%q,standing="unreachable"} 1`, member)),
 					contains("log", s.log, "member="+member),
 				)
 			})

@@ -21,9 +21,22 @@ func joins(m *scenario.Member) func(*scenario.SyncerConfig) {
 	return func(c *scenario.SyncerConfig) { c.Clusters = append(slices.Clone(c.Clusters), m.Entry()) }
 }
 
-func testLeaveRunning(t *testing.T, m *members) {
-	m.change(t, "without-asia", func(context.Context) error { return m.RewriteConfig(leaves(asia)) })
+// confirmDeparture has somebody confirm that asia has left.
+func confirmDeparture(t *testing.T, m *members) {
+	t.Helper()
+	m.wantZone(t, "asia-departed")
+	eventually(t, m.World, func(s *seen) error {
+		return contains("status", s.status.federation(scenario.FederationName).member(asia).Status, "gone")
+	})
+	confirmed := confirmAll(t, m.World)
+	m.change(t, "without-asia", func(context.Context) error { return nil })
 	m.wantZone(t, "without-asia")
+	confirmed()
+}
+
+func testLeaveRunning(t *testing.T, m *members) {
+	m.change(t, "asia-departed", func(context.Context) error { return m.RewriteConfig(leaves(asia)) })
+	confirmDeparture(t, m)
 	eventually(t, m.World, func(s *seen) error {
 		if f := s.status.federation(scenario.FederationName); len(f.Members) != 3 || f.member(asia).Name != "" {
 			return fmt.Errorf("members in the status: %v", f.Members)
@@ -61,7 +74,7 @@ func testTopologyZones(t *testing.T, m *members) {
 // testLeaveStopped begins with three topology zones in europe. While nobody
 // looks, two of them go, and a member.
 func testLeaveStopped(t *testing.T, m *members) {
-	m.change(t, "without-asia", func(ctx context.Context) error {
+	m.change(t, "asia-departed", func(ctx context.Context) error {
 		if err := m.StopSyncer(); err != nil {
 			return err
 		}
@@ -73,7 +86,7 @@ func testLeaveStopped(t *testing.T, m *members) {
 		}
 		return m.StartSyncer(ctx)
 	})
-	m.wantZone(t, "without-asia")
+	confirmDeparture(t, m)
 	m.change(t, "all", func(ctx context.Context) error {
 		if err := m.StopSyncer(); err != nil {
 			return err

@@ -50,9 +50,9 @@ func TestMembers(t *testing.T) {
 		test func(*testing.T, *members)
 	}{
 		{"P1 dual stack and IPv6-only", testIPv6Only},
-		{"O1b P4 a member leaves and joins while the syncer runs", testLeaveRunning},
+		{"O1b P4 X4d a member leaves and joins while the syncer runs", testLeaveRunning},
 		{"H6 topology zones of a member", testTopologyZones},
-		{"O1b P4 a member leaves and joins while the syncer is stopped", testLeaveStopped},
+		{"O1b P4 X4d a member leaves and joins while the syncer is stopped", testLeaveStopped},
 		{"H1 labels", testLabels},
 		{"H2 types of a Service", testServiceTypes},
 		{"X2b a cluster restored from a backup", testRestored},
