@@ -39,7 +39,9 @@ A configuration to start from:
     kubeconfig: {path: /etc/federation/gce-us-central1.kubeconfig}
     # optional: context in kubeconfig, topology {region, zones} (default: from the
     # Nodes), addressCIDRs, hostSuffixes, allowAddressAnnotation, namespaces,
-    # maxServices, unreachableAfter
+    # maxServices, unreachableAfter, drain
+  # optional: two replicas choose the one that writes by a Lease in this cluster
+  # host: {kubeconfig: {path: /etc/federation/host.kubeconfig}}
   # optional, with their defaults; in a federation also levels {all, shards},
   # maxAddresses {16} and regionFallback, such as {us-central1: [us-east1]}
   timers: {unreachableAfter: 45s, startupTimeout: 60s, emptyGrace: 30s, panicHold: 5m, holdFor: 5m, heldMax: 24h, auditInterval: 10m}

@@ -49,6 +49,9 @@ func statusCommand() *cobra.Command {
 }
 
 func printStatus(out io.Writer, status *syncer.Status) error {
+	if status.Leader != "" {
+		fmt.Fprintf(out, "this replica stands by; replica %s writes\n", status.Leader)
+	}
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	for i, f := range status.Federations {
 		if i > 0 {

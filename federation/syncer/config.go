@@ -22,7 +22,7 @@ type Config struct {
 	// Owner is the syncer's id in its claims; "" is the host's (O1d).
 	Owner string
 	// Host is the cluster that the syncer belongs to, or nil.
-	Host        *Kubeconfig
+	Host        *Host
 	Federations []Federation
 	Clusters    []Cluster
 	Policy      policy.Config
@@ -59,6 +59,13 @@ type Cluster struct {
 	Drain bool
 }
 
+// Host is the cluster that the syncer belongs to, and where its Lease stands
+// there (O4).
+type Host struct {
+	Kubeconfig       Kubeconfig
+	Namespace, Lease string
+}
+
 // Kubeconfig is a context of a kubeconfig file; "" is the current one.
 type Kubeconfig struct{ Path, Context string }
 
@@ -73,7 +80,7 @@ type (
 		Kind string `yaml:"kind"`
 		// The id of this syncer in its claims: 1 to 200 printable ASCII characters without blanks, quotes and backslashes. Without it, the UID of the host cluster is the id; one of the two is needed.
 		Owner string `yaml:"owner"`
-		// The cluster that the syncer belongs to, if any: its id is taken from there.
+		// The cluster that the syncer belongs to, if any. Several replicas with the same configuration then choose the one that writes by a Lease there (deploy/host-rbac.yaml), and it can tell the id of the syncer.
 		Host *fileHost `yaml:"host"`
 		// The federations whose records this syncer keeps, at least one. One name may stand with several domains.
 		Federations []fileFederation `yaml:"federations"`
@@ -95,6 +102,10 @@ type (
 	fileHost struct {
 		// How to reach the cluster.
 		Kubeconfig fileKubeconfig `yaml:"kubeconfig"`
+		// The namespace of the Lease; default `federation-system`.
+		Namespace string `yaml:"namespace"`
+		// The name of the Lease; default `federation-syncer`. Two syncers with different configurations need two.
+		Lease string `yaml:"lease"`
 	}
 	fileKubeconfig struct {
 		// The kubeconfig file; a relative path is looked for beside the configuration. Needed for a member.

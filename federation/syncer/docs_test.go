@@ -148,7 +148,7 @@ func metricsTable(t *testing.T) string {
 	m := newMetrics()
 	var rows []string
 	for _, c := range []prometheus.Collector{
-		m.member, m.services, m.held, m.problems, m.state, m.changes, m.conflict, m.errors, m.audits, m.drift, m.latency, m.reload,
+		m.member, m.services, m.held, m.problems, m.state, m.changes, m.conflict, m.errors, m.audits, m.drift, m.latency, m.reload, m.leads,
 	} {
 		if err := m.registry.Register(c); err == nil {
 			t.Fatal("a metric that is not registered")

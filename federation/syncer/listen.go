@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -21,6 +22,13 @@ const askTimeout = 5 * time.Second
 type listener struct {
 	loops   *loopSet
 	metrics *metrics
+	leader  *atomic.Value // see syncer
+}
+
+// standsBehind returns who has the Lease, if that is another replica.
+func (s *listener) standsBehind() string {
+	leader, _ := s.leader.Load().(string)
+	return leader
 }
 
 // listen opens both; the returned function closes them and waits.
@@ -99,6 +107,10 @@ func (s *listener) publicHandler() http.Handler {
 		fmt.Fprintln(w, "ok")
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		if leader := s.standsBehind(); leader != "" {
+			fmt.Fprintln(w, "ok: standing by for", leader)
+			return
+		}
 		loops, ready := 0, true
 		err := s.loops.each(r.Context(), func(l *loop) { loops++; ready = ready && l.ready() })
 		if err != nil || loops == 0 || !ready {
@@ -114,7 +126,7 @@ func (s *listener) adminHandler() http.Handler {
 	mux := http.NewServeMux()
 	s.handleConfirm(mux)
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) {
-		status := Status{}
+		status := Status{Leader: s.standsBehind()}
 		err := s.loops.each(r.Context(), func(l *loop) {
 			status.Federations = append(status.Federations, l.status(r.FormValue("services") != ""))
 		})

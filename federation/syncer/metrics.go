@@ -22,6 +22,7 @@ type metrics struct {
 	drift    *prometheus.CounterVec
 	latency  *prometheus.HistogramVec
 	reload   prometheus.Gauge
+	leads    prometheus.Gauge
 }
 
 func newMetrics() *metrics {
@@ -35,7 +36,7 @@ func newMetrics() *metrics {
 	}
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
-		member:   gauge("member_standing", "1 for the standing of each member: starting, present or lost.", with("member", "standing")),
+		member:   gauge("member_standing", "1 for the standing of each member: starting, present, unreachable or gone.", with("member", "standing")),
 		services: gauge("services", "Federated services that are known.", of),
 		held:     gauge("held", "What is published without being seen healthy, by reason.", with("reason")),
 		problems: gauge("problems", "What was refused or left out, by reason; the status names each.", with("reason")),
@@ -54,8 +55,12 @@ func newMetrics() *metrics {
 			Namespace: "federation_syncer", Name: "config_last_reload_successful",
 			Help: "1 if the configuration file as it is now is in use.",
 		}),
+		leads: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: "federation_syncer", Name: "leader",
+			Help: "1 if this replica is the one that writes; 0 while another one has the Lease, or none.",
+		}),
 	}
-	m.registry.MustRegister(m.member, m.services, m.held, m.problems, m.state, m.changes, m.conflict, m.errors, m.audits, m.drift, m.latency, m.reload)
+	m.registry.MustRegister(m.member, m.services, m.held, m.problems, m.state, m.changes, m.conflict, m.errors, m.audits, m.drift, m.latency, m.reload, m.leads)
 	m.reload.Set(1)
 	return m
 }

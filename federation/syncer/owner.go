@@ -38,10 +38,10 @@ func ownerOf(ctx context.Context, c *Config, log *slog.Logger) (string, error) {
 	}
 }
 
-func hostUID(ctx context.Context, host Kubeconfig) (string, error) {
+func hostUID(ctx context.Context, host Host) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, ownerTimeout)
 	defer cancel()
-	rest, err := member.LoadKubeconfig(host.Path, host.Context)
+	rest, err := member.LoadKubeconfig(host.Kubeconfig.Path, host.Kubeconfig.Context)
 	if err != nil {
 		return "", fmt.Errorf("host: %w", err)
 	}

@@ -325,5 +325,5 @@ func (l *loop) stands(svc federation.ServiceName) {
 // generation.
 func (l *loop) depose(held *holding) {
 	l.deposed = fmt.Errorf("the claim %q is not of our generation any more: another syncer has taken over", held.claim.Name)
-	l.log.Error("deposed: nothing more is written until a restart", "error", l.deposed)
+	l.log.Error("deposed: nothing more is written until this replica gets the Lease again, or is restarted", "error", l.deposed)
 }

@@ -13,6 +13,9 @@ import (
 
 // Status is what the admin socket tells: the whole state in words.
 type Status struct {
+	// Leader is the replica that writes, if it is another one (O4); this one then
+	// has no federations.
+	Leader      string             `json:"leader,omitempty"`
 	Federations []FederationStatus `json:"federations"`
 }
 

@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/federation-dns/federation/federation/member"
@@ -48,7 +49,7 @@ func Run(ctx context.Context, opt Options) error {
 	s.members = newMemberSet(s.log, s.events)
 	ctx, cancel := context.WithCancel(ctx)
 	defer s.stop(cancel)
-	stopListening, err := (&listener{loops: s.loops, metrics: s.metrics}).listen(config.MetricsAddress, config.AdminSocket)
+	stopListening, err := (&listener{loops: s.loops, metrics: s.metrics, leader: &s.leader}).listen(config.MetricsAddress, config.AdminSocket)
 	if err != nil {
 		return err
 	}
@@ -57,9 +58,20 @@ func Run(ctx context.Context, opt Options) error {
 		return nil // ctx has ended
 	}
 	s.fanOut.Go(func() { s.loops.fanOut(ctx, s.events) })
+	s.setLeads(config.Host == nil)
 	s.take(ctx, config)
 	s.log.Info("started", "federations", len(config.Federations), "members", len(config.Clusters), "owner", config.Owner)
-	s.followFile(ctx, opt.ConfigPath)
+	if config.Host == nil {
+		s.follow(ctx, opt.ConfigPath, nil)
+	} else {
+		e := newElection(*config.Host, s.log)
+		electing, resign := context.WithCancel(context.WithoutCancel(ctx))
+		done := make(chan struct{})
+		go func() { defer close(done); e.run(electing) }()
+		defer func() { s.loops.stop(); resign(); <-done }() // nothing is written after that
+		s.identity = e.identity
+		s.follow(ctx, opt.ConfigPath, e.changed)
+	}
 	s.log.Info("stopping")
 	return nil
 }
@@ -71,10 +83,14 @@ type syncer struct {
 	level   slog.LevelVar
 	metrics *metrics
 	config  *Config
-	loops   *loopSet
-	members *memberSet
-	events  chan member.Event
-	fanOut  sync.WaitGroup
+	// leads: this is the replica that writes (O4). Without a host it always is.
+	leads    bool
+	identity string       // in the Lease
+	leader   atomic.Value // who has the Lease, a string, if it is another one
+	loops    *loopSet
+	members  *memberSet
+	events   chan member.Event
+	fanOut   sync.WaitGroup
 }
 
 // stop ends everything and waits for it. No watch has to be waited for with
@@ -86,9 +102,9 @@ func (s *syncer) stop(cancel context.CancelFunc) {
 	s.fanOut.Wait()
 }
 
-// followFile takes each new good configuration of the file over until ctx
-// ends.
-func (s *syncer) followFile(ctx context.Context, path string) {
+// follow takes each new good configuration of the file over, and what the
+// election says, until ctx ends.
+func (s *syncer) follow(ctx context.Context, path string, leader <-chan string) {
 	seen := contentOf(path, s.config)
 	tick := time.NewTicker(reloadEvery)
 	defer tick.Stop()
@@ -96,6 +112,9 @@ func (s *syncer) followFile(ctx context.Context, path string) {
 		select {
 		case <-ctx.Done():
 			return
+		case identity := <-leader:
+			s.elected(ctx, identity)
+			continue
 		case <-tick.C:
 		}
 		now := contentOf(path, s.config)
@@ -131,16 +150,50 @@ func contentOf(path string, c *Config) [][]byte {
 	return all
 }
 
-// take starts, changes and stops what differs from the configuration in use.
+// take takes a configuration over; while another replica leads it is only kept.
 func (s *syncer) take(ctx context.Context, next *Config) {
-	if s.config != nil {
-		_ = s.level.UnmarshalText([]byte(next.LogLevel))
-		if s.config.MetricsAddress != next.MetricsAddress || s.config.AdminSocket != next.AdminSocket || s.config.LogFormat != next.LogFormat {
-			s.log.Warn("metrics.address, admin.socket and log.format are taken over at the next start only")
-		}
-	}
 	old := s.config
 	s.config = next
+	if old != nil {
+		_ = s.level.UnmarshalText([]byte(next.LogLevel))
+		if old.MetricsAddress != next.MetricsAddress || old.AdminSocket != next.AdminSocket || old.LogFormat != next.LogFormat || !reflect.DeepEqual(old.Host, next.Host) {
+			s.log.Warn("host, metrics.address, admin.socket and log.format are taken over at the next start only")
+		}
+	}
+	if s.leads {
+		s.apply(ctx, cmp.Or(old, next))
+	}
+}
+
+// elected takes in who has the Lease now. The replica that gets it begins, and
+// what was deposed begins anew (O3c); one that sees another with it ends.
+func (s *syncer) elected(ctx context.Context, identity string) {
+	if identity == s.identity {
+		s.log.Info("this replica has the Lease: it writes", "identity", identity)
+		s.leader.Store("")
+		s.setLeads(true)
+		s.loops.removeDeposed(ctx)
+		s.apply(ctx, s.config)
+		return
+	}
+	s.log.Info("another replica has the Lease: this one stands by", "leader", identity)
+	s.leader.Store(identity)
+	if s.leads {
+		s.setLeads(false)
+		s.loops.retain(nil)
+		s.members.stop()
+	}
+}
+
+func (s *syncer) setLeads(leads bool) {
+	s.leads = leads
+	s.metrics.leads.Set(map[bool]float64{true: 1}[leads])
+}
+
+// apply starts, changes and stops what differs from what runs; old is what was
+// in use.
+func (s *syncer) apply(ctx context.Context, old *Config) {
+	next := s.config
 	s.members.retain(next.Clusters)
 	fresh := false
 	for _, f := range next.Federations {
@@ -241,6 +294,16 @@ func (s *loopSet) retain(federations []Federation) (gone []string) {
 		}
 	}
 	return gone
+}
+
+// removeDeposed ends the loops that may not write any more.
+func (s *loopSet) removeDeposed(ctx context.Context) {
+	for _, l := range s.all() {
+		deposed := false
+		if l.ask(ctx, func() { deposed = l.deposed != nil }) && deposed {
+			s.remove(l.config.key())
+		}
+	}
 }
 
 // stop ends all at once and waits for them.

@@ -22,7 +22,7 @@ import (
 // newSyncer is a syncer without listeners, whose provider never answers.
 func newSyncer(t *testing.T) (s *syncer, ctx context.Context) {
 	ctx, cancel := context.WithCancel(t.Context())
-	s = &syncer{metrics: newMetrics(), loops: &loopSet{}, events: make(chan member.Event, 1024), log: slog.New(slog.DiscardHandler)}
+	s = &syncer{leads: true, metrics: newMetrics(), loops: &loopSet{}, events: make(chan member.Event, 1024), log: slog.New(slog.DiscardHandler)}
 	s.members = newMemberSet(s.log, s.events)
 	s.fanOut.Go(func() { s.loops.fanOut(ctx, s.events) })
 	t.Cleanup(func() {
@@ -101,7 +101,7 @@ func TestReload(t *testing.T) {
 func TestListener(t *testing.T) {
 	s, ctx := newSyncer(t)
 	s.take(ctx, configOf(t, "127.0.0.1:1", ""))
-	h := (&listener{loops: s.loops, metrics: s.metrics}).publicHandler()
+	h := (&listener{loops: s.loops, metrics: s.metrics, leader: &s.leader}).publicHandler()
 	get := func(path string) (int, string) {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))

@@ -36,7 +36,11 @@ func (p *parser) config(f file) *Config {
 	p.constant(at{"apiVersion"}, f.APIVersion, APIVersion)
 	p.constant(at{"kind"}, f.Kind, Kind)
 	if f.Host != nil && f.Host.Kubeconfig.Path != "" {
-		c.Host = &Kubeconfig{Path: p.file(f.Host.Kubeconfig.Path), Context: f.Host.Kubeconfig.Context}
+		c.Host = &Host{
+			Kubeconfig: Kubeconfig{Path: p.file(f.Host.Kubeconfig.Path), Context: f.Host.Kubeconfig.Context},
+			Namespace:  string(p.label(at{"host", "namespace"}, cmp.Or(f.Host.Namespace, "federation-system"))),
+			Lease:      p.subdomain(at{"host", "lease"}, cmp.Or(f.Host.Lease, "federation-syncer")),
+		}
 	}
 	if f.Owner != "" {
 		_, err := federation.ParseOwnerID(f.Owner)
@@ -232,7 +236,7 @@ func (p *parser) clusters(c *Config, list []fileCluster) {
 	seen := map[string]bool{}
 	for i, fc := range list {
 		here := at{"clusters", i}
-		name := p.memberName(here.to("name"), fc.Name)
+		name := p.subdomain(here.to("name"), fc.Name)
 		if name != "" && seen[name] {
 			p.fail(here.to("name"), "member %q stands twice", name)
 		}
@@ -241,8 +245,8 @@ func (p *parser) clusters(c *Config, list []fileCluster) {
 	}
 }
 
-// memberName is a DNS-1123 subdomain, as the names of MemberCluster objects are.
-func (p *parser) memberName(here at, text string) string {
+// subdomain is a DNS-1123 subdomain, as the names of objects are.
+func (p *parser) subdomain(here at, text string) string {
 	name, err := federation.ParseDomain(text)
 	p.check(here, err)
 	return strings.TrimSuffix(string(name), ".")
@@ -320,7 +324,7 @@ func (c *Config) CheckKubeconfigs() []error {
 		}
 	}
 	if c.Host != nil {
-		if _, err := member.LoadKubeconfig(c.Host.Path, c.Host.Context); err != nil {
+		if _, err := member.LoadKubeconfig(c.Host.Kubeconfig.Path, c.Host.Kubeconfig.Context); err != nil {
 			errs = append(errs, fmt.Errorf("host: %w", err))
 		}
 	}

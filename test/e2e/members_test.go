@@ -55,6 +55,7 @@ func TestMembers(t *testing.T) {
 		{"O1b P4 X4d a member leaves and joins while the syncer is stopped", testLeaveStopped},
 		{"H1 labels", testLabels},
 		{"H2 types of a Service", testServiceTypes},
+		{"O4 replicas with a Lease", testReplicas},
 		{"X2b a cluster restored from a backup", testRestored},
 		{"X2b a cluster replaced by another", testReplaced},
 		{"H5 a namespace is deleted", testNamespace},

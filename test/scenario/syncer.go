@@ -14,6 +14,11 @@ import (
 type SyncerConfig struct {
 	Federations []SyncerFederation
 	Clusters    []SyncerCluster
+	// HostKubeconfig is that of the host cluster, if there is one.
+	HostKubeconfig string
+	// Metrics and Admin are the address of the metrics and the socket; "" is those
+	// of the World's own syncer.
+	Metrics, Admin string
 }
 
 // SyncerFederation is one federation of the file.
@@ -34,6 +39,9 @@ type SyncerCluster struct{ Name, Kubeconfig string }
 var configTemplate = template.Must(template.New("").Funcs(template.FuncMap{"join": strings.Join, "emptyGrace": EmptyGrace.String}).Parse(`apiVersion: federation-dns.io/v1alpha1
 kind: SyncerConfiguration
 owner: walk-through
+{{- with .HostKubeconfig}}
+host: {kubeconfig: {path: {{.}}}}
+{{- end}}
 federations:
 {{- range .Federations}}
 - name: {{.Name}}
@@ -56,8 +64,8 @@ clusters:
   kubeconfig: {path: {{.Kubeconfig}}}
 {{- end}}
 timers: {unreachableAfter: 5s, emptyGrace: {{emptyGrace}}, startupTimeout: 10s}
-metrics: {address: "127.0.0.1:9153"}
-admin: {socket: admin.sock}
+metrics: {address: "{{or .Metrics "127.0.0.1:9153"}}"}
+admin: {socket: {{or .Admin "admin.sock"}}}
 log: {level: debug}
 `))
 
@@ -77,12 +85,13 @@ func (w *World) defaultConfig() SyncerConfig {
 	return c
 }
 
-func (w *World) writeConfig() error {
+func (w *World) writeConfig() error { return w.config.write(w.path("syncer", "config.yaml")) }
+
+func (c SyncerConfig) write(path string) error {
 	var b bytes.Buffer
-	if err := configTemplate.Execute(&b, w.config); err != nil {
+	if err := configTemplate.Execute(&b, c); err != nil {
 		return err
 	}
-	path := w.path("syncer", "config.yaml")
 	if err := os.WriteFile(path+".new", b.Bytes(), 0o644); err != nil {
 		return err
 	}

@@ -1,0 +1,72 @@
+package syncer
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+// TestElected has a replica be told who has the Lease; test/e2e has real ones.
+func TestElected(t *testing.T) {
+	running := func(s *syncer) (loops, members int) { return len(s.loops.all()), len(s.members.running) }
+	t.Run("O4 nothing runs before this replica has the Lease", func(t *testing.T) {
+		s, ctx := newSyncer(t)
+		s.setLeads(false)
+		s.identity = "me"
+		s.take(ctx, configOf(t, "127.0.0.1:1", ""))
+		if loops, members := running(s); loops+members > 0 {
+			t.Errorf("%d loops, %d members", loops, members)
+		}
+		s.elected(ctx, "me")
+		if loops, members := running(s); loops != 1 || members != 1 {
+			t.Errorf("with the Lease: %d loops, %d members", loops, members)
+		}
+	})
+	t.Run("O4 it ends when another one has it, and says so", func(t *testing.T) {
+		s, ctx := newSyncer(t)
+		s.identity = "me"
+		s.take(ctx, configOf(t, "127.0.0.1:1", ""))
+		s.elected(ctx, "other")
+		if loops, members := running(s); loops+members > 0 {
+			t.Errorf("%d loops, %d members", loops, members)
+		}
+		w := httptest.NewRecorder()
+		(&listener{loops: s.loops, metrics: s.metrics, leader: &s.leader}).publicHandler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))
+		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "standing by for other") {
+			t.Errorf("/readyz: %d %s", w.Code, w.Body)
+		}
+		s.take(ctx, configOf(t, "127.0.0.1:1", "  ttl: 60\n"))
+		if loops, _ := running(s); loops > 0 {
+			t.Error("a new configuration starts it")
+		}
+	})
+	t.Run("O4 with the Lease once more what runs goes on", func(t *testing.T) {
+		s, ctx := newSyncer(t)
+		s.identity = "me"
+		s.take(ctx, configOf(t, "127.0.0.1:1", ""))
+		before := s.loops.all()[0]
+		s.elected(ctx, "me")
+		if after := s.loops.all(); len(after) != 1 || after[0] != before {
+			t.Error("another loop runs")
+		}
+	})
+	t.Run("O3c with the Lease once more a deposed one begins anew", func(t *testing.T) {
+		s, ctx := newSyncer(t)
+		s.identity = "me"
+		s.take(ctx, configOf(t, "127.0.0.1:1", ""))
+		before := s.loops.all()[0]
+		before.ask(ctx, func() { before.deposed = errors.New("deposed") })
+		s.elected(ctx, "me")
+		after := s.loops.all()
+		if len(after) != 1 || after[0] == before {
+			t.Fatal("the same loop runs")
+		}
+		after[0].ask(ctx, func() {
+			if after[0].deposed != nil {
+				t.Error("deposed")
+			}
+		})
+	})
+}

@@ -1,0 +1,96 @@
+package scenario
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/federation-dns/federation/test/cutproxy"
+)
+
+// Host is the cluster that the replicas of a syncer belong to, and their link
+// to it.
+type Host struct {
+	Link       *cutproxy.Proxy
+	kubeconfig string
+	world      *World
+}
+
+// NewHost makes a member the host, by a link of its own.
+func (w *World) NewHost(ctx context.Context, m *Member) (*Host, error) {
+	if _, err := m.Kubectl(ctx, "", "apply", "-f", filepath.Join(w.opt.Deploy, "host-rbac.yaml")); err != nil {
+		return nil, err
+	}
+	link, err := cutproxy.New(m.Cluster.Server()[len("https://"):])
+	if err != nil {
+		return nil, err
+	}
+	h := &Host{Link: link, kubeconfig: w.path("syncer", "host.kubeconfig"), world: w}
+	return h, m.accountKubeconfig(ctx, syncerNamespace, syncerAccount, "https://"+link.Addr(), h.kubeconfig)
+}
+
+// Replica is one of several syncers with the same configuration and a Lease.
+type Replica struct {
+	Name    string
+	host    *Host
+	address string // of its metrics
+	process *process
+}
+
+// StartReplica starts a replica, with a number that no other one has, and does
+// not wait for it. The World's own syncer must not run.
+func (h *Host) StartReplica(n int) (*Replica, error) {
+	w := h.world
+	r := &Replica{Name: fmt.Sprintf("replica-%d", n), host: h, address: fmt.Sprintf("127.0.0.1:%d", 9160+n)}
+	if err := os.WriteFile(w.path("syncer", "tsig"), []byte(tsigSecret+"\n"), 0o600); err != nil {
+		return nil, err
+	}
+	c := w.config
+	c.HostKubeconfig, c.Metrics, c.Admin = h.kubeconfig, r.address, r.Name+".sock"
+	path := w.path("syncer", r.Name+".yaml")
+	err := c.write(path)
+	if err == nil {
+		r.process, err = startProcess(r.Name, w.logFile(r.Name), w.env(), w.opt.Syncer, "--config", path)
+	}
+	return r, err
+}
+
+// Stop ends the replica with SIGTERM, which it must obey.
+func (r *Replica) Stop() error { return r.process.stop(10 * time.Second) }
+
+// Kill ends the replica with SIGKILL.
+func (r *Replica) Kill() { r.process.kill() }
+
+// Freeze stops the replica where it is; Thaw lets it go on.
+func (r *Replica) Freeze() error { return r.process.cmd.Process.Signal(syscall.SIGSTOP) }
+
+// Thaw lets it go on.
+func (r *Replica) Thaw() error { return r.process.cmd.Process.Signal(syscall.SIGCONT) }
+
+// Ready is what /readyz says; an error unless it says that it is ready.
+func (r *Replica) Ready(ctx context.Context) (string, error) {
+	return get(ctx, "http://"+r.address+"/readyz")
+}
+
+// Metrics are its metrics.
+func (r *Replica) Metrics(ctx context.Context) (string, error) {
+	return get(ctx, "http://"+r.address+"/metrics")
+}
+
+// Status is what federation-syncer status prints of it.
+func (r *Replica) Status(ctx context.Context) (string, error) {
+	w := r.host.world
+	return command(ctx, nil, "", w.opt.Syncer, "status", "--socket", w.path("syncer", r.Name+".sock"))
+}
+
+// Log is what it has logged so far.
+func (r *Replica) Log() string {
+	data, err := os.ReadFile(r.host.world.logFile(r.Name))
+	if err != nil {
+		return err.Error()
+	}
+	return string(data)
+}
