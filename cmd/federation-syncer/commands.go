@@ -92,7 +92,7 @@ func rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (%s --help)", err, cmd.CommandPath())}
 	})
-	root.AddCommand(statusCommand(), confirmCommand(), versionCommand())
+	root.AddCommand(statusCommand(), confirmCommand(), cleanupCommand(), versionCommand())
 	return root
 }
 

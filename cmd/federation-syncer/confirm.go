@@ -54,7 +54,7 @@ func confirmCommand() *cobra.Command {
 				return err
 			}
 			if !yes {
-				if err := ask(cmd.InOrStdin(), out, len(list)); err != nil {
+				if err := ask(cmd.InOrStdin(), out, fmt.Sprintf("Let these %d happen?", len(list))); err != nil {
 					return err
 				}
 			}
@@ -111,8 +111,8 @@ func printWaiting(out io.Writer, list []syncer.Waiting) error {
 }
 
 // ask goes on only after a yes.
-func ask(in io.Reader, out io.Writer, n int) error {
-	fmt.Fprintf(out, "\nLet these %d happen? [y/N] ", n)
+func ask(in io.Reader, out io.Writer, question string) error {
+	fmt.Fprintf(out, "\n%s [y/N] ", question)
 	answer, err := bufio.NewReader(in).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err

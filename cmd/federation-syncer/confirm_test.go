@@ -36,7 +36,7 @@ func TestConfirm(t *testing.T) {
 	for answer, yes := range map[string]bool{"y\n": true, "YES\n": true, "yes": true, "\n": false, "": false, "no\n": false, "yep\n": false} {
 		t.Run("X4c the answer "+strings.TrimSpace(answer), func(t *testing.T) {
 			var out strings.Builder
-			if err := ask(strings.NewReader(answer), &out, 2); (err == nil) != yes {
+			if err := ask(strings.NewReader(answer), &out, "Really?"); (err == nil) != yes {
 				t.Errorf("%q: %v", answer, err)
 			}
 		})

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/federation-dns/federation/federation/member"
-	"github.com/federation-dns/federation/federation/provider/rfc2136"
 )
 
 // reloadEvery is how often the configuration file is compared: by content, so
@@ -219,7 +218,7 @@ func (s *syncer) takeFederation(ctx context.Context, old *Config, f Federation) 
 		running.ask(ctx, func() { deposed = running.deposed })
 		s.loops.remove(f.key())
 	}
-	p, err := rfc2136.New(f.RFC2136)
+	p, err := f.open()
 	if err != nil { // validated with the configuration
 		s.log.Error("the provider cannot be used", "federation", f.key(), "error", err)
 		return false

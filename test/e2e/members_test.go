@@ -68,6 +68,8 @@ func TestMembers(t *testing.T) {
 		t.Logf("%s: %.1f s", part.name, time.Since(start).Seconds())
 	}
 	watched(t, m.World)
+	m.Watch().Stop()
+	t.Run("O1b cleanup", func(t *testing.T) { testCleanup(t, m) })
 }
 
 // startMembers starts all, with a healthy shard in each member.

@@ -186,6 +186,12 @@ func (w *World) ConfirmAll(ctx context.Context) (times int) {
 	return times
 }
 
+// Cleanup removes the federation of the walk-through from its zone, and returns
+// what the command says. The syncer must not run.
+func (w *World) Cleanup(ctx context.Context) (string, error) {
+	return command(ctx, nil, "", w.opt.Syncer, "cleanup", "--config", w.path("syncer", "config.yaml"), "--federation", FederationName, "--yes")
+}
+
 // SyncerLog is what the syncer has logged so far.
 func (w *World) SyncerLog() (string, error) {
 	data, err := os.ReadFile(w.logFile("syncer"))

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/federation-dns/federation/federation/syncer"
+)
+
+const cleanupLong = `Removes all that a federation has at its DNS server: the records, the claims, and
+the list of levels. Nothing else is touched.
+
+Take the federation from the configuration of the running syncer first, or stop
+the syncer: its records stay as they are then. This command reads a configuration
+that still has it. A syncer that still runs with it is deposed, and writes all
+again at its next start.
+
+It shows what goes, and asks.`
+
+func cleanupCommand() *cobra.Command {
+	var config, name, domain string
+	var yes, adopt bool
+	cmd := &cobra.Command{
+		Use:   "cleanup --config FILE --federation NAME",
+		Short: "Remove all records, claims and marks of a federation",
+		Long:  cleanupLong,
+		Example: `  federation-syncer cleanup --config old.yaml --federation myfederation
+  federation-syncer cleanup --config old.yaml --federation myfederation --domain example.com --yes`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if config == "" || name == "" {
+				return usageError{errors.New("--config FILE and --federation NAME are required (federation-syncer cleanup --help)")}
+			}
+			c, err := syncer.LoadConfig(config)
+			if err != nil {
+				return usageError{err}
+			}
+			f, err := chosen(c.Federations, name, domain)
+			if err != nil {
+				return usageError{err}
+			}
+			return cleanUp(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout(), c, f, yes, adopt)
+		},
+	}
+	cmd.Flags().StringVar(&config, "config", "", "configuration file that has the federation (YAML)")
+	cmd.Flags().StringVar(&name, "federation", "", "name of the federation")
+	cmd.Flags().StringVar(&domain, "domain", "", "its domain, if the name stands there with several")
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	cmd.Flags().BoolVar(&adopt, "adopt", false, "also what another owner has claimed")
+	return cmd
+}
+
+// chosen is the one federation of that name, and domain if it is not "".
+func chosen(all []syncer.Federation, name, domain string) (one syncer.Federation, err error) {
+	var found []syncer.Federation
+	var there []string
+	for _, f := range all {
+		there = append(there, fmt.Sprintf("%s in %s", f.Name, strings.TrimSuffix(string(f.Domain), ".")))
+		if string(f.Name) == name && (domain == "" || strings.TrimSuffix(string(f.Domain), ".") == strings.TrimSuffix(strings.ToLower(domain), ".")) {
+			found = append(found, f)
+		}
+	}
+	if len(found) == 1 {
+		return found[0], nil
+	}
+	slices.Sort(there)
+	what := "no federation"
+	if len(found) > 1 {
+		what = "more than one federation"
+	}
+	return one, fmt.Errorf("%s is meant by --federation %q --domain %q: the configuration has %s", what, name, domain, strings.Join(there, ", "))
+}
+
+func cleanUp(ctx context.Context, in io.Reader, out io.Writer, c *syncer.Config, f syncer.Federation, yes, adopt bool) error {
+	cl, err := syncer.NewCleanup(ctx, c, f, adopt)
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	names := 0
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "LEVEL\tNAMES\tWHAT")
+	for _, level := range cl.Removed {
+		names += level.Names
+		fmt.Fprintf(w, "%s\t%d\tremoved, with its claim\n", level.Name, level.Names)
+	}
+	for level, why := range cl.Foreign {
+		fmt.Fprintf(w, "%s\t-\tstays: %v\n", level, why)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if !yes {
+		if err := ask(in, out, fmt.Sprintf("Remove these %d names of federation %s?", names, f.Name)); err != nil {
+			return err
+		}
+	}
+	if err := cl.Run(ctx, adopt, func(done, of int) { fmt.Fprintf(out, "removed: %d of %d names\n", done, of) }); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "nothing of federation %s is left in %s\n", f.Name, f.Domain)
+	return nil
+}

@@ -1,0 +1,60 @@
+package e2e
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/federation-dns/federation/test/scenario"
+)
+
+func ofMyFederation(line string) bool {
+	return strings.Contains(strings.Fields(line)[0]+".", "."+scenario.FederationName+".svc.")
+}
+
+// testCleanup removes the federation from the zone, in which there is another,
+// and has a new start of the syncer write it again.
+func testCleanup(t *testing.T, m *members) {
+	before, err := m.Zone(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.StopSyncer(); err != nil {
+		t.Fatal(err)
+	}
+	out, err := m.Cleanup(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"LEVEL", "us-east1-b.example.com.", "nothing of federation myfederation is left in example.com."} {
+		if !strings.Contains(out, want) {
+			t.Errorf("it says\n%swithout %q", out, want)
+		}
+	}
+	left, err := m.Zone(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	others := slices.DeleteFunc(slices.Clone(before), ofMyFederation)
+	if len(others) == len(before) || !slices.Equal(left, others) {
+		t.Errorf("left: %v", left)
+	}
+	if err := m.StartSyncer(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, m.World, func(*seen) error {
+		now, err := m.Zone(t.Context())
+		if err == nil && !slices.Equal(withoutGeneration(now), withoutGeneration(before)) {
+			err = contains("zone", strings.Join(now, "\n"), strings.Join(before, "\n"))
+		}
+		return err
+	})
+}
+
+func withoutGeneration(lines []string) []string {
+	out := slices.Clone(lines)
+	for i := range out {
+		out[i] = generation.ReplaceAllString(out[i], "generation=N")
+	}
+	return out
+}
