@@ -100,7 +100,21 @@ soak: test-packages build cluster ## The long loops: random scripts and historie
 	$(GO) test -buildvcs=false -timeout 60m ./federation/syncer -run TestRandom -seeds=3000
 	test/fuzz $(or $(FUZZTIME),1m)
 	FEDERATION_DNS_BIN=$(GOBIN_ABS) $(GO) test -buildvcs=false -timeout 60m -count=1 -v ./test/e2e -run 'TestSystem/(the_walk|killing)' -kills=100
+	$(GO) test -buildvcs=false -race -timeout 60m -count=1 ./cmd/coredns -run TestNeighboursSoak -soak=10m
 	$(MAKE) bench-failover
+
+.PHONY: chaos
+chaos: chaos-build ## Let clusters, links, DNS servers and syncers fail at random, and judge every answer (SEED=1 MINUTES=10)
+	@$(BIN)/chaos -seed $(or $(SEED),1) -minutes $(or $(MINUTES),10) $(CHAOS)
+
+.PHONY: chaos-selftest
+chaos-selftest: chaos-build ## Show that chaos finds planted bugs, each within two minutes (about 20 minutes)
+	$(GO) run -buildvcs=false ./test/chaos/selftest -bin $(BIN)
+
+.PHONY: chaos-build
+chaos-build: build cluster
+	@test/packages nsenter=util-linux named=bind9 knotd=knot
+	@$(BUILD) -o $(BIN)/ ./test/chaos
 
 .PHONY: mutants
 mutants: ## Try small wrong changes, one a clause of the rules: a test of that clause must fail (about 6 minutes)

@@ -106,13 +106,20 @@ func (m *Member) dnsHost() string {
 	return m.DNS.String()
 }
 
+func (m *Member) corefile(kubeconfig string) string {
+	if m.world.opt.Corefile != nil {
+		return m.world.opt.Corefile(m.Place, kubeconfig)
+	}
+	return fmt.Sprintf(memberCorefile, m.DNS, kubeconfig, m.dnsHost())
+}
+
 func (m *Member) startCoreDNS(ctx context.Context) error {
 	w := m.world
 	kubeconfig, corefile := w.path("c", m.Name+".coredns.kubeconfig"), w.path("c", m.Name+".Corefile")
 	if err := m.accountKubeconfig(ctx, coreDNSNamespace, coreDNSAccount, m.Cluster.Server(), kubeconfig); err != nil {
 		return err
 	}
-	if err := os.WriteFile(corefile, fmt.Appendf(nil, memberCorefile, m.DNS, kubeconfig, m.dnsHost()), 0o644); err != nil {
+	if err := os.WriteFile(corefile, []byte(m.corefile(kubeconfig)), 0o644); err != nil {
 		return err
 	}
 	if err := w.writeResolv(m.Name, m.DNS.String(), podResolv...); err != nil {

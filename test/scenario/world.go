@@ -28,6 +28,8 @@ type Options struct {
 	Deploy string
 	// Places are the clusters to start; nil is all of Places.
 	Places []*Place
+	// Corefile makes the Corefile of a cluster; nil is the walk-through's.
+	Corefile func(p *Place, kubeconfig string) string
 }
 
 // World is everything that runs in the walk-through.

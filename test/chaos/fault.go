@@ -1,0 +1,246 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/federation-dns/federation/test/chaos/schedule"
+	"github.com/federation-dns/federation/test/chaos/stage"
+	"github.com/federation-dns/federation/test/chaos/truth"
+	"github.com/federation-dns/federation/test/cutproxy"
+)
+
+// How long what comes of a fault may last after it.
+const (
+	// memberSettles: a probe interval, 2 s until the watches stand again, and
+	// their backoff.
+	memberSettles = 5 * time.Second
+	// serverSettles is how long the watches of CoreDNS may take to come back:
+	// client-go waits up to 30 s between two attempts.
+	serverSettles = 40 * time.Second
+	// syncerSettles is counted from its readiness, or from SIGCONT.
+	syncerSettles = 3 * time.Second
+	// refusedSettles: a refused change is tried again after 10 s at first, and
+	// twice as long after each further one of the name.
+	refusedSettles = 45 * time.Second
+	// maxBackoff is that of the syncer for a DNS server that does not answer.
+	maxBackoff = 30 * time.Second
+)
+
+// fault makes one fault, and ends it.
+func (r *run) fault(ctx context.Context, f schedule.Fault) (err error) {
+	r.report.faulted(f)
+	defer func() { r.report.mended(f) }()
+	switch {
+	case f.Class.OfMember():
+		return r.memberFault(ctx, f, r.stage.Members[f.Members[0]])
+	case f.Class.OfMembers():
+		return r.cut(ctx, f)
+	case f.Class.OfProvider():
+		return r.providerFault(ctx, f)
+	case f.Class.OfSyncer():
+		return r.syncerFault(ctx, f)
+	case f.Class == schedule.MassDelete:
+		sleep(ctx, f.For) // the deletions are among the changes
+		return nil
+	}
+	return fmt.Errorf("no such class")
+}
+
+// steps of a fault: it is noted before it begins, and ends after it was mended.
+type steps struct{ begin, end func() error }
+
+func (r *run) memberFault(ctx context.Context, f schedule.Fault, m *stage.Member) error {
+	link := func(mode cutproxy.Mode) func() error { return func() error { m.Link.Set(mode); return nil } }
+	what := truth.Fault{Class: string(f.Class), Silent: true}
+	own := time.Duration(0) // how long its own CoreDNS is concerned
+	var s steps
+	switch f.Class {
+	case schedule.APIKill:
+		what.Blocks, own = true, serverSettles
+		s = steps{func() error { m.Cluster.Kill(); return nil }, func() error {
+			ctx, cancel := context.WithTimeout(ctx, time.Minute)
+			defer cancel()
+			return m.Cluster.Restart(ctx)
+		}}
+	case schedule.APIStop:
+		what.Blocks, own = true, serverSettles/2
+		s = steps{m.Cluster.Pause, m.Cluster.Resume}
+	case schedule.Blackhole:
+		what.Blocks = true
+		s = steps{link(cutproxy.Blackhole), link(cutproxy.Pass)}
+	case schedule.Reset:
+		what.Blocks = true
+		s = steps{link(cutproxy.Reset), link(cutproxy.Pass)}
+	case schedule.SlowLink:
+		what.Silent = false
+		slow := func(d time.Duration) func() error { return func() error { m.Link.Slow(d); return nil } }
+		s = steps{slow(time.Duration(f.For.Milliseconds()%100+20) * time.Millisecond), slow(0)}
+	case schedule.Revoke:
+		s = steps{func() error { return m.Allow(ctx, false) }, func() error { return m.Allow(context.WithoutCancel(ctx), true) }}
+	}
+	begin := time.Now()
+	if what.Silent && f.For > stage.Timers.UnreachableAfter {
+		r.followLoss(ctx, m, begin, f.For)
+	}
+	r.truth.MemberFault(begin, m.Name, what)
+	if own > 0 {
+		r.truth.ServerFault(begin, m.Name, what)
+	}
+	if err := s.begin(); err != nil {
+		return err
+	}
+	sleep(ctx, f.For)
+	r.truth.Opens(time.Now(), m.Name, what.Class)
+	if err := s.end(); err != nil {
+		return err
+	}
+	r.truth.EndFault(time.Now(), m.Name, what.Class, max(memberSettles, own))
+	return nil
+}
+
+// cut cuts several links at once.
+func (r *run) cut(ctx context.Context, f schedule.Fault) error {
+	mode := []cutproxy.Mode{cutproxy.Blackhole, cutproxy.Reset}[f.For.Milliseconds()%2]
+	what := truth.Fault{Class: string(f.Class), Blocks: true, Silent: true, Group: true}
+	each := func(do func(m *stage.Member)) {
+		for _, i := range f.Members {
+			do(r.stage.Members[i])
+		}
+	}
+	begin := time.Now()
+	each(func(m *stage.Member) { r.truth.MemberFault(begin, m.Name, what) })
+	each(func(m *stage.Member) { m.Link.Set(mode) })
+	sleep(ctx, f.For)
+	each(func(m *stage.Member) { m.Link.Set(cutproxy.Pass) })
+	end := time.Now()
+	each(func(m *stage.Member) { r.truth.EndFault(end, m.Name, what.Class, memberSettles+time.Second) })
+	return nil
+}
+
+func (r *run) providerFault(ctx context.Context, f schedule.Fault) error {
+	name, link := string(stage.Zones[f.Federation].Name), r.stage.Links[f.Federation]
+	what := truth.Fault{Class: string(f.Class)}
+	var mode stage.Mode
+	switch f.Class {
+	case schedule.DNSDown:
+		mode.Down = true
+	case schedule.DNSRefuse:
+		what.Service = stage.ServiceName(f.Services[0])
+		mode.Refuse = what.Service + "."
+	case schedule.DNSSlow:
+		mode.Delay = time.Duration(300+f.For.Milliseconds()%700) * time.Millisecond
+	case schedule.DNSServfail:
+		mode.Servfail = true
+	case schedule.ReplyLost:
+		mode.LoseReply = true
+	case schedule.RequestLost:
+		mode.LoseRequest = true
+	case schedule.DNSKill:
+		what.Silent = true
+	}
+	begin := time.Now()
+	r.truth.ProviderFault(begin, name, what)
+	if f.Class == schedule.DNSKill {
+		r.stage.Servers[f.Federation].Kill()
+	} else {
+		link.Set(mode)
+	}
+	sleep(ctx, f.For)
+	link.Set(stage.Mode{})
+	if f.Class == schedule.DNSKill {
+		ctx, cancel := context.WithTimeout(ctx, time.Minute)
+		defer cancel()
+		if err := r.stage.Servers[f.Federation].Start(ctx); err != nil {
+			return err
+		}
+	}
+	settles := min(maxBackoff, 2*time.Since(begin)+2*time.Second) + time.Second
+	if f.Class == schedule.DNSRefuse {
+		settles = refusedSettles
+	}
+	r.truth.EndFault(time.Now(), name, what.Class, settles)
+	return nil
+}
+
+func (r *run) syncerFault(ctx context.Context, f schedule.Fault) error {
+	what := truth.Fault{Class: string(f.Class), Blocks: true}
+	s := r.mainSyncer()
+	r.truth.SyncerFault(time.Now(), what)
+	var err error
+	switch f.Class {
+	case schedule.SyncerKill:
+		s.Kill()
+		if r.lease {
+			r.truth.Opens(time.Now(), "", what.Class) // another one may begin at any time
+		}
+		sleep(ctx, f.For)
+		if !r.lease {
+			r.truth.Opens(time.Now(), "", what.Class)
+		}
+		err = r.startSyncer(ctx, s.Number)
+	case schedule.SyncerStop:
+		if err = s.Pause(); err == nil {
+			sleep(ctx, f.For)
+			err = s.Resume()
+		}
+	case schedule.Takeover:
+		return r.takeover(ctx, f, s, what.Class)
+	}
+	r.truth.EndFault(time.Now(), "", what.Class, syncerSettles)
+	return err
+}
+
+// takeover stops the syncer, has the other one take over, and lets the first go
+// on: it must find that out, and write nothing. (What it writes, the links see.)
+// With a Lease it stands by then; without one it is ended.
+func (r *run) takeover(ctx context.Context, f schedule.Fault, first *stage.Syncer, class string) error {
+	err := first.Pause()
+	if err != nil {
+		return err
+	}
+	r.truth.Opens(time.Now(), "", class) // another one may begin at any time
+	if r.lease {
+		if err = r.forgetUnrecorded(); err == nil {
+			err = r.awaitWriter(ctx, 1-first.Number)
+		}
+	} else {
+		err = r.startSyncer(ctx, 1-first.Number)
+	}
+	if err != nil {
+		return err
+	}
+	r.truth.EndFault(time.Now(), "", class, syncerSettles)
+	sleep(ctx, f.For/3)
+	if err := first.Resume(); err != nil {
+		return err
+	}
+	if err := r.deposed(ctx, first); err != nil && ctx.Err() == nil {
+		r.report.violation(violation{Kind: "deposed", Why: err.Error()})
+	}
+	if !r.lease {
+		first.Kill()
+	}
+	return nil
+}
+
+// deposed waits until the syncer stands by, or says of all federations that
+// another one has taken over: its next change or audit tells it.
+func (r *run) deposed(ctx context.Context, s *stage.Syncer) error {
+	limit := time.Now().Add(stage.Timers.AuditInterval*6/5 + maxBackoff/2)
+	for {
+		leader, states, err := s.States(ctx)
+		if err == nil && (leader != "" || !slices.ContainsFunc(states, func(state string) bool { return state != "deposed" })) {
+			return nil
+		}
+		if s.Ended() != nil {
+			return nil // it has seen it, and ended
+		}
+		if time.Now().After(limit) || !sleep(ctx, 300*time.Millisecond) {
+			return errors.Join(fmt.Errorf("syncer %d was stopped, another one has taken over, and it does not find that out: its federations are %v", s.Number, states), err)
+		}
+	}
+}

@@ -1,0 +1,154 @@
+// Chaos plays a seeded random schedule of faults on the whole system: real API
+// servers behind links that are cut, real BIND and Knot, the syncer and a
+// second one, and a CoreDNS with the plugin in each cluster, while clients ask
+// for all names all the time. Every answer is held against what the clusters
+// are known to be. docs/reliability.md says what must hold; package truth
+// judges it.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/federation-dns/federation/test/chaos/schedule"
+	"github.com/federation-dns/federation/test/chaos/stage"
+	"github.com/federation-dns/federation/test/kube"
+	"github.com/federation-dns/federation/test/netns"
+)
+
+const usage = `chaos lets clusters, links, DNS servers and syncers fail by a schedule that is
+drawn from a seed, and judges every answer meanwhile. It needs root or a user
+namespace, BIND and Knot. The status is 1 if there was a violation, or less
+happened than had to.
+
+Flags:
+`
+
+// envTestcluster tells the copy in the namespace what was found outside.
+const envTestcluster = "FEDERATION_DNS_TESTCLUSTER"
+
+type flags struct {
+	bin, deploy, syncer string
+	seed                uint64
+	minutes             float64
+	members, services   int
+	favour              []schedule.Class
+	first, list, lease  bool
+}
+
+func main() {
+	f, err := parse()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "chaos:", err)
+		os.Exit(2)
+	}
+	if f.list {
+		f.print()
+		return
+	}
+	if os.Getenv(envTestcluster) == "" {
+		binary, err := kube.Binary(context.Background(), os.Stderr)
+		if err == nil {
+			err = os.Setenv(envTestcluster, binary)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "chaos:", err)
+			os.Exit(1)
+		}
+	}
+	netns.Enter()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err = play(ctx, f)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "chaos:", err)
+		os.Exit(1)
+	}
+}
+
+func parse() (f flags, err error) {
+	var favour string
+	flag.StringVar(&f.bin, "bin", "bin", "`folder` with coredns and federation-syncer (make build)")
+	flag.StringVar(&f.syncer, "syncer", "", "the syncer to test, if it is another `program`")
+	flag.StringVar(&f.deploy, "deploy", "deploy", "`folder` with member-rbac.yaml and coredns-rbac.yaml")
+	flag.Uint64Var(&f.seed, "seed", uint64(time.Now().UnixNano()%1_000_000), "the seed: the same one gives the same schedule")
+	flag.Float64Var(&f.minutes, "minutes", 10, "how long faults begin")
+	flag.IntVar(&f.members, "members", 4, "`number` of clusters, 3 or 4")
+	flag.IntVar(&f.services, "services", 32, "`number` of services")
+	flag.StringVar(&favour, "favour", "", "only these `classes` of faults, separated by commas; nothing is asked of the others then")
+	lease := flag.String("lease", "", "`true` or false: whether the syncers have a Lease; otherwise, those of even seeds have")
+	flag.BoolVar(&f.first, "first", false, "end with the first violation")
+	flag.BoolVar(&f.list, "list", false, "print the schedule of the seed, and run nothing")
+	flag.Usage = func() {
+		fmt.Fprint(os.Stderr, usage)
+		flag.PrintDefaults()
+	}
+	flag.Parse()
+	f.lease = f.seed%2 == 0
+	if *lease != "" {
+		if f.lease, err = strconv.ParseBool(*lease); err != nil {
+			return f, fmt.Errorf("-lease %q: true and false are allowed", *lease)
+		}
+	}
+	for word := range strings.SplitSeq(favour, ",") {
+		if class := schedule.Class(word); slices.Contains(schedule.Classes, class) {
+			f.favour = append(f.favour, class)
+		} else if word != "" {
+			return f, fmt.Errorf("-favour %q: allowed are %v", word, schedule.Classes)
+		}
+	}
+	switch {
+	case flag.NArg() > 0:
+		err = fmt.Errorf("unexpected argument %q", flag.Arg(0))
+	case f.members < 3 || f.members > stage.MaxMembers:
+		err = fmt.Errorf("-members %d: 3 to %d are allowed", f.members, stage.MaxMembers)
+	case f.services < schedule.MinServices || f.services > schedule.MaxServices:
+		err = fmt.Errorf("-services %d: %d to %d are allowed", f.services, schedule.MinServices, schedule.MaxServices)
+	case f.minutes <= 0:
+		err = fmt.Errorf("-minutes %g: more than 0 is needed", f.minutes)
+	}
+	return f, err
+}
+
+func (f flags) generator() *schedule.Generator {
+	return schedule.New(f.seed, schedule.Options{Members: f.members, Services: f.services, Favour: f.favour, Lease: f.lease, PerSecond: 3})
+}
+
+// print prints as many rounds as there may be.
+func (f flags) print() {
+	g := f.generator()
+	for total := time.Duration(0); total.Minutes() < f.minutes; {
+		r := g.Next()
+		total += r.Length
+		fmt.Printf("round %d\n", r.Number)
+		for _, x := range r.Faults {
+			fmt.Printf("  %7.3fs for %6.3fs  %-14s %s\n", x.At.Seconds(), x.For.Seconds(), x.Class, about(x))
+		}
+		for _, c := range r.Changes {
+			fmt.Printf("  %7.3fs  %-8s member %d, service %d\n", c.At.Seconds(), c.Kind, c.Shard.Member, c.Shard.Service)
+		}
+	}
+}
+
+// about says what a fault concerns.
+func about(f schedule.Fault) string {
+	var words []string
+	if len(f.Members) > 0 {
+		words = append(words, fmt.Sprintf("members %v", f.Members))
+	}
+	if f.Class.OfProvider() || f.Class == schedule.MassDelete {
+		words = append(words, fmt.Sprintf("federation %s", stage.Zones[f.Federation].Name))
+	}
+	if len(f.Services) > 0 {
+		words = append(words, fmt.Sprintf("services %v", f.Services))
+	}
+	return strings.Join(words, ", ")
+}

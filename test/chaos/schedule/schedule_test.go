@@ -1,0 +1,108 @@
+package schedule
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func options(favour ...Class) Options {
+	return Options{Members: 4, Services: 32, PerSecond: 3, Favour: favour}
+}
+
+func rounds(seed uint64, opt Options, n int) (out []Round) {
+	g := New(seed, opt)
+	for range n {
+		out = append(out, g.Next())
+	}
+	return out
+}
+
+func TestSameSeedSameSchedule(t *testing.T) {
+	if d := cmp.Diff(rounds(7, options(), 20), rounds(7, options(), 20)); d != "" {
+		t.Errorf("the second schedule of the seed differs:\n%s", d)
+	}
+	if cmp.Equal(rounds(7, options(), 2), rounds(8, options(), 2)) {
+		t.Error("two seeds have the same schedule")
+	}
+}
+
+// TestAllClasses: in ten minutes each class comes up, however the seed is.
+func TestAllClasses(t *testing.T) {
+	for seed := range uint64(50) {
+		count := map[Class]int{}
+		for _, r := range rounds(seed, options(), 16) {
+			for _, f := range r.Faults {
+				count[f.Class]++
+			}
+		}
+		for _, c := range Classes {
+			if count[c] < 3 {
+				t.Errorf("seed %d: %d faults %s in 16 rounds, want 3", seed, count[c], c)
+			}
+		}
+	}
+}
+
+// TestApart: no two faults of a member, a DNS server or the syncer at once, and
+// never half of the members or more but by a cut of most.
+func TestApart(t *testing.T) {
+	for seed := range uint64(50) {
+		for _, r := range rounds(seed, options(), 10) {
+			for i, f := range r.Faults {
+				for _, o := range r.Faults[:i] {
+					overlap := f.near(o, 0)
+					switch {
+					case !overlap:
+					case f.Class.OfMember() && o.Class.OfMember() && f.Members[0] == o.Members[0],
+						f.Class.OfMembers() && (o.Class.OfMember() || o.Class.OfSyncer() || o.Class.OfMembers()),
+						f.Class.OfProvider() && o.Class.OfProvider() && f.Federation == o.Federation,
+						f.Class.OfSyncer() && o.Class.OfSyncer():
+						t.Errorf("seed %d, round %d: %+v and %+v", seed, r.Number, f, o)
+					}
+				}
+				if f.Class == MassDelete && f.At+f.For > r.Length {
+					t.Errorf("seed %d, round %d: %+v lasts longer than the round", seed, r.Number, f)
+				}
+			}
+		}
+	}
+}
+
+func TestChanges(t *testing.T) {
+	g := New(3, options())
+	now := g.Shards()
+	steady := 0
+	for range 10 {
+		r := g.Next()
+		last := time.Duration(0)
+		for _, c := range r.Changes {
+			if c.At < last || c.At > r.Length {
+				t.Fatalf("round %d: a change at %s after %s", r.Number, c.At, last)
+			}
+			last = c.At
+			if _, ok := now[c.Shard]; !ok {
+				t.Fatalf("round %d: %v is no shard", r.Number, c.Shard)
+			}
+			if c.Shard.Service < Steady {
+				steady++
+			}
+			now[c.Shard] = c.Target
+		}
+		if d := cmp.Diff(g.Shards(), now); d != "" {
+			t.Fatalf("round %d: the changes do not lead to what there is:\n%s", r.Number, d)
+		}
+	}
+	if steady > 0 {
+		t.Errorf("steady services have %d changes", steady)
+	}
+}
+
+func TestFavour(t *testing.T) {
+	for _, r := range rounds(1, options(CutAll), 5) {
+		if len(r.Faults) != 1 || r.Faults[0].Class != CutAll || len(r.Faults[0].Members) != 4 {
+			t.Errorf("round %d has %+v, want one cut of all", r.Number, r.Faults)
+		}
+	}
+}

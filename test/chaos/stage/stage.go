@@ -1,0 +1,121 @@
+package stage
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/test/netns"
+	"github.com/federation-dns/federation/test/scenario"
+)
+
+// Options say what to start.
+type Options struct {
+	// Lab has the programs and the folder; its Places and Corefile are set here.
+	Lab scenario.Options
+	// Syncer is the syncer under test.
+	Syncer string
+	// Members is how many clusters there are, at most MaxMembers.
+	Members int
+	// Lease: the syncers choose the one that writes by a Lease in the first cluster.
+	Lease bool
+	// Watch is told of each update that a DNS server has answered.
+	Watch func(zone int, u Update)
+}
+
+// startTime is how long the start of everything may take.
+const startTime = 90 * time.Second
+
+// Stage is everything that runs.
+type Stage struct {
+	opt     Options
+	lab     *scenario.Lab
+	Members []*Member
+	Servers []*NameServer
+	Links   []*DNSLink
+	Syncers []*Syncer
+}
+
+// Start starts all but the syncers. What has been started is to be stopped by
+// Stop, whatever the error.
+func Start(ctx context.Context, opt Options) (*Stage, error) {
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	opt.Lab.Places, opt.Lab.Corefile = placesOf(opt.Members), corefile
+	s := &Stage{opt: opt}
+	for _, z := range Zones {
+		if err := netns.AddAddress(netip.MustParseAddr(z.Address)); err != nil { // BIND looks for it at a device
+			return s, err
+		}
+	}
+	var err error
+	if s.lab, err = scenario.StartLab(ctx, opt.Lab); err != nil {
+		return s, err
+	}
+	for i, m := range s.lab.Members() {
+		member, err := newMember(m, i)
+		if err != nil {
+			return s, err
+		}
+		s.Members = append(s.Members, member)
+	}
+	for i, z := range Zones {
+		server, err := startNameServer(ctx, s.lab, i)
+		if err != nil {
+			return s, err
+		}
+		s.Servers = append(s.Servers, server)
+		link, err := newDNSLink(net.JoinHostPort(z.Address, "53"), Syncers, func(u Update) { opt.Watch(i, u) })
+		if err != nil {
+			return s, err
+		}
+		s.Links = append(s.Links, link)
+	}
+	for i := range Syncers {
+		s.Syncers = append(s.Syncers, &Syncer{Number: i, stage: s})
+	}
+	return s, os.WriteFile(s.lab.Path("syncer", "tsig"), []byte(tsigSecret+"\n"), 0o600)
+}
+
+// Topology are the members' places.
+func (s *Stage) Topology() (members []federation.Member) {
+	for _, m := range s.Members {
+		members = append(members, federation.Member{Name: m.Name, Region: federation.Label(m.Region), Zones: []federation.Label{federation.Label(m.Zone)}})
+	}
+	return members
+}
+
+// Alive reports the first CoreDNS that has ended by itself.
+func (s *Stage) Alive() error { return s.lab.Alive() }
+
+// LogDir is the folder of the logs.
+func (s *Stage) LogDir() string { return s.lab.Path("log") }
+
+// Stop ends everything, the last started first.
+func (s *Stage) Stop() error {
+	var g errgroup.Group
+	for _, sy := range s.Syncers {
+		if sy.process != nil && sy.process.Ended() == nil {
+			g.Go(func() error { return errors.Join(sy.Resume(), sy.Stop()) })
+		}
+	}
+	err := g.Wait()
+	for _, l := range s.Links {
+		l.Close()
+	}
+	for _, n := range s.Servers {
+		if n.process != nil && n.process.Ended() == nil {
+			err = errors.Join(err, n.Stop())
+		}
+	}
+	if s.lab != nil {
+		err = errors.Join(err, s.lab.Stop())
+	}
+	return err
+}

@@ -1,0 +1,154 @@
+package truth
+
+import "time"
+
+// Fault says what a fault does to a way.
+type Fault struct {
+	Class string
+	// Blocks: nothing passes. Else it only takes longer, or something else is
+	// wrong.
+	Blocks bool
+	// Silent: probes fail, so that the member is lost after a while.
+	Silent bool
+	// Group: most members at once, so that nothing of theirs may be withdrawn.
+	Group bool
+	// Service, if set, is the only one concerned.
+	Service string
+}
+
+// fault is one fault of a way.
+type fault struct {
+	Fault
+	from, to time.Time // to is zero while it lasts
+	// opened is when something may pass again, if that is before its end.
+	opened time.Time
+	// settled is until when what comes of it may last.
+	settled time.Time
+}
+
+// way is what evidence passes on: the link to a member, that to a DNS server,
+// or the syncer itself.
+type way struct{ faults []fault }
+
+func (w *way) begin(at time.Time, f Fault) { w.faults = append(w.faults, fault{Fault: f, from: at}) }
+
+// end ends the fault of that class that began last; settle is how long what
+// comes of it may last from now on.
+func (w *way) end(at time.Time, class string, settle time.Duration) {
+	for i := len(w.faults) - 1; i >= 0; i-- {
+		if f := &w.faults[i]; f.Class == class && f.to.IsZero() {
+			f.to, f.settled = at, at.Add(settle)
+			return
+		}
+	}
+}
+
+// open says that the fault of that class does not block any more, though it has
+// not ended for sure.
+func (w *way) open(at time.Time, class string) {
+	for i := len(w.faults) - 1; i >= 0; i-- {
+		if f := &w.faults[i]; f.Class == class && f.to.IsZero() {
+			f.opened = at
+			return
+		}
+	}
+}
+
+// quiet returns since when there was no fault that concerns the service, nor what
+// comes of one; false if there is one now. Every service is "".
+func (w *way) quiet(now time.Time, service string) (since time.Time, ok bool) {
+	for _, f := range w.faults {
+		if f.Service != "" && service != "" && f.Service != service {
+			continue
+		}
+		if f.to.IsZero() || now.Before(f.settled) {
+			return since, false
+		}
+		since = latest(since, f.settled)
+	}
+	return since, true
+}
+
+// flows returns the first moment from at on at which something may pass; zero
+// if that is not before now.
+func (w *way) flows(at, now time.Time) time.Time {
+	for _, f := range w.faults { // in the order of their begin
+		end := f.to
+		if !f.opened.IsZero() {
+			end = f.opened
+		}
+		if !f.Blocks || at.Before(f.from) || !end.IsZero() && !at.Before(end) {
+			continue
+		}
+		if end.IsZero() {
+			return time.Time{}
+		}
+		at = end
+	}
+	if at.After(now) {
+		return time.Time{}
+	}
+	return at
+}
+
+// mayBeLost reports whether the member at the end of the way may have counted as
+// unreachable at any time from since to now: probes failed for long enough, and
+// it was not together with most others.
+func (w *way) mayBeLost(since, now time.Time, after time.Duration) bool {
+	for _, f := range w.faults {
+		if f.Group || !f.Silent {
+			continue
+		}
+		lost, back := f.from.Add(after), now
+		if !f.to.IsZero() {
+			back = f.settled
+			if !f.to.After(lost) {
+				continue // it was too short
+			}
+		}
+		if !lost.After(now) && !back.Before(since) {
+			return true
+		}
+	}
+	return false
+}
+
+// silent returns since when probes fail, and whether it is together with most
+// others; false if they do not.
+func (w *way) silent() (since time.Time, ok bool) {
+	for _, f := range w.faults {
+		if f.Silent && !f.Group && f.to.IsZero() {
+			return f.from, true
+		}
+	}
+	return since, false
+}
+
+// away reports whether probes failed at any time since.
+func (w *way) away(since time.Time) bool {
+	for _, f := range w.faults {
+		if f.Silent && (f.to.IsZero() || f.settled.After(since)) {
+			return true
+		}
+	}
+	return false
+}
+
+// grouped reports whether it was cut together with most others at any time since.
+func (w *way) grouped(since time.Time) bool {
+	for _, f := range w.faults {
+		if f.Group && (f.to.IsZero() || f.settled.After(since)) {
+			return true
+		}
+	}
+	return false
+}
+
+func latest(times ...time.Time) (t time.Time) {
+	for _, o := range times {
+		if o.After(t) {
+			t = o
+		}
+	}
+	return t
+}
