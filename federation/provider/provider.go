@@ -76,6 +76,10 @@ type Caps struct {
 	// ListsWholeZone: a List reads the whole zone, whatever the suffix is. Several
 	// suffixes are then better read with one List of what holds them all.
 	ListsWholeZone bool
+	// MissesOtherTypes: of A and AAAA, a change does not see an RRset whose type
+	// neither its From nor its To has. Such an RRset is left alone, and found
+	// by the audit only.
+	MissesOtherTypes bool
 	// MaxBatch is the most changes that go into one request.
 	MaxBatch int
 }

@@ -17,12 +17,14 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 )
 
-// A name is switched under load this often at least, and until so many
-// queries were answered meanwhile.
-const (
-	switches = 200
-	queries  = 5000
-)
+// load says how often a name is switched under load at least, and how many
+// queries are answered meanwhile.
+func (g *target) load() (switches int, queries int64) {
+	if g.Slow {
+		return 10, 20
+	}
+	return 200, 5000
+}
 
 func testSwitch(_ *testing.T, g *target) {
 	n := g.name("nginx.ns.fed.svc.us-central1")
@@ -58,6 +60,7 @@ func testSwitchLoad(t *testing.T, g *target) {
 	}
 	w.asking.Wait()
 	made := 0
+	switches, queries := g.load()
 	for ; made < switches || w.queries.Load() < queries && w.right(); made++ {
 		if err := g.apply(nil, change(states[made%2], states[(made+1)%2])); err != nil {
 			t.Errorf("switch %d: %v", made, err)

@@ -27,6 +27,9 @@ type Target struct {
 	// Put places an RRset as somebody else would who writes to the zone; the
 	// type may also be "MX". It fails the test if that does not work.
 	Put func(federation.RRset)
+	// Slow says that requests take long or cost something: where the suite makes
+	// many, it makes fewer.
+	Slow bool
 }
 
 // Run runs the suite. newTarget is called for each subtest; it cleans up by
