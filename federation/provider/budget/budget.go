@@ -1,0 +1,127 @@
+// Package budget holds what the providers of one account share: so many
+// requests a second, and one request in flight for each zone (X5b).
+package budget
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// PerSecond is the default rate. Route 53 allowed 5 requests a second and
+// account for many years, and 10 since 2026; other programs of the account
+// need some of them.
+const PerSecond = 5
+
+// listShare is the part of the requests that lists may take while changes are
+// made (X5b).
+const listShare = 0.2
+
+// Budget is what is left of an account's requests. All its methods may be
+// called by several goroutines.
+type Budget struct {
+	requests *rate.Limiter
+	lists    *rate.Limiter
+
+	waiting    atomic.Int32 // changes that wait or are under way
+	lastChange atomic.Int64 // when the last one ended, in Unix nanoseconds
+
+	mu    sync.Mutex
+	zones map[string]chan struct{}
+}
+
+// New returns a budget of so many requests a second; 0 is PerSecond. As many
+// may be made at once after a pause.
+func New(perSecond float64) *Budget {
+	if perSecond <= 0 {
+		perSecond = PerSecond
+	}
+	return &Budget{
+		requests: rate.NewLimiter(rate.Limit(perSecond), max(1, int(perSecond))),
+		lists:    rate.NewLimiter(rate.Limit(perSecond*listShare), 1),
+		zones:    map[string]chan struct{}{},
+	}
+}
+
+// Kind is what a request is for.
+type Kind int
+
+const (
+	// Change is a request that changes records, or reads what one needs to know.
+	Change Kind = iota
+	// List is a request for a part of many records. It stands back while
+	// changes are made.
+	List
+)
+
+// Do makes a request, by a call of f, when it is its turn. If ctx ends before,
+// f is not called, and the error says so and wraps that of ctx. The zone is
+// "" for a request that belongs to none.
+func (b *Budget) Do(ctx context.Context, kind Kind, zone string, f func() error) error {
+	if kind == Change {
+		b.waiting.Add(1)
+		defer func() {
+			b.lastChange.Store(time.Now().UnixNano())
+			b.waiting.Add(-1)
+		}()
+	} else if b.changing() {
+		if err := wait(ctx, b.lists); err != nil {
+			return err
+		}
+	}
+	if zone != "" {
+		turn := b.turn(zone)
+		select {
+		case turn <- struct{}{}:
+			defer func() { <-turn }()
+		case <-ctx.Done():
+			return notSent(ctx)
+		}
+	}
+	if err := wait(ctx, b.requests); err != nil {
+		return err
+	}
+	return f()
+}
+
+// changing reports whether changes are made now, or were within the last
+// second.
+func (b *Budget) changing() bool {
+	return b.waiting.Load() > 0 || time.Now().UnixNano()-b.lastChange.Load() < int64(time.Second)
+}
+
+func (b *Budget) turn(zone string) chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.zones[zone] == nil {
+		b.zones[zone] = make(chan struct{}, 1)
+	}
+	return b.zones[zone]
+}
+
+// wait is the limiter's Wait, but does not give up before ctx ends.
+func wait(ctx context.Context, limiter *rate.Limiter) error {
+	if ctx.Err() != nil {
+		return notSent(ctx)
+	}
+	reservation := limiter.Reserve()
+	delay := reservation.Delay()
+	if delay == 0 {
+		return nil
+	}
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		reservation.Cancel()
+		return notSent(ctx)
+	}
+}
+
+func notSent(ctx context.Context) error { return fmt.Errorf("not sent: %w", ctx.Err()) }

@@ -1,0 +1,191 @@
+package batch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/plan"
+	"github.com/federation-dns/federation/federation/provider"
+)
+
+const (
+	// maxRefused is how many changes in a row may be refused one by one before
+	// the rest is not sent any more: the reason is then hardly theirs (a full
+	// zone, say). maxDenied is the same for Denied if nothing was made yet: the
+	// credentials then hardly allow anything.
+	maxRefused = 64
+	maxDenied  = 3
+)
+
+// run is one call of Apply.
+type run struct {
+	server Server
+	claim  *federation.RRset
+	errs   []error
+
+	dead    error // why nothing more is sent
+	refused int   // changes refused in a row
+	granted bool  // one of the requests was
+}
+
+// top makes one request of the first round.
+func (r *run) top(ctx context.Context, part []job) {
+	if part[0].empty() {
+		r.look(ctx, part[0])
+		return
+	}
+	r.send(ctx, part, true)
+}
+
+// send makes the changes of one request, halving it where it is refused.
+func (r *run) send(ctx context.Context, part []job, top bool) {
+	if r.dead != nil {
+		r.fail(part, r.dead)
+		return
+	}
+	err := r.attempt(ctx, part)
+	if err == nil {
+		r.refused, r.granted = 0, true
+		return
+	}
+	switch KindOf(err) {
+	case Refused, Denied:
+		// One look at the claim tells whether it is worth to go on.
+		if top && !part[0].alone && KindOf(err) == Refused && !r.claimHolds(ctx) {
+			r.fail(part, r.dead)
+			return
+		}
+		if len(part) == 1 {
+			r.single(ctx, part[0], err, top)
+			return
+		}
+		r.send(ctx, part[:len(part)/2], false)
+		r.send(ctx, part[len(part)/2:], false)
+	case Rejected:
+		r.fail(part, err)
+		r.dead = err
+	default:
+		r.fail(part, err)
+		r.dead = fmt.Errorf("not sent after an earlier failure: %w", err)
+	}
+}
+
+func (r *run) fail(part []job, err error) {
+	for _, j := range part {
+		r.errs[j.index] = fmt.Errorf("%q: %w", j.change.Name, err)
+	}
+}
+
+// attempt sends one request, again if it was surely not made.
+func (r *run) attempt(ctx context.Context, part []job) error {
+	changes := make([]plan.Change, len(part))
+	for i, j := range part {
+		changes[i] = j.change
+	}
+	claim := r.claim
+	if part[0].alone {
+		claim = nil
+	}
+	lost := false // an earlier attempt may have been made after all
+	for n := 1; ; n++ {
+		err := r.server.Send(ctx, claim, changes)
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil && !errors.Is(err, ctx.Err()):
+			return fmt.Errorf("%w: %w", ctx.Err(), err)
+		case ctx.Err() != nil:
+			return err
+		}
+		switch KindOf(err) {
+		case Refused, Denied:
+			if lost && r.settle(ctx, changes) == made {
+				return nil
+			}
+			return err
+		case Rejected:
+			return err
+		case Open:
+			lost = true
+			switch r.settle(ctx, changes) {
+			case made:
+				return nil
+			case unknown:
+				return err
+			}
+		}
+		if n == maxAttempts || !pause(ctx, n) {
+			return err
+		}
+	}
+}
+
+// claimHolds reads the claim; if it is another, the run is over.
+func (r *run) claimHolds(ctx context.Context) bool {
+	if r.claim == nil {
+		return true
+	}
+	state, err := r.server.Read(ctx, r.claim.Name)
+	if err != nil {
+		r.dead = fmt.Errorf("reading the claim %q: %w", r.claim.Name, err)
+		return false
+	}
+	if is := provider.Find(state.Sets, federation.TypeTXT); is == nil || !is.Equal(*r.claim) {
+		r.dead = fmt.Errorf("%w: the claim %q is another: %s", provider.ErrConflict, r.claim.Name, describe(state))
+		return false
+	}
+	return true
+}
+
+// single deals with a change that was refused alone: what is at its name
+// tells whether it is a conflict.
+func (r *run) single(ctx context.Context, j job, refusal error, claimRead bool) {
+	if KindOf(refusal) == Denied {
+		r.fail([]job{j}, fmt.Errorf("%w: %w", provider.ErrRefused, refusal))
+		r.count(refusal, !r.granted)
+		return
+	}
+	state, err := r.server.Read(ctx, j.change.Name)
+	if err != nil {
+		r.fail([]job{j}, fmt.Errorf("refused (%v), and the name could not be read: %w", refusal, err))
+		r.dead = err
+		return
+	}
+	reason := conflict(j.change, state)
+	if reason == nil {
+		reason = blocked(j.change, state)
+	}
+	if reason == nil && !claimRead && !j.alone && !r.claimHolds(ctx) {
+		reason = r.dead
+	}
+	if reason != nil {
+		r.fail([]job{j}, reason)
+		return
+	}
+	r.fail([]job{j}, fmt.Errorf("%w: %w", provider.ErrRefused, refusal))
+	r.count(refusal, false)
+}
+
+// count counts a refused change; after too many in a row the run is over.
+func (r *run) count(refusal error, soon bool) {
+	if r.refused++; r.refused >= maxRefused || soon && r.refused >= maxDenied {
+		r.dead = fmt.Errorf("%w: not sent, as %d changes in a row were refused before it, the last with: %w", provider.ErrRefused, r.refused, refusal)
+	}
+}
+
+// look compares what is at a name with a change that has neither From nor To.
+func (r *run) look(ctx context.Context, j job) {
+	if r.dead != nil || !r.claimHolds(ctx) {
+		r.fail([]job{j}, r.dead)
+		return
+	}
+	state, err := r.server.Read(ctx, j.change.Name)
+	if err == nil {
+		err = conflict(j.change, state)
+	}
+	if err != nil {
+		r.fail([]job{j}, err)
+	}
+}
