@@ -59,7 +59,8 @@ demo-packages:
 	@test/packages getent=libc-bin nsenter=util-linux dig=bind9-dnsutils curl=curl
 test-packages:
 	@test/packages getent=libc-bin nsenter=util-linux gcc=gcc,libc6-dev dig=bind9-dnsutils \
-		named=bind9 dnssec-keygen=bind9-utils knotd=knot unbound=unbound musl-gcc=musl-tools javac=default-jdk-headless
+		named=bind9 dnssec-keygen=bind9-utils knotd=knot unbound=unbound musl-gcc=musl-tools javac=default-jdk-headless \
+		/usr/lib/python3/dist-packages/botocore/data/route53=python3-botocore
 
 .PHONY: fuzz
 fuzz: ## Fuzz every fuzz target for FUZZTIME (default 10s) each

@@ -1,0 +1,86 @@
+package route53_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/plan"
+	"github.com/federation-dns/federation/federation/provider"
+	standin "github.com/federation-dns/federation/test/route53"
+)
+
+// TestFigures holds what README.md says of requests and octets; -v prints them.
+func TestFigures(t *testing.T) {
+	s, p := claimed(t, nil)
+	const others = 100_000
+	foreign(t, s, others)
+	one, all := create(1)[0], create(10_000)
+	alias := []federation.RRset{set(one.Name, "CNAME", string("nginx."+subtree))}
+	apply := func(changes ...plan.Change) func() { return func() { must(t, p, &claim, changes...) } }
+	start := func() {
+		fresh := connect(t, s, nil)
+		if _, err := fresh.SOA(t.Context()); err != nil {
+			t.Error(err)
+		}
+		for _, level := range []string{"", "us-central1.", "us-central1-a.", "europe-west1.", "europe-west1-b."} {
+			list(t, fresh, federation.FQDN("fed.svc."+level+string(zone)))
+		}
+	}
+	refused := func() {
+		const bad = 6789
+		changes := create(10_000)
+		put(t, s, set(changes[bad].Name, "MX", "10 mail.example.org."))
+		changes[bad].To = []federation.RRset{set(changes[bad].Name, "CNAME", "nginx.example.org.")}
+		for i, err := range p.Apply(t.Context(), &claim, changes) {
+			if (i == bad) != errors.Is(err, provider.ErrRefused) {
+				t.Errorf("change %d: %v", i, err)
+			}
+		}
+		// SOA, NS, the claim, the MX and the others' stand there too.
+		if got, want := len(s.RRsets(zoneID)), 4+others+2*(len(changes)-1); got != want {
+			t.Errorf("the zone has %d RRsets, want %d", got, want)
+		}
+	}
+	var back []plan.Change
+	for _, c := range all {
+		back = append(back, plan.Change{Name: c.Name, From: c.To})
+	}
+	for _, tt := range []struct {
+		name     string
+		run      func()
+		requests int // at most
+	}{
+		{"O3a one change: creation of A and AAAA", apply(one), 1},
+		{"P6 one change: switch to CNAME", apply(plan.Change{Name: one.Name, From: one.To, To: alias}), 1},
+		{"O3a one change: deletion", apply(plan.Change{Name: one.Name, From: alias}), 1},
+		{"X6 start against 100,000 foreign RRsets, 5 levels", start, 7},
+		{"X5b 10,000 changes: creation", apply(all...), 21},
+		{"X6 list of 20,000 RRsets of ours among 100,000", func() { list(t, p, subtree) }, 67},
+		{"X5b 10,000 changes: deletion", apply(back...), 21},
+		{"X5a 10,000 changes with one refused", refused, 49},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s.Reset()
+			begin := time.Now()
+			tt.run()
+			took := time.Since(begin)
+			requests := s.Requests()
+			if len(requests) > tt.requests {
+				t.Errorf("%d requests, want at most %d", len(requests), tt.requests)
+			}
+			t.Log(figures(requests), took.Round(time.Millisecond))
+		})
+	}
+}
+
+// figures adds the requests up. Octets are those of bodies.
+func figures(requests []standin.Request) string {
+	sent, received := 0, 0
+	for _, r := range requests {
+		sent, received = sent+r.Octets, received+r.Replied
+	}
+	return fmt.Sprintf("%d requests, %d octets sent, %d received, %.1f s at 5 requests a second,", len(requests), sent, received, float64(max(0, len(requests)-5))/5)
+}
