@@ -1,0 +1,86 @@
+package clouddns
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/provider/budget"
+)
+
+const defaultTimeout = 30 * time.Second
+
+// Config says which managed zone, and whose. Credentials are the application
+// default ones: GOOGLE_APPLICATION_CREDENTIALS, those of gcloud, or the metadata
+// server.
+type Config struct {
+	// Domain is the federation's; the managed zone is that of the domain or of a
+	// parent of it.
+	Domain federation.FQDN
+	// Project has the managed zone; "" is the project of the credentials.
+	Project string
+	// ManagedZone is its name, or its id. If it is "", the managed zone is
+	// looked for: the longest DNS name that holds Domain.
+	ManagedZone string
+	// Visibility is "public" or "private": which one is meant if there are both.
+	Visibility string
+	// Endpoint is the URL of the API; "" is that of Google.
+	Endpoint string
+	// Timeout is how long a request may take; 0 is 30 s.
+	Timeout time.Duration
+	// Budget is shared with all providers of the same project; nil is one of its
+	// own.
+	Budget *budget.Budget
+}
+
+// BudgetKey is the same for providers that use the same project, as far as the
+// configuration tells: they share a Budget. The project of the credentials
+// counts as one of its own.
+func (c Config) BudgetKey() string {
+	project := c.Project
+	if project == "" {
+		project = "default"
+	}
+	return strings.TrimSpace("clouddns " + project + " " + c.Endpoint)
+}
+
+var (
+	projectID = regexp.MustCompile(`^([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$|^[0-9]{1,20}$`)
+	zoneName  = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$|^[0-9]{1,20}$`)
+)
+
+// checked returns the configuration with its defaults and canonical names, or
+// says which field is wrong and what is allowed.
+func (c Config) checked() (Config, error) {
+	domain, err := federation.ParseFQDN(string(c.Domain))
+	if err != nil {
+		return c, fmt.Errorf("domain: %w", err)
+	}
+	c.Domain = domain
+	switch {
+	case c.Project != "" && !projectID.MatchString(c.Project):
+		return c, fmt.Errorf("project %q: an id of 6 to 30 of a-z, 0-9 and - is allowed, as in my-project-123, or its number", c.Project)
+	case c.ManagedZone != "" && !zoneName.MatchString(c.ManagedZone):
+		return c, fmt.Errorf("managedZone %q: up to 63 of a-z, 0-9 and - are allowed, as in example-com, or its id", c.ManagedZone)
+	case c.Visibility != "" && c.Visibility != "public" && c.Visibility != "private":
+		return c, fmt.Errorf("visibility %q: \"public\" and \"private\" are allowed", c.Visibility)
+	case c.Timeout < 0:
+		return c, fmt.Errorf("timeout %v is negative", c.Timeout)
+	}
+	if c.Endpoint != "" {
+		if u, err := url.Parse(c.Endpoint); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			return c, fmt.Errorf("endpoint %q: http://HOST[:PORT] and https://HOST[:PORT] are allowed", c.Endpoint)
+		}
+		c.Endpoint = strings.TrimSuffix(c.Endpoint, "/") + "/"
+	}
+	if c.Timeout == 0 {
+		c.Timeout = defaultTimeout
+	}
+	if c.Budget == nil {
+		c.Budget = budget.New(0)
+	}
+	return c, nil
+}

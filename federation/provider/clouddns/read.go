@@ -1,0 +1,135 @@
+package clouddns
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/miekg/dns"
+	sdk "google.golang.org/api/dns/v1"
+
+	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/provider"
+	"github.com/federation-dns/federation/federation/provider/budget"
+	"github.com/federation-dns/federation/federation/provider/internal/batch"
+)
+
+// maxPage is how many RRsets a page of a list is asked to have. Cloud DNS may
+// answer with fewer.
+const maxPage = 1000
+
+// Get reads one name; see provider.Provider.
+func (p *Provider) Get(ctx context.Context, name federation.FQDN) ([]federation.RRset, error) {
+	zone, err := p.zone.get(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%q: %w", name, err)
+	}
+	if !name.In(zone.dnsName) {
+		return nil, fmt.Errorf("%w: name %q is not in zone %q", provider.ErrRefused, name, zone.dnsName)
+	}
+	state, err := p.read(ctx, zone, name)
+	if err != nil {
+		return nil, fmt.Errorf("%q: %w", name, err)
+	}
+	return state.Sets, nil
+}
+
+// read returns what is at the name, usually by one request.
+func (p *Provider) read(ctx context.Context, zone managedZone, name federation.FQDN) (batch.State, error) {
+	var all []*sdk.ResourceRecordSet
+	err := p.pages(ctx, budget.Change, zone, name, func(page []*sdk.ResourceRecordSet) error {
+		for _, set := range page {
+			if owner, err := parseName(set.Name); err == nil && owner == name {
+				all = append(all, set)
+			}
+		}
+		return nil
+	})
+	return stateOf(name, all), err
+}
+
+// pages calls f for each page of the zone, or of what is at the name.
+func (p *Provider) pages(ctx context.Context, kind budget.Kind, zone managedZone, name federation.FQDN, f func([]*sdk.ResourceRecordSet) error) error {
+	for token, more := "", true; more; {
+		var out *sdk.ResourceRecordSetsListResponse
+		err := batch.Read(ctx, func() error {
+			return p.call(ctx, kind, zone.name, "resourceRecordSets.list", func(ctx context.Context, on *session) (err error) {
+				list := on.api.ResourceRecordSets.List(on.project, zone.name).MaxResults(maxPage).Context(ctx)
+				if name != "" {
+					list.Name(string(name))
+				}
+				if token != "" {
+					list.PageToken(token)
+				}
+				out, err = list.Do()
+				return err
+			})
+		})
+		if err != nil {
+			return err
+		}
+		if err := f(out.Rrsets); err != nil {
+			return err
+		}
+		token, more = out.NextPageToken, out.NextPageToken != ""
+	}
+	return nil
+}
+
+// List reads the whole zone page by page, as Cloud DNS finds only single names.
+// It is not the state of one moment, but each RRset is. See provider.Provider.
+func (p *Provider) List(ctx context.Context, suffix federation.FQDN, yield func(federation.RRset) error) error {
+	zone, err := p.zone.get(ctx)
+	if err != nil {
+		return fmt.Errorf("list of %q: %w", suffix, err)
+	}
+	if !suffix.In(zone.dnsName) {
+		return fmt.Errorf("%w: suffix %q is not in zone %q", provider.ErrRefused, suffix, zone.dnsName)
+	}
+	var ended error // by the caller
+	err = p.pages(ctx, budget.List, zone, "", func(page []*sdk.ResourceRecordSet) error {
+		for _, set := range page {
+			owner, err := parseName(set.Name)
+			if err != nil || !owner.In(suffix) {
+				continue // nobody can ask for it, or it is not asked for
+			}
+			for _, one := range stateOf(owner, []*sdk.ResourceRecordSet{set}).Sets {
+				if ended = ctx.Err(); ended == nil {
+					ended = yield(one)
+				}
+				if ended != nil {
+					return ended
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil && ended == nil {
+		return fmt.Errorf("list of %q: %w", suffix, err)
+	}
+	return err
+}
+
+// SOA returns the managed zone's negative TTL; see provider.NegativeTTL.
+func (p *Provider) SOA(ctx context.Context) (minimum uint32, err error) {
+	zone, err := p.zone.get(ctx)
+	if err != nil {
+		return 0, err
+	}
+	found := false
+	err = p.pages(ctx, budget.Change, zone, zone.dnsName, func(page []*sdk.ResourceRecordSet) error {
+		for _, set := range page {
+			if set.Type != "SOA" || len(set.Rrdatas) != 1 {
+				continue
+			}
+			rr, err := dns.NewRR(fmt.Sprintf(". %d IN SOA %s", set.Ttl, set.Rrdatas[0]))
+			if soa, ok := rr.(*dns.SOA); ok && err == nil {
+				minimum, found = min(soa.Hdr.Ttl, soa.Minttl), true
+			}
+		}
+		return nil
+	})
+	if err == nil && !found {
+		err = fmt.Errorf("clouddns: managed zone %s has no SOA record that can be read", zone.name)
+	}
+	return minimum, err
+}

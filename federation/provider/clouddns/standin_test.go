@@ -1,0 +1,180 @@
+package clouddns_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/provider/budget"
+	"github.com/federation-dns/federation/federation/provider/clouddns"
+	"github.com/federation-dns/federation/federation/provider/providertest"
+	standin "github.com/federation-dns/federation/test/clouddns"
+	"github.com/federation-dns/federation/test/cloudzone"
+)
+
+func TestMain(m *testing.M) {
+	for name, value := range environment {
+		os.Setenv(name, value)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+const (
+	zone     = federation.FQDN("example.com.")
+	zoneName = "example-com"
+)
+
+// start starts a stand-in whose requests and answers are all checked against
+// Google's description, and has its credentials be the default ones.
+func start(t *testing.T, zones ...standin.ManagedZone) *standin.Server {
+	t.Helper()
+	if len(zones) == 0 {
+		zones = []standin.ManagedZone{{Name: zoneName, DNSName: string(zone)}}
+	}
+	s, err := standin.Start(zones...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	s.Observe(checker(t))
+	credentials(t, s)
+	return s
+}
+
+// credentials has the default ones be those of the stand-in. It returns the
+// file.
+func credentials(t *testing.T, s *standin.Server) string {
+	t.Helper()
+	text, err := s.Credentials()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "credentials.json")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", file)
+	return file
+}
+
+var model = sync.OnceValues(standin.LoadModel)
+
+// checker checks against Google's description.
+func checker(t testing.TB) func(standin.Exchange) {
+	t.Helper()
+	m, err := model()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(e standin.Exchange) {
+		if err := m.Check(e); err != nil {
+			t.Errorf("%v\n%s\n%s", err, e.Body, e.Answer)
+		}
+	}
+}
+
+// fast is a budget that hardly makes anybody wait.
+func fast() *budget.Budget { return budget.New(1e6) }
+
+// connect returns a provider of the managed zone.
+func connect(t testing.TB, s *standin.Server, change func(*clouddns.Config)) *clouddns.Provider {
+	t.Helper()
+	config := clouddns.Config{Domain: zone, ManagedZone: zoneName, Endpoint: s.URL, Budget: fast()}
+	if change != nil {
+		change(&config)
+	}
+	p, err := clouddns.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Close() })
+	return p
+}
+
+// put places an RRset as somebody else would.
+func put(t testing.TB, s *standin.Server, set federation.RRset) {
+	t.Helper()
+	if err := s.Load(zoneName, cloudzone.Set{Name: string(set.Name), Type: set.Type, TTL: set.TTL, Data: set.Data}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestProvider(t *testing.T) {
+	providertest.Run(t, func(t *testing.T) providertest.Target {
+		s := start(t)
+		return providertest.Target{
+			Provider: connect(t, s, nil), Zone: zone, DNS: s.DNS,
+			Put: func(set federation.RRset) { put(t, s, set) },
+		}
+	})
+}
+
+func name(label string) federation.FQDN {
+	return federation.FQDN(label + ".ns.fed.svc." + string(zone))
+}
+
+func set(n federation.FQDN, typ string, data ...string) federation.RRset {
+	return federation.RRset{Name: n, Type: typ, TTL: 180, Data: data}
+}
+
+// says checks that the error has each of the words, one line and no secret.
+func says(t *testing.T, err error, words ...string) {
+	t.Helper()
+	if err == nil {
+		t.Errorf("no error, want one that says %q", words)
+		return
+	}
+	for _, word := range words {
+		if !strings.Contains(err.Error(), word) {
+			t.Errorf("error %q does not say %q", err, word)
+		}
+	}
+	for _, secret := range []string{"ya29.", "PRIVATE KEY", "\n"} {
+		if strings.Contains(err.Error(), secret) {
+			t.Errorf("error %q has %q", err, secret)
+		}
+	}
+}
+
+// policy is an RRset with a routing policy.
+func policy(n federation.FQDN, typ string) cloudzone.Set {
+	return cloudzone.Set{Name: string(n), Type: typ, TTL: 60, Special: "policy", Data: []string{"192.0.2.99"}}
+}
+
+// foreign fills the zone with that many RRsets of others.
+func foreign(t testing.TB, s *standin.Server, count int) {
+	t.Helper()
+	all := make([]cloudzone.Set, count)
+	for i := range all {
+		all[i] = cloudzone.Set{Name: fmt.Sprintf("host-%d.%s", i, zone), Type: "A", TTL: 60, Data: []string{"192.0.2.1"}}
+	}
+	if err := s.Load(zoneName, all...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// record returns the bodies of the requests to change something from now on.
+func record(t testing.TB, s *standin.Server) func() [][]byte {
+	check := checker(t)
+	var mu sync.Mutex
+	var bodies [][]byte
+	s.Observe(func(e standin.Exchange) {
+		check(e)
+		if len(e.Body) > 0 {
+			mu.Lock()
+			defer mu.Unlock()
+			bodies = append(bodies, e.Body)
+		}
+	})
+	return func() [][]byte {
+		mu.Lock()
+		defer mu.Unlock()
+		return bodies
+	}
+}
