@@ -205,7 +205,7 @@ func CutAsia() Step {
 			records("its addresses are gone: other clusters have healthy shards", "without-asia"),
 			statusIs("its status says so",
 				"MEMBER STATUS VERSION REGION ZONES SHARDS HEALTHY",
-				"gce-asia-east1 lost v1.37.2 asia-east1 asia-east1-b 1 1",
+				"gce-asia-east1 unreachable v1.37.2 asia-east1 asia-east1-b 1 1",
 				"gce-europe-west1 present v1.37.2 europe-west1 europe-west1-b 1 1",
 				"gce-us-central1 present v1.37.2 us-central1 us-central1-b 1 1",
 				"gce-us-east1 present v1.37.2 us-east1 us-east1-b 1 1",
