@@ -27,6 +27,12 @@ type Shard struct {
 	ReadyEndpoints int
 	// Reason says why the shard is not healthy; "" if it is.
 	Reason federation.Reason
+	// Unresolved says that it is not known whether the shard is healthy: its
+	// endpoints are ready, it has no address, and of these host names nothing has
+	// been learned since the start, for the time that a failure keeps the last
+	// answer (H4). Healthy is then false; what was known before tells better, and
+	// Known has not these names.
+	Unresolved []string
 	// Known are the addresses and host names that stand on the Service, ready
 	// or not: by them an address in the records is accounted for (X1b). Those of
 	// its load balancer count even where they may not be published; those of the

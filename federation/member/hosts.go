@@ -1,56 +1,64 @@
 package member
 
 import (
+	"container/heap"
 	"context"
-	"errors"
 	"maps"
-	"math/rand/v2"
-	"net"
-	"net/netip"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/resolve"
 )
 
-// Resolver looks up the addresses of a host name. *net.Resolver is one. A name
-// that does not exist, or has no address, is a *net.DNSError with IsNotFound.
+// Resolver looks up the addresses of a host name, of both types, and returns at
+// the end of ctx at the latest. *resolve.Client is one.
 type Resolver interface {
-	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+	Lookup(ctx context.Context, host federation.FQDN) (a, aaaa resolve.Answer)
 }
 
-// The times of H4.
 const (
-	hostRefresh   = time.Minute      // the system resolver tells no TTL
-	hostRetry     = 10 * time.Second // after a failure
-	hostUnion     = 5 * time.Minute  // load balancers rotate: all answers of this time count
-	hostKeep      = 10 * time.Minute // a failure other than NXDOMAIN keeps the last answer so long
-	hostGoneAfter = time.Minute      // NXDOMAIN twice, so far apart, is evidence
-	hostTimeout   = 5 * time.Second
+	// hostTimeout ends a lookup.
+	hostTimeout = 5 * time.Second
+	// At most so many lookups of a member are under way at once, those of names
+	// that failed last apart from the others, so that they hold up nobody.
+	maxLookups        = 32
+	maxFailingLookups = 16
 )
 
 // hosts resolves the load balancers' host names of one member, outside the
-// rule: asking never waits, each name is looked up on its own, and one that
-// does not resolve holds up nobody.
+// rule: asking never waits, and one that does not resolve holds up nobody. Its
+// memory follows the names; there are goroutines for the lookups under way and
+// one that starts them.
 type hosts struct {
 	resolver Resolver
 	changed  func(ShardKey) // called without the lock
 	ctx      context.Context
-	wg       sync.WaitGroup // the lookups
+	wg       sync.WaitGroup
+	wake     chan struct{} // there may be lookups to start
 
-	mu    sync.Mutex
-	names map[federation.FQDN]*hostName
-	uses  map[ShardKey][]federation.FQDN
-	// pending counts the names that have not been looked up once.
-	pending int
+	mu      sync.Mutex
+	started bool
+	names   map[federation.FQDN]*hostName
+	uses    map[ShardKey][]federation.FQDN
+	sound   lane
+	failing lane
+	pending int // names that have not been looked up once
 }
 
-// newHosts returns a hosts whose lookups end with ctx.
+// lane is a queue of names and the lookups out of it.
+type lane struct {
+	queue    hostQueue
+	busy, at int // lookups under way, and at most
+}
+
+// newHosts returns a hosts that works until ctx ends; wg says when it has.
 func newHosts(ctx context.Context, resolver Resolver, changed func(ShardKey)) *hosts {
 	return &hosts{
-		ctx: ctx, resolver: resolver, changed: changed,
+		ctx: ctx, resolver: resolver, changed: changed, wake: make(chan struct{}, 1),
 		names: map[federation.FQDN]*hostName{}, uses: map[ShardKey][]federation.FQDN{},
+		sound: lane{at: maxLookups}, failing: lane{at: maxFailingLookups},
 	}
 }
 
@@ -59,19 +67,20 @@ func newHosts(ctx context.Context, resolver Resolver, changed func(ShardKey)) *h
 func (h *hosts) ask(name federation.FQDN, user ShardKey) resolved {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	now := time.Now()
 	n := h.names[name]
 	if n == nil {
-		ctx, cancel := context.WithCancel(h.ctx)
-		n = &hostName{users: map[ShardKey]bool{}, cancel: cancel, seen: map[netip.Addr]time.Time{}}
+		n = &hostName{name: name, asked: now, due: now}
 		h.names[name] = n
 		h.pending++
-		h.wg.Go(func() { h.follow(ctx, name, n) })
+		heap.Push(&h.sound.queue, n)
+		h.wakeUp()
 	}
-	if !n.users[user] {
-		n.users[user] = true
+	if !slices.Contains(h.uses[user], name) {
+		n.users = append(n.users, user)
 		h.uses[user] = append(h.uses[user], name)
 	}
-	return n.resolved()
+	return n.resolved(now)
 }
 
 // keep ends the shard's use of all names but these.
@@ -83,19 +92,28 @@ func (h *hosts) keep(user ShardKey, names []federation.FQDN) {
 			return false
 		}
 		n := h.names[name]
-		delete(n.users, user)
+		n.users = slices.DeleteFunc(n.users, func(u ShardKey) bool { return u == user })
 		if len(n.users) == 0 {
-			n.cancel()
-			if !n.known {
-				h.pending--
-			}
-			delete(h.names, name)
+			h.drop(n)
 		}
 		return true
 	})
 	if len(h.uses[user]) == 0 {
 		delete(h.uses, user)
 	}
+}
+
+// drop forgets a name that nobody uses any more.
+func (h *hosts) drop(n *hostName) {
+	delete(h.names, n.name)
+	if !n.tried {
+		h.pending--
+	}
+	if n.place < 0 {
+		n.cancel()
+		return
+	}
+	heap.Remove(&h.laneOf(n).queue, n.place)
 }
 
 // users returns the shards that use a name.
@@ -112,109 +130,127 @@ func (h *hosts) settled() bool {
 	return h.pending == 0
 }
 
-// follow looks the name up again and again until ctx ends.
-func (h *hosts) follow(ctx context.Context, name federation.FQDN, n *hostName) {
-	for {
-		lctx, cancel := context.WithTimeout(ctx, hostTimeout)
-		addrs, err := h.resolver.LookupNetIP(lctx, "ip", string(name))
-		cancel()
-		if ctx.Err() != nil {
-			return
-		}
-		h.mu.Lock()
-		if ctx.Err() != nil { // nobody uses it any more
-			h.mu.Unlock()
-			return
-		}
-		if !n.known {
-			h.pending--
-		}
-		differs := n.take(time.Now(), addrs, err)
-		users := slices.Collect(maps.Keys(n.users))
-		h.mu.Unlock()
-		if differs {
-			for _, u := range users {
-				h.changed(u)
-			}
-		}
-		wait := hostRefresh
-		if err != nil {
-			wait = hostRetry
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(wait*9/10 + rand.N(wait/10)): // never all at once
-		}
+func (h *hosts) laneOf(n *hostName) *lane {
+	if n.failures > 0 {
+		return &h.failing
 	}
+	return &h.sound
 }
 
-// hostName is what is known of one name.
-type hostName struct {
-	users  map[ShardKey]bool
-	cancel context.CancelFunc
-	seen   map[netip.Addr]time.Time // the last answer that had it
-	known  bool                     // some lookup has ended
-	first  time.Time                // the first NXDOMAIN since the last answer
-	gone   bool                     // NXDOMAIN is evidence now
-}
-
-// take merges one answer and reports whether what is known changed.
-func (n *hostName) take(now time.Time, addrs []netip.Addr, err error) bool {
-	before := n.resolved()
-	var dnsErr *net.DNSError
-	switch {
-	case err == nil:
-		n.first, n.gone = time.Time{}, false
-		for _, a := range addrs {
-			n.seen[a.Unmap()] = now
-		}
-		n.forget(now.Add(-hostUnion))
-	case errors.As(err, &dnsErr) && dnsErr.IsNotFound:
-		if n.first.IsZero() {
-			n.first = now
-		}
-		if now.Sub(n.first) >= hostGoneAfter {
-			n.gone = true
-			clear(n.seen)
-		}
-		n.forget(now.Add(-hostKeep))
+// wakeUp has the lookups started that are due.
+func (h *hosts) wakeUp() {
+	if !h.started {
+		h.started = true
+		h.wg.Go(h.run)
+	}
+	select {
+	case h.wake <- struct{}{}:
 	default:
-		n.forget(now.Add(-hostKeep))
 	}
-	n.known = true
-	after := n.resolved()
-	return before.known != after.known || before.gone != after.gone || !slices.Equal(before.addrs, after.addrs)
 }
 
-// forget drops the addresses that were last seen before that time.
-func (n *hostName) forget(before time.Time) {
-	maps.DeleteFunc(n.seen, func(_ netip.Addr, at time.Time) bool { return at.Before(before) })
-}
-
-func (n *hostName) resolved() resolved {
-	r := resolved{known: n.known, gone: n.gone}
-	for a := range n.seen {
-		r.addrs = append(r.addrs, a)
+// run starts lookups when they are due until ctx ends.
+func (h *hosts) run() {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-h.ctx.Done():
+			return
+		case <-timer.C:
+		case <-h.wake:
+		}
+		timer.Reset(h.startDue())
 	}
-	slices.SortFunc(r.addrs, netip.Addr.Compare)
-	return r
 }
 
-// resolved is what is known of a host name.
-type resolved struct {
-	addrs []netip.Addr // sorted
-	known bool         // it has been looked up
-	gone  bool         // it does not exist: positive evidence
-}
-
-// String says why there are no addresses.
-func (r resolved) String() string {
-	switch {
-	case r.gone:
-		return "it does not exist, or has no address"
-	case r.known:
-		return "the resolver has no answer yet"
+// startDue starts the lookups that are due as far as there is room, and returns
+// how long it is until the next one is; the end of a lookup makes room.
+func (h *hosts) startDue() time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := time.Now()
+	next := now.Add(hostMaxRefresh)
+	for _, l := range []*lane{&h.sound, &h.failing} {
+		for len(l.queue) > 0 && l.busy < l.at {
+			n := l.queue[0]
+			if n.due.After(now) {
+				if n.due.Before(next) {
+					next = n.due
+				}
+				break
+			}
+			heap.Pop(&l.queue)
+			l.busy++
+			ctx, cancel := context.WithTimeout(h.ctx, hostTimeout)
+			n.cancel = cancel
+			h.wg.Go(func() {
+				defer cancel()
+				h.lookUp(ctx, n, l)
+			})
+		}
 	}
-	return "it has not been looked up yet"
+	return next.Sub(now)
+}
+
+// lookUp looks a name up once, and tells its users what changed.
+func (h *hosts) lookUp(ctx context.Context, n *hostName, l *lane) {
+	var answers [2]resolve.Answer
+	answers[0], answers[1] = h.resolver.Lookup(ctx, n.name)
+	for _, u := range h.looked(n, l, answers) {
+		h.changed(u)
+	}
+}
+
+// looked takes the answers of a lookup, and returns the shards for which they
+// are news.
+func (h *hosts) looked(n *hostName, l *lane, answers [2]resolve.Answer) []ShardKey {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	l.busy--
+	h.wakeUp()
+	if h.ctx.Err() != nil || h.names[n.name] != n { // nobody uses it any more
+		return nil
+	}
+	first := !n.tried
+	if first {
+		h.pending--
+	}
+	now := time.Now()
+	n.take(now, answers)
+	n.due = now.Add(n.wait(now, answers))
+	heap.Push(&h.laneOf(n).queue, n)
+	before := n.told
+	if n.told = n.resolved(now); !first && n.told.equal(before) {
+		return nil
+	}
+	return slices.Clone(n.users)
+}
+
+// hostQueue is a heap of names, the one that is due first on top.
+type hostQueue []*hostName
+
+func (q hostQueue) Len() int           { return len(q) }
+func (q hostQueue) Less(i, j int) bool { return q[i].due.Before(q[j].due) }
+
+func (q hostQueue) Swap(i, j int) {
+	q[i], q[j] = q[j], q[i]
+	q[i].place, q[j].place = i, j
+}
+
+// Push implements heap.Interface.
+func (q *hostQueue) Push(x any) {
+	n := x.(*hostName)
+	n.place = len(*q)
+	*q = append(*q, n)
+}
+
+// Pop implements heap.Interface.
+func (q *hostQueue) Pop() any {
+	last := len(*q) - 1
+	n := (*q)[last]
+	(*q)[last] = nil
+	*q = (*q)[:last]
+	n.place = -1
+	return n
 }

@@ -2,8 +2,8 @@ package member
 
 import (
 	"context"
+	"errors"
 	"log/slog"
-	"net"
 	"net/netip"
 	"testing"
 	"testing/synctest"
@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/resolve"
 )
 
 func TestMain(m *testing.M) {
@@ -174,13 +175,35 @@ func (b *bench) shard(d time.Duration, key ShardKey) *Shard {
 }
 
 // fixed is a resolver that knows these names; others do not exist.
-type fixed map[string][]string
+type fixed map[federation.FQDN][]string
 
-func (f fixed) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error) {
+func (f fixed) Lookup(_ context.Context, host federation.FQDN) (a, aaaa resolve.Answer) {
 	if list, ok := f[host]; ok {
-		return addrs(list...), nil
+		return found(time.Minute, list...)
 	}
-	return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+	return missing, missing
+}
+
+var (
+	missing = resolve.Answer{Denial: resolve.NXDomain}
+	failing = resolve.Answer{Err: errors.New("server 192.0.2.53:53: no answer in time")}
+)
+
+// found are the answers with these addresses; a type without any is denied.
+func found(ttl time.Duration, list ...string) (a, aaaa resolve.Answer) {
+	for _, addr := range addrs(list...) {
+		if addr.Is4() {
+			a.Addresses, a.TTL = append(a.Addresses, addr), ttl
+		} else {
+			aaaa.Addresses, aaaa.TTL = append(aaaa.Addresses, addr), ttl
+		}
+	}
+	for _, of := range []*resolve.Answer{&a, &aaaa} {
+		if len(of.Addresses) == 0 {
+			of.Denial = resolve.NoData
+		}
+	}
+	return a, aaaa
 }
 
 func reasons(problems []federation.Problem) (out []federation.Reason) {

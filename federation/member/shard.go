@@ -48,7 +48,8 @@ type shardBuilder struct {
 	service    federation.ServiceName
 	shard      Shard
 	hostNames  []federation.FQDN
-	unresolved bool // a host name of which nothing is known
+	unresolved bool     // a host name whose last answer is too old
+	unheard    []string // the host names of which nothing has been learned since the start
 }
 
 func (b *shardBuilder) report(reason federation.Reason, err error) {
@@ -165,31 +166,51 @@ func (b *shardBuilder) host(text string, annotated bool) {
 
 // resolve adds what is known of the host names (H4). The host itself is for a
 // CNAME only if the shard has nothing else, and if all its addresses may be
-// published: a CNAME would lead to the others too (H3).
+// published: a CNAME would lead to the others too (H3). A host name of which
+// nothing has been learned accounts for no record (X1b): one that leads to it
+// may be all that is known of it.
 func (b *shardBuilder) resolve() {
 	s := &b.shard
 	asHost := len(b.hostNames) == 1 && len(s.Addresses) == 0
 	for _, h := range b.hostNames {
 		r := b.hosts(h)
-		if len(r.addrs) == 0 {
-			asHost = false
-			b.unresolved = b.unresolved || !r.gone
-			b.report(ReasonHostUnresolved, fmt.Errorf("host name %q: %s", h, r))
+		if r.why != "" {
+			b.report(ReasonHostUnresolved, fmt.Errorf("host name %q: %s", h, r.why))
 		}
+		if r.unheard {
+			b.unheard = append(b.unheard, string(h))
+			s.Known = slices.DeleteFunc(s.Known, func(k string) bool { return k == string(h) })
+		}
+		b.unresolved = b.unresolved || len(r.addrs) == 0 && !r.gone
+		asHost = asHost && len(r.addrs) > 0
+		through := b.through(h, r.aliases)
+		asHost = asHost && through
 		for _, a := range r.addrs {
 			s.Known = append(s.Known, a.String())
 			if err := b.policy.CheckAddress(a, false); err != nil {
 				b.report(ReasonAddressRefused, fmt.Errorf("host name %q: %w", h, err))
 				asHost = false
-				continue
+			} else if through {
+				s.Addresses = append(s.Addresses, a)
+				s.Resolved = true
 			}
-			s.Addresses = append(s.Addresses, a)
-			s.Resolved = true
 		}
 	}
 	if asHost {
 		s.Host = b.hostNames[0]
 	}
+}
+
+// through reports whether a host name may be followed through its aliases: one
+// of ours would lead back here (H3c).
+func (b *shardBuilder) through(host federation.FQDN, aliases []federation.FQDN) bool {
+	for _, alias := range aliases {
+		if err := b.policy.CheckHost(alias, false); err != nil {
+			b.report(ReasonHostRefused, fmt.Errorf("host name %q leads on: %w", host, err))
+			return false
+		}
+	}
+	return true
 }
 
 // bound sorts the addresses and keeps MaxAddresses of them (H3d).
@@ -212,7 +233,7 @@ func (b *shardBuilder) judge(eps endpoints) {
 	case eps.ready == 0:
 		s.Reason = ReasonNoReadyEndpoints
 	case len(s.Addresses) == 0 && b.unresolved:
-		s.Reason = ReasonHostUnresolved
+		s.Reason, s.Unresolved = ReasonHostUnresolved, b.unheard
 	case len(s.Addresses) == 0:
 		s.Reason = ReasonNoAddress
 	default:

@@ -26,6 +26,8 @@ type shardCase struct {
 	reason  federation.Reason
 	known   []string
 	refused []federation.Reason
+
+	unresolved []string
 }
 
 var ready = endpoints{slices: 1, ready: 1}
@@ -39,6 +41,7 @@ func (c shardCase) run(t *testing.T) {
 	c.want.Member, c.want.Healthy = "gce", c.reason == ""
 	equal(t, "shard", got.Shard, c.want)
 	equal(t, "reason", got.Reason, c.reason)
+	equal(t, "unresolved", got.Unresolved, c.unresolved)
 	equal(t, "refused", reasons(got.Problems), c.refused)
 	if c.known != nil {
 		equal(t, "known", got.Known, c.known)
@@ -57,7 +60,14 @@ func allow(c *Config) {
 	}
 }
 
-func known(list ...string) resolved { return resolved{addrs: addrs(list...), known: true} }
+func known(list ...string) resolved { return resolved{addrs: addrs(list...)} }
+
+// What is known of a host name without an answer.
+var (
+	unheard = resolved{unheard: true, why: "no answer in time"}
+	lapsed  = resolved{why: "no answer in time"}
+	gone    = resolved{gone: true, why: "it does not exist"}
+)
 
 func TestShard(t *testing.T) {
 	portError := balanced(nginx, "192.0.2.1", "192.0.2.2")
@@ -119,13 +129,38 @@ func TestShard(t *testing.T) {
 			hosts: map[string]resolved{"lb.example.org.": known("192.0.2.1")},
 			want:  federation.Shard{Addresses: addrs("192.0.2.1", "192.0.2.9"), Resolved: true}},
 		{name: "H4 two host names, one does not resolve", service: balanced(nginx, "a.example.org", "b.example.org"), eps: ready,
-			hosts: map[string]resolved{"a.example.org.": known("192.0.2.1"), "b.example.org.": {known: true}},
+			hosts: map[string]resolved{"a.example.org.": known("192.0.2.1"), "b.example.org.": lapsed},
 			want:  federation.Shard{Addresses: addrs("192.0.2.1"), Resolved: true}, refused: []federation.Reason{ReasonHostUnresolved}},
-		{name: "H4 a host name without an answer", service: balanced(nginx, "a.example.org"), eps: ready,
-			reason: ReasonHostUnresolved, refused: []federation.Reason{ReasonHostUnresolved}},
+		{name: "H4 no answer for longer than the last one is kept", service: balanced(nginx, "a.example.org"), eps: ready,
+			hosts:  map[string]resolved{"a.example.org.": lapsed},
+			reason: ReasonHostUnresolved, refused: []federation.Reason{ReasonHostUnresolved}, known: []string{"a.example.org."}},
+		{name: "H4 nothing learned since the start is unknown", service: balanced(nginx, "a.example.org"), eps: ready,
+			hosts:  map[string]resolved{"a.example.org.": unheard},
+			reason: ReasonHostUnresolved, unresolved: []string{"a.example.org."}, refused: []federation.Reason{ReasonHostUnresolved}},
+		{name: "X1b a name of which nothing is known accounts for nothing", service: balanced(nginx, "a.example.org", "192.0.2.1"), eps: endpoints{slices: 1},
+			hosts: map[string]resolved{"a.example.org.": unheard}, known: []string{"192.0.2.1"}, want: federation.Shard{Addresses: addrs("192.0.2.1")},
+			reason: ReasonNoReadyEndpoints, refused: []federation.Reason{ReasonHostUnresolved}},
+		{name: "H5 no ready endpoint is evidence whatever the name", service: balanced(nginx, "a.example.org"), eps: endpoints{slices: 1},
+			hosts:  map[string]resolved{"a.example.org.": unheard},
+			reason: ReasonNoReadyEndpoints, refused: []federation.Reason{ReasonHostUnresolved}},
+		{name: "H4 a name that does not resolve is no harm beside an address", service: balanced(nginx, "a.example.org", "192.0.2.1"), eps: ready,
+			hosts: map[string]resolved{"a.example.org.": unheard},
+			want:  federation.Shard{Addresses: addrs("192.0.2.1")}, refused: []federation.Reason{ReasonHostUnresolved}},
 		{name: "H4 a host name that does not exist", service: balanced(nginx, "a.example.org"), eps: ready,
-			hosts:  map[string]resolved{"a.example.org.": {known: true, gone: true}},
+			hosts:  map[string]resolved{"a.example.org.": gone},
 			reason: ReasonNoAddress, refused: []federation.Reason{ReasonHostUnresolved}},
+		{name: "H4 the last answer is kept and the failure reported", service: balanced(nginx, "a.example.org"), eps: ready,
+			hosts: map[string]resolved{"a.example.org.": {addrs: addrs("192.0.2.1"), why: "no answer in time"}},
+			want:  federation.Shard{Addresses: addrs("192.0.2.1"), Host: "a.example.org.", Resolved: true}, refused: []federation.Reason{ReasonHostUnresolved}},
+		{name: "H3a an IPv4-mapped answer", service: balanced(nginx, "a.example.org"), eps: ready,
+			hosts:  map[string]resolved{"a.example.org.": known("::ffff:192.0.2.1")},
+			reason: ReasonNoAddress, refused: []federation.Reason{ReasonAddressRefused}},
+		{name: "H3b a private answer inside addressCIDRs", config: func(c *Config) { c.Policy.AddressCIDRs = prefixes("10.1.0.0/16") }, service: balanced(nginx, "a.example.org"), eps: ready,
+			hosts: map[string]resolved{"a.example.org.": known("10.1.2.3")},
+			want:  federation.Shard{Addresses: addrs("10.1.2.3"), Host: "a.example.org.", Resolved: true}},
+		{name: "H3c a host name that leads through a federation's domain", config: allow, service: balanced(nginx, "a.example.org"), eps: ready,
+			hosts:  map[string]resolved{"a.example.org.": {addrs: addrs("192.0.2.1"), aliases: []federation.FQDN{"nginx.ns.f.svc.example.com."}}},
+			reason: ReasonNoAddress, refused: []federation.Reason{ReasonHostRefused}},
 		{name: "H5 no ready endpoint", service: balanced(nginx, "192.0.2.1"), eps: endpoints{slices: 2},
 			want: federation.Shard{Addresses: addrs("192.0.2.1")}, reason: ReasonNoReadyEndpoints},
 		{name: "H1 no slices", service: balanced(nginx, "192.0.2.1"),

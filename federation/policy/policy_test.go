@@ -366,6 +366,13 @@ func shard(member string, healthy bool, st Member) ShardState {
 	}, Member: st}
 }
 
+// unresolved is a healthy shard of a of whose host name nothing is known.
+func unresolved(st Member) ShardState {
+	s := shard("a", true, st)
+	s.Unresolved = epoch
+	return s
+}
+
 var (
 	starting = Member{Standing: Starting, Since: epoch}
 	present  = Member{Standing: Present, Since: epoch, Observed: true}
@@ -386,6 +393,8 @@ func TestDecide(t *testing.T) {
 		{"H5 healthy shards of present members", Service{Shards: []ShardState{shard("a", true, present), shard("b", false, present)}, AllMembers: all}, 0, "a", ""},
 		{"H5 an unknown shard is remembered as what it was", Service{Shards: []ShardState{shard("a", true, lost), shard("b", false, lost)}, AllMembers: all, Had: true}, 0, "a", "a MemberUnreachable"},
 		{"X1b a recorded shard counts, and is held", Service{Shards: []ShardState{shard("a", true, starting), shard("b", true, present)}, AllMembers: all}, 0, "a b", "a MemberStarting"},
+		{"H4 a shard of whose host name nothing is known is what it was, and is held", Service{Shards: []ShardState{unresolved(present), shard("b", true, present)}, AllMembers: all}, 0, "a b", "a LastAnswerKept"},
+		{"H4 in a lost member it is the member's", Service{Shards: []ShardState{unresolved(lost), shard("b", true, present)}, AllMembers: all}, 0, "b", ""},
 		{"X2c a lost one does not count beside a healthy one", Service{Shards: []ShardState{shard("a", true, lost), shard("b", true, present)}, AllMembers: all}, 0, "b", ""},
 		{"X2c without one it is held", Service{Shards: []ShardState{shard("a", true, lost), shard("b", false, present)}, AllMembers: all, Had: true}, 0, "a", "a MemberUnreachable"},
 		{"X2c all lost ones that were healthy", Service{Shards: []ShardState{shard("a", true, lost), shard("b", true, lost), shard("c", false, lost)}, AllMembers: all, Had: true}, time.Hour, "a b", "a MemberUnreachable b MemberUnreachable"},
@@ -443,18 +452,29 @@ func TestRecorded(t *testing.T) {
 	set := func(typ string, data ...string) federation.RRset {
 		return federation.RRset{Name: "web.shop.fed.svc.west.example.com.", Type: typ, TTL: 180, Data: data}
 	}
+	sets := func(of ...federation.RRset) []federation.RRset { return of }
+	host := sets(set("CNAME", "lb.example.net."))
 	for _, c := range []struct {
-		name string
-		sets []federation.RRset
-		want string
+		name  string
+		sets  []federation.RRset
+		above [][]federation.RRset
+		want  string
 	}{
-		{"X1b an unaccounted address", []federation.RRset{set("A", "192.0.2.1", "192.0.2.9"), set("AAAA", "2001:db8::1")}, "192.0.2.1 2001:db8::1"},
-		{"X1b an accounted one is not its", []federation.RRset{set("A", "192.0.2.9")}, ""},
-		{"H4 the host name of a load balancer", []federation.RRset{set("CNAME", "lb.example.net.")}, "lb.example.net."},
-		{"P2a a CNAME to a level up is nobody's", []federation.RRset{set("CNAME", "web.shop.fed.svc.example.com.")}, ""},
+		{"X1b an unaccounted address", sets(set("A", "192.0.2.1", "192.0.2.9"), set("AAAA", "2001:db8::1")), nil, "192.0.2.1 2001:db8::1"},
+		{"X1b an accounted one is not its", sets(set("A", "192.0.2.9")), nil, ""},
+		{"X1b what stands above alone does not count", nil, [][]federation.RRset{sets(set("A", "192.0.2.1"))}, ""},
+		{"H4 X1b the host name of a load balancer", host, nil, "lb.example.net."},
+		{"H4 X1b its addresses stand above, where nobody else has them", host,
+			[][]federation.RRset{sets(set("A", "192.0.2.1", "192.0.2.8", "192.0.2.9")), sets(set("A", "192.0.2.2"))}, "192.0.2.1 lb.example.net."},
+		{"H4 X1b and further up, if nothing stands there", host,
+			[][]federation.RRset{host, sets(set("A", "192.0.2.2"), set("AAAA", "2001:db8::2"))}, "192.0.2.2 2001:db8::2 lb.example.net."},
+		{"P2a a CNAME to a level up is nobody's", sets(set("CNAME", "web.shop.fed.svc.example.com.")), nil, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s, ok := Recorded(f, "b", c.sets, func(d string) bool { return d == "192.0.2.9" })
+			s, ok := Recorded(f, "b", Records{
+				At: c.sets, Above: c.above,
+				Accounted: func(d string) bool { return d == "192.0.2.9" }, Elsewhere: func(d string) bool { return d == "192.0.2.8" },
+			})
 			var got []string
 			for _, a := range s.Addresses {
 				got = append(got, a.String())
@@ -467,17 +487,38 @@ func TestRecorded(t *testing.T) {
 			}
 		})
 	}
+	t.Run("H4 P5 a TTL of a resolved address is not the service's wish", func(t *testing.T) {
+		nobody := func(string) bool { return false }
+		short := set("A", "192.0.2.1")
+		short.TTL = federation.ResolvedTTL
+		s, _ := Recorded(f, "b", Records{At: sets(short), Accounted: nobody, Elsewhere: nobody})
+		if s.TTL != 0 || !s.Resolved {
+			t.Errorf("TTL %d, resolved %t", s.TTL, s.Resolved)
+		}
+		s, _ = Recorded(f, "b", Records{At: host, Above: [][]federation.RRset{sets(short)}, Accounted: nobody, Elsewhere: nobody})
+		if s.TTL != 180 || !s.Resolved {
+			t.Errorf("TTL %d, resolved %t", s.TTL, s.Resolved)
+		}
+	})
 	t.Run("X1b places: topology zones, or the region if there is none", func(t *testing.T) {
 		l := federation.NewLevels(f, []federation.Member{
 			{Name: "a", Region: "west", Zones: []federation.Label{"west-1", "west-2"}}, {Name: "b", Region: "west"}, {Name: "c"},
 		}, federation.Options{Foreign: map[federation.FQDN]bool{"west-2.example.com.": true}})
 		var got []string
 		for _, m := range []string{"a", "b", "c"} {
-			for _, lv := range PlacesOf(l.Of(m)) {
-				got = append(got, m+" "+string(lv.Name))
+			at, above := PlacesOf(l.Of(m))
+			for _, lv := range at {
+				got = append(got, m+" at "+string(lv.Name))
+			}
+			for _, lv := range above {
+				got = append(got, m+" above "+string(lv.Name))
 			}
 		}
-		if d := cmp.Diff([]string{"a west-1.example.com.", "b west.example.com."}, got); d != "" {
+		want := []string{
+			"a at west-1.example.com.", "a above west.example.com.", "a above example.com.",
+			"b at west.example.com.", "b above example.com.", "c above example.com.",
+		}
+		if d := cmp.Diff(want, got); d != "" {
 			t.Errorf("(-want +got):\n%s", d)
 		}
 	})

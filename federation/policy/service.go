@@ -16,6 +16,8 @@ const (
 	ReasonGone federation.Reason = "MemberGone"
 	// X3b: held: most members were lost at once, so that the syncer takes itself for the one that is cut off. Look at its own network.
 	ReasonPanic federation.Reason = "SyncerCutOff"
+	// H4: held: nothing has been learned of the host name of the load balancer since the syncer started, or watched the member anew: the addresses that it had stay, for 10 minutes at most. Look at the DNS servers that it asks.
+	ReasonLastAnswer federation.Reason = "LastAnswerKept"
 	// P3a: held: no shard is healthy anywhere; the records stay as they are for emptyGrace.
 	ReasonEmptyGrace federation.Reason = "EmptyGrace"
 	// X4b: held: too many services would lose their last address, or too many names would be deleted, at about the same time. Look at what happened; `federation-syncer confirm` lets it happen. What was seen by watches is let through after holdFor, anything else is not.
@@ -23,7 +25,7 @@ const (
 )
 
 // HeldReasons are all of them.
-var HeldReasons = []federation.Reason{ReasonStarting, ReasonUnreachable, ReasonGone, ReasonPanic, ReasonEmptyGrace, ReasonBrake}
+var HeldReasons = []federation.Reason{ReasonStarting, ReasonUnreachable, ReasonGone, ReasonPanic, ReasonLastAnswer, ReasonEmptyGrace, ReasonBrake}
 
 // ShardState is one member's shard of a service, as last observed or, for a
 // member not observed yet, as the records show it (Recorded).
@@ -34,6 +36,9 @@ type ShardState struct {
 	// Drained is when the member was drained; zero if it is not. The shard counts
 	// as unhealthy (H5).
 	Drained time.Time
+	// Unresolved is since when nothing is known of the shard's host name, so that
+	// Shard is what it was before (H4); zero if something is.
+	Unresolved time.Time
 }
 
 // Service is what is known of one service when it is decided on.
@@ -106,7 +111,8 @@ type Held struct {
 //
 // The shards of present members are what was observed; so are those of members
 // lost in a panic (X3b). What the records show of a member that has not been
-// listed yet counts as healthy (X1b). Only if no shard is healthy so, those of
+// listed yet counts as healthy (X1b), and so does what a shard was of whose host
+// name nothing is known (H4). Only if no shard is healthy so, those of
 // lost members that were healthy count, for at most HeldMax (X2c), and those of
 // members that are gone without limit (X4d). Those of drained members never do.
 func Decide(now time.Time, c Config, s Service) Verdict {
@@ -120,6 +126,8 @@ func Decide(now time.Time, c Config, s Service) Verdict {
 				v.hold(st, ReasonPanic)
 			case st.Member.Standing == Starting:
 				v.hold(st, ReasonStarting)
+			case !st.Unresolved.IsZero():
+				v.Held = append(v.Held, Held{Member: st.Shard.Member, Reason: ReasonLastAnswer, Since: st.Unresolved})
 			}
 		}
 	}

@@ -2,8 +2,10 @@ package syncer
 
 import (
 	"maps"
+	"slices"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/policy"
 )
 
 // beginning is what the records said when this run began. It speaks for the
@@ -52,4 +54,34 @@ func (b *beginning) at(svc federation.ServiceName, places []federation.Level) (s
 		sets = append(sets, b.shadow.at(lv.OwnerName(svc))...)
 	}
 	return sets
+}
+
+// records are what they had where a member may have something of a service.
+func (b *beginning) records(m string, svc federation.ServiceName, members map[string]*memberState) policy.Records {
+	ms := members[m]
+	r := policy.Records{
+		At:        b.at(svc, ms.places),
+		Accounted: func(d string) bool { return b.accounted[d] },
+		Elsewhere: func(d string) bool { return b.elsewhere(m, svc, members, d) },
+	}
+	for _, lv := range ms.above {
+		r.Above = append(r.Above, b.at(svc, []federation.Level{lv}))
+	}
+	return r
+}
+
+// elsewhere reports whether the service had the address or host name at a
+// place of another member than m.
+func (b *beginning) elsewhere(m string, svc federation.ServiceName, members map[string]*memberState, data string) bool {
+	for name, ms := range members {
+		if name == m {
+			continue
+		}
+		for _, set := range b.at(svc, ms.places) {
+			if slices.Contains(set.Data, data) {
+				return true
+			}
+		}
+	}
+	return false
 }

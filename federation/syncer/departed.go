@@ -15,7 +15,9 @@ import (
 func (l *loop) memberState(name string) *memberState {
 	ms := l.members[name]
 	if ms == nil {
-		ms = &memberState{topology: federation.Member{Name: name}, gone: map[federation.ServiceName]bool{}}
+		ms = &memberState{
+			topology: federation.Member{Name: name}, gone: map[federation.ServiceName]bool{}, unresolved: map[federation.ServiceName]unresolved{},
+		}
 		l.members[name] = ms
 	}
 	return ms

@@ -107,7 +107,8 @@ type loop struct {
 type memberState struct {
 	topology federation.Member
 	fixed    bool               // the topology is the configuration's
-	places   []federation.Level // for X1b
+	places   []federation.Level // where an address in the records may be its (X1b)
+	above    []federation.Level // its further levels
 	shards   map[federation.ServiceName]member.Shard
 	// drained is when the member was drained; zero if it is not (H5).
 	drained time.Time
@@ -116,7 +117,9 @@ type memberState struct {
 	departed bool
 	// gone are the services whose shard was last seen to go, or to become
 	// unhealthy, by an event of a watch (X4c).
-	gone       map[federation.ServiceName]bool
+	gone map[federation.ServiceName]bool
+	// unresolved are the shards of whose host names nothing is known (H4).
+	unresolved map[federation.ServiceName]unresolved
 	version    string
 	clusterUID string
 	problems   []federation.Problem

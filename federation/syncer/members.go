@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"reflect"
 	"sync"
 	"time"
 
 	"github.com/federation-dns/federation/federation/member"
+	"github.com/federation-dns/federation/federation/resolve"
 )
 
 // kubeconfigEvery is how often a kubeconfig is read again: one that cannot be
@@ -157,7 +157,7 @@ func (r *runningMember) newWatcher(log *slog.Logger, events chan<- member.Event)
 	if err != nil {
 		return nil, fmt.Errorf("member %q: %w", r.cluster.Member.Name, err)
 	}
-	return member.New(r.cluster.Member, rest, net.DefaultResolver, log, events)
+	return member.New(r.cluster.Member, rest, resolve.New(resolve.Config{}), log, events)
 }
 
 // watch runs the watcher; the returned function ends it and waits.

@@ -49,7 +49,7 @@ func (l *loop) take(e member.Event) {
 				l.beginning.account(e.Shard.Known)
 			}
 			if e.Key.Federation == l.config.Name {
-				ms.gone[e.Key.Service] = true // it matters only if it did
+				ms.gone[e.Key.Service] = watchedLoss(e.Shard) // it matters only if it is lost
 				l.setShard(ms, e.Key.Service, e.Shard)
 				l.touchAt(e.Key.Service, e.Seen)
 			}
@@ -102,7 +102,12 @@ func (l *loop) takeList(ms *memberState, e member.ListEvent) {
 }
 
 func (l *loop) setShard(ms *memberState, name federation.ServiceName, shard *member.Shard) {
-	_, had := ms.shards[name]
+	old, had := ms.shards[name]
+	if had {
+		ms.remember(time.Now(), name, &old, shard)
+	} else {
+		ms.remember(time.Now(), name, nil, shard)
+	}
 	if shard == nil {
 		delete(ms.shards, name)
 	} else {
@@ -195,7 +200,7 @@ func (l *loop) judge(now time.Time) {
 	}
 	if v.Changed {
 		if l.held != nil && l.standing.Summary().Observed {
-			l.beginning = nil // the records of the start need not speak for anyone any more
+			l.endBeginning()
 		}
 		l.touchAll()
 	}
@@ -221,7 +226,7 @@ func (l *loop) relevel() {
 	before := l.levels
 	l.levels = federation.NewLevels(l.config.Federation, members, opt)
 	for name, ms := range l.members {
-		ms.places = policy.PlacesOf(l.levels.Of(name))
+		ms.places, ms.above = policy.PlacesOf(l.levels.Of(name))
 	}
 	for _, p := range l.levels.Problems() {
 		if before == nil || !slices.Contains(before.Problems(), p) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/policy"
 	"github.com/federation-dns/federation/federation/provider"
 )
 
@@ -59,10 +60,10 @@ func (l *loop) opened(held *holding, found survey) {
 func (l *loop) recall(name federation.ServiceName) {
 	s := l.service(name)
 	for _, m := range l.order {
-		for _, set := range l.beginning.at(name, l.members[m].places) {
-			if set.Type != federation.TypeCNAME && !slices.Contains(s.members, m) {
-				s.members = append(s.members, m)
-			}
+		r := l.beginning.records(m, name, l.members)
+		r.Accounted = func(string) bool { return false } // whoever has it now
+		if _, ok := policy.Recorded(l.config.Federation, m, r); ok && !slices.Contains(s.members, m) {
+			s.members = append(s.members, m)
 		}
 	}
 }

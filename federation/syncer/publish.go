@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/member"
 	"github.com/federation-dns/federation/federation/plan"
 	"github.com/federation-dns/federation/federation/policy"
 	"github.com/federation-dns/federation/federation/provider"
@@ -219,21 +220,25 @@ func (l *loop) report(name federation.ServiceName, s *service, problems []federa
 	s.problems = problems
 }
 
-// shards are the shards of a service as the members show them, or the records
-// of the start for members that have not been listed yet (X1b).
+// shards are the shards of a service as the members show them, or as they were
+// before where the members cannot tell (X1b, H4).
 func (l *loop) shards(name federation.ServiceName) (out []policy.ShardState) {
 	for _, m := range l.order {
 		ms := l.members[m]
-		var shard federation.Shard
+		st := policy.ShardState{Member: l.standing.Get(m), Drained: ms.drained}
 		ok := false
-		if ms.shards != nil {
-			observed, has := ms.shards[name]
-			shard, ok = observed.Shard, has
-		} else if l.beginning != nil {
-			shard, ok = policy.Recorded(l.config.Federation, m, l.beginning.at(name, ms.places), func(d string) bool { return l.beginning.accounted[d] })
+		if ms.shards == nil {
+			st.Shard, ok = l.recorded(m, name)
+		} else {
+			var observed member.Shard
+			observed, ok = ms.shards[name]
+			st.Shard = observed.Shard
+			if before, since, known := l.before(m, name); known {
+				st.Shard, st.Unresolved = before, since
+			}
 		}
 		if ok {
-			out = append(out, policy.ShardState{Shard: shard, Member: l.standing.Get(m), Drained: ms.drained})
+			out = append(out, st)
 		}
 	}
 	return out

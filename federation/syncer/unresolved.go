@@ -1,0 +1,84 @@
+package syncer
+
+import (
+	"slices"
+	"time"
+
+	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/member"
+	"github.com/federation-dns/federation/federation/policy"
+)
+
+// A shard of whose host name nothing has been learned since the start is what
+// it was before (H4): by the member's former watch, or by the records of the
+// start (X1b). For how long, the member tells by Unresolved.
+
+// unresolved is what is remembered of such a shard.
+type unresolved struct {
+	since time.Time
+	// before is what it was; nil: the records of the start tell, if anything.
+	before *federation.Shard
+}
+
+// remember takes in that a shard has become another one; old is nil if there
+// was none, shard if there is none.
+func (ms *memberState) remember(now time.Time, name federation.ServiceName, old, shard *member.Shard) {
+	if shard == nil || len(shard.Unresolved) == 0 {
+		delete(ms.unresolved, name)
+		return
+	}
+	if _, known := ms.unresolved[name]; known {
+		return
+	}
+	u := unresolved{since: now}
+	sameHost := func(host string) bool { return old != nil && slices.Contains(old.Known, host) }
+	if slices.ContainsFunc(shard.Unresolved, sameHost) && old.Healthy {
+		before := old.Shard
+		u.before = &before
+	}
+	ms.unresolved[name] = u
+}
+
+// before returns what a shard was before nothing was learned of its host name,
+// and since when; ok is false if nobody knows.
+func (l *loop) before(m string, name federation.ServiceName) (shard federation.Shard, since time.Time, ok bool) {
+	ms := l.members[m]
+	u, ok := ms.unresolved[name]
+	if ok && u.before != nil {
+		return *u.before, u.since, true
+	}
+	if ok {
+		shard, ok = l.recorded(m, name)
+	}
+	return shard, u.since, ok
+}
+
+// recorded is the shard of a member as the records of the start show it (X1b).
+func (l *loop) recorded(m string, name federation.ServiceName) (federation.Shard, bool) {
+	if l.beginning == nil {
+		return federation.Shard{}, false
+	}
+	return policy.Recorded(l.config.Federation, m, l.beginning.records(m, name, l.members))
+}
+
+// endBeginning drops the records of the start, as they need not speak for
+// members any more. What they say of unresolved shards is kept.
+func (l *loop) endBeginning() {
+	for m, ms := range l.members {
+		for name, u := range ms.unresolved {
+			if shard, ok := l.recorded(m, name); ok && u.before == nil {
+				u.before = &shard
+				ms.unresolved[name] = u
+			}
+		}
+	}
+	l.beginning = nil
+}
+
+// watchedLoss reports whether a shard that was seen by a watch was lost by what
+// the member shows, and not as its host name does not resolve: that is no
+// change of a single Service (X4c).
+func watchedLoss(shard *member.Shard) bool {
+	return shard == nil || shard.ReadyEndpoints == 0 ||
+		!slices.ContainsFunc(shard.Problems, func(p federation.Problem) bool { return p.Reason == member.ReasonHostUnresolved })
+}
