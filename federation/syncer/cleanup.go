@@ -44,7 +44,7 @@ func NewCleanup(ctx context.Context, c *Config, f Federation, adopt bool) (*Clea
 			return nil, fmt.Errorf("the host cluster does not tell its identity, which is the owner id: %w", err)
 		}
 	}
-	p, err := f.open()
+	p, err := f.Provider.open(nil)
 	if err != nil {
 		return nil, err
 	}

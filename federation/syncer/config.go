@@ -8,7 +8,6 @@ import (
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/member"
 	"github.com/federation-dns/federation/federation/policy"
-	"github.com/federation-dns/federation/federation/provider/rfc2136"
 )
 
 // The identity of the configuration file (C1).
@@ -42,8 +41,8 @@ type Config struct {
 // Federation is one federation and where its records stand.
 type Federation struct {
 	federation.Federation
-	Options federation.Options
-	RFC2136 rfc2136.Config
+	Options  federation.Options
+	Provider Provider
 }
 
 // key is what makes it this federation: name and domain.
@@ -158,12 +157,46 @@ type (
 		MaxAddresses *int `yaml:"maxAddresses"`
 		// For a region the other regions whose addresses it gets while it has no healthy shard, the first choice first. Without one it leads to global.
 		RegionFallback map[string][]string `yaml:"regionFallback"`
-		// The DNS server of the domain. Needed.
+		// Who hosts the zone of the domain: one of rfc2136, route53 and cloudDNS. Needed.
 		Provider fileProvider `yaml:"provider"`
 	}
 	fileProvider struct {
 		// A server that takes dynamic updates: BIND, Knot, CoreDNS with dynupdate, ...
 		RFC2136 *fileRFC2136 `yaml:"rfc2136"`
+		// Amazon Route 53. Credentials come from the SDK's default chain: environment, shared files, web identity, container, instance. See federation/provider/route53/README.md.
+		Route53 *fileRoute53 `yaml:"route53"`
+		// Google Cloud DNS, with the application default credentials. See federation/provider/clouddns/README.md.
+		CloudDNS *fileCloudDNS `yaml:"cloudDNS"`
+	}
+	fileRoute53 struct {
+		// The id of the hosted zone; without it, the one with the longest name that holds the domain.
+		HostedZoneID string `yaml:"hostedZoneID"`
+		// public or private: which one is meant if there are hosted zones of both kinds.
+		Visibility string `yaml:"visibility"`
+		// A role to assume.
+		RoleARN string `yaml:"roleARN"`
+		// The external id that the role asks for.
+		ExternalID string `yaml:"externalID"`
+		// Needed in China and GovCloud only.
+		Region string `yaml:"region"`
+		// The URL of the API; without, that of AWS.
+		Endpoint string `yaml:"endpoint"`
+		// A change counts as made only when all name servers have it, up to a minute later.
+		WaitInSync bool `yaml:"waitInSync"`
+		// The requests a second of the account that the syncer may use, 1 to 100, the same in all its federations.
+		RequestsPerSecond *int `yaml:"requestsPerSecond"`
+	}
+	fileCloudDNS struct {
+		// The project that has the managed zone; without, that of the credentials.
+		Project string `yaml:"project"`
+		// The name of the managed zone; without it, the one with the longest DNS name that holds the domain.
+		ManagedZone string `yaml:"managedZone"`
+		// public or private: which one is meant if there are managed zones of both kinds.
+		Visibility string `yaml:"visibility"`
+		// The URL of the API; without, that of Google.
+		Endpoint string `yaml:"endpoint"`
+		// The requests a second of the project that the syncer may use, 1 to 100, the same in all its federations.
+		RequestsPerSecond *int `yaml:"requestsPerSecond"`
 	}
 	fileRFC2136 struct {
 		// host or host:port of the primary. Needed.

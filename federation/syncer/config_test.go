@@ -97,7 +97,7 @@ timers: {emptyGrace: 5s}
 	t.Run("C1 the values", func(t *testing.T) {
 		f, central := c.Federations[0], c.Clusters[0]
 		got := []any{
-			c.Owner, f.Options.TTL, f.Options.ShardLevelsOnly, string(f.Options.RegionFallback["us-central1"][0]), f.RFC2136.TSIG.Secret,
+			c.Owner, f.Options.TTL, f.Options.ShardLevelsOnly, string(f.Options.RegionFallback["us-central1"][0]), f.Provider.RFC2136.TSIG.Secret,
 			central.Kubeconfig, len(central.Member.Topology.Zones), string(central.Member.Topology.Zones[0]), central.UnreachableAfter,
 			c.Clusters[1].Member.Name, c.Clusters[1].Kubeconfig.Path, len(central.Member.Federations), len(central.Member.Policy.ForbiddenHosts),
 		}
@@ -124,7 +124,7 @@ timers: {emptyGrace: 5s}
 		}
 	})
 	t.Run("X7 the secret is in no text of the configuration", func(t *testing.T) {
-		if s := c.Federations[0].RFC2136.TSIG.String(); strings.Contains(s, "c2Vj") {
+		if s := c.Federations[0].Provider.RFC2136.TSIG.String(); strings.Contains(s, "c2Vj") {
 			t.Errorf("%s", s)
 		}
 	})

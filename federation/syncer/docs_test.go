@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/provider/budget"
 )
 
 // TestDocs holds the parts of docs/operations.md that are made from the code:
@@ -60,6 +61,7 @@ func configurationTable(t *testing.T) string {
 	elsewhere := map[string]any{ // the defaults that are not of the file
 		"federations[].naming": string(federation.Flat), "federations[].ttl": ttl, "federations[].levels": "all",
 		"federations[].maxAddresses": most, "federations[].provider.rfc2136.tsig.algorithm": "hmac-sha256",
+		"federations[].provider.route53.requestsPerSecond": budget.PerSecond, "federations[].provider.cloudDNS.requestsPerSecond": budget.PerSecond,
 	}
 	comments := fieldComments(t, "config.go")
 	var b strings.Builder

@@ -97,7 +97,7 @@ func (p *parser) fail(a at, format string, args ...any) {
 func (p *parser) check(a at, err error) {
 	if err != nil {
 		text := err.Error()
-		for _, said := range []string{"domain: ", "rfc2136: "} { // by the path
+		for _, said := range []string{"domain: ", "rfc2136: ", "route53: ", "clouddns: "} { // by the path
 			text = strings.TrimPrefix(text, said)
 		}
 		p.fail(a, "%s", text)

@@ -88,6 +88,7 @@ type syncer struct {
 	leader   atomic.Value // who has the Lease, a string, if it is another one
 	loops    *loopSet
 	members  *memberSet
+	budgets  budgets
 	events   chan member.Event
 	fanOut   sync.WaitGroup
 }
@@ -210,7 +211,7 @@ func (s *syncer) apply(ctx context.Context, old *Config) {
 func (s *syncer) takeFederation(ctx context.Context, old *Config, f Federation) (fresh bool) {
 	var deposed error
 	if running := s.loops.find(f.key()); running != nil {
-		same := running.config.Naming == f.Naming && old.Owner == s.config.Owner && reflect.DeepEqual(running.config.RFC2136, f.RFC2136)
+		same := running.config.Naming == f.Naming && old.Owner == s.config.Owner && reflect.DeepEqual(running.config.Provider, f.Provider)
 		if same {
 			running.ask(ctx, func() { running.configure(s.config, f) })
 			return false
@@ -218,7 +219,7 @@ func (s *syncer) takeFederation(ctx context.Context, old *Config, f Federation) 
 		running.ask(ctx, func() { deposed = running.deposed })
 		s.loops.remove(f.key())
 	}
-	p, err := f.open()
+	p, err := f.Provider.open(s.budgets.of(f.Provider))
 	if err != nil { // validated with the configuration
 		s.log.Error("the provider cannot be used", "federation", f.key(), "error", err)
 		return false
