@@ -3,6 +3,7 @@
 package syncer
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/federation-dns/federation/federation"
@@ -56,6 +57,9 @@ type Cluster struct {
 	UnreachableAfter time.Duration
 	// Drain: its shards count as unhealthy (H5).
 	Drain bool
+	// DNS are the servers that are asked for the host names of its load
+	// balancers; none means those of /etc/resolv.conf (H4).
+	DNS []netip.AddrPort
 }
 
 // Host is the cluster that the syncer belongs to, and where its Lease stands
@@ -83,6 +87,8 @@ type (
 		Host *fileHost `yaml:"host"`
 		// The federations whose records this syncer keeps, at least one. One name may stand with several domains.
 		Federations []fileFederation `yaml:"federations"`
+		// Who is asked for the host names of load balancers.
+		Resolver fileResolver `yaml:"resolver"`
 		// The members, at least one. Each is a member of every federation of the file.
 		Clusters []fileCluster `yaml:"clusters"`
 		// How long is waited for what.
@@ -105,6 +111,10 @@ type (
 		Namespace string `yaml:"namespace"`
 		// The name of the Lease; default `federation-syncer`. Two syncers with different configurations need two.
 		Lease string `yaml:"lease"`
+	}
+	fileResolver struct {
+		// Recursive DNS servers, IP addresses with or without a port, in the order in which they are asked; without, those of /etc/resolv.conf. They must answer for all members.
+		Servers []string `yaml:"servers"`
 	}
 	fileKubeconfig struct {
 		// The kubeconfig file; a relative path is looked for beside the configuration. Needed for a member.

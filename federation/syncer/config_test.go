@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -88,6 +89,7 @@ clusters:
 - name: host.example.org
   kubeconfig: {path: /etc/federation/host.kubeconfig}
 host: {kubeconfig: {path: ""}}
+resolver: {servers: [192.0.2.53, "[2001:db8::53]:5353"]}
 timers: {emptyGrace: 5s}
 `)
 	c, err := LoadConfig(path)
@@ -100,11 +102,12 @@ timers: {emptyGrace: 5s}
 			c.Owner, f.Options.TTL, f.Options.ShardLevelsOnly, string(f.Options.RegionFallback["us-central1"][0]), f.Provider.RFC2136.TSIG.Secret,
 			central.Kubeconfig, len(central.Member.Topology.Zones), string(central.Member.Topology.Zones[0]), central.UnreachableAfter,
 			c.Clusters[1].Member.Name, c.Clusters[1].Kubeconfig.Path, len(central.Member.Federations), len(central.Member.Policy.ForbiddenHosts),
+			fmt.Sprint(c.Clusters[1].DNS),
 		}
 		want := []any{
 			"syncer-eu", uint32(60), true, "us-east1", "c2VjcmV0LW9mLXRoZS1rZXk=",
 			Kubeconfig{filepath.Join(dir, "central.kubeconfig"), "admin"}, 2, "us-central1-a", 10 * time.Second,
-			"host.example.org", "/etc/federation/host.kubeconfig", 1, 3,
+			"host.example.org", "/etc/federation/host.kubeconfig", 1, 3, "[192.0.2.53:53 [2001:db8::53]:5353]",
 		}
 		if d := cmp.Diff(want, got); d != "" {
 			t.Errorf("(-want +got):\n%s", d)

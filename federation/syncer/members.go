@@ -157,7 +157,7 @@ func (r *runningMember) newWatcher(log *slog.Logger, events chan<- member.Event)
 	if err != nil {
 		return nil, fmt.Errorf("member %q: %w", r.cluster.Member.Name, err)
 	}
-	return member.New(r.cluster.Member, rest, resolve.New(resolve.Config{}), log, events)
+	return member.New(r.cluster.Member, rest, resolve.New(resolve.Config{Servers: r.cluster.DNS}), log, events)
 }
 
 // watch runs the watcher; the returned function ends it and waits.

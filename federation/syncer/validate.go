@@ -21,6 +21,7 @@ import (
 	"github.com/federation-dns/federation/federation/provider/clouddns"
 	"github.com/federation-dns/federation/federation/provider/rfc2136"
 	"github.com/federation-dns/federation/federation/provider/route53"
+	"github.com/federation-dns/federation/federation/resolve"
 )
 
 // The bounds of configured values.
@@ -76,7 +77,7 @@ func (p *parser) config(f file) *Config {
 	p.oneOf(at{"log", "level"}, f.Log.Level, "debug", "info", "warn", "error")
 	p.oneOf(at{"log", "format"}, f.Log.Format, "text", "json")
 	p.federations(c, f.Federations)
-	p.clusters(c, f.Clusters)
+	p.clusters(c, f.Clusters, p.dnsServers(at{"resolver", "servers"}, f.Resolver.Servers))
 	return c
 }
 
@@ -291,7 +292,17 @@ func (p *parser) secret(c *Config, here at, name string) string {
 	return strings.TrimSpace(string(data))
 }
 
-func (p *parser) clusters(c *Config, list []fileCluster) {
+// dnsServers are the servers that are asked for host names (H4).
+func (p *parser) dnsServers(here at, list []string) (servers []netip.AddrPort) {
+	for i, text := range list {
+		server, err := resolve.ParseServer(text)
+		p.check(here.to(i), err)
+		servers = append(servers, server)
+	}
+	return servers
+}
+
+func (p *parser) clusters(c *Config, list []fileCluster, dns []netip.AddrPort) {
 	if len(list) == 0 {
 		p.fail(at{"clusters"}, "at least one member cluster is needed: name and kubeconfig")
 	}
@@ -313,7 +324,9 @@ func (p *parser) clusters(c *Config, list []fileCluster) {
 			p.fail(here.to("name"), "member %q stands twice", name)
 		}
 		seen[name] = true
-		c.Clusters = append(c.Clusters, p.cluster(here, fc, name, c.Policy, labels, forbidden))
+		cl := p.cluster(here, fc, name, c.Policy, labels, forbidden)
+		cl.DNS = dns
+		c.Clusters = append(c.Clusters, cl)
 	}
 }
 
