@@ -56,12 +56,17 @@ func (m *Members) endPanic(now time.Time, providerOK bool) bool {
 	if away && (!answers || !providerOK || now.Before(m.panic.Add(m.config.PanicHold))) {
 		return false
 	}
-	m.panic = time.Time{}
-	for _, mb := range m.members {
-		if mb.Panic {
-			mb.Panic, mb.HeldSince = false, now // HeldMax does not run while X3 holds
+	for _, mb := range m.members { // HeldMax does not run while X3 holds (X2c)
+		switch {
+		case mb.Panic:
+			mb.Panic, mb.HeldSince = false, now
+		case mb.Standing == Lost && mb.HeldSince.Before(m.panic):
+			mb.HeldSince = mb.HeldSince.Add(now.Sub(m.panic))
+		case mb.Standing == Lost:
+			mb.HeldSince = now
 		}
 	}
+	m.panic = time.Time{}
 	return true
 }
 

@@ -113,8 +113,9 @@ type Held struct {
 // lost in a panic (X3b). What the records show of a member that has not been
 // listed yet counts as healthy (X1b), and so does what a shard was of whose host
 // name nothing is known (H4). Only if no shard is healthy so, those of
-// lost members that were healthy count, for at most HeldMax (X2c), and those of
-// members that are gone without limit (X4d). Those of drained members never do.
+// lost members that were healthy count, for at most HeldMax, which does not run
+// in a panic (X2c), and those of members that are gone without limit (X4d). Those
+// of drained members never do.
 func Decide(now time.Time, c Config, s Service) Verdict {
 	var v Verdict
 	healthy := false
@@ -144,7 +145,7 @@ func Decide(now time.Time, c Config, s Service) Verdict {
 			}
 		case st.unknown():
 			until := st.Member.HeldSince.Add(c.HeldMax)
-			if shard.Healthy = st.Healthy && !healthy && now.Before(until); shard.Healthy {
+			if shard.Healthy = st.Healthy && !healthy && (now.Before(until) || s.AllMembers.Panic); shard.Healthy {
 				held = true
 				v.hold(st, ReasonUnreachable)
 				v.Next = earlier(v.Next, until)
