@@ -24,11 +24,15 @@ func (l *loop) runAudit(ctx context.Context) {
 		if err == nil && mine {
 			found, err = slow.survey(ctx, held.entries, false)
 		}
-		l.audits <- func() { l.audited(held, mine, found, err) }
+		var levels *federation.RRset
+		if err == nil && mine {
+			levels, err = slow.txt(ctx, held.levels.Name)
+		}
+		l.audits <- func() { l.audited(held, mine, found, levels, err) }
 	})
 }
 
-func (l *loop) audited(held *holding, mine bool, found survey, err error) {
+func (l *loop) audited(held *holding, mine bool, found survey, levels *federation.RRset, err error) {
 	touched := l.auditing
 	l.auditing = nil
 	l.auditAt = time.Now().Add(jitter(l.audit))
@@ -42,6 +46,7 @@ func (l *loop) audited(held *holding, mine bool, found survey, err error) {
 		return
 	}
 	l.metrics.audits.Inc()
+	l.takeLevels(held, levels)
 	if len(found.foreign) > 0 { // lost since
 		maps.Copy(found.foreign, l.foreign)
 		l.held = l.held.without(found.foreign)
@@ -49,6 +54,23 @@ func (l *loop) audited(held *holding, mine bool, found survey, err error) {
 		l.relevel()
 	}
 	l.takeFound(found.shadow, touched)
+}
+
+// takeLevels has a list of levels that somebody else changed read again, and
+// then written as it is to be; nil is none. One that changed meanwhile is none
+// of that.
+func (l *loop) takeLevels(held *holding, found *federation.RRset) {
+	was := held.levels
+	is := federation.RRset{Name: was.Name, Type: was.Type}
+	if found != nil {
+		is = *found
+	}
+	if is.SameData(was) || !l.held.levels.SameData(was) || l.reread[was.Name] {
+		return
+	}
+	l.log.Warn("audit: the list of levels is not as it was left", "name", string(was.Name), "was", was.Data, "is", is.Data)
+	l.reread[was.Name] = true
+	l.metrics.drift.Inc()
 }
 
 // takeFound takes what an audit found for the truth, but for names that were

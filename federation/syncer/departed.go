@@ -39,6 +39,9 @@ func (l *loop) depart(now time.Time, name string) {
 	case ms.departed:
 	case l.held == nil: // the records tell when they are read
 		l.removeMember(name)
+	case !ms.mayHaveRecords(): // there is nothing of it
+		l.log.Info("member is not in the configuration any more, and was never seen", "member", name)
+		l.removeMember(name)
 	default:
 		ms.departed, ms.probeErr = true, nil
 		l.standing.Leave(now, name)
@@ -54,7 +57,8 @@ func (l *loop) rememberDeparted(now time.Time, entries []federation.LevelEntry) 
 			if l.members[name] != nil {
 				continue
 			}
-			l.memberState(name).departed = true
+			ms := l.memberState(name)
+			ms.departed, ms.seen = true, true
 			l.standing.Add(now, name, 0)
 			l.standing.Leave(now, name)
 			l.logDeparted(name)

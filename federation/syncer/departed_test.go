@@ -130,6 +130,20 @@ func TestDeparture(t *testing.T) {
 			w.want()
 			w.wantMarks("_claim.fed.svc", "_levels.fed.svc level=example.com. kind=global")
 		})
+		bubble(t, "X4d a member that was never seen leaves nothing to confirm"+when, func(t *testing.T) {
+			w := newWorld(t, "a east east-1", "b west west-1", "mistyped - -")
+			w.set("a", web, true)
+			w.members["mistyped"].cut()
+			w.start()
+			w.after(2 * time.Minute)
+			depart(w, "mistyped")
+			if len(w.waits()) > 0 || w.memberStatus("mistyped") != "" {
+				t.Errorf("%v wait; status %q", w.waits(), w.memberStatus("mistyped"))
+			}
+			w.unset("a", web)
+			w.after(10 * time.Minute)
+			w.want() // nothing keeps the name of a service that is gone (P4)
+		})
 		bubble(t, "X4d what goes with a confirmed member is confirmed with it, and nothing else"+when, func(t *testing.T) {
 			w, services := many(t)
 			for _, svc := range services[:20] {

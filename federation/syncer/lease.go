@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync/atomic"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -39,15 +40,27 @@ type election struct {
 	log      *slog.Logger
 	// changed says who holds the Lease, when that has changed, or when this
 	// replica got it.
-	changed chan string
+	changed chan reign
 }
+
+// reign is the time of one holder of the Lease.
+type reign struct {
+	holder string
+	// term is the Lease's count of transitions, if this replica holds it: one more
+	// for each time that it is taken from somebody, or after it was given back.
+	term int32
+}
+
+// interrupted reports whether another replica has held the Lease between two
+// reigns of this one: whoever gets back what it gave back itself counts one.
+func (r reign) interrupted(before reign) bool { return r.term < before.term || r.term > before.term+1 }
 
 func newElection(host Host, log *slog.Logger) *election {
 	name, err := os.Hostname()
 	if err != nil {
 		name = "federation-syncer"
 	}
-	return &election{host: host, identity: name + "_" + string(uuid.NewUUID()), log: log, changed: make(chan string)}
+	return &election{host: host, identity: name + "_" + string(uuid.NewUUID()), log: log, changed: make(chan reign)}
 }
 
 // run takes part until ctx ends, and gives the Lease back then. The kubeconfig
@@ -84,25 +97,26 @@ func (e *election) elector(ctx context.Context) (*leaderelection.LeaderElector, 
 	if err != nil {
 		return nil, fmt.Errorf("host: %w", err)
 	}
-	tell := func(holder string) {
+	tell := func(r reign) {
 		select {
-		case e.changed <- holder:
+		case e.changed <- r:
 		case <-ctx.Done():
 		}
 	}
+	lock := &lease{log: e.log, Interface: &resourcelock.LeaseLock{
+		LeaseMeta:  metav1.ObjectMeta{Namespace: e.host.Namespace, Name: e.host.Lease},
+		Client:     client.CoordinationV1(),
+		LockConfig: resourcelock.ResourceLockConfig{Identity: e.identity},
+	}}
 	return leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
-		Lock: &lease{log: e.log, Interface: &resourcelock.LeaseLock{
-			LeaseMeta:  metav1.ObjectMeta{Namespace: e.host.Namespace, Name: e.host.Lease},
-			Client:     client.CoordinationV1(),
-			LockConfig: resourcelock.ResourceLockConfig{Identity: e.identity},
-		}},
+		Lock:          lock,
 		LeaseDuration: leaseDuration, RenewDeadline: leaseRenew, RetryPeriod: leaseRetry, ReleaseOnCancel: true,
 		Callbacks: leaderelection.LeaderCallbacks{
-			OnStartedLeading: func(context.Context) { tell(e.identity) },
+			OnStartedLeading: func(context.Context) { tell(reign{e.identity, lock.term.Load()}) },
 			OnStoppedLeading: func() {},
 			OnNewLeader: func(holder string) {
 				if holder != e.identity && holder != "" {
-					tell(holder)
+					tell(reign{holder: holder})
 				}
 			},
 		},
@@ -114,6 +128,7 @@ type lease struct {
 	resourcelock.Interface
 	log  *slog.Logger
 	said string
+	term atomic.Int32 // what was written last
 }
 
 // Get implements resourcelock.Interface.
@@ -131,6 +146,9 @@ func (l *lease) Create(ctx context.Context, r resourcelock.LeaderElectionRecord)
 	if !apierrors.IsAlreadyExists(err) {
 		l.say(ctx, err)
 	}
+	if err == nil {
+		l.term.Store(int32(r.LeaderTransitions))
+	}
 	return err
 }
 
@@ -139,6 +157,9 @@ func (l *lease) Update(ctx context.Context, r resourcelock.LeaderElectionRecord)
 	err := l.Interface.Update(ctx, r)
 	if !apierrors.IsConflict(err) {
 		l.say(ctx, err)
+	}
+	if err == nil {
+		l.term.Store(int32(r.LeaderTransitions))
 	}
 	return err
 }

@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -19,7 +20,7 @@ func TestElected(t *testing.T) {
 		if loops, members := running(s); loops+members > 0 {
 			t.Errorf("%d loops, %d members", loops, members)
 		}
-		s.elected(ctx, "me")
+		s.elected(ctx, reign{holder: "me"})
 		if loops, members := running(s); loops != 1 || members != 1 {
 			t.Errorf("with the Lease: %d loops, %d members", loops, members)
 		}
@@ -28,7 +29,7 @@ func TestElected(t *testing.T) {
 		s, ctx := newSyncer(t)
 		s.identity = "me"
 		s.take(ctx, configOf(t, "127.0.0.1:1", ""))
-		s.elected(ctx, "other")
+		s.elected(ctx, reign{holder: "other"})
 		if loops, members := running(s); loops+members > 0 {
 			t.Errorf("%d loops, %d members", loops, members)
 		}
@@ -47,18 +48,32 @@ func TestElected(t *testing.T) {
 		s.identity = "me"
 		s.take(ctx, configOf(t, "127.0.0.1:1", ""))
 		before := s.loops.all()[0]
-		s.elected(ctx, "me")
+		s.elected(ctx, reign{holder: "me"})
 		if after := s.loops.all(); len(after) != 1 || after[0] != before {
 			t.Error("another loop runs")
 		}
 	})
+	for term, anew := range map[int32]bool{7: false, 8: false, 9: true, 0: true} {
+		t.Run(fmt.Sprintf("O4 with the Lease of term 7, and then of term %d, it begins anew: %t", term, anew), func(t *testing.T) {
+			s, ctx := newSyncer(t)
+			s.identity = "me"
+			s.setLeads(false)
+			s.take(ctx, configOf(t, "127.0.0.1:1", ""))
+			s.elected(ctx, reign{"me", 7})
+			before := s.loops.all()[0]
+			s.elected(ctx, reign{"me", term})
+			if after := s.loops.all(); len(after) != 1 || (after[0] != before) != anew {
+				t.Errorf("another loop runs: %t", after[0] != before)
+			}
+		})
+	}
 	t.Run("O3c with the Lease once more a deposed one begins anew", func(t *testing.T) {
 		s, ctx := newSyncer(t)
 		s.identity = "me"
 		s.take(ctx, configOf(t, "127.0.0.1:1", ""))
 		before := s.loops.all()[0]
 		before.ask(ctx, func() { before.deposed = errors.New("deposed") })
-		s.elected(ctx, "me")
+		s.elected(ctx, reign{holder: "me"})
 		after := s.loops.all()
 		if len(after) != 1 || after[0] == before {
 			t.Fatal("the same loop runs")

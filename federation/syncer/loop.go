@@ -115,6 +115,9 @@ type memberState struct {
 	// departed: it is not in the configuration (any more), and is kept until that
 	// is confirmed (X4d).
 	departed bool
+	// seen: this run has listed it, or the list of levels has it. Before, nothing
+	// in the records can be its, but the levels of a configured topology.
+	seen bool
 	// gone are the services whose shard was last seen to go, or to become
 	// unhealthy, by an event of a watch (X4c).
 	gone map[federation.ServiceName]bool

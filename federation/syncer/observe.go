@@ -97,6 +97,8 @@ func (l *loop) takeList(ms *memberState, e member.ListEvent) {
 		l.setShard(ms, name, nil)
 		l.touchAt(name, now)
 	}
+	l.stale = l.stale || !ms.seen
+	ms.seen = true
 	l.standing.List(e.Member)
 	l.place(ms, e.Topology)
 }
@@ -159,7 +161,7 @@ func (l *loop) placeByLevels(entries []federation.LevelEntry) (known []string) {
 			if ms == nil {
 				continue
 			}
-			known = append(known, name)
+			known, ms.seen = append(known, name), true
 			if !unplaced[name] {
 				continue
 			}

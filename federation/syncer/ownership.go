@@ -184,7 +184,9 @@ func (l *loop) wantedEntries() []federation.LevelEntry {
 	here := map[federation.FQDN]bool{}
 	for _, lv := range l.levels.All() {
 		if !lv.Foreign {
-			want = append(want, lv.Entry())
+			e := lv.Entry()
+			e.Members = slices.DeleteFunc(slices.Clone(e.Members), func(name string) bool { return !l.members[name].mayHaveRecords() })
+			want = append(want, e)
 		}
 		here[lv.Name] = true
 	}
@@ -197,6 +199,10 @@ func (l *loop) wantedEntries() []federation.LevelEntry {
 	slices.SortFunc(want, compareNames)
 	return want
 }
+
+// mayHaveRecords reports whether anything in the records may be the member's: it
+// has been seen, now or by an earlier run, or has levels by the configuration.
+func (ms *memberState) mayHaveRecords() bool { return ms.seen || ms.fixed }
 
 // dropLevel gives one level up at which nothing is left and that no member
 // has any more (P4, O1b), and reports whether that takes a request.

@@ -85,6 +85,7 @@ type syncer struct {
 	// leads: this is the replica that writes (O4). Without a host it always is.
 	leads    bool
 	identity string       // in the Lease
+	reign    reign        // the last one of this replica
 	leader   atomic.Value // who has the Lease, a string, if it is another one
 	loops    *loopSet
 	members  *memberSet
@@ -104,7 +105,7 @@ func (s *syncer) stop(cancel context.CancelFunc) {
 
 // follow takes each new good configuration of the file over, and what the
 // election says, until ctx ends.
-func (s *syncer) follow(ctx context.Context, path string, leader <-chan string) {
+func (s *syncer) follow(ctx context.Context, path string, leader <-chan reign) {
 	seen := contentOf(path, s.config)
 	tick := time.NewTicker(reloadEvery)
 	defer tick.Stop()
@@ -112,8 +113,8 @@ func (s *syncer) follow(ctx context.Context, path string, leader <-chan string) 
 		select {
 		case <-ctx.Done():
 			return
-		case identity := <-leader:
-			s.elected(ctx, identity)
+		case r := <-leader:
+			s.elected(ctx, r)
 			continue
 		case <-tick.C:
 		}
@@ -166,18 +167,24 @@ func (s *syncer) take(ctx context.Context, next *Config) {
 }
 
 // elected takes in who has the Lease now. The replica that gets it begins, and
-// what was deposed begins anew (O3c); one that sees another with it ends.
-func (s *syncer) elected(ctx context.Context, identity string) {
-	if identity == s.identity {
-		s.log.Info("this replica has the Lease: it writes", "identity", identity)
+// what was deposed begins anew (O3c), as does all if another one had it since:
+// the claims are that one's then. One that sees another with it ends.
+func (s *syncer) elected(ctx context.Context, r reign) {
+	if r.holder == s.identity {
+		s.log.Info("this replica has the Lease: it writes", "identity", r.holder)
 		s.leader.Store("")
+		if s.leads && r.interrupted(s.reign) {
+			s.log.Info("another replica has had the Lease meanwhile: all is begun anew")
+			s.loops.retain(nil)
+		}
+		s.reign = r
 		s.setLeads(true)
 		s.loops.removeDeposed(ctx)
 		s.apply(ctx, s.config)
 		return
 	}
-	s.log.Info("another replica has the Lease: this one stands by", "leader", identity)
-	s.leader.Store(identity)
+	s.log.Info("another replica has the Lease: this one stands by", "leader", r.holder)
+	s.leader.Store(r.holder)
 	if s.leads {
 		s.setLeads(false)
 		s.loops.retain(nil)
