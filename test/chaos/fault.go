@@ -204,7 +204,7 @@ func (r *run) takeover(ctx context.Context, f schedule.Fault, first *stage.Synce
 	}
 	r.truth.Opens(time.Now(), "", class) // another one may begin at any time
 	if r.lease {
-		if err = r.forgetUnrecorded(); err == nil {
+		if err = r.forgetUnrecorded(ctx); err == nil {
 			err = r.awaitWriter(ctx, 1-first.Number)
 		}
 	} else {

@@ -204,7 +204,7 @@ func (r *run) wait(ctx context.Context, most time.Duration) error {
 // startSyncer starts a syncer and waits until one writes: with a Lease it may be
 // the other one.
 func (r *run) startSyncer(ctx context.Context, number int) error {
-	if err := r.forgetUnrecorded(); err != nil {
+	if err := r.forgetUnrecorded(ctx); err != nil {
 		return err
 	}
 	if err := r.stage.Syncers[number].Start(); err != nil {
@@ -218,8 +218,14 @@ func (r *run) startSyncer(ctx context.Context, number int) error {
 
 // forgetUnrecorded is to be called while no syncer writes: the next one can know
 // no more than the records.
-func (r *run) forgetUnrecorded() error {
-	records, err := r.inRecords()
+func (r *run) forgetUnrecorded(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute) // a DNS server may be on its way back
+	defer cancel()
+	var records map[netip.Addr]bool
+	err := scenario.Poll(ctx, "the zones", func() (err error) {
+		records, err = r.inRecords()
+		return err
+	})
 	if err == nil {
 		r.truth.SyncerStarts(time.Now(), records)
 	}
