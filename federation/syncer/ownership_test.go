@@ -446,7 +446,7 @@ func TestProvider(t *testing.T) {
 			t.Errorf("drift:\n%s", w.log)
 		}
 	})
-	bubble(t, "a stop lets the change under way end, and starts none", func(t *testing.T) {
+	bubble(t, "X5b a stop lets the change under way end, and starts none", func(t *testing.T) {
 		w := three(t)
 		w.provider.SetFaults(inmem.Faults{Latency: time.Second})
 		w.start()
@@ -464,7 +464,7 @@ func TestProvider(t *testing.T) {
 		w.provider.SetFaults(inmem.Faults{})
 		w.want(withoutA...)
 	})
-	bubble(t, "a stop waits for at most 5 s", func(t *testing.T) {
+	bubble(t, "X5b a stop waits for at most 5 s", func(t *testing.T) {
 		w := three(t)
 		w.provider.SetFaults(inmem.Faults{Latency: time.Hour})
 		w.start()

@@ -46,9 +46,18 @@ type world struct {
 	wholeZone bool
 	listLag   atomic.Int64 // nanoseconds after each list, before its result is seen
 
+	// applied are the requests with changes, of all runs.
+	applied []applied
+
 	loop *loop
 	kill func() // cuts the running loop off from the provider at once, and ends it
 	term func() // SIGTERM; waits
+}
+
+// applied is one request with changes.
+type applied struct {
+	claim   *federation.RRset
+	changes []plan.Change
 }
 
 // newWorld has a member for each place "name region zone".
@@ -334,6 +343,7 @@ type mortal struct {
 }
 
 func (p *mortal) Apply(ctx context.Context, claim *federation.RRset, changes []plan.Change) []error {
+	p.world.applied = append(p.world.applied, applied{claim, changes})
 	if len(p.gates) == 0 {
 		if err := p.dead(ctx); err != nil {
 			return slices.Repeat([]error{err}, len(changes))
