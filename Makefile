@@ -7,6 +7,8 @@ GOBIN_ABS := $(abspath $(BIN))
 # Everything the tests start is built without a version stamp of the checkout, so that builds are cached by content.
 BUILD  := $(GO) build -buildvcs=false
 
+comma := ,
+
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
@@ -30,9 +32,9 @@ cluster: ## Build the API servers of demo and tests (cached outside the tree; ab
 	@path=$$($(GO) run -buildvcs=false ./test/kube/build) && ln -sfn "$$path" $(BIN)/testcluster && ln -sfn "$$path" $(BIN)/kubectl
 
 .PHONY: demo
-demo: demo-packages build cluster ## Run the walk-through: four clusters, one federated Service, failures
+demo: demo-packages build cluster ## Run the walk-through: four clusters, one federated Service, failures (PROVIDER=rfc2136, route53 or clouddns)
 	@$(BUILD) -o $(BIN)/ ./test/demo ./test/demo-shell
-	@PATH="$(GOBIN_ABS):$$PATH" $(BIN)/demo
+	@PATH="$(GOBIN_ABS):$$PATH" $(BIN)/demo -provider $(or $(PROVIDER),rfc2136)
 
 .PHONY: test
 test: test-packages build cluster test-go test-e2e ## Build what is needed and run every test
@@ -105,8 +107,8 @@ soak: test-packages build cluster ## The long loops: random scripts and historie
 	$(MAKE) bench-failover
 
 .PHONY: chaos
-chaos: chaos-build ## Let clusters, links, DNS servers and syncers fail at random, and judge every answer (SEED=1 MINUTES=10)
-	@$(BIN)/chaos -seed $(or $(SEED),1) -minutes $(or $(MINUTES),10) $(CHAOS)
+chaos: chaos-build ## Let clusters, links, DNS servers and syncers fail at random, and judge every answer (SEED=1 MINUTES=10 HOSTS=bind,knot)
+	@$(BIN)/chaos -seed $(or $(SEED),1) -minutes $(or $(MINUTES),10) -hosts $(or $(HOSTS),bind$(comma)knot)
 
 .PHONY: chaos-selftest
 chaos-selftest: chaos-build ## Show that chaos finds planted bugs, each within two minutes (about 20 minutes)

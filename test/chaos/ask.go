@@ -215,7 +215,7 @@ func endOf(records map[federation.FQDN]map[string][]string, name federation.FQDN
 }
 
 func (r *run) transfer(zone int) (map[federation.FQDN]map[string][]string, error) {
-	return r.stage.Servers[zone].Transfer()
+	return r.stage.Hosts[zone].Transfer()
 }
 
 // strangers says what is wrong with what is not the syncer's: records of

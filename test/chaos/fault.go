@@ -122,7 +122,7 @@ func (r *run) cut(ctx context.Context, f schedule.Fault) error {
 }
 
 func (r *run) providerFault(ctx context.Context, f schedule.Fault) error {
-	name, link := string(stage.Zones[f.Federation].Name), r.stage.Links[f.Federation]
+	name, host := string(stage.Zones[f.Federation].Name), r.stage.Hosts[f.Federation]
 	what := truth.Fault{Class: string(f.Class)}
 	var mode stage.Mode
 	switch f.Class {
@@ -145,16 +145,16 @@ func (r *run) providerFault(ctx context.Context, f schedule.Fault) error {
 	begin := time.Now()
 	r.truth.ProviderFault(begin, name, what)
 	if f.Class == schedule.DNSKill {
-		r.stage.Servers[f.Federation].Kill()
+		host.Kill()
 	} else {
-		link.Set(mode)
+		host.Set(mode)
 	}
 	sleep(ctx, f.For)
-	link.Set(stage.Mode{})
+	host.Set(stage.Mode{})
 	if f.Class == schedule.DNSKill {
 		ctx, cancel := context.WithTimeout(ctx, time.Minute)
 		defer cancel()
-		if err := r.stage.Servers[f.Federation].Start(ctx); err != nil {
+		if err := host.Start(ctx); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,6 @@
 // Chaos plays a seeded random schedule of faults on the whole system: real API
-// servers behind links that are cut, real BIND and Knot, the syncer and a
-// second one, and a CoreDNS with the plugin in each cluster, while clients ask
+// servers behind links that are cut, real BIND and Knot or the stand-ins of
+// clouds, the syncer and a second one, and a CoreDNS with the plugin in each cluster, while clients ask
 // for all names all the time. Every answer is held against what the clusters
 // are known to be. docs/reliability.md says what must hold; package truth
 // judges it.
@@ -40,6 +40,7 @@ type flags struct {
 	seed                uint64
 	minutes             float64
 	members, services   int
+	hosts               []string
 	favour              []schedule.Class
 	first, list, lease  bool
 }
@@ -75,7 +76,7 @@ func main() {
 }
 
 func parse() (f flags, err error) {
-	var favour string
+	var favour, hosts string
 	flag.StringVar(&f.bin, "bin", "bin", "`folder` with coredns and federation-syncer (make build)")
 	flag.StringVar(&f.syncer, "syncer", "", "the syncer to test, if it is another `program`")
 	flag.StringVar(&f.deploy, "deploy", "deploy", "`folder` with member-rbac.yaml and coredns-rbac.yaml")
@@ -83,6 +84,7 @@ func parse() (f flags, err error) {
 	flag.Float64Var(&f.minutes, "minutes", 10, "how long faults begin")
 	flag.IntVar(&f.members, "members", 4, "`number` of clusters, 3 or 4")
 	flag.IntVar(&f.services, "services", 32, "`number` of services")
+	flag.StringVar(&hosts, "hosts", "bind,knot", "who keeps the zones of the two federations, of "+strings.Join(stage.HostKinds, ", ")+" (the last two are stand-ins)")
 	flag.StringVar(&favour, "favour", "", "only these `classes` of faults, separated by commas; nothing is asked of the others then")
 	lease := flag.String("lease", "", "`true` or false: whether the syncers have a Lease; otherwise, those of even seeds have")
 	flag.BoolVar(&f.first, "first", false, "end with the first violation")
@@ -97,6 +99,9 @@ func parse() (f flags, err error) {
 		if f.lease, err = strconv.ParseBool(*lease); err != nil {
 			return f, fmt.Errorf("-lease %q: true and false are allowed", *lease)
 		}
+	}
+	if f.hosts, err = stage.ParseHosts(hosts); err != nil {
+		return f, fmt.Errorf("-%w", err)
 	}
 	for word := range strings.SplitSeq(favour, ",") {
 		if class := schedule.Class(word); slices.Contains(schedule.Classes, class) {

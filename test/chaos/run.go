@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -52,12 +53,12 @@ func play(ctx context.Context, f flags) (err error) {
 	for i := range stage.Zones {
 		r.wires = append(r.wires, &wire{zone: stage.Zones[i], report: r.report})
 	}
-	fmt.Printf("seed %d: starting %d clusters, BIND and Knot\n", f.seed, f.members)
+	fmt.Printf("seed %d: starting %d clusters, %s\n", f.seed, f.members, strings.Join(f.hosts, " and "))
 	r.stage, err = stage.Start(ctx, stage.Options{
 		Lab: scenario.Options{
 			Dir: dir, CoreDNS: filepath.Join(f.bin, "coredns"), Syncer: r.syncer, Testcluster: os.Getenv(envTestcluster), Deploy: f.deploy,
 		},
-		Syncer: r.syncer, Members: f.members, Lease: f.lease, Watch: func(zone int, u stage.Update) { r.wires[zone].see(u) },
+		Syncer: r.syncer, Members: f.members, Lease: f.lease, Hosts: f.hosts, Watch: func(zone int, u stage.Update) { r.wires[zone].see(u) },
 	})
 	if err == nil {
 		err = r.play(ctx)

@@ -2,17 +2,16 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
-
-	"github.com/miekg/dns"
 
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/test/chaos/stage"
 )
 
-// wire sees the updates that a DNS server has answered: each is a
+// wire sees the changes that a host has answered: each is a
 // compare-and-swap under the claim (O3a), of our own names only (O2), and none of
 // a syncer that has been taken over from is made (O3c, O4).
 type wire struct {
@@ -24,55 +23,43 @@ type wire struct {
 	taken  bool
 }
 
-// see is called for one update after the other.
+// see is called for one change after the other.
 func (w *wire) see(u stage.Update) {
-	names := map[string][]dns.RR{}
-	for _, rr := range u.Message.Ns {
-		name := strings.ToLower(rr.Header().Name)
-		names[name] = append(names[name], rr)
-	}
-	if len(names) == 0 {
+	if len(u.Names) == 0 {
 		return // only a question whether the claim holds
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	claim := string(w.zone.ClaimName(w.zone.Domain))
-	made := u.Rcode == dns.RcodeSuccess
-	if names[claim] != nil && made {
+	if _, takes := u.Names[claim]; takes && u.Made {
 		w.leader, w.taken = u.Syncer, true
 	}
-	if made && w.taken && u.Syncer != w.leader {
-		w.wrong("unfenced", claim, fmt.Sprintf("syncer %d has changed %v after syncer %d had taken over", u.Syncer, keys(names), w.leader))
+	if u.Made && w.taken && u.Syncer != w.leader {
+		w.wrong("unfenced", claim, fmt.Sprintf("syncer %d has changed %v after syncer %d had taken over", u.Syncer, some(u.Names), w.leader))
 	}
-	if !asserts(u.Message, claim, dns.TypeTXT) {
-		w.wrong("unasserted", claim, fmt.Sprintf("an update of %v does not assert the main claim", keys(names)))
+	if !u.Asserts {
+		w.wrong("unasserted", claim, fmt.Sprintf("an update of %v does not assert the main claim", some(u.Names)))
 	}
 	switched := 0
-	for name, rrs := range names {
-		w.judge(u.Message, name)
-		if switches(u.Message, name, rrs) {
+	for name, c := range u.Names {
+		w.judge(name, c)
+		if c.Switches {
 			switched++
 		}
 	}
-	if made {
-		w.report.updated(len(names), switched)
+	if u.Made {
+		w.report.updated(len(u.Names), switched)
 	}
 }
 
-// judge looks at the prerequisites of one name.
-func (w *wire) judge(m *dns.Msg, name string) {
-	types := []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeCNAME}
+// judge looks at what is changed at one name.
+func (w *wire) judge(name string, c stage.Change) {
 	_, _, ours := w.zone.ParseOwner(federation.FQDN(name))
-	switch {
-	case strings.HasPrefix(name, "_claim."), strings.HasPrefix(name, "_levels."):
-		types = []uint16{dns.TypeTXT}
-	case !ours:
+	if !ours && !strings.HasPrefix(name, "_claim.") && !strings.HasPrefix(name, "_levels.") {
 		w.wrong("touched", name, "an update changes a name that is not ours")
 	}
-	for _, typ := range types {
-		if !asserts(m, name, typ) {
-			w.wrong("uncompared", name, "an update changes it without a prerequisite for its RRset of type "+dns.TypeToString[typ])
-		}
+	if len(c.Uncompared) > 0 {
+		w.wrong("uncompared", name, fmt.Sprintf("an update changes it whatever its RRsets of the types %v are", c.Uncompared))
 	}
 }
 
@@ -80,31 +67,8 @@ func (w *wire) wrong(kind, name, why string) {
 	w.report.violation(violation{Kind: kind, Name: name, Service: strings.Split(name, ".")[0], Why: why})
 }
 
-// asserts reports whether the message has a prerequisite for the RRset.
-func asserts(m *dns.Msg, name string, typ uint16) bool {
-	return slices.ContainsFunc(m.Answer, func(rr dns.RR) bool {
-		return strings.EqualFold(rr.Header().Name, name) && rr.Header().Rrtype == typ
-	})
-}
-
-// switches reports whether the update turns addresses into a CNAME or back.
-func switches(m *dns.Msg, name string, rrs []dns.RR) bool {
-	had := func(typ uint16) bool {
-		return slices.ContainsFunc(m.Answer, func(rr dns.RR) bool {
-			h := rr.Header()
-			return strings.EqualFold(h.Name, name) && h.Rrtype == typ && h.Class == dns.ClassINET
-		})
-	}
-	gets := func(typ uint16) bool {
-		return slices.ContainsFunc(rrs, func(rr dns.RR) bool { return rr.Header().Rrtype == typ && rr.Header().Class == dns.ClassINET })
-	}
-	return gets(dns.TypeCNAME) && (had(dns.TypeA) || had(dns.TypeAAAA)) || had(dns.TypeCNAME) && (gets(dns.TypeA) || gets(dns.TypeAAAA))
-}
-
-func keys(names map[string][]dns.RR) (out []string) {
-	for name := range names {
-		out = append(out, name)
-	}
-	slices.Sort(out)
-	return out[:min(len(out), 3)]
+// some are up to three of the names.
+func some(names map[string]stage.Change) []string {
+	all := slices.Sorted(maps.Keys(names))
+	return all[:min(len(all), 3)]
 }

@@ -12,33 +12,11 @@ import (
 	"github.com/miekg/dns"
 )
 
-// Mode is how a DNSLink fails.
-type Mode struct {
-	// Down refuses all connections, and closes those that there are.
-	Down bool
-	// Delay is how long every message takes.
-	Delay time.Duration
-	// Servfail answers updates so.
-	Servfail bool
-	// Refuse answers REFUSED to updates of names that begin so.
-	Refuse string
-	// LoseReply and LoseRequest cut the connection after, or before, the server
-	// has an update.
-	LoseReply, LoseRequest bool
-}
-
-// Update is an update that a server has answered.
-type Update struct {
-	Syncer  int
-	Message *dns.Msg
-	Rcode   int
-}
-
 // DNSLink is the way from the syncers to the DNS server of a federation, with an
 // address for each syncer. All messages are read on the way.
 type DNSLink struct {
 	upstream string
-	watch    func(Update)
+	watch    func(dnsUpdate)
 	ports    []net.Listener
 
 	mu    sync.Mutex
@@ -51,7 +29,7 @@ type DNSLink struct {
 
 // newDNSLink makes a link with addresses for so many syncers; watch is told of
 // each update that the server has answered, one after the other.
-func newDNSLink(upstream string, syncers int, watch func(Update)) (*DNSLink, error) {
+func newDNSLink(upstream string, syncers int, watch func(dnsUpdate)) (*DNSLink, error) {
 	l := &DNSLink{upstream: upstream, watch: watch, conns: map[net.Conn]bool{}}
 	for i := range syncers {
 		port, err := net.Listen("tcp", "127.0.0.1:0")
@@ -190,7 +168,7 @@ func (l *DNSLink) update(client, server net.Conn, wire []byte, m *dns.Msg, mode 
 	if err == nil {
 		answer := new(dns.Msg)
 		if err = answer.Unpack(reply); err == nil {
-			l.watch(Update{syncer, m, answer.Rcode})
+			l.watch(dnsUpdate{syncer, m, answer.Rcode})
 		}
 	}
 	l.turn.Unlock()

@@ -1,6 +1,6 @@
 // Package stage is what a chaos run plays on: real clusters behind links that
-// can be cut, BIND and Knot behind proxies that can fail as DNS servers do, and
-// syncers that can be killed, stopped and doubled. It does what it is told, and
+// can be cut, DNS servers or stand-ins of clouds behind proxies that can fail as
+// these do, and syncers that can be killed, stopped and doubled. It does what it is told, and
 // knows nothing of what must come of it.
 package stage
 
@@ -17,14 +17,14 @@ import (
 // Zone is a federation with its DNS zone.
 type Zone struct {
 	federation.Federation
-	// Address is that of its DNS server, at port 53.
+	// Address is that of its host's DNS server, at port 53.
 	Address string
 }
 
-// Zones are the two federations: the first is kept on BIND, the second on Knot.
+// Zones are the two federations.
 var Zones = []Zone{
-	{federation.Federation{Name: "fedbind", Domain: "bind.example.com.", Naming: federation.Flat}, "198.51.100.61"},
-	{federation.Federation{Name: "fedknot", Domain: "knot.example.net.", Naming: federation.Flat}, "198.51.100.62"},
+	{federation.Federation{Name: "fedone", Domain: "one.example.com.", Naming: federation.Flat}, "198.51.100.61"},
+	{federation.Federation{Name: "fedtwo", Domain: "two.example.net.", Naming: federation.Flat}, "198.51.100.62"},
 }
 
 // Timers are those that the syncers are configured with: short, so that a run

@@ -115,27 +115,29 @@ zone:
     acl: writers
 `
 
-// startNameServer starts BIND for the first zone, Knot for the second.
-func startNameServer(ctx context.Context, lab *scenario.Lab, i int) (*NameServer, error) {
-	z := Zones[i]
-	program := []string{"named", "knotd"}[i]
-	dir := lab.Path("dns", program)
+// startNameServer starts BIND or Knot for a zone.
+func startNameServer(ctx context.Context, lab *scenario.Lab, kind string, z Zone) (*NameServer, error) {
+	config, debianPackage, program := bindConfig, "bind9", "named"
+	args := []string{"-g", "-4", "-n", "1", "-c"}
+	if kind == "knot" {
+		config, debianPackage, program = knotConfig, "knot", "knotd"
+		args = []string{"-m", "16", "-c"}
+	}
+	dir := lab.Path("dns", string(z.Name))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	config := fmt.Sprintf([]string{bindConfig, knotConfig}[i], dir, z.Address, tsigSecret, foreignSecret, z.Domain)
-	files := map[string]string{"zone": zoneFile(z), "config": config}
+	files := map[string]string{"zone": zoneFile(z), "config": fmt.Sprintf(config, dir, z.Address, tsigSecret, foreignSecret, z.Domain)}
 	for name, text := range files {
 		if err := os.WriteFile(dir+"/"+name, []byte(text), 0o644); err != nil {
 			return nil, err
 		}
 	}
-	path, err := lab.Program([]string{"bind9", "knot"}[i], program)
+	path, err := lab.Program(debianPackage, program)
 	if err != nil {
 		return nil, err
 	}
-	args := [][]string{{"-g", "-4", "-n", "1", "-c", dir + "/config"}, {"-m", "16", "-c", dir + "/config"}}[i]
-	s := &NameServer{zone: z, lab: lab, name: path, args: args}
+	s := &NameServer{zone: z, lab: lab, name: path, args: append(args, dir+"/config")}
 	return s, s.Start(ctx)
 }
 
@@ -159,8 +161,13 @@ func (s *NameServer) Start(ctx context.Context) (err error) {
 // Kill ends the server with SIGKILL.
 func (s *NameServer) Kill() { s.process.Kill() }
 
-// Stop ends the server.
-func (s *NameServer) Stop() error { return s.process.Stop(10 * time.Second) }
+// Stop ends the server, if it runs.
+func (s *NameServer) Stop() error {
+	if s.process.Ended() != nil {
+		return nil
+	}
+	return s.process.Stop(10 * time.Second)
+}
 
 // Transfer reads the whole zone, as RRsets by owner name.
 func (s *NameServer) Transfer() (map[federation.FQDN]map[string][]string, error) {

@@ -3,7 +3,6 @@ package stage
 import (
 	"context"
 	"errors"
-	"net"
 	"net/netip"
 	"os"
 	"time"
@@ -25,7 +24,9 @@ type Options struct {
 	Members int
 	// Lease: the syncers choose the one that writes by a Lease in the first cluster.
 	Lease bool
-	// Watch is told of each update that a DNS server has answered.
+	// Hosts are who keeps each of the Zones, of HostKinds.
+	Hosts []string
+	// Watch is told of each change that a host has answered.
 	Watch func(zone int, u Update)
 }
 
@@ -37,8 +38,7 @@ type Stage struct {
 	opt     Options
 	lab     *scenario.Lab
 	Members []*Member
-	Servers []*NameServer
-	Links   []*DNSLink
+	Hosts   []Host
 	Syncers []*Syncer
 }
 
@@ -66,16 +66,11 @@ func Start(ctx context.Context, opt Options) (*Stage, error) {
 		s.Members = append(s.Members, member)
 	}
 	for i, z := range Zones {
-		server, err := startNameServer(ctx, s.lab, i)
+		host, err := startHost(ctx, s.lab, opt.Hosts[i], z, func(u Update) { opt.Watch(i, u) })
 		if err != nil {
 			return s, err
 		}
-		s.Servers = append(s.Servers, server)
-		link, err := newDNSLink(net.JoinHostPort(z.Address, "53"), Syncers, func(u Update) { opt.Watch(i, u) })
-		if err != nil {
-			return s, err
-		}
-		s.Links = append(s.Links, link)
+		s.Hosts = append(s.Hosts, host)
 	}
 	for i := range Syncers {
 		s.Syncers = append(s.Syncers, &Syncer{Number: i, stage: s})
@@ -106,13 +101,8 @@ func (s *Stage) Stop() error {
 		}
 	}
 	err := g.Wait()
-	for _, l := range s.Links {
-		l.Close()
-	}
-	for _, n := range s.Servers {
-		if n.process != nil && n.process.Ended() == nil {
-			err = errors.Join(err, n.Stop())
-		}
+	for _, h := range s.Hosts {
+		err = errors.Join(err, h.Stop())
 	}
 	if s.lab != nil {
 		err = errors.Join(err, s.lab.Stop())

@@ -36,8 +36,7 @@ func (s *Syncer) writeConfig() error {
 	t := Timers
 	fmt.Fprintf(&b, "apiVersion: federation-dns.io/v1alpha1\nkind: SyncerConfiguration\nowner: chaos\nfederations:\n")
 	for i, z := range Zones {
-		fmt.Fprintf(&b, "- name: %s\n  domain: %s\n  ttl: 60\n  provider:\n    rfc2136: {server: %q, zone: %s, tsig: {name: %s, algorithm: hmac-sha256, secretFile: %s}}\n",
-			z.Name, z.Domain, s.stage.Links[i].Addr(s.Number), z.Domain, tsigName, s.stage.lab.Path("syncer", "tsig"))
+		fmt.Fprintf(&b, "- name: %s\n  domain: %s\n  ttl: 60\n  provider: %s\n", z.Name, z.Domain, s.stage.Hosts[i].Provider(s.Number))
 	}
 	if s.stage.opt.Lease {
 		host := s.stage.Members[0].Cluster
@@ -58,7 +57,12 @@ func (s *Syncer) Start() (err error) {
 	if err := s.writeConfig(); err != nil {
 		return err
 	}
-	s.process, err = s.stage.lab.Run(fmt.Sprintf("syncer %d", s.Number), fmt.Sprintf("syncer-%d", s.Number), s.stage.opt.Syncer, "--config", s.path("yaml"))
+	var args []string
+	for _, h := range s.stage.Hosts {
+		args = append(args, h.Env(s.Number)...)
+	}
+	args = append(args, s.stage.opt.Syncer, "--config", s.path("yaml"))
+	s.process, err = s.stage.lab.Run(fmt.Sprintf("syncer %d", s.Number), fmt.Sprintf("syncer-%d", s.Number), "env", args...)
 	return err
 }
 
