@@ -35,6 +35,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := newCall(r, body)
+	c.request.Account = s.accountOf(r)
 	entry := s.log(c.request)
 	fate := Fate{}
 	if decide := s.currentFaults().Fate; decide != nil {
@@ -137,8 +138,9 @@ func newCall(r *http.Request, body []byte) call {
 // weigh counts what the limits are about.
 func (c *call) weigh() {
 	c.request.Additions, c.request.Deletions = len(c.change.Additions), len(c.change.Deletions)
-	for _, sets := range [][]jsonSet{c.change.Deletions, c.change.Additions} {
+	for i, sets := range [][]jsonSet{c.change.Deletions, c.change.Additions} {
 		for _, set := range sets {
+			c.request.Elements = append(c.request.Elements, []string{"DELETE ", "ADD "}[i]+set.Type+" "+set.Name)
 			c.request.Names = append(c.request.Names, set.Name)
 			for _, data := range set.Data {
 				c.request.Data += len(data)

@@ -54,6 +54,11 @@ type Request struct {
 	Additions, Deletions, Data, Octets int
 	// Names that are changed, as the request has them.
 	Names []string
+	// Elements are the changes in the request's order, deletions first:
+	// "DELETE A www.example.com.", "ADD ...".
+	Elements []string
+	// Account is the service account that has sent it; "" is none.
+	Account string
 	// Replied octets.
 	Replied int
 	// Code is the status and reason, "409 alreadyExists"; "" for a request that
@@ -79,14 +84,22 @@ type Server struct {
 	requests []*Request
 	times    []time.Time // of the last second's requests
 	changes  map[string][]*made
-	tokens   map[string]bool // true for those that are still good
+	tokens   map[string]grant
 	observe  func(Exchange)
 }
 
-// Start starts a stand-in with these managed zones, each with SOA and NS, whose
-// negative TTL is 30 s.
+// Addresses are those that a stand-in listens on; port 0 is any.
+type Addresses struct{ API, DNS string }
+
+// Start starts a stand-in at any ports of 127.0.0.1; see StartAt.
 func Start(zones ...ManagedZone) (*Server, error) {
-	s := &Server{changes: map[string][]*made{}, tokens: map[string]bool{}, ended: make(chan struct{})}
+	return StartAt(Addresses{"127.0.0.1:0", "127.0.0.1:0"}, zones...)
+}
+
+// StartAt starts a stand-in with these managed zones, each with SOA and NS, whose
+// negative TTL is 30 s.
+func StartAt(at Addresses, zones ...ManagedZone) (*Server, error) {
+	s := &Server{changes: map[string][]*made{}, tokens: map[string]grant{}, ended: make(chan struct{})}
 	var served []*cloudzone.Zone
 	for i := range zones {
 		z := &zones[i]
@@ -104,10 +117,10 @@ func Start(zones ...ManagedZone) (*Server, error) {
 		}
 	}
 	var err error
-	if s.DNS, s.stopDNS, err = cloudzone.Serve("127.0.0.1:0", served...); err != nil {
+	if s.DNS, s.stopDNS, err = cloudzone.Serve(at.DNS, served...); err != nil {
 		return nil, err
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", at.API)
 	if err != nil {
 		s.stopDNS()
 		return nil, err
@@ -153,6 +166,19 @@ func (s *Server) Requests() []Request {
 	for i, r := range s.requests {
 		out[i] = *r
 	}
+	return out
+}
+
+// Take returns the requests since the last Take or Reset, and forgets them. One
+// whose answer is under way may lack its code.
+func (s *Server) Take() []Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]Request, len(s.requests))
+	for i, r := range s.requests {
+		out[i] = *r
+	}
+	s.requests = nil
 	return out
 }
 

@@ -21,16 +21,28 @@ import (
 
 const (
 	tokenPath = "/token"
-	account   = "federation-syncer@" + Project + ".iam.gserviceaccount.com"
+	ofProject = "@" + Project + ".iam.gserviceaccount.com"
 	scope     = "https://www.googleapis.com/auth/ndev.clouddns.readwrite"
 )
 
-// key is the service account's.
+// Account is the service account of Credentials.
+const Account = "federation-syncer" + ofProject
+
+// grant is a token that was given out.
+type grant struct {
+	account string
+	good    bool
+}
+
+// key is that of all service accounts.
 var key = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
 
-// Credentials returns the key file of a service account that the stand-in
-// accepts, as application default credentials have it.
-func (s *Server) Credentials() ([]byte, error) {
+// Credentials returns the key file of Account, as application default credentials
+// have it.
+func (s *Server) Credentials() ([]byte, error) { return s.CredentialsOf(Account) }
+
+// CredentialsOf returns the key file of a service account of the project.
+func (s *Server) CredentialsOf(account string) ([]byte, error) {
 	private, err := key()
 	if err != nil {
 		return nil, err
@@ -50,8 +62,9 @@ func (s *Server) Credentials() ([]byte, error) {
 func (s *Server) RevokeTokens() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for t := range s.tokens {
-		s.tokens[t] = false
+	for text, t := range s.tokens {
+		t.good = false
+		s.tokens[text] = t
 	}
 }
 
@@ -73,8 +86,9 @@ func (s *Server) serveToken(w http.ResponseWriter, r *http.Request, body []byte)
 		return
 	}
 	form, err := url.ParseQuery(string(body))
+	account := ""
 	if err == nil {
-		err = asserted(form.Get("grant_type"), form.Get("assertion"), s.URL+tokenPath)
+		account, err = asserted(form.Get("grant_type"), form.Get("assertion"), s.URL+tokenPath)
 	}
 	if denied {
 		err = errors.New("Invalid JWT Signature.") //nolint:revive,staticcheck // as Google has it
@@ -85,20 +99,27 @@ func (s *Server) serveToken(w http.ResponseWriter, r *http.Request, body []byte)
 		w.WriteHeader(http.StatusBadRequest)
 		answer["error"], answer["error_description"] = "invalid_grant", err.Error()
 	} else {
-		answer["access_token"], answer["token_type"], answer["expires_in"] = s.newToken(), "Bearer", 3599
+		answer["access_token"], answer["token_type"], answer["expires_in"] = s.newToken(account), "Bearer", 3599
 	}
 	_ = json.NewEncoder(w).Encode(answer) // the client asks again
 }
 
-func (s *Server) newToken() string {
+func (s *Server) newToken(account string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := "ya29." + rand.Text()
-	s.tokens[t] = true
+	s.tokens[t] = grant{account, true}
 	return t
 }
 
-// claims are those of an assertion that the account has signed.
+// accountOf is whose token the request has.
+func (s *Server) accountOf(r *http.Request) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tokens[strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")].account
+}
+
+// claims are those of an assertion that an account has signed.
 type claims struct {
 	Issuer   string `json:"iss"`
 	Scope    string `json:"scope"`
@@ -106,21 +127,21 @@ type claims struct {
 	Expires  int64  `json:"exp"`
 }
 
-// asserted says what is wrong with the assertion.
-func asserted(grant, assertion, audience string) error {
+// asserted returns the account of an assertion, or says what is wrong with it.
+func asserted(grant, assertion, audience string) (account string, err error) {
 	c, err := signed(assertion)
 	switch {
 	case err != nil:
-		return err
+		return "", err
 	case grant != "urn:ietf:params:oauth:grant-type:jwt-bearer":
-		return fmt.Errorf("grant_type %q", grant)
+		return "", fmt.Errorf("grant_type %q", grant)
 	case !slices.Contains(strings.Fields(c.Scope), scope) || c.Audience != audience:
-		return fmt.Errorf("scope %q, audience %q", c.Scope, c.Audience)
+		return "", fmt.Errorf("scope %q, audience %q", c.Scope, c.Audience)
 	}
-	return nil
+	return c.Issuer, nil
 }
 
-// signed returns the claims of a token (RFC 7519) that the account has signed
+// signed returns the claims of a token (RFC 7519) that an account has signed
 // and that has not expired.
 func signed(token string) (c claims, err error) {
 	parts := strings.Split(token, ".")
@@ -146,7 +167,7 @@ func signed(token string) (c claims, err error) {
 	if err := json.Unmarshal(text, &c); err != nil {
 		return c, err
 	}
-	if c.Issuer != account || time.Now().Unix() > c.Expires {
+	if !strings.HasSuffix(c.Issuer, ofProject) || time.Now().Unix() > c.Expires {
 		return c, fmt.Errorf("issuer %q, expires at %d", c.Issuer, c.Expires)
 	}
 	return c, nil
@@ -156,7 +177,7 @@ func signed(token string) (c claims, err error) {
 func (s *Server) unknown(r *http.Request) *apiError {
 	t, isBearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	s.mu.Lock()
-	good := s.tokens[t]
+	good := s.tokens[t].good
 	s.mu.Unlock()
 	switch {
 	case !isBearer:

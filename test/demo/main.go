@@ -11,6 +11,8 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 
 	"golang.org/x/term"
@@ -30,8 +32,8 @@ Flags:
 `
 
 type flags struct {
-	coredns, syncer, testcluster, deploy string
-	keep                                 bool
+	coredns, syncer, testcluster, deploy, provider string
+	keep                                           bool
 }
 
 func main() {
@@ -71,12 +73,18 @@ func parse(args []string) (flags, error) {
 	set.StringVar(&f.syncer, "syncer", filepath.Join(bin, "federation-syncer"), "the federation-syncer to run")
 	set.StringVar(&f.testcluster, "testcluster", "", "the testcluster to run (default: built, or taken from the cache)")
 	set.StringVar(&f.deploy, "deploy", "deploy", "folder with member-rbac.yaml and coredns-rbac.yaml")
+	set.StringVar(&f.provider, "provider", scenario.RFC2136, "who hosts the zone: "+strings.Join(scenario.Providers, ", ")+"; the clouds are stand-ins of their APIs")
 	set.BoolVar(&f.keep, "keep", false, "keep the folder with logs, configuration and the zone")
 	set.Usage = func() {
 		fmt.Fprint(os.Stderr, usage)
 		set.PrintDefaults()
 	}
 	if err := set.Parse(args); err != nil {
+		return f, err
+	}
+	if !slices.Contains(scenario.Providers, f.provider) {
+		err := fmt.Errorf("provider %q: %s are there", f.provider, strings.Join(scenario.Providers, ", "))
+		fmt.Fprintln(os.Stderr, err)
 		return f, err
 	}
 	if set.NArg() > 0 {
@@ -96,14 +104,17 @@ func run(ctx context.Context, f flags, dir string) (err error) {
 			err = errors.Join(err, os.RemoveAll(dir))
 		}
 	}()
-	w, err := scenario.New(scenario.Options{Dir: dir, CoreDNS: f.coredns, Syncer: f.syncer, Testcluster: f.testcluster, Deploy: f.deploy})
+	w, err := scenario.New(scenario.Options{Dir: dir, CoreDNS: f.coredns, Syncer: f.syncer, Testcluster: f.testcluster, Deploy: f.deploy, Provider: f.provider})
 	if err != nil {
 		return err
 	}
 	out := int(os.Stdout.Fd())
 	terminal := term.IsTerminal(out) && term.IsTerminal(int(os.Stdin.Fd()))
 	console := &scenario.Console{W: os.Stdout, Color: term.IsTerminal(out) && os.Getenv("NO_COLOR") == ""}
-	err = scenario.Run(ctx, w, console, scenario.Steps())
+	if f.provider != scenario.RFC2136 {
+		console.Requests = w.Requests
+	}
+	err = scenario.Run(ctx, w, console, scenario.StepsWith(f.provider))
 	var failed *scenario.StepError
 	interrupted := errors.Is(err, context.Canceled)
 	switch {
@@ -116,7 +127,7 @@ func run(ctx context.Context, f flags, dir string) (err error) {
 		fmt.Printf("\nEvery step came true. %d questions were asked on the way:\n"+
 			"no answer was mixed, and none was empty while a shard was healthy or held.\n", w.Watch().Seen().Asked)
 		if terminal && os.Getenv("ONCE") == "" {
-			stayUp(ctx)
+			stayUp(ctx, f.provider)
 		}
 	}
 	if stopErr := w.Stop(); !interrupted { // what was just starting may not end well
@@ -126,7 +137,11 @@ func run(ctx context.Context, f flags, dir string) (err error) {
 }
 
 // stayUp says what can be tried, and waits for Ctrl-C.
-func stayUp(ctx context.Context) {
+func stayUp(ctx context.Context, provider string) {
+	transfer := "\n    dig axfr " + scenario.Domain
+	if provider != scenario.RFC2136 {
+		transfer = "" // the DNS server only reads the zone
+	}
 	fmt.Printf(`
 Everything is up. In another terminal:
 
@@ -136,13 +151,12 @@ Everything is up. In another terminal:
     kubectl -n %[3]s get pods,services,endpointslices
     kubectl -n %[3]s scale deployment %[4]s --replicas 0    # and ask again
   %[1]s                            a shell as a client outside
-    dig %[2]s.svc.us-central1.%[5]s
-    dig axfr %[5]s
+    dig %[2]s.svc.us-central1.%[5]s%[6]s
     curl http://%[2]s.svc.%[5]s/
   %[1]s status --services          what the syncer knows, publishes and holds
 
 Ctrl-C ends it.
-`, "bin/demo-shell", scenario.Name, scenario.Namespace, scenario.Service, scenario.Domain)
+`, "bin/demo-shell", scenario.Name, scenario.Namespace, scenario.Service, scenario.Domain, transfer)
 	<-ctx.Done()
 	fmt.Println("\nending")
 }

@@ -101,7 +101,7 @@ type call struct {
 
 func newCall(r *http.Request, body []byte) call {
 	c := call{method: r.Method, url: r.URL, body: body, key: accessKey(r)}
-	c.request = Request{At: time.Now(), Octets: len(body)}
+	c.request = Request{At: time.Now(), Octets: len(body), Key: c.key}
 	path, inVersion := strings.CutPrefix(strings.TrimSuffix(r.URL.Path, "/"), "/2013-04-01/")
 	parts := strings.Split(path, "/")
 	is := func(method, first string, length int) bool {
@@ -137,6 +137,7 @@ func (c *call) weigh() {
 	for _, change := range c.batch.Changes {
 		c.request.Changes++
 		c.request.Names = append(c.request.Names, change.Set.Name)
+		c.request.Elements = append(c.request.Elements, change.Action+" "+change.Set.Type+" "+change.Set.Name)
 		if change.Set.Records == nil {
 			continue
 		}

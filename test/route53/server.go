@@ -49,6 +49,10 @@ type Request struct {
 	Changes, Values, Characters, Octets int
 	// Names that are changed, as the request has them.
 	Names []string
+	// Elements are the changes in the request's order: "DELETE A www.example.com.".
+	Elements []string
+	// Key is the access key that has signed it.
+	Key string
 	// Replied octets.
 	Replied int
 	// Code is "" for a request that was granted.
@@ -84,9 +88,17 @@ type Role struct {
 	Key string
 }
 
-// Start starts a stand-in with these hosted zones, each with SOA and NS, whose
-// negative TTL is 30 s.
+// Addresses are those that a stand-in listens on; port 0 is any.
+type Addresses struct{ API, DNS string }
+
+// Start starts a stand-in at any ports of 127.0.0.1; see StartAt.
 func Start(zones ...HostedZone) (*Server, error) {
+	return StartAt(Addresses{"127.0.0.1:0", "127.0.0.1:0"}, zones...)
+}
+
+// StartAt starts a stand-in with these hosted zones, each with SOA and NS, whose
+// negative TTL is 30 s.
+func StartAt(at Addresses, zones ...HostedZone) (*Server, error) {
 	s := &Server{changes: map[string]time.Time{}, ended: make(chan struct{})}
 	var served []*cloudzone.Zone
 	for i := range zones {
@@ -104,10 +116,10 @@ func Start(zones ...HostedZone) (*Server, error) {
 		}
 	}
 	var err error
-	if s.DNS, s.stopDNS, err = cloudzone.Serve("127.0.0.1:0", served...); err != nil {
+	if s.DNS, s.stopDNS, err = cloudzone.Serve(at.DNS, served...); err != nil {
 		return nil, err
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", at.API)
 	if err != nil {
 		s.stopDNS()
 		return nil, err
@@ -156,6 +168,19 @@ func (s *Server) Requests() []Request {
 	for i, r := range s.requests {
 		out[i] = *r
 	}
+	return out
+}
+
+// Take returns the requests since the last Take or Reset, and forgets them. One
+// whose answer is under way may lack its code.
+func (s *Server) Take() []Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]Request, len(s.requests))
+	for i, r := range s.requests {
+		out[i] = *r
+	}
+	s.requests = nil
 	return out
 }
 

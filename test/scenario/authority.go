@@ -51,17 +51,26 @@ const authorityCorefile = `%[1]s:53 {
 `
 
 // startAuthority starts the DNS server of Domain: our own coredns with a zone
-// that takes updates and keeps them in a database.
+// that takes updates and keeps them in a database, or that it reads from a
+// cloud.
 func (w *World) startAuthority(ctx context.Context) error {
-	zone, corefile := w.path("dns", "zone"), w.path("dns", "Corefile")
+	zone, corefile, env := w.path("dns", "zone"), w.path("dns", "Corefile"), w.env()
 	if err := os.WriteFile(zone, []byte(authorityZone), 0o644); err != nil {
 		return err
 	}
 	text := fmt.Sprintf(authorityCorefile, Domain, Authority, tsigName, tsigSecret, zone, w.path("dns", "zone.db"))
+	var err error
+	if w.cloud, err = newCloud(w); err != nil {
+		return err
+	}
+	if w.cloud != nil {
+		text = fmt.Sprintf(cloudCorefile, Domain, Authority, w.cloud.plugin())
+		env = append(env, w.cloud.pollerEnv()...)
+	}
 	if err := os.WriteFile(corefile, []byte(text), 0o644); err != nil {
 		return err
 	}
-	p, err := startProcess("the DNS server of "+Domain, w.logFile("authority"), w.env(), w.opt.CoreDNS, "-conf", corefile)
+	p, err := startProcess("the DNS server of "+Domain, w.logFile("authority"), env, w.opt.CoreDNS, "-conf", corefile)
 	if err != nil {
 		return err
 	}

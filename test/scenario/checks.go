@@ -13,7 +13,7 @@ import (
 // records expects the hand-written table of that name in the zone.
 func records(expect, table string) Check {
 	return Check{
-		Expect: expect, Want: ExpectedTable(table).String(),
+		Expect: expect, Want: ExpectedTable(table).String(), Records: true,
 		See: func(ctx context.Context, w *World) (string, error) {
 			t, err := w.Records(ctx)
 			return t.String(), err

@@ -12,6 +12,9 @@ type Console struct {
 	W io.Writer
 	// Color makes headings and results stand out; for terminals only.
 	Color bool
+	// Requests, if set, returns the requests that were sent to the provider since
+	// the last call, in lines; they are shown beside the records.
+	Requests func() []string
 }
 
 // Begin implements Reporter.
@@ -25,6 +28,13 @@ func (c *Console) Begin(number, total int, s Step) {
 // Seen implements Reporter.
 func (c *Console) Seen(check Check, seen string) {
 	c.line("expect", 0, check.Expect)
+	if check.Records && c.Requests != nil {
+		defer func() {
+			for i, l := range c.Requests() {
+				c.line("sent", i, l)
+			}
+		}()
+	}
 	if check.Hold > 0 {
 		c.line("seen", 0, fmt.Sprintf("yes, for %s", check.Hold))
 		return

@@ -38,6 +38,8 @@ type Check struct {
 	Hold time.Duration
 	// Memory: a syncer that was restarted meanwhile cannot know it.
 	Memory bool
+	// Records: it is about the records of the zone.
+	Records bool
 }
 
 // Reporter shows how the walk-through goes.

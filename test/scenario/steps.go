@@ -29,8 +29,16 @@ const (
 )
 
 // Steps is the whole walk-through.
-func Steps() []Step {
-	steps := []Step{Begin(), ListClusters(), CreateServices()}
+func Steps() []Step { return StepsWith(RFC2136) }
+
+// StepsWith is the walk-through with another provider.
+func StepsWith(provider string) []Step {
+	begin := Begin()
+	if title, ok := titles[provider]; ok {
+		begin.Does[1] = "a stand-in of the API of " + title + " with the zone " + Domain + "; federation-syncer, which writes to it"
+		begin.Does = append(begin.Does, "a DNS server for "+Domain+" at "+Authority+": CoreDNS, which reads the zone from the stand-in every "+pollEvery.String())
+	}
+	steps := []Step{begin, ListClusters(), CreateServices()}
 	steps = append(steps, StartBackends()...)
 	return append(append(steps, ResolveEverywhere()), Failures()...)
 }

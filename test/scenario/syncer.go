@@ -28,6 +28,8 @@ type SyncerFederation struct {
 	Domain, Server string
 	// SecretFile holds the secret of the TSIG key.
 	SecretFile string
+	// Provider has the lines of another provider instead.
+	Provider string
 	// RegionFallback says whose records an empty region has.
 	RegionFallback map[string][]string
 }
@@ -53,10 +55,14 @@ federations:
     {{- end}}
   {{- end}}
   provider:
+{{- with .Provider}}
+{{.}}
+{{- else}}
     rfc2136:
       server: {{or .Server "` + Authority + `"}}:53
       zone: {{or .Domain "` + Domain + `"}}
       tsig: {name: ` + tsigName + `, algorithm: hmac-sha256, secretFile: {{.SecretFile}}}
+{{- end}}
 {{- end}}
 clusters:
 {{- range .Clusters}}
@@ -78,7 +84,11 @@ const syncerHTTP = "http://127.0.0.1:9153"
 const SyncerMetrics = syncerHTTP + "/metrics"
 
 func (w *World) defaultConfig() SyncerConfig {
-	c := SyncerConfig{Federations: []SyncerFederation{{Name: FederationName, SecretFile: w.path("syncer", "tsig")}}}
+	f := SyncerFederation{Name: FederationName, SecretFile: w.path("syncer", "tsig")}
+	if w.cloud != nil {
+		f.Provider = w.cloud.provider()
+	}
+	c := SyncerConfig{Federations: []SyncerFederation{f}}
 	for _, m := range w.members {
 		c.Clusters = append(c.Clusters, SyncerCluster{Name: m.Name, Kubeconfig: m.syncerKubeconfig()})
 	}
@@ -126,7 +136,11 @@ func (w *World) LaunchSyncer() error {
 	if err := w.writeConfig(); err != nil {
 		return err
 	}
-	p, err := startProcess("the syncer", w.logFile("syncer"), w.env(), w.opt.Syncer, "--config", w.path("syncer", "config.yaml"))
+	env := w.env()
+	if w.cloud != nil {
+		env = append(env, w.cloud.syncerEnv()...)
+	}
+	p, err := startProcess("the syncer", w.logFile("syncer"), env, w.opt.Syncer, "--config", w.path("syncer", "config.yaml"))
 	if err != nil {
 		return err
 	}

@@ -78,8 +78,12 @@ func (t Table) String() string {
 	return strings.TrimRight(b.String(), "\n")
 }
 
-// Records reads the table from the zone, by zone transfer.
+// Records reads the table from the zone, by zone transfer, or from the cloud that
+// has it.
 func (w *World) Records(ctx context.Context) (Table, error) {
+	if w.cloud != nil {
+		return w.cloudRecords(ctx)
+	}
 	sets := map[[3]string][]string{}
 	err := transfer(ctx, func(rr dns.RR) {
 		h := rr.Header()

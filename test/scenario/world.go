@@ -28,6 +28,9 @@ type Options struct {
 	Deploy string
 	// Places are the clusters to start; nil is all of Places.
 	Places []*Place
+	// Provider is who hosts the zone of Domain: one of Providers, "" is RFC2136.
+	// The clouds are stand-ins of their APIs.
+	Provider string
 	// Corefile makes the Corefile of a cluster; nil is the walk-through's.
 	Corefile func(p *Place, kubeconfig string) string
 }
@@ -38,6 +41,7 @@ type World struct {
 	dir     string
 	members []*Member
 	watch   *Watch
+	cloud   cloud // nil with an RFC 2136 server
 
 	mu        sync.Mutex
 	authority *process
@@ -115,6 +119,9 @@ func (w *World) Stop() error {
 		g.Go(m.stop)
 	}
 	errs = append(errs, g.Wait(), w.authority.stop(5*time.Second))
+	if w.cloud != nil {
+		w.cloud.close()
+	}
 	return errors.Join(errs...)
 }
 

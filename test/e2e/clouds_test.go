@@ -1,0 +1,51 @@
+package e2e
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/federation-dns/federation/test/scenario"
+)
+
+// TestClouds makes the first steps of the walk-through, to the first failure,
+// with the zone at the stand-in of a cloud, served by CoreDNS's plugin for it.
+func TestClouds(t *testing.T) {
+	for _, provider := range []string{scenario.Route53, scenario.CloudDNS} {
+		t.Run(provider, func(t *testing.T) {
+			w := newWorld(t, func(o *scenario.Options) { o.Provider = provider })
+			all := scenario.StepsWith(provider)
+			kill := slices.IndexFunc(all, func(s scenario.Step) bool { return s.Name == scenario.KillCentral().Name })
+			run(t, w, all[:kill]...)
+			w.Requests()
+			run(t, w, all[kill])
+			watched(t, w)
+			requests := strings.Join(w.Requests(), "\n")
+			t.Run("P6 addresses become a CNAME in one request", func(t *testing.T) {
+				for _, level := range []string{"us-central1-b", "us-central1"} {
+					if want := "svc." + level + ": -A -AAAA +CNAME\n"; strings.Count(requests, want) != 1 {
+						t.Errorf("no %q in\n%s", want, requests)
+					}
+				}
+			})
+			t.Run("X6 nothing is read, and a name is changed once", func(t *testing.T) {
+				// The global name may have changed within the last second, and waits
+				// then (X5c).
+				changes := strings.Count(requests, "granted")
+				if changes < 1 || changes > 2 || !onlyChanges(requests) {
+					t.Errorf("requests:\n%s", requests)
+				}
+			})
+		})
+	}
+}
+
+// onlyChanges reports whether each granted request changed something.
+func onlyChanges(requests string) bool {
+	for line := range strings.Lines(requests) {
+		if strings.Contains(line, "octets") && !strings.Contains(line, "ChangeResourceRecordSets") && !strings.Contains(line, "changes.create") {
+			return false
+		}
+	}
+	return true
+}
