@@ -16,9 +16,13 @@ import (
 
 // load asks one question after the other from one socket, until it is told to
 // end: each gets one reply, the one that is wanted.
-func load(p *process, name string, want string, end *atomic.Bool) (asked int, err error) {
-	udp, _, _ := strings.Cut(p.Servers[0], " ")
-	conn, err := net.Dial("udp", udp)
+func load(server, name, want string, end *atomic.Bool) (asked int, err error) {
+	return asking(server, name, end, func(got string) bool { return got == lines(want) })
+}
+
+// asking is load with any number of good replies.
+func asking(server, name string, end *atomic.Bool, good func(text string) bool) (asked int, err error) {
+	conn, err := net.Dial("udp", server)
 	if err != nil {
 		return 0, err
 	}
@@ -38,7 +42,7 @@ func load(p *process, name string, want string, end *atomic.Bool) (asked int, er
 			return asked, fmt.Errorf("question %d of %s is not answered: %w", asked, name, err)
 		case reply.Id != m.Id:
 			return asked, fmt.Errorf("question %d of %s is answered twice", reply.Id, name)
-		case text(reply) != lines(want):
+		case !good(text(reply)):
 			return asked, fmt.Errorf("question %d of %s is answered\n%s", asked, name, text(reply))
 		}
 	}
@@ -59,6 +63,7 @@ func TestNeighboursReload(t *testing.T) {
 	t.Run("Q11 under load no question is unanswered, and none answered twice or otherwise", func(t *testing.T) {
 		var end atomic.Bool
 		var wg sync.WaitGroup
+		server := p.udp()
 		for name, want := range map[string]string{
 			federated("healthy"):            localText,
 			federated("dead"):               deadText,
@@ -66,7 +71,7 @@ func TestNeighboursReload(t *testing.T) {
 			"healthy.ns.svc.cluster.local.": "NOERROR aa rd\nhealthy.ns.svc.cluster.local. 5 A 10.0.0.1",
 		} {
 			wg.Go(func() {
-				asked, err := load(p, name, want, &end)
+				asked, err := load(server, name, want, &end)
 				if err != nil {
 					t.Error(err)
 				}
