@@ -127,11 +127,11 @@ func printRecords(w io.Writer, services []syncer.ServiceStatus) {
 	if len(services) == 0 {
 		return
 	}
-	fmt.Fprint(w, "\nNAME\tTYPE\tTTL\tDATA\n")
+	fmt.Fprint(w, "\nNAME\tTYPE\tTTL\tDATA\tREASON\n")
 	for _, s := range services {
 		for _, r := range s.Records {
 			for _, d := range r.Data {
-				fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", r.Name, r.Type, r.TTL, d)
+				fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\n", r.Name, r.Type, r.TTL, d, r.Reason)
 			}
 		}
 		for _, r := range s.Refused {

@@ -149,6 +149,14 @@ func (m *Members) Get(name string) Member {
 	return Member{}
 }
 
+// Contact returns what the probes of a member have shown.
+func (m *Members) Contact(name string) Contact {
+	if mb := m.members[name]; mb != nil {
+		return mb.contact
+	}
+	return Contact{}
+}
+
 // Panic returns since when the syncer takes itself for the one that is cut
 // off; zero if it does not (X3).
 func (m *Members) Panic() time.Time { return m.panic }

@@ -22,6 +22,11 @@ var ErrConflict = errors.New("the server holds other records than expected")
 // it does not take. It is reported and retried slowly.
 var ErrRefused = errors.New("refused by the server")
 
+// ErrThrottled is wrapped by the error of a request that the server put off, as
+// more was asked of it than it allows. Providers that know it ask again, more
+// slowly; it is for what counts requests.
+var ErrThrottled = errors.New("more was asked of the server than it allows")
+
 // Provider hosts one DNS zone.
 //
 // All methods may be called by several goroutines. They block until the

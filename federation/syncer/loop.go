@@ -110,6 +110,7 @@ type memberState struct {
 	places   []federation.Level // where an address in the records may be its (X1b)
 	above    []federation.Level // its further levels
 	shards   map[federation.ServiceName]member.Shard
+	healthy  int // of them
 	// drained is when the member was drained; zero if it is not (H5).
 	drained time.Time
 	// departed: it is not in the configuration (any more), and is kept until that
@@ -145,8 +146,7 @@ type service struct {
 
 func newLoop(c *Config, f Federation, p provider.Provider, adopt bool, log *slog.Logger, m *metrics, relist func(string)) *loop {
 	l := &loop{
-		config: f, policy: c.Policy, audit: c.AuditInterval, provider: p, adopt: adopt,
-		claims:   claims{provider: p, federation: f.Federation, owner: c.Owner},
+		config: f, policy: c.Policy, audit: c.AuditInterval, adopt: adopt,
 		log:      log.With("federation", string(f.Name), "domain", string(f.Domain)),
 		metrics:  m.forLoop(f),
 		relist:   relist,
@@ -161,6 +161,8 @@ func newLoop(c *Config, f Federation, p provider.Provider, adopt bool, log *slog
 		names: map[federation.FQDN]*nameState{}, reread: map[federation.FQDN]bool{},
 		budget: rate.NewLimiter(requestsPerSecond, requestsPerSecond),
 	}
+	l.provider = m.measured(p, l.metrics.labels)
+	l.claims = claims{provider: l.provider, federation: f.Federation, owner: c.Owner}
 	l.configure(c, f)
 	return l
 }
@@ -319,6 +321,9 @@ func (l *loop) affordable(now time.Time) bool {
 	if l.budget.TokensAt(now) >= 1 {
 		return true
 	}
+	if !now.Before(l.notBefore) {
+		l.metrics.budget.Inc()
+	}
 	l.notBefore = now.Add(time.Second / requestsPerSecond)
 	return false
 }
@@ -335,7 +340,6 @@ func (l *loop) failed(what string, err error) {
 		l.log.Error(what+" failed, trying again", "error", err, "in", wait.Round(time.Millisecond))
 	}
 	l.lastErr = err
-	l.metrics.providerErrors.Inc()
 }
 
 // succeeded ends a row of failures.

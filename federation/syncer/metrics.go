@@ -2,22 +2,26 @@ package syncer
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/federation-dns/federation/federation"
-	"github.com/federation-dns/federation/federation/policy"
 )
 
 // metrics are the syncer's; labels are bounded by the configuration.
 type metrics struct {
 	registry *prometheus.Registry
+	accounts *accounts
 	member   *prometheus.GaugeVec
+	answers  *prometheus.GaugeVec
+	contact  *prometheus.GaugeVec
+	shards   *prometheus.GaugeVec
 	services *prometheus.GaugeVec
+	records  *prometheus.GaugeVec
 	held     *prometheus.GaugeVec
 	problems *prometheus.GaugeVec
 	state    *prometheus.GaugeVec
 	changes  *prometheus.CounterVec
 	conflict *prometheus.CounterVec
-	errors   *prometheus.CounterVec
+	requests *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+	budget   *prometheus.CounterVec
 	audits   *prometheus.CounterVec
 	drift    *prometheus.CounterVec
 	latency  *prometheus.HistogramVec
@@ -25,7 +29,7 @@ type metrics struct {
 	leads    prometheus.Gauge
 }
 
-func newMetrics() *metrics {
+func newMetrics(b *budgets) *metrics {
 	of := []string{"federation", "domain"}
 	with := func(more ...string) []string { return append(append([]string{}, of...), more...) }
 	gauge := func(name, help string, labels []string) *prometheus.GaugeVec {
@@ -34,23 +38,31 @@ func newMetrics() *metrics {
 	counter := func(name, help string, labels []string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "federation_syncer", Name: name, Help: help}, labels)
 	}
+	histogram := func(name, help string, labels []string) *prometheus.HistogramVec {
+		return prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: "federation_syncer", Name: name, Help: help, Buckets: prometheus.ExponentialBuckets(0.005, 2, 14),
+		}, labels)
+	}
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
+		accounts: newAccounts(b),
 		member:   gauge("member_standing", "1 for the standing of each member: starting, present, unreachable or gone.", with("member", "standing")),
+		answers:  gauge("member_reachable", "1 if the last probe of the member was answered.", with("member")),
+		contact:  gauge("member_last_contact_timestamp_seconds", "When the last probe that the member answered was sent; 0 if none was.", with("member")),
+		shards:   gauge("member_shards", "Shards of the member by state: healthy, unhealthy, or unknown while the member is unreachable.", with("member", "state")),
 		services: gauge("services", "Federated services that are known.", of),
+		records:  gauge("names", "Names of services that have records.", of),
 		held:     gauge("held", "What is published without being seen healthy, by reason.", with("reason")),
 		problems: gauge("problems", "What was refused or left out, by reason; the status names each.", with("reason")),
 		state:    gauge("state", "1 if the federation is in the state: claimed, foreign, deposed, panic, provider_down.", with("state")),
 		changes:  counter("changes_total", "Changes of names by result: ok, conflict, refused, failed.", with("result")),
 		conflict: counter("conflicts_total", "Names that another writer had changed.", of),
-		errors:   counter("provider_errors_total", "Requests to the provider that failed as a whole.", of),
+		requests: counter("provider_requests_total", "Requests to the provider by operation (apply, get, list, soa) and result: ok, conflict, refused, throttled or failed; that of an apply is the first of its changes that is not ok.", with("operation", "result")),
+		budget:   counter("provider_budget_waits_total", "Times that a change had to wait as the syncer keeps to its own bound of requests a second.", of),
 		audits:   counter("audits_total", "Audits that were completed.", of),
 		drift:    counter("audit_drift_total", "Names that an audit found not as they were left.", of),
-		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Namespace: "federation_syncer", Name: "change_duration_seconds",
-			Help:    "Time from the watch event to the confirmed change.",
-			Buckets: prometheus.ExponentialBuckets(0.005, 2, 14),
-		}, of),
+		duration: histogram("provider_request_duration_seconds", "How long requests to the provider take, with what they wait for in it.", with("operation")),
+		latency:  histogram("change_duration_seconds", "Failover latency: from the watch event to the change that the provider has confirmed.", of),
 		reload: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: "federation_syncer", Name: "config_last_reload_successful",
 			Help: "1 if the configuration file as it is now is in use.",
@@ -60,27 +72,35 @@ func newMetrics() *metrics {
 			Help: "1 if this replica is the one that writes; 0 while another one has the Lease, or none.",
 		}),
 	}
-	m.registry.MustRegister(m.member, m.services, m.held, m.problems, m.state, m.changes, m.conflict, m.errors, m.audits, m.drift, m.latency, m.reload, m.leads)
+	m.registry.MustRegister(m.all()...)
 	m.reload.Set(1)
 	return m
 }
 
+// all are all of them.
+func (m *metrics) all() []prometheus.Collector {
+	return []prometheus.Collector{
+		m.accounts, m.member, m.answers, m.contact, m.shards, m.services, m.records, m.held, m.problems, m.state, m.changes, m.conflict,
+		m.requests, m.duration, m.budget, m.audits, m.drift, m.latency, m.reload, m.leads,
+	}
+}
+
 // loopMetrics are those of one federation.
 type loopMetrics struct {
-	m              *metrics
-	labels         prometheus.Labels
-	conflicts      prometheus.Counter
-	providerErrors prometheus.Counter
-	audits         prometheus.Counter
-	drift          prometheus.Counter
-	latency        prometheus.Observer
+	m         *metrics
+	labels    prometheus.Labels
+	conflicts prometheus.Counter
+	budget    prometheus.Counter
+	audits    prometheus.Counter
+	drift     prometheus.Counter
+	latency   prometheus.Observer
 }
 
 func (m *metrics) forLoop(f Federation) *loopMetrics {
 	labels := prometheus.Labels{"federation": string(f.Name), "domain": string(f.Domain)}
 	return &loopMetrics{
 		m: m, labels: labels,
-		conflicts: m.conflict.With(labels), providerErrors: m.errors.With(labels),
+		conflicts: m.conflict.With(labels), budget: m.budget.With(labels),
 		audits: m.audits.With(labels), drift: m.drift.With(labels), latency: m.latency.With(labels),
 	}
 }
@@ -91,55 +111,9 @@ func (lm *loopMetrics) change(result string) {
 
 // forget drops the gauges of a federation that is not ours any more.
 func (lm *loopMetrics) forget() {
-	for _, v := range []*prometheus.GaugeVec{lm.m.member, lm.m.services, lm.m.held, lm.m.problems, lm.m.state} {
-		v.DeletePartialMatch(lm.labels)
-	}
-}
-
-// observe sets the gauges to what the loop knows; called in its goroutine.
-func (lm *loopMetrics) observe(l *loop) {
-	lm.m.member.DeletePartialMatch(lm.labels)
-	for name := range l.members {
-		lm.m.member.MustCurryWith(lm.labels).WithLabelValues(name, l.standing.Get(name).String()).Set(1)
-	}
-	lm.m.services.With(lm.labels).Set(float64(len(l.services)))
-	held, problems := map[federation.Reason]int{}, map[federation.Reason]int{}
-	for _, s := range l.services {
-		for _, h := range s.held {
-			held[h.Reason]++
-		}
-		for _, p := range s.problems {
-			problems[p.Reason]++
-		}
-	}
-	for _, ms := range l.members {
-		for _, p := range ms.problems {
-			problems[p.Reason]++
-		}
-	}
-	for _, p := range l.levels.Problems() {
-		problems[p.Reason]++
-	}
-	set := func(v *prometheus.GaugeVec, counts map[federation.Reason]int) {
-		v.DeletePartialMatch(lm.labels)
-		for reason, n := range counts {
-			v.MustCurryWith(lm.labels).WithLabelValues(string(reason)).Set(float64(n))
-		}
-	}
-	for _, r := range policy.HeldReasons {
-		held[r] += 0
-	}
-	set(lm.m.held, held)
-	set(lm.m.problems, problems)
-	state := lm.m.state.MustCurryWith(lm.labels)
-	for name, is := range map[string]bool{
-		"claimed": l.held != nil, "foreign": l.isForeign(), "deposed": l.deposed != nil,
-		"panic": !l.standing.Panic().IsZero(), "provider_down": l.backoff > 0,
+	for _, v := range []*prometheus.GaugeVec{
+		lm.m.member, lm.m.answers, lm.m.contact, lm.m.shards, lm.m.services, lm.m.records, lm.m.held, lm.m.problems, lm.m.state,
 	} {
-		v := 0.0
-		if is {
-			v = 1
-		}
-		state.WithLabelValues(name).Set(v)
+		v.DeletePartialMatch(lm.labels)
 	}
 }

@@ -110,10 +110,16 @@ func (l *loop) setShard(ms *memberState, name federation.ServiceName, shard *mem
 	} else {
 		ms.remember(time.Now(), name, nil, shard)
 	}
+	if had && old.Healthy {
+		ms.healthy--
+	}
 	if shard == nil {
 		delete(ms.shards, name)
 	} else {
 		ms.shards[name] = *shard
+		if shard.Healthy {
+			ms.healthy++
+		}
 	}
 	if had != (shard != nil) {
 		s := l.service(name)

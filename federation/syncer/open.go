@@ -84,3 +84,18 @@ func (b *budgets) of(p Provider) *budget.Budget {
 	}
 	return b.all[key]
 }
+
+// stats are the counts of each account: of all budgets that it has had.
+func (b *budgets) stats() map[string]budget.Stats {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	all := map[string]budget.Stats{}
+	for key, of := range b.all {
+		s, more := all[key.account], of.Stats()
+		s.Requests += more.Requests
+		s.Throttled += more.Throttled
+		s.Waited += more.Waited
+		all[key.account] = s
+	}
+	return all
+}

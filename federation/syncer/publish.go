@@ -261,13 +261,13 @@ func (l *loop) applied(changes []plan.Change, errs []error) {
 			l.changed(now, c)
 		case errors.Is(err, provider.ErrConflict):
 			conflicts = append(conflicts, c.Name)
-			l.metrics.change("conflict")
+			l.metrics.change(resultOf(err))
 			l.log.Warn("another writer has changed a name: reading it again", "name", string(c.Name), "error", err)
 		case errors.Is(err, provider.ErrRefused):
 			refused++
 			n := l.name(c.Name)
 			n.refuse(now, err, c.To)
-			l.metrics.change("refused")
+			l.metrics.change(resultOf(err))
 			l.log.Error("the provider refuses a change", "name", string(c.Name), "error", err, "retry", n.refusedUntil.Sub(now))
 		default:
 			open = err

@@ -93,7 +93,7 @@ func newScale(members, services int) *scale {
 		c.Clusters = append(c.Clusters, Cluster{Member: member.Config{Name: scaleMember(i)}})
 	}
 	s := &scale{members: members, services: services, sink: &sink{Provider: inmem.New(domain)}}
-	s.loop = newLoop(c, c.Federations[0], s.sink, false, slog.New(slog.NewTextHandler(io.Discard, nil)), newMetrics(), func(string) {})
+	s.loop = newLoop(c, c.Federations[0], s.sink, false, slog.New(slog.NewTextHandler(io.Discard, nil)), newMetrics(&budgets{}), func(string) {})
 	return s
 }
 

@@ -32,20 +32,26 @@ type FederationStatus struct {
 	Members    []MemberStatus  `json:"members"`
 	Levels     []LevelStatus   `json:"levels"`
 	Problems   []ProblemStatus `json:"problems,omitempty"`
-	Services   []ServiceStatus `json:"services,omitempty"`
+	// Waiting is what waits for a confirmation, or for holdFor (X4).
+	Waiting  []Waiting       `json:"waiting,omitempty"`
+	Services []ServiceStatus `json:"services,omitempty"`
 }
 
 // MemberStatus is one member's.
 type MemberStatus struct {
-	Name    string    `json:"name"`
-	Status  string    `json:"status"` // starting, present, unreachable or gone
-	Since   time.Time `json:"since"`
-	Version string    `json:"version,omitempty"`
-	Region  string    `json:"region,omitempty"`
-	Zones   []string  `json:"zones,omitempty"`
-	Shards  int       `json:"shards"`
-	Healthy int       `json:"healthy"`
-	Error   string    `json:"error,omitempty"`
+	Name   string    `json:"name"`
+	Status string    `json:"status"` // starting, present, unreachable or gone
+	Since  time.Time `json:"since"`
+	// Reachable: the last probe was answered.
+	Reachable bool `json:"reachable"`
+	// LastContact is when the last probe that was answered was sent.
+	LastContact *time.Time `json:"lastContact,omitempty"`
+	Version     string     `json:"version,omitempty"`
+	Region      string     `json:"region,omitempty"`
+	Zones       []string   `json:"zones,omitempty"`
+	Shards      int        `json:"shards"`
+	Healthy     int        `json:"healthy"`
+	Error       string     `json:"error,omitempty"`
 	// Panic: lost in a cut that is taken for the syncer's own (X3).
 	Panic bool `json:"panic,omitempty"`
 	// Drained: its shards count as unhealthy, by the configuration.
@@ -77,6 +83,8 @@ type ServiceStatus struct {
 	Records []RecordStatus `json:"records,omitempty"`
 	// Refused are the names at which the provider refuses what shall be there.
 	Refused []RefusedStatus `json:"refused,omitempty"`
+	// Coming are the RRsets that are to be there and are not yet, with the reason.
+	Coming []RecordStatus `json:"coming,omitempty"`
 }
 
 // ShardStatus is one shard's.
@@ -108,6 +116,10 @@ type RecordStatus struct {
 	Type string   `json:"type"`
 	TTL  uint32   `json:"ttl"`
 	Data []string `json:"data"`
+	// Reason is why it is as it is; docs/operations.md lists the reasons.
+	Reason string `json:"reason"`
+	// Members are those whose shards give it.
+	Members []string `json:"members,omitempty"`
 }
 
 func (l *loop) isForeign() bool { return errors.Is(l.lastErr, errForeign) }
@@ -143,6 +155,7 @@ func (l *loop) status(services bool) FederationStatus {
 		}
 		s.Levels = append(s.Levels, st)
 	}
+	s.Waiting = l.waiting()
 	for _, name := range slices.SortedFunc(maps.Keys(l.services), federation.CompareServiceNames) {
 		s.Problems = append(s.Problems, problemStatuses(l.services[name].problems)...)
 		if services {
@@ -161,10 +174,9 @@ func (l *loop) memberStatus(name string) MemberStatus {
 	for _, z := range ms.topology.Zones {
 		m.Zones = append(m.Zones, string(z))
 	}
-	for _, sh := range ms.shards {
-		if sh.Healthy {
-			m.Healthy++
-		}
+	m.Healthy = ms.healthy
+	if contact := l.standing.Contact(name); contact.Ever {
+		m.Reachable, m.LastContact = contact.Answers(), &contact.Since
 	}
 	if ms.probeErr != nil {
 		m.Error = ms.probeErr.Error()
@@ -188,9 +200,8 @@ func (l *loop) serviceStatus(name federation.ServiceName) ServiceStatus {
 	for _, h := range l.services[name].held {
 		st.Held = append(st.Held, HeldStatus{Member: h.Member, Reason: string(h.Reason), Since: h.Since})
 	}
-	for _, set := range l.shadow.of(name) {
-		st.Records = append(st.Records, RecordStatus{Name: string(set.Name), Type: set.Type, TTL: set.TTL, Data: set.Data})
-	}
+	is, coming := l.explain(time.Now(), name)
+	st.Records, st.Coming = recordStatuses(is), recordStatuses(coming)
 	for _, lv := range l.levels.All() {
 		name := lv.OwnerName(name)
 		if n := l.names[name]; n != nil && n.refusal != nil {
@@ -198,6 +209,15 @@ func (l *loop) serviceStatus(name federation.ServiceName) ServiceStatus {
 		}
 	}
 	return st
+}
+
+func recordStatuses(sets []explained) (out []RecordStatus) {
+	for _, set := range sets {
+		out = append(out, RecordStatus{
+			Name: string(set.Name), Type: set.Type, TTL: set.TTL, Data: set.Data, Reason: string(set.reason), Members: set.members,
+		})
+	}
+	return out
 }
 
 func problemStatuses(problems []federation.Problem) []ProblemStatus {

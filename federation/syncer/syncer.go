@@ -42,7 +42,8 @@ func Run(ctx context.Context, opt Options) error {
 	if err != nil {
 		return err
 	}
-	s := &syncer{adopt: opt.Adopt, metrics: newMetrics(), loops: &loopSet{}, events: make(chan member.Event, 1024)}
+	s := &syncer{adopt: opt.Adopt, loops: &loopSet{}, events: make(chan member.Event, 1024)}
+	s.metrics = newMetrics(&s.budgets)
 	_ = s.level.UnmarshalText([]byte(config.LogLevel)) // validated with the rest
 	s.log = opt.Logger(&s.level, config.LogFormat)
 	s.members = newMemberSet(s.log, s.events)

@@ -100,7 +100,7 @@ func (w *world) start(gates ...func(plan.Change) error) {
 	ctx, cancel := context.WithCancel(w.t.Context())
 	p := &mortal{Provider: w.provider, world: w, gates: gates, killed: make(chan struct{})}
 	log := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	l := newLoop(w.config, w.config.Federations[0], p, w.adopt, log, newMetrics(), func(name string) { w.members[name].relist() })
+	l := newLoop(w.config, w.config.Federations[0], p, w.adopt, log, newMetrics(&budgets{}), func(name string) { w.members[name].relist() })
 	w.loop = l
 	var wg sync.WaitGroup
 	for _, m := range w.members {

@@ -4,12 +4,15 @@ package budget
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/federation-dns/federation/federation/provider"
 )
 
 // PerSecond is the default rate. Route 53 allowed 5 requests a second and
@@ -29,6 +32,9 @@ type Budget struct {
 
 	waiting    atomic.Int32 // changes that wait or are under way
 	lastChange atomic.Int64 // when the last one ended, in Unix nanoseconds
+
+	made, throttled atomic.Uint64
+	waited          atomic.Int64 // nanoseconds
 
 	mu    sync.Mutex
 	zones map[string]chan struct{}
@@ -62,6 +68,7 @@ const (
 // f is not called, and the error says so and wraps that of ctx. The zone is
 // "" for a request that belongs to none.
 func (b *Budget) Do(ctx context.Context, kind Kind, zone string, f func() error) error {
+	asked := time.Now()
 	if kind == Change {
 		b.waiting.Add(1)
 		defer func() {
@@ -85,7 +92,26 @@ func (b *Budget) Do(ctx context.Context, kind Kind, zone string, f func() error)
 	if err := wait(ctx, b.requests); err != nil {
 		return err
 	}
-	return f()
+	b.waited.Add(int64(time.Since(asked)))
+	err := f()
+	b.made.Add(1)
+	if errors.Is(err, provider.ErrThrottled) {
+		b.throttled.Add(1)
+	}
+	return err
+}
+
+// Stats are counts since New.
+type Stats struct {
+	// Requests were made; of these, Throttled were put off by the server.
+	Requests, Throttled uint64
+	// Waited is how long they have waited for their turn, together.
+	Waited time.Duration
+}
+
+// Stats returns the counts of now.
+func (b *Budget) Stats() Stats {
+	return Stats{Requests: b.made.Load(), Throttled: b.throttled.Load(), Waited: time.Duration(b.waited.Load())}
 }
 
 // changing reports whether changes are made now, or were within the last

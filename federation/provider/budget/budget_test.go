@@ -3,6 +3,7 @@ package budget_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -10,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/federation-dns/federation/federation/provider"
 	"github.com/federation-dns/federation/federation/provider/budget"
 )
 
@@ -185,6 +187,22 @@ func TestCancelled(t *testing.T) {
 			}
 			if took := time.Since(begin); took != time.Second {
 				t.Errorf("the next request started after %v", took)
+			}
+		})
+	})
+}
+
+func TestStats(t *testing.T) {
+	t.Run("X5b requests, those the server put off, and how long all waited", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			b := budget.New(1)
+			for _, err := range []error{nil, fmt.Errorf("%w: slower", provider.ErrThrottled), errors.New("no answer")} {
+				if got := b.Do(t.Context(), budget.Change, "", func() error { return err }); !errors.Is(got, err) {
+					t.Errorf("error is %v, want %v", got, err)
+				}
+			}
+			if got, want := b.Stats(), (budget.Stats{Requests: 3, Throttled: 1, Waited: 2 * time.Second}); got != want {
+				t.Errorf("%+v, want %+v", got, want)
 			}
 		})
 	})

@@ -65,7 +65,7 @@ func (p *Provider) answered(action, zone string, api *googleapi.Error) error {
 		if kind == batch.Rejected || kind == batch.Refused && action != changeAction {
 			err = fmt.Errorf("%w: %w", provider.ErrRefused, err)
 		}
-		return &batch.Error{Kind: kind, Err: err}
+		return &batch.Error{Kind: kind, Err: err, Throttled: kind == batch.Later}
 	}
 	switch reason {
 	case "rateLimitExceeded", "userRateLimitExceeded", "throttled", "concurrentLimitExceeded":

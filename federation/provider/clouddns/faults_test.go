@@ -95,7 +95,8 @@ func TestHeals(t *testing.T) {
 		}
 	})
 	t.Run("X5a a list is throttled", func(t *testing.T) {
-		s, p := claimed(t, nil)
+		shared := fast()
+		s, p := claimed(t, func(c *clouddns.Config) { c.Budget = shared })
 		must(t, p, &claim, create(2)...)
 		n := 0
 		s.SetFaults(standin.Faults{Fate: func(standin.Request) standin.Fate {
@@ -106,6 +107,9 @@ func TestHeals(t *testing.T) {
 		}})
 		if got := list(t, p, subtree); len(got) != 5 {
 			t.Errorf("List yields %d RRsets, want 5", len(got))
+		}
+		if got := shared.Stats(); got.Throttled == 0 || got.Throttled >= got.Requests {
+			t.Errorf("the budget has counted %+v", got)
 		}
 	})
 	t.Run("X5a a limit of the project that is too low for us", func(t *testing.T) {

@@ -47,6 +47,11 @@ func (p *Provider) failed(ctx context.Context, action, zone string, sent bool, e
 	return fmt.Errorf("route53: %s: no answer, it may have been done: %w", action, short(err))
 }
 
+// throttled are the codes that say that the account asks too much.
+var throttled = map[string]bool{
+	"Throttling": true, "ThrottlingException": true, "ThrottledException": true, "RequestLimitExceeded": true, "TooManyRequestsException": true,
+}
+
 // answered is failed for an answer of the API: it goes by the code.
 func (p *Provider) answered(action, zone string, api smithy.APIError, err error) error {
 	code := api.ErrorCode()
@@ -55,13 +60,14 @@ func (p *Provider) answered(action, zone string, api smithy.APIError, err error)
 		if kind == batch.Rejected || kind == batch.Refused && action != changeAction {
 			text = fmt.Errorf("%w: %w", provider.ErrRefused, text)
 		}
-		return &batch.Error{Kind: kind, Err: text}
+		return &batch.Error{Kind: kind, Err: text, Throttled: throttled[code]}
 	}
 	var retry interface{ RetryableError() bool }
 	var status *awshttp.ResponseError
-	switch code {
-	case "Throttling", "ThrottlingException", "ThrottledException", "RequestLimitExceeded", "TooManyRequestsException":
+	if throttled[code] {
 		return with(batch.Later, " (another program of the account asks too much, or the account's limit is low)")
+	}
+	switch code {
 	case "PriorRequestNotComplete":
 		return with(batch.Later, " (another program changes hosted zone %s)", zone)
 	case "InvalidChangeBatch", "InvalidInput":

@@ -151,10 +151,15 @@ func split(jobs []job, base Weight, limits [len(Weight{})]Limit) [][]job {
 type Error struct {
 	Kind Kind
 	Err  error
+	// Throttled: the error is a provider.ErrThrottled too.
+	Throttled bool
 }
 
 func (e *Error) Error() string { return e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
+
+// Is makes a throttled one a provider.ErrThrottled.
+func (e *Error) Is(target error) bool { return e.Throttled && target == provider.ErrThrottled }
 
 // Kind is what to do about a request that was not made.
 type Kind int

@@ -1,0 +1,132 @@
+package syncer
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/plan"
+	"github.com/federation-dns/federation/federation/provider"
+)
+
+// The operations of a provider, as the metrics call them.
+const (
+	operationApply = "apply"
+	operationGet   = "get"
+	operationList  = "list"
+	operationSOA   = "soa"
+)
+
+// measured counts and times what is asked of a provider, whichever it is.
+type measured struct {
+	provider.Provider
+	requests *prometheus.CounterVec // by operation and result
+	duration prometheus.ObserverVec // by operation
+}
+
+func (m *metrics) measured(p provider.Provider, labels prometheus.Labels) provider.Provider {
+	return measured{p, m.requests.MustCurryWith(labels), m.duration.MustCurryWith(labels)}
+}
+
+// took counts a request that began at that time.
+func (m measured) took(operation string, began time.Time, err error) {
+	m.requests.WithLabelValues(operation, resultOf(err)).Inc()
+	m.duration.WithLabelValues(operation).Observe(time.Since(began).Seconds())
+}
+
+// resultOf is the result of a request, or of a change, in a word.
+func resultOf(err error) string {
+	switch {
+	case err == nil:
+		return "ok"
+	case errors.Is(err, provider.ErrThrottled):
+		return "throttled"
+	case errors.Is(err, provider.ErrConflict):
+		return "conflict"
+	case errors.Is(err, provider.ErrRefused):
+		return "refused"
+	}
+	return "failed"
+}
+
+// Apply counts one request, with the first error of its changes.
+func (m measured) Apply(ctx context.Context, claim *federation.RRset, changes []plan.Change) []error {
+	began := time.Now()
+	errs := m.Provider.Apply(ctx, claim, changes)
+	var first error
+	for _, err := range errs {
+		if first = err; err != nil {
+			break
+		}
+	}
+	m.took(operationApply, began, first)
+	return errs
+}
+
+// Get counts one request.
+func (m measured) Get(ctx context.Context, name federation.FQDN) ([]federation.RRset, error) {
+	began := time.Now()
+	sets, err := m.Provider.Get(ctx, name)
+	m.took(operationGet, began, err)
+	return sets, err
+}
+
+// List counts one request.
+func (m measured) List(ctx context.Context, suffix federation.FQDN, yield func(federation.RRset) error) error {
+	began := time.Now()
+	err := m.Provider.List(ctx, suffix, yield)
+	m.took(operationList, began, err)
+	return err
+}
+
+// SOA counts one request, if the provider knows this one.
+func (m measured) SOA(ctx context.Context) (uint32, error) {
+	asker, ok := m.Provider.(provider.NegativeTTL)
+	if !ok {
+		return 0, errors.New("the provider does not tell the negative TTL")
+	}
+	began := time.Now()
+	ttl, err := asker.SOA(ctx)
+	m.took(operationSOA, began, err)
+	return ttl, err
+}
+
+// accounts tells the metrics of the budgets that accounts have (X5b).
+type accounts struct {
+	budgets                     *budgets
+	requests, throttled, waited *prometheus.Desc
+}
+
+func newAccounts(b *budgets) *accounts {
+	desc := func(name, help string) *prometheus.Desc {
+		return prometheus.NewDesc(prometheus.BuildFQName("federation_syncer", "account", name), help, []string{"account"}, nil)
+	}
+	return &accounts{
+		budgets:   b,
+		requests:  desc("requests_total", "Requests to the API of a provider that counts them by account (Route 53, Cloud DNS)."),
+		throttled: desc("throttled_total", "Those of them that the provider has put off, as the account asked too much."),
+		waited:    desc("wait_seconds_total", "How long requests have waited for the budget of the account, together."),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (a *accounts) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{a.requests, a.throttled, a.waited} {
+		out <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (a *accounts) Collect(out chan<- prometheus.Metric) {
+	for account, stats := range a.budgets.stats() {
+		counter := func(d *prometheus.Desc, v float64) {
+			out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, account)
+		}
+		counter(a.requests, float64(stats.Requests))
+		counter(a.throttled, float64(stats.Throttled))
+		counter(a.waited, stats.Waited.Seconds())
+	}
+}
