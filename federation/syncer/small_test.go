@@ -117,7 +117,7 @@ func TestSmallFederations(t *testing.T) {
 			s.cut("m1", "m2")
 			switch n {
 			case 2: // all: without limit
-				s.unchanged(48 * time.Hour)
+				s.unchanged(2 * time.Hour)
 			case 3: // most: for panicHold
 				s.unchanged(5 * time.Minute)
 				s.after(time.Minute)
@@ -138,7 +138,7 @@ func TestSmallFederations(t *testing.T) {
 			s.want(s.rule(s.names[1:]...)...)
 			s.cut("m2")
 			if n == 2 { // it was the only one within the last hour
-				s.unchanged(48 * time.Hour)
+				s.unchanged(2 * time.Hour)
 				return
 			}
 			s.after(time.Minute)
@@ -155,7 +155,7 @@ func TestSmallFederations(t *testing.T) {
 			s.want(all...)
 			s.cut("m1")
 			if n == 2 { // all that there are
-				s.unchanged(48 * time.Hour)
+				s.unchanged(2 * time.Hour)
 				return
 			}
 			s.after(time.Minute)
@@ -169,7 +169,7 @@ func TestSmallFederations(t *testing.T) {
 		run("X3b X3c all lost", func(s *small) {
 			begun(s)
 			s.cut(s.names...)
-			s.unchanged(48 * time.Hour)
+			s.unchanged(25 * time.Hour) // longer than heldMax
 			s.heal(s.names...)
 			s.unchanged(time.Minute)
 		})
@@ -212,7 +212,7 @@ func TestSmallFederations(t *testing.T) {
 		run("X4d the configuration emptied", func(s *small) {
 			begun(s)
 			s.configured()
-			s.unchanged(48 * time.Hour)
+			s.unchanged(2 * time.Hour)
 			if len(s.waits()) != n {
 				t.Errorf("what waits: %+v", s.waits())
 			}
@@ -236,7 +236,7 @@ func TestSmallFederations(t *testing.T) {
 			for _, m := range s.names {
 				s.members[m].vanish()
 			}
-			s.unchanged(48 * time.Hour)
+			s.unchanged(2 * time.Hour)
 			if got := s.waits(); len(got) != 2 || got[0].Watched {
 				t.Errorf("what waits: %+v", got)
 			}
