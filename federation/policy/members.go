@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"maps"
 	"slices"
 	"time"
 )
@@ -203,8 +202,8 @@ func (m *Members) Step(now time.Time, providerOK bool) (v Verdicts) {
 	if !m.begun {
 		return v
 	}
-	for _, name := range slices.Sorted(maps.Keys(m.members)) {
-		switch mb := m.members[name]; {
+	for name, mb := range m.members {
+		switch {
 		case mb.Standing != Lost && m.unreachable(now, mb):
 			v.Lost = append(v.Lost, name)
 			if mb.Observed {
@@ -215,6 +214,9 @@ func (m *Members) Step(now time.Time, providerOK bool) (v Verdicts) {
 			mb.Member = Member{Standing: Present, Since: now, Observed: true}
 		}
 	}
+	slices.Sort(v.Lost)
+	slices.Sort(v.Back)
+	slices.Sort(v.Relist)
 	if len(v.Lost) > 0 {
 		m.judgePanic(now, v.Lost) // before the loss acts
 	}

@@ -287,6 +287,39 @@ func TestMembers(t *testing.T) {
 	}
 }
 
+func TestRestart(t *testing.T) {
+	t.Run("X2b the first good probe has the member listed afresh, and no other one", func(t *testing.T) {
+		m := life(t, "a b c", `
+			0s   begin
+			1s   list a
+			1s   list b
+			1s   list c
+			61s  down a
+			2m   is a=unreachable b=present c=present`)
+		at := epoch.Add(2*time.Minute + 5*time.Second)
+		for _, p := range []struct{ ok, restart bool }{{false, false}, {true, true}, {true, false}, {false, false}, {true, true}} {
+			if got := m.Probe(at, "a", p.ok); got != p.restart {
+				t.Errorf("a probe (answered: %t) restarts the watches: %t", p.ok, got)
+			}
+		}
+		m.List("a")
+		m.Probe(at, "a", false)
+		if m.Probe(at, "a", true) {
+			t.Error("it has been listed, and is listed once more")
+		}
+	})
+	t.Run("X2b a member that is present is not listed for a failed probe", func(t *testing.T) {
+		m := life(t, "a", `
+			0s   begin
+			1s   list a
+			2s   is a=present`)
+		m.Probe(epoch, "a", false)
+		if m.Probe(epoch, "a", true) {
+			t.Error("it is listed afresh")
+		}
+	})
+}
+
 func TestHeldMax(t *testing.T) {
 	countsAt := func(t *testing.T, m *Members, member string, at time.Duration, want string) {
 		t.Helper()

@@ -89,6 +89,7 @@ func (m *metrics) all() []prometheus.Collector {
 type loopMetrics struct {
 	m         *metrics
 	labels    prometheus.Labels
+	changes   *prometheus.CounterVec // by result
 	conflicts prometheus.Counter
 	budget    prometheus.Counter
 	audits    prometheus.Counter
@@ -100,13 +101,13 @@ func (m *metrics) forLoop(f Federation) *loopMetrics {
 	labels := prometheus.Labels{"federation": string(f.Name), "domain": string(f.Domain)}
 	return &loopMetrics{
 		m: m, labels: labels,
-		conflicts: m.conflict.With(labels), budget: m.budget.With(labels),
+		changes: m.changes.MustCurryWith(labels), conflicts: m.conflict.With(labels), budget: m.budget.With(labels),
 		audits: m.audits.With(labels), drift: m.drift.With(labels), latency: m.latency.With(labels),
 	}
 }
 
 func (lm *loopMetrics) change(result string) {
-	lm.m.changes.MustCurryWith(lm.labels).WithLabelValues(result).Inc()
+	lm.changes.WithLabelValues(result).Inc()
 }
 
 // forget drops the gauges of a federation that is not ours any more.

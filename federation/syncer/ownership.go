@@ -307,11 +307,18 @@ func joinEntries(ours, listed []federation.LevelEntry) []federation.LevelEntry {
 	return all
 }
 
-// know takes what is at a name now.
+// know takes what is at a name now, and tells the brake.
 func (l *loop) know(name federation.FQDN, sets []federation.RRset) {
-	if svc, level, ok := l.config.ParseOwner(name); ok && l.foreign[level] == nil {
-		l.shadow.set(name, sets)
+	l.learn(name, sets)
+	if svc, _, ok := l.config.ParseOwner(name); ok {
 		l.stands(svc)
+	}
+}
+
+// learn takes what is at a name now.
+func (l *loop) learn(name federation.FQDN, sets []federation.RRset) {
+	if _, level, ok := l.config.ParseOwner(name); ok && l.foreign[level] == nil {
+		l.shadow.set(name, sets)
 	}
 	if l.auditing != nil {
 		l.auditing[name] = true

@@ -222,7 +222,8 @@ func (l *loop) report(name federation.ServiceName, s *service, problems []federa
 
 // shards are the shards of a service as the members show them, or as they were
 // before where the members cannot tell (X1b, H4).
-func (l *loop) shards(name federation.ServiceName) (out []policy.ShardState) {
+func (l *loop) shards(name federation.ServiceName) []policy.ShardState {
+	out := make([]policy.ShardState, 0, len(l.order))
 	for _, m := range l.order {
 		ms := l.members[m]
 		st := policy.ShardState{Member: l.standing.Get(m), Drained: ms.drained}
@@ -250,6 +251,7 @@ func (l *loop) applied(changes []plan.Change, errs []error) {
 	var open error
 	var conflicts []federation.FQDN
 	done, refused := 0, 0
+	stand := map[federation.ServiceName]bool{}
 	for i, c := range changes {
 		err := errs[i]
 		if svc, _, ok := l.config.ParseOwner(c.Name); ok && (err != nil || l.service(svc).shards == 0) {
@@ -258,7 +260,7 @@ func (l *loop) applied(changes []plan.Change, errs []error) {
 		switch {
 		case err == nil:
 			done++
-			l.changed(now, c)
+			stand[l.changed(now, c)] = true
 		case errors.Is(err, provider.ErrConflict):
 			conflicts = append(conflicts, c.Name)
 			l.metrics.change(resultOf(err))
@@ -275,6 +277,9 @@ func (l *loop) applied(changes []plan.Change, errs []error) {
 			l.metrics.change("failed")
 		}
 	}
+	for svc := range stand {
+		l.stands(svc)
+	}
 	l.conflict(conflicts...)
 	l.suspect = l.suspect || done == 0 && refused > 0 // is it the names, or all of it?
 	switch {
@@ -288,9 +293,10 @@ func (l *loop) applied(changes []plan.Change, errs []error) {
 	}
 }
 
-// changed takes a change that the provider has confirmed.
-func (l *loop) changed(now time.Time, c plan.Change) {
-	l.know(c.Name, c.To)
+// changed takes a change that the provider has confirmed, and returns the
+// service: the brake has to be told what stands of it now.
+func (l *loop) changed(now time.Time, c plan.Change) federation.ServiceName {
+	l.learn(c.Name, c.To)
 	n := l.name(c.Name)
 	n.pace.Changed(now)
 	n.refusal, n.backoff = nil, 0
@@ -301,6 +307,7 @@ func (l *loop) changed(now time.Time, c plan.Change) {
 		l.metrics.latency.Observe(now.Sub(s.since).Seconds())
 		s.since = time.Time{}
 	}
+	return svc
 }
 
 func describe(sets []federation.RRset) string {
