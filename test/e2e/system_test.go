@@ -16,6 +16,7 @@ func TestSystem(t *testing.T) {
 	t.Run("a pod's view", func(t *testing.T) { testResolvers(t, w) })
 	t.Run("explicit names and clients outside", func(t *testing.T) { testOutside(t, w) })
 	t.Run("killing the syncer", func(t *testing.T) { testKillSyncer(t, w) })
+	t.Run("cutting clusters off", func(t *testing.T) { testCut(t, w) })
 	t.Run("X7 bad input", func(t *testing.T) { testBadInput(t, w) })
 	t.Run("failover figures", func(t *testing.T) { testFailover(t, w) })
 }
