@@ -21,3 +21,5 @@ func TestProvider(t *testing.T) {
 }
 
 func TestServer(t *testing.T) { rfc2136test.Run(t, start) }
+
+func TestFigures(t *testing.T) { rfc2136test.Figures(t, start) }

@@ -32,6 +32,7 @@ type proxy struct {
 	mu       sync.Mutex
 	decide   func(n int, request *dns.Msg) fate // n counts from 1
 	requests []*dns.Msg
+	octets   [2]int // sent and received, with the lengths before the messages
 	conns    []net.Conn
 	accepted int
 	ended    bool
@@ -73,7 +74,7 @@ func startProxy(t testing.TB, s Server) *proxy {
 func (p *proxy) set(decide func(n int, request *dns.Msg) fate) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.decide, p.requests, p.accepted = decide, nil, 0
+	p.decide, p.requests, p.accepted, p.octets = decide, nil, 0, [2]int{}
 }
 
 // updates returns the UPDATE requests since set.
@@ -88,6 +89,13 @@ func (p *proxy) counts() (requests, conns int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.requests), p.accepted
+}
+
+// passed counts the octets of a message.
+func (p *proxy) passed(way int, framed []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.octets[way] += len(framed)
 }
 
 // track remembers a connection; false if the proxy has ended.
@@ -137,6 +145,7 @@ func (p *proxy) passRequests(server, client net.Conn, doomed chan<- uint16) {
 			p.t.Errorf("proxy: malformed request: %v", err)
 			return
 		}
+		p.passed(0, framed)
 		switch p.request(m) {
 		case loseRequest:
 			return
@@ -166,6 +175,7 @@ func (p *proxy) passReplies(client, server net.Conn, doomed <-chan uint16) {
 		if err != nil {
 			return
 		}
+		p.passed(1, framed)
 		for more := true; more; {
 			select {
 			case id := <-doomed:
@@ -192,4 +202,11 @@ func readFramed(c net.Conn) ([]byte, error) {
 	framed = append(framed, make([]byte, binary.BigEndian.Uint16(framed))...)
 	_, err := io.ReadFull(c, framed[2:])
 	return framed, err
+}
+
+// wire returns the octets that were sent and received since set.
+func (p *proxy) wire() (sent, received int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.octets[0], p.octets[1]
 }

@@ -87,11 +87,35 @@ func (s Server) put(t testing.TB, set federation.RRset) {
 		}
 		m.Insert([]dns.RR{rr})
 	}
+	s.update(t, m)
+}
+
+// fill places that many A RRsets as somebody else would.
+func (s Server) fill(t testing.TB, count int) {
+	t.Helper()
+	for i := 0; i < count; {
+		m := new(dns.Msg).SetUpdate(string(Zone))
+		for range min(1000, count-i) {
+			rr, err := dns.NewRR(fmt.Sprintf("host-%d.%s 60 IN A 192.0.2.1", i, Zone))
+			if err != nil {
+				t.Fatal(err)
+			}
+			m.Insert([]dns.RR{rr})
+			i++
+		}
+		m.Compress = true
+		s.update(t, m)
+	}
+}
+
+// update sends an update with somebody else's key.
+func (s Server) update(t testing.TB, m *dns.Msg) {
+	t.Helper()
 	m.SetTsig(Foreign.Name, dns.HmacSHA256, 300, time.Now().Unix())
-	client := &dns.Client{Net: "tcp", TsigSecret: map[string]string{Foreign.Name: Foreign.Secret}}
+	client := &dns.Client{Net: "tcp", Timeout: 10 * time.Second, TsigSecret: map[string]string{Foreign.Name: Foreign.Secret}}
 	reply, _, err := client.Exchange(m, s.TCP)
 	if err != nil || reply.Rcode != dns.RcodeSuccess {
-		t.Fatalf("placing %s: %v, %v", set, err, reply)
+		t.Fatalf("an update of somebody else: %v, %v", err, reply)
 	}
 }
 
