@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/coredns/coredns/plugin/metadata"
 	"github.com/coredns/coredns/plugin/metrics"
 	"github.com/coredns/coredns/request"
 
@@ -46,8 +47,17 @@ func newChaser(u lookuper) *chaser {
 	return &chaser{upstream: u, slots: make(chan struct{}, maxChases), negative: newNegatives(negativeSize), now: time.Now}
 }
 
-// reentrance counts how often a chase has come back to us.
+// reentrance counts how often a lookup of ours has come back to us.
 type reentrance struct{}
+
+func reentrances(ctx context.Context) int {
+	n, _ := ctx.Value(reentrance{}).(int)
+	return n
+}
+
+func reentering(ctx context.Context) context.Context {
+	return context.WithValue(ctx, reentrance{}, reentrances(ctx)+1)
+}
 
 // chase is one question's following, over all levels.
 type chase struct {
@@ -70,9 +80,13 @@ func (c *chaser) begin(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) *c
 		do = opt.Do()
 	}
 	req.SetEdns0(chaseUDPSize, do)
-	depth, _ := ctx.Value(reentrance{}).(int)
-	ch := &chase{c: c, state: request.Request{W: w, Req: req}, depth: depth, start: c.now()}
-	ch.ctx, ch.cancel = context.WithTimeout(context.WithValue(ctx, reentrance{}, depth+1), chaseTimeout)
+	ch := &chase{c: c, state: request.Request{W: w, Req: req}, depth: reentrances(ctx), start: c.now()}
+	if metadata.ValueFuncs(ctx) != nil {
+		// A lookup may go on after the question was answered: not on a map that
+		// others read then.
+		ctx = metadata.ContextWithMetadata(ctx)
+	}
+	ch.ctx, ch.cancel = context.WithTimeout(reentering(ctx), chaseTimeout)
 	return ch
 }
 

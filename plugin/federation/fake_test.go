@@ -28,7 +28,7 @@ type cluster struct {
 	endpoints  map[string][]*object.Endpoints
 	namespaces map[string]bool
 	nodes      map[string]*api.Node
-	nodesLock  sync.Mutex // nodes may be added while the topology is learnt
+	mu         sync.Mutex // nodes and namespaces may be added while they are looked for
 	nodesAsked int
 	unsynced   atomic.Bool
 	// beforeEndpoints runs before each look into the endpoints.
@@ -61,8 +61,8 @@ func (c *cluster) EpIndexReverse(ip string) (found []*object.Endpoints) {
 }
 
 func (c *cluster) node(name string) (*api.Node, error) {
-	c.nodesLock.Lock()
-	defer c.nodesLock.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.nodesAsked++
 	if n := c.nodes[name]; n != nil {
 		return n, nil
@@ -71,9 +71,15 @@ func (c *cluster) node(name string) (*api.Node, error) {
 }
 
 func (c *cluster) setNode(name string, labels map[string]string) {
-	c.nodesLock.Lock()
-	defer c.nodesLock.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.nodes[name] = &api.Node{ObjectMeta: meta.ObjectMeta{Name: name, Labels: labels}}
+}
+
+func (c *cluster) setNamespace(name string, exists bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.namespaces[name] = exists
 }
 
 func (c *cluster) SvcIndex(key string) []*object.Service {
@@ -91,6 +97,8 @@ func (c *cluster) EpIndex(key string) []*object.Endpoints {
 }
 
 func (c *cluster) GetNamespaceByName(name string) (*object.Namespace, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.namespaces[name] {
 		return &object.Namespace{Name: name}, nil
 	}
@@ -302,6 +310,9 @@ func exchange(t testing.TB, h plugin.Handler, r *dns.Msg) *dns.Msg {
 	}
 	if rec.Msg.Id != r.Id || len(rec.Msg.Question) != 1 || rec.Msg.Question[0] != r.Question[0] {
 		t.Errorf("%s: the reply is for %v", question(r), rec.Msg.Question)
+	}
+	if &rec.Msg.Question[0] == &r.Question[0] {
+		t.Errorf("%s: a plugin that changes the reply's question changes the request's", question(r))
 	}
 	return rec.Msg
 }

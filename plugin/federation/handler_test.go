@@ -94,9 +94,7 @@ func TestPassedOn(t *testing.T) {
 		for _, change := range []func(*dns.Msg){
 			func(m *dns.Msg) { m.Question[0].Qclass = dns.ClassCHAOS },
 			func(m *dns.Msg) { m.Opcode = dns.OpcodeNotify },
-			func(m *dns.Msg) { m.Question[0].Qtype = dns.TypeAXFR },
-			func(m *dns.Msg) { m.Question[0].Qtype = dns.TypeIXFR },
-			func(m *dns.Msg) { m.Question[0].Qtype = dns.TypeTKEY },
+			func(m *dns.Msg) { m.Question = append(m.Question, m.Question[0]) },
 		} {
 			r := new(dns.Msg)
 			r.SetQuestion("healthy.ns.myfed.svc.cluster.local.", dns.TypeA)
@@ -104,6 +102,13 @@ func TestPassedOn(t *testing.T) {
 			var m match
 			if f.matches(r, &m) {
 				t.Errorf("taken for ours: %v", r)
+			}
+		}
+		for qtype := range uint16(300) { // RFC 6895, section 3.1
+			var m match
+			meta := qtype == 0 || qtype == dns.TypeOPT || qtype >= 128 && qtype <= 254
+			if f.matches(new(dns.Msg).SetQuestion("healthy.ns.myfed.svc.cluster.local.", qtype), &m) == meta {
+				t.Errorf("type %d: taken for ours is %t", qtype, !meta)
 			}
 		}
 	})

@@ -38,8 +38,8 @@ func (a *answerer) local(again bool) bool {
 func (a *answerer) clusterIPs(ips []string) {
 	q := &a.r.Question[0]
 	for _, text := range ips {
-		if addr, err := netip.ParseAddr(text); err == nil && isOfType(addr, q.Qtype) {
-			a.write(a.oneAddress(addr), resultLocal)
+		if addr, err := netip.ParseAddr(text); err == nil && isOfType(addr.Unmap(), q.Qtype) {
+			a.write(a.oneAddress(addr.Unmap()), resultLocal)
 			return
 		}
 	}
@@ -142,6 +142,7 @@ func readyAddresses(list []*object.Endpoints, qtype uint16) []netip.Addr {
 		for i := range ep.Subsets {
 			for j := range ep.Subsets[i].Addresses {
 				addr, err := netip.ParseAddr(ep.Subsets[i].Addresses[j].IP)
+				addr = addr.Unmap()
 				if err != nil || !isOfType(addr, qtype) || seen[addr] || seen == nil && slices.Contains(addrs, addr) {
 					continue
 				}
@@ -161,8 +162,16 @@ func (a *answerer) delegate(again bool) bool {
 	asked := *a.r // shallow: the sections are only read
 	asked.Question = []dns.Question{a.r.Question[0]}
 	asked.Question[0].Name = a.m.local(a.r.Question[0].Name)
+	ctx, external := a.ctx, a.shard.service != nil && a.shard.service.Type == api.ServiceTypeExternalName
+	if external { // the kubernetes plugin follows it through the upstream, and that may lead back here
+		if reentrances(ctx) >= maxReentrance {
+			a.servfail(dns.ExtendedErrorCodeOther, "the Service's external name leads back here")
+			return true
+		}
+		ctx = reentering(ctx)
+	}
 	nw := nonwriter.New(a.w)
-	rcode, err := a.f.delegate.ServeDNS(a.ctx, nw, &asked)
+	rcode, err := a.f.delegate.ServeDNS(ctx, nw, &asked)
 	if nw.Msg == nil || err != nil || !plugin.ClientWrite(rcode) {
 		a.servfail(dns.ExtendedErrorCodeOther, "the kubernetes plugin gave no answer")
 		a.err = err
@@ -174,12 +183,12 @@ func (a *answerer) delegate(again bool) bool {
 		}
 	}
 	reply := nw.Msg
-	if a.f.fallsThrough || a.shard.service != nil && a.shard.service.Type == api.ServiceTypeExternalName {
+	if a.f.fallsThrough || external {
 		// It, or some of its records, may be shared, as of a zone file or a cache.
 		reply = reply.Copy()
 	}
 	reply.Id = a.r.Id
-	reply.Question = a.r.Question
+	reply.Question = []dns.Question{a.r.Question[0]} // plugins above may change what they are given
 	rename(reply.Answer, asked.Question[0].Name, a.r.Question[0].Name)
 	a.write(reply, resultOf(reply, resultLocal))
 	return true

@@ -57,13 +57,10 @@ func (f *Federation) matches(r *dns.Msg, m *match) bool {
 	return false
 }
 
-// metaType reports types that ask for something else than a name's records.
+// metaType reports types that ask for something else than a name's records:
+// those that RFC 6895, section 3.1 sets apart. ANY is the one that is answered.
 func metaType(t uint16) bool {
-	switch t {
-	case dns.TypeAXFR, dns.TypeIXFR, dns.TypeMAILA, dns.TypeMAILB, dns.TypeOPT, dns.TypeTSIG, dns.TypeTKEY, dns.TypeNone:
-		return true
-	}
-	return false
+	return t == dns.TypeNone || t == dns.TypeOPT || t >= 128 && t < dns.TypeANY
 }
 
 func (f *Federation) byLabel(label string) *fed {

@@ -65,7 +65,7 @@ func TestMetrics(t *testing.T) {
 	})
 }
 
-// counted is the sum of a counter, or the count of a histogram, over all that
+// counted is the sum of a counter or gauge, or the count of a histogram, over all that
 // have the result, if one is given.
 func counted(t *testing.T, name, result string) (sum float64) {
 	t.Helper()
@@ -83,7 +83,7 @@ func counted(t *testing.T, name, result string) (sum float64) {
 				has = has || l.GetName() == "result" && l.GetValue() == result
 			}
 			if has {
-				sum += m.GetCounter().GetValue() + float64(m.GetHistogram().GetSampleCount())
+				sum += m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
 			}
 		}
 	}

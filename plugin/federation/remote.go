@@ -1,6 +1,7 @@
 package federation
 
 import (
+	"net/netip"
 	"slices"
 
 	"github.com/miekg/dns"
@@ -95,7 +96,7 @@ type level struct {
 // is not healthy, are left out; a level that has none but those leads to the
 // next, and if global has none but those either, the first level's answer
 // stands as it was received (Q8d).
-func (a *answerer) chooseLevel(levels []string, own []string) (level, *failure) {
+func (a *answerer) chooseLevel(levels []string, own []netip.Addr) (level, *failure) {
 	chase := a.f.chaser.begin(a.ctx, a.w, a.r)
 	defer chase.end()
 	var first, owned *level
@@ -132,11 +133,19 @@ func (a *answerer) chooseLevel(levels []string, own []string) (level, *failure) 
 }
 
 // ownAddresses are the addresses of the local Service's load balancer (Q8d).
-func ownAddresses(s shard, qtype uint16) []string {
-	if s.service == nil || qtype != dns.TypeA && qtype != dns.TypeAAAA {
+// Host names stand among them in the index; and addresses in any form that an
+// API server takes, such as 2001:DB8:0::1.
+func ownAddresses(s shard, qtype uint16) []netip.Addr {
+	if s.service == nil || qtype != dns.TypeA && qtype != dns.TypeAAAA && qtype != dns.TypeANY {
 		return nil
 	}
-	return s.service.ExternalIPs
+	var own []netip.Addr
+	for _, text := range s.service.ExternalIPs {
+		if addr, err := netip.ParseAddr(text); err == nil {
+			own = append(own, addr.Unmap())
+		}
+	}
+	return own
 }
 
 // found is where a chase ended. Its records are copies of our own.
@@ -158,7 +167,7 @@ func copies(rrs []dns.RR) []dns.RR {
 }
 
 // without returns the answer without the addresses, and whether any was there.
-func (f *found) without(addrs []string) (*found, bool) {
+func (f *found) without(addrs []netip.Addr) (*found, bool) {
 	if len(addrs) == 0 {
 		return f, false
 	}
@@ -170,7 +179,7 @@ func (f *found) without(addrs []string) (*found, bool) {
 }
 
 func (f *found) hasAddresses() bool {
-	return slices.ContainsFunc(f.answer, func(rr dns.RR) bool { return addressOf(rr) != "" })
+	return slices.ContainsFunc(f.answer, func(rr dns.RR) bool { return addressOf(rr).IsValid() })
 }
 
 // hasData reports whether the answer has more than the way to it.
@@ -181,13 +190,14 @@ func (f *found) hasData(qtype uint16) bool {
 	})
 }
 
-// addressOf is the address of an A or AAAA record as text, else "".
-func addressOf(rr dns.RR) string {
+// addressOf is the address of an A or AAAA record, else the zero Addr.
+func addressOf(rr dns.RR) netip.Addr {
+	var addr netip.Addr
 	switch rr := rr.(type) {
 	case *dns.A:
-		return rr.A.String()
+		addr, _ = netip.AddrFromSlice(rr.A)
 	case *dns.AAAA:
-		return rr.AAAA.String()
+		addr, _ = netip.AddrFromSlice(rr.AAAA)
 	}
-	return ""
+	return addr.Unmap()
 }

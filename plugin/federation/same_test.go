@@ -58,6 +58,9 @@ func drawService(t *rapid.T, c *cluster) {
 			if rapid.IntRange(0, 3).Draw(t, "family") == 0 {
 				a = fmt.Sprintf("fd01::%d:%d", i, j+1)
 			}
+			if rapid.IntRange(0, 9).Draw(t, "mapped") == 0 {
+				a = fmt.Sprintf("::ffff:172.0.3.%d", j+1)
+			}
 			if rapid.Bool().Draw(t, "named") {
 				a = fmt.Sprintf("host-%d=%s", j, a)
 			}

@@ -45,7 +45,7 @@ func setup(c *caddy.Controller) error {
 	c.OnStartup(func() error {
 		k, ok := server.Handler("kubernetes").(*kubernetes.Kubernetes)
 		if !ok {
-			return plugin.Error(pluginName, errors.New("there is no kubernetes plugin in this server block: federated names are answered from its indexes"))
+			return plugin.Error(pluginName, errors.New("there is no kubernetes plugin in this server block: federated names are answered from its indexes; federation belongs into the server block that has it"))
 		}
 		if err := f.attach(k); err != nil {
 			return plugin.Error(pluginName, err)
@@ -73,7 +73,7 @@ func parse(c *caddy.Controller) (config, error) {
 	seen := false
 	for c.Next() {
 		if seen {
-			return out, plugin.ErrOnce
+			return out, c.Err("federation stands twice in this server block: one directive is allowed, with a line for each federation")
 		}
 		seen = true
 		for _, arg := range c.RemainingArgs() {
@@ -90,7 +90,7 @@ func parse(c *caddy.Controller) (config, error) {
 		}
 	}
 	if len(out.federations) == 0 {
-		return out, c.Err(`no federation: at least one line "NAME DOMAIN" is needed`)
+		return out, c.Err(`no federation: at least one line "NAME DOMAIN" is needed between { and }`)
 	}
 	for i := range out.federations {
 		out.federations[i].Naming = out.naming
@@ -104,6 +104,9 @@ func parse(c *caddy.Controller) (config, error) {
 func (cfg *config) line(c *caddy.Controller, word string, args []string) error {
 	if len(args) == 1 && strings.Contains(args[0], ".") && word != "upstream" {
 		return cfg.federation(c, word, args[0])
+	}
+	if cfg.has(word) {
+		return c.Errf("%s stands twice: one such line is allowed, which is for all federations", word)
 	}
 	switch word {
 	case "upstream":
@@ -136,7 +139,22 @@ func (cfg *config) line(c *caddy.Controller, word string, args []string) error {
 	if len(args) == 1 {
 		return cfg.federation(c, word, args[0])
 	}
-	return c.Errf("unknown option %q: \"NAME DOMAIN\", topology, naming, ttl and no_chase are allowed", word)
+	return c.Errf("unknown option %q: \"NAME DOMAIN\", topology, naming, ttl and no_chase are allowed", strings.Join(append([]string{word}, args...), " "))
+}
+
+// has reports whether there is a line of that option.
+func (cfg *config) has(option string) bool {
+	switch option {
+	case "topology":
+		return cfg.topology != nil
+	case "naming":
+		return cfg.naming != ""
+	case "ttl":
+		return cfg.ttl != nil
+	case "no_chase":
+		return cfg.noChase
+	}
+	return false
 }
 
 func (cfg *config) federation(c *caddy.Controller, name, domain string) error {
@@ -148,8 +166,11 @@ func (cfg *config) federation(c *caddy.Controller, name, domain string) error {
 	if err != nil {
 		return c.Errf("federation %q: %v", name, err)
 	}
+	if labels := strings.Split(strings.TrimSuffix(string(d), "."), "."); strings.Trim(labels[len(labels)-1], "0123456789") == "" {
+		return c.Errf("federation %q: domain %q ends in a number: the name of a DNS domain is allowed, which no number ends", name, domain)
+	}
 	if slices.ContainsFunc(cfg.federations, func(f core.Federation) bool { return f.Name == label }) {
-		return c.Errf("federation %q stands twice", name)
+		return c.Errf("federation %q stands twice: one domain for each name is allowed", name)
 	}
 	cfg.federations = append(cfg.federations, core.Federation{Name: label, Domain: d})
 	return nil
@@ -198,7 +219,7 @@ func (f *Federation) attach(k *kubernetes.Kubernetes) error {
 	for _, c := range f.config.federations {
 		fed := &fed{Federation: c, topLevel: core.IsTopLevelDomain(c.Name)}
 		if global := string(fed.Suffix(fed.Domain)); inZone(global, f.config.kubernetesZones) {
-			return fmt.Errorf("federation %q: domain %q lies in a zone of the kubernetes plugin (%q): its records would lead back here", c.Name, c.Domain, f.config.kubernetesZones)
+			return fmt.Errorf("federation %q: domain %q lies in a zone of the kubernetes plugin (%q): its records would lead back here; a domain outside of these zones is allowed", c.Name, c.Domain, f.config.kubernetesZones)
 		}
 		if fed.topLevel {
 			log.Warningf("federation %q is called like a public top-level domain: only names of namespaces that exist here are expanded", c.Name)
@@ -208,7 +229,7 @@ func (f *Federation) attach(k *kubernetes.Kubernetes) error {
 	if t := f.config.topology; t != nil {
 		for _, fed := range f.feds {
 			if n := len(fed.Path(*t)); n != len(f.levelsOf(fed, *t)) {
-				return fmt.Errorf("federation %q: with this topology a level lies in a zone of the kubernetes plugin (%q): it would lead back here", fed.Name, f.config.kubernetesZones)
+				return fmt.Errorf("federation %q: with this topology a level lies in a zone of the kubernetes plugin (%q): it would lead back here; another topology or domain is allowed", fed.Name, f.config.kubernetesZones)
 			}
 		}
 	}

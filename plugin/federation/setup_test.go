@@ -55,9 +55,13 @@ func TestParse(t *testing.T) {
 func TestParseErrors(t *testing.T) {
 	for _, tc := range []struct{ rule, directive, want string }{
 		{"Q1 no federation", "federation", `at least one line "NAME DOMAIN"`},
-		{"Q1 unknown option", "federation {\n prod example.com\n frobnicate now please\n}", `unknown option "frobnicate"`},
+		{"Q1 unknown option", "federation {\n prod example.com\n frobnicate now please\n}", `unknown option "frobnicate now please"`},
 		{"Q1 duplicate", "federation {\n prod example.com\n PROD example.org\n}", `federation "PROD" stands twice`},
-		{"Q1 twice in a block", "federation {\n a example.com\n}\nfederation {\n b example.com\n}", "plugin can only be used once"},
+		{"Q1 twice in a block", "federation {\n a example.com\n}\nfederation {\n b example.com\n}", "federation stands twice in this server block: one directive is allowed"},
+		{"Q1 an option twice", "federation {\n prod example.com\n ttl 5\n ttl 6\n}", "ttl stands twice: one such line is allowed"},
+		{"Q1 a line with more than a domain", "federation {\n prod example.com example.org\n}", `unknown option "prod example.com example.org": "NAME DOMAIN", topology`},
+		{"N4 a domain that is an address", "federation {\n prod 203.0.113.5\n}", `federation "prod": domain "203.0.113.5" ends in a number`},
+		{"N4 a domain that is a time", "federation {\n prod example.com\n ttl 5.5\n}", `federation "ttl": domain "5.5" ends in a number`},
 		{"N4 svc", "federation {\n svc example.com\n}", `"svc" and "pod" are reserved`},
 		{"N4 name", "federation {\n pr_od example.com\n}", `label "pr_od" is not a DNS-1123 label`},
 		{"N4 domain", "federation {\n prod exa_mple.com\n}", `federation "prod": domain`},
@@ -150,7 +154,7 @@ func TestNodeTopology(t *testing.T) {
 		{"Q10 the usual labels", map[string]string{"topology.kubernetes.io/region": "r", "topology.kubernetes.io/zone": "z", "failure-domain.beta.kubernetes.io/zone": "old"}, core.Topology{Region: "r", Zone: "z"}, false},
 		{"Q10 else the beta labels", map[string]string{"failure-domain.beta.kubernetes.io/region": "r", "failure-domain.beta.kubernetes.io/zone": "z"}, core.Topology{Region: "r", Zone: "z"}, false},
 		{"N4 lower case", map[string]string{"topology.kubernetes.io/region": "Region"}, core.Topology{Region: "region"}, false},
-		{"N4 an invalid label counts as missing", map[string]string{"topology.kubernetes.io/region": "r", "topology.kubernetes.io/zone": "a.b"}, core.Topology{Region: "r"}, false},
+		{"N4 an invalid label counts as missing", map[string]string{"topology.kubernetes.io/region": "r", "topology.kubernetes.io/zone": "a.b"}, core.Topology{Region: "r"}, true},
 		{"Q10 no labels", nil, core.Topology{}, true},
 	} {
 		t.Run(tc.rule, func(t *testing.T) {

@@ -42,7 +42,7 @@ func (f *Federation) learn(ctx context.Context, n nodes) {
 	defer f.decided.Store(true)
 	ready := time.AfterFunc(firstAttempt, func() { f.decided.Store(true) })
 	defer ready.Stop()
-	var last string
+	var last string // what was said of it last
 	for {
 		attempt, cancel := context.WithTimeout(ctx, firstAttempt)
 		t, err := nodeTopology(attempt, n)
@@ -50,21 +50,25 @@ func (f *Federation) learn(ctx context.Context, n nodes) {
 		if ctx.Err() != nil {
 			return
 		}
-		wait := topologyRefresh
+		wait, says := topologyRefresh, ""
 		switch {
-		case err == nil:
+		case errors.Is(err, errNotSynced):
+			wait, says = 100*time.Millisecond, last
+		case t != (core.Topology{}):
 			f.setTopology(t)
 			lastPlace.Store(&t)
-			last = ""
-		case errors.Is(err, errNotSynced):
-			wait = 100 * time.Millisecond
-		default:
-			wait = topologyRetry
-			if err.Error() != last {
-				log.Warningf("topology of this node is not known, names lead to global (or say \"topology REGION [ZONE]\"): %v", err)
+			if err != nil {
+				says = fmt.Sprintf("topology of this node: %v", err)
 			}
-			last = err.Error()
+		case *f.place.Load() != (core.Topology{}):
+			wait, says = topologyRetry, fmt.Sprintf("topology of this node cannot be read again, the last one stays: %v", err)
+		default:
+			wait, says = topologyRetry, fmt.Sprintf("topology of this node is not known, names lead to global (or say \"topology REGION [ZONE]\"): %v", err)
 		}
+		if says != "" && says != last {
+			log.Warning(says)
+		}
+		last = says
 		if !errors.Is(err, errNotSynced) {
 			f.decided.Store(true)
 		}
@@ -78,7 +82,8 @@ func (f *Federation) learn(ctx context.Context, n nodes) {
 
 var errNotSynced = errors.New("the kubernetes plugin has not synced yet")
 
-// nodeTopology reads the labels of the node that we run on.
+// nodeTopology reads the labels of the node that we run on. An error beside a
+// place says what is wrong with the label that is missing in it.
 func nodeTopology(ctx context.Context, n nodes) (core.Topology, error) {
 	name := os.Getenv("NODE_NAME")
 	if name == "" {
@@ -94,19 +99,23 @@ func nodeTopology(ctx context.Context, n nodes) (core.Topology, error) {
 	if err != nil {
 		return core.Topology{}, fmt.Errorf("node %q: %w (the ClusterRole needs nodes: get)", name, err)
 	}
-	t := core.Topology{
-		Region: label(node, api.LabelTopologyRegion, api.LabelFailureDomainBetaRegion),
-		Zone:   label(node, api.LabelTopologyZone, api.LabelFailureDomainBetaZone),
-	}
-	if t == (core.Topology{}) {
-		return t, fmt.Errorf("node %q has no valid label %s or %s", name, api.LabelTopologyRegion, api.LabelTopologyZone)
+	region, badRegion := label(node, api.LabelTopologyRegion, api.LabelFailureDomainBetaRegion)
+	topologyZone, badZone := label(node, api.LabelTopologyZone, api.LabelFailureDomainBetaZone)
+	t, bad := core.Topology{Region: region, Zone: topologyZone}, cmp.Or(badRegion, badZone)
+	switch {
+	case badRegion != nil && badZone != nil:
+		return t, fmt.Errorf("node %q: %w, %w", name, badRegion, badZone)
+	case bad != nil:
+		return t, fmt.Errorf("node %q: %w", name, bad)
+	case t == (core.Topology{}):
+		return t, fmt.Errorf("node %q has no label %s or %s", name, api.LabelTopologyRegion, api.LabelTopologyZone)
 	}
 	return t, nil
 }
 
-// label is the value of the first label that is there; one that is not a
-// DNS-1123 label is reported and counts as missing (N4).
-func label(node *api.Node, keys ...string) core.Label {
+// label is the value of the first label that is there. One that is not a
+// DNS-1123 label counts as missing (N4), with an error.
+func label(node *api.Node, keys ...string) (core.Label, error) {
 	for _, key := range keys {
 		value := node.Labels[key]
 		if value == "" {
@@ -114,12 +123,11 @@ func label(node *api.Node, keys ...string) core.Label {
 		}
 		l, err := core.ParseLabel(value)
 		if err != nil {
-			log.Warningf("node %q: label %s: %v", node.Name, key, err)
-			return ""
+			return "", fmt.Errorf("label %s: %w", key, err)
 		}
-		return l
+		return l, nil
 	}
-	return ""
+	return "", nil
 }
 
 // nodeOfOurPod is the node of the endpoint that carries one of our own
@@ -178,6 +186,8 @@ func (f *Federation) levelsOf(fed *fed, t core.Topology) []string {
 // start and at most once an hour (Q4a).
 func (f *Federation) watchCollisions(ctx context.Context) {
 	var told time.Time
+	counted := 0
+	defer func() { collisions.Sub(float64(counted)) }()
 	for wait := 100 * time.Millisecond; ; {
 		if f.isSynced() {
 			wait = time.Minute
@@ -194,7 +204,8 @@ func (f *Federation) watchCollisions(ctx context.Context) {
 			if count > 0 && time.Since(told) >= collisionEvery {
 				told = time.Now()
 			}
-			collisions.Set(float64(count))
+			collisions.Add(float64(count - counted)) // other server blocks have theirs
+			counted = count
 		}
 		select {
 		case <-ctx.Done():

@@ -1,0 +1,112 @@
+package federation
+
+import (
+	"bytes"
+	"context"
+	"io"
+	golog "log"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// TestCollisionGauge: each server block has its own federations, and counts
+// them until it is stopped.
+func TestCollisionGauge(t *testing.T) {
+	t.Run("Q4a the gauge is the number over all server blocks", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			gauge := func(want float64) {
+				t.Helper()
+				synctest.Wait()
+				if got := counted(t, "coredns_federation_namespace_collisions", ""); got != want {
+					t.Errorf("%v, want %v", got, want)
+				}
+			}
+			before := counted(t, "coredns_federation_namespace_collisions", "")
+			c := newCluster()
+			var stops []func()
+			for _, name := range []string{"ns", "ns", "other"} {
+				f := newPlugin(t, c, nil, usualKubernetes, "federation {\n "+name+" example.com\n}")
+				ctx, cancel := context.WithCancel(t.Context())
+				stops = append(stops, cancel)
+				go f.watchCollisions(ctx)
+			}
+			gauge(before + 2)
+			c.setNamespace("ns", false)
+			time.Sleep(time.Minute) // the clock of synctest
+			gauge(before)
+			c.setNamespace("ns", true)
+			time.Sleep(time.Minute)
+			gauge(before + 2)
+			stops[0]()
+			gauge(before + 1)
+			stops[1]()
+			stops[2]()
+			gauge(before)
+		})
+	})
+}
+
+func TestNamespaceThatComes(t *testing.T) {
+	t.Run("Q4a a namespace that is made later counts after a tenth of a second", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			c := newCluster()
+			f := newPlugin(t, c, newRecords(t), usualKubernetes, usualFederation)
+			const name = "nowhere.com.myfed.svc.cluster.local."
+			if got := short(ask(t, f, name, dns.TypeCNAME)); !strings.HasPrefix(got, "NOERROR; "+name+" CNAME ") {
+				t.Errorf("before: %s", got)
+			}
+			c.setNamespace("myfed", true)
+			time.Sleep(100 * time.Millisecond) // the clock of synctest
+			synctest.Wait()
+			if got, want := short(ask(t, f, name, dns.TypeCNAME)), "NXDOMAIN; soa cluster.local."; got != want {
+				t.Errorf("after: got %s, want %s", got, want)
+			}
+		})
+	})
+}
+
+// TestLearnSays: what is wrong with the node's labels is said once.
+func TestLearnSays(t *testing.T) {
+	t.Setenv("NODE_NAME", "node1")
+	t.Run("Q10 what is wrong with the node is said once, and by name", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			said := &bytes.Buffer{}
+			golog.SetOutput(said)
+			defer golog.SetOutput(io.Discard)
+			c := newCluster()
+			f := newPlugin(t, c, nil, usualKubernetes, "federation {\n myfed example.com\n}")
+			ctx, cancel := context.WithCancel(t.Context())
+			defer synctest.Wait()
+			defer cancel()
+			go f.learn(ctx, c)
+			says := func(want string) {
+				t.Helper()
+				synctest.Wait()
+				if n := strings.Count(said.String(), "[WARNING]"); !strings.Contains(said.String(), want) || n > 1 || want == "" && n > 0 {
+					t.Errorf("it said %q, want %q", said, want)
+				}
+				said.Reset()
+			}
+			says(`names lead to global (or say "topology REGION [ZONE]"): node "node1": nodes "node1" not found (the ClusterRole needs nodes: get)`)
+			time.Sleep(10 * topologyRetry) // the clock of synctest
+			says("")
+			c.setNode("node1", map[string]string{"topology.kubernetes.io/region": "r", "topology.kubernetes.io/zone": "zone_1"})
+			time.Sleep(topologyRetry)
+			says(`topology of this node: node "node1": label topology.kubernetes.io/zone: label "zone_1"`)
+			time.Sleep(5 * topologyRefresh)
+			says("")
+			c.setNode("node1", map[string]string{"topology.kubernetes.io/region": "a.b", "topology.kubernetes.io/zone": "zone_1"})
+			time.Sleep(topologyRefresh)
+			says(`cannot be read again, the last one stays: node "node1": label topology.kubernetes.io/region: label "a.b"`)
+			time.Sleep(5 * topologyRefresh)
+			says("")
+			if got := (*f.feds[0].levels.Load())[0]; got != "myfed.svc.r.example.com." {
+				t.Errorf("names lead to %q", got)
+			}
+		})
+	})
+}
