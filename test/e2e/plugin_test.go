@@ -28,8 +28,9 @@ func TestPlugin(t *testing.T) {
 	}
 	w := startPlugin(t)
 	t.Run("setups", func(t *testing.T) { // ends when all of its subtests have
-		t.Run("Q8a 1,001 at once", func(t *testing.T) { t.Parallel(); testManyAtOnce(t, w, usualSetup(t, setups)) })
-		t.Run("Q9 until the sync nobody is sent abroad", func(t *testing.T) { t.Parallel(); testUnsynced(t, w, usualSetup(t, setups)) })
+		t.Run("Q8a 1,001 at once", func(t *testing.T) { t.Parallel(); testManyAtOnce(t, w, setup(t, setups, "usual")) })
+		t.Run("Q9 until the sync nobody is sent abroad", func(t *testing.T) { t.Parallel(); testUnsynced(t, w, setup(t, setups, "usual")) })
+		t.Run("programs in pods", func(t *testing.T) { t.Parallel(); testPodsOfCollisions(t, w, setups) })
 		for _, s := range setups {
 			t.Run(s.Name, func(t *testing.T) { t.Parallel(); testSetup(t, w, s) })
 		}
@@ -54,14 +55,14 @@ func startPlugin(t *testing.T) *scenario.PluginWorld {
 	return w
 }
 
-func usualSetup(t *testing.T, setups []plugincases.Setup) plugincases.Setup {
+func setup(t *testing.T, setups []plugincases.Setup, name string) plugincases.Setup {
 	t.Helper()
 	for _, s := range setups {
-		if s.Name == "usual" {
+		if s.Name == name {
 			return s
 		}
 	}
-	t.Fatal("no setup is called usual")
+	t.Fatalf("no setup is called %q", name)
 	return plugincases.Setup{}
 }
 
@@ -197,14 +198,19 @@ func testManyAtOnce(t *testing.T, w *scenario.PluginWorld, s plugincases.Setup) 
 	if err := server.Ready(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	c, other := dialPlugin(t, server.Addr), dialPlugin(t, server.Addr)
+	// All replies come at the same moment: a socket's buffer would not hold them.
+	var clients [11]*pluginClient
+	for i := range clients {
+		clients[i] = dialPlugin(t, server.Addr)
+	}
+	other := dialPlugin(t, server.Addr)
 	quick := new(dns.Msg).SetQuestion("healthy.ns.myfed.svc.cluster.local.", dns.TypeA)
 	start := time.Now()
 	for i := range most + 1 {
 		q := new(dns.Msg).SetQuestion("silent.ns.myfed.svc.cluster.local.", dns.TypeA)
 		q.SetEdns0(1232, false)
 		q.Id = uint16(i)
-		if err := c.udp.WriteMsg(q); err != nil {
+		if err := clients[i%len(clients)].udp.WriteMsg(q); err != nil {
 			t.Fatal(err)
 		}
 		if i%20 == 0 { // what was sent before has been read when this is answered
@@ -218,9 +224,10 @@ func testManyAtOnce(t *testing.T, w *scenario.PluginWorld, s plugincases.Setup) 
 	}
 	seen := map[uint16]bool{}
 	refused := 0
-	_ = c.udp.SetDeadline(start.Add(8 * time.Second))
-	for range most + 1 {
-		m, err := c.udp.ReadMsg()
+	for i := range most + 1 {
+		udp := clients[i%len(clients)].udp
+		_ = udp.SetDeadline(start.Add(8 * time.Second))
+		m, err := udp.ReadMsg()
 		if err != nil {
 			t.Fatalf("after %d replies: %v", len(seen), err)
 		}

@@ -252,6 +252,16 @@ func (s *PluginServer) Ready(ctx context.Context) error {
 // Stop ends the server.
 func (s *PluginServer) Stop() error { return s.process.stop(10 * time.Second) }
 
+// As runs a program as a pod of that namespace does whose DNS server it is.
+func (p *PluginWorld) As(ctx context.Context, s *PluginServer, namespace string, argv ...string) (string, error) {
+	w, view := p.member.world, "pod-"+namespace+"-"+s.Addr
+	search := "search " + namespace + ".svc.cluster.local svc.cluster.local cluster.local"
+	if err := w.writeResolv(view, s.Addr, search, "options ndots:5"); err != nil {
+		return "", err
+	}
+	return w.As(ctx, view, argv...)
+}
+
 // Log is what the server has logged.
 func (p *PluginWorld) Log(s *PluginServer) string {
 	return tail(p.member.world.logFile("coredns-"+s.Addr), 30)
