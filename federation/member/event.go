@@ -86,7 +86,10 @@ type TopologyEvent struct {
 type ProbeEvent struct {
 	Member string
 	At     time.Time
-	Err    error
+	// Idle is how long before it the program itself stood still, so that no probe
+	// was sent when it was time to.
+	Idle time.Duration
+	Err  error
 }
 
 func (e ListEvent) member() string     { return e.Member }

@@ -15,8 +15,10 @@ func (w *Watcher) probe(ctx context.Context) {
 	interval, timeout := w.config.probeTimes()
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
+	at := time.Now()
 	for {
-		at := time.Now()
+		idle := standstill(time.Since(at), interval)
+		at = time.Now()
 		err := w.contact(ctx, timeout)
 		if ctx.Err() != nil {
 			return
@@ -26,13 +28,22 @@ func (w *Watcher) probe(ctx context.Context) {
 			w.probes.drop() // the next one shall not wait on a dead connection
 			err = fmt.Errorf("member %q: %w", w.config.Name, err)
 		}
-		w.emit(ctx, ProbeEvent{Member: w.config.Name, At: at, Err: err})
+		w.emit(ctx, ProbeEvent{Member: w.config.Name, At: at, Idle: idle, Err: err})
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
 	}
+}
+
+// standstill is how long the program itself stood still between two probes, by
+// the time between them: SIGSTOP, a suspended machine, no processor to run on.
+func standstill(between, interval time.Duration) time.Duration {
+	if between < 2*interval {
+		return 0 // as timers are
+	}
+	return between - interval
 }
 
 // contact is one probe; nil is a contact.

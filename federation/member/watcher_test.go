@@ -293,6 +293,13 @@ func TestProbe(t *testing.T) {
 			equal(t, after.String(), timeout, min(3*time.Second, want))
 		}
 	})
+	t.Run("X2a the time in which the syncer stood still says nothing of the member", func(t *testing.T) {
+		for between, want := range map[time.Duration]time.Duration{
+			0: 0, 5 * time.Second: 0, 9 * time.Second: 0, 10 * time.Second: 5 * time.Second, time.Hour: time.Hour - 5*time.Second,
+		} {
+			equal(t, between.String(), standstill(between, 5*time.Second), want)
+		}
+	})
 	t.Run("X2a every interval, whatever the watches do", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			a := healthyAPI()

@@ -29,6 +29,10 @@ func (c *Contact) Probe(at time.Time, ok bool) {
 	}
 }
 
+// Pause takes in that no probe was sent for that long though it was time to: the
+// program itself stood still, so that the silence says nothing of the member.
+func (c *Contact) Pause(d time.Duration) { c.Since = c.Since.Add(d) }
+
 // Answers reports whether the last probe was answered.
 func (c Contact) Answers() bool { return c.Ever && c.Failed == 0 }
 

@@ -176,6 +176,14 @@ func (m *Members) Probe(at time.Time, name string, ok bool) (restart bool) {
 	return again && mb.Standing != Present && !mb.fresh
 }
 
+// Pause takes in that the syncer did not look at a member for that long, but
+// stood still itself: that does not count against the member (X2a).
+func (m *Members) Pause(name string, d time.Duration) {
+	if mb := m.members[name]; mb != nil {
+		mb.contact.Pause(d)
+	}
+}
+
 // List takes a complete list of a member in. It is evidence of what the member
 // has, but not a contact (X2a).
 func (m *Members) List(name string) {

@@ -375,6 +375,25 @@ func TestContact(t *testing.T) {
 			t.Errorf("one good probe is a contact: %+v", c)
 		}
 	})
+	t.Run("X2a the time in which the syncer stood still says nothing of the member", func(t *testing.T) {
+		m := NewMembers(config)
+		m.Add(epoch, "a", 0)
+		m.Begin(epoch, []string{"a"})
+		m.List("a")
+		m.Probe(epoch, "a", true)
+		m.Step(epoch, true)
+		now := epoch.Add(time.Hour)
+		m.Pause("a", time.Hour-5*time.Second)
+		for range 3 {
+			m.Probe(now, "a", false)
+		}
+		if v := m.Step(now.Add(39*time.Second), true); len(v.Lost) > 0 {
+			t.Errorf("lost after an hour's pause and 44 s of silence")
+		}
+		if v := m.Step(now.Add(41*time.Second), true); len(v.Lost) != 1 {
+			t.Errorf("not lost after 46 s of silence")
+		}
+	})
 	t.Run("X2a an answer that comes late is a contact of when it was asked for", func(t *testing.T) {
 		c := Contact{Since: epoch.Add(time.Minute)}
 		c.Probe(epoch, true)

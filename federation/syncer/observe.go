@@ -66,6 +66,7 @@ func (l *loop) takeProbe(ms *memberState, e member.ProbeEvent) {
 		}
 	}
 	ms.probeErr = e.Err
+	l.standing.Pause(e.Member, e.Idle)
 	if l.standing.Probe(e.At, e.Member, e.Err == nil) {
 		l.relist(e.Member)
 	}
