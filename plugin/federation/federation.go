@@ -72,10 +72,10 @@ type fed struct {
 	// they change with the topology.
 	levels   atomic.Pointer[[]string]
 	counters atomic.Pointer[counters]
-	// noNamespace is until when no namespace is called like the federation, as
-	// time since started: looking for what is not there costs more than all else
-	// in an answer from the indexes.
-	noNamespace atomic.Int64
+	// noNamespace says that no namespace is called like the federation, for a
+	// moment: looking for what is not there costs more than all else in an answer
+	// from the indexes.
+	noNamespace atomic.Bool
 }
 
 // Name implements plugin.Handler.
@@ -99,18 +99,16 @@ func (f *Federation) isSynced() bool {
 // collides reports whether a namespace is called like the federation. One that
 // has just been made may be passed over for a tenth of a second.
 func (f *Federation) collides(fed *fed) bool {
-	now := time.Since(started)
-	if int64(now) < fed.noNamespace.Load() {
+	if fed.noNamespace.Load() {
 		return false
 	}
 	if f.namespaceExists(string(fed.Name)) {
 		return true
 	}
-	fed.noNamespace.Store(int64(now + 100*time.Millisecond))
+	fed.noNamespace.Store(true)
+	time.AfterFunc(100*time.Millisecond, func() { fed.noNamespace.Store(false) }) // cheaper than a look at the clock each time
 	return false
 }
-
-var started = time.Now()
 
 func (f *Federation) namespaceExists(name string) bool {
 	_, err := f.indexes.GetNamespaceByName(name)

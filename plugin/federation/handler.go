@@ -2,6 +2,7 @@ package federation
 
 import (
 	"context"
+	"sync"
 
 	"github.com/coredns/coredns/plugin"
 	"github.com/coredns/coredns/request"
@@ -14,9 +15,14 @@ import (
 // for by every query of every plugin below, and what is called from here by a
 // new goroutine's stack that has to grow.
 func (f *Federation) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) (int, error) {
-	if a := f.candidate(r); a != nil && a.isOurs() {
-		a.look()
-		return dns.RcodeSuccess, a.expand(ctx, w) // written by us, whatever the rcode
+	if a := f.candidate(r); a != nil {
+		if a.isOurs() {
+			a.look()
+			err := a.expand(ctx, w)
+			a.free()
+			return dns.RcodeSuccess, err // written by us, whatever the rcode
+		}
+		a.free()
 	}
 	return plugin.NextOrFailure(f.Name(), f.Next, ctx, w, r)
 }
@@ -30,7 +36,17 @@ func (f *Federation) candidate(r *dns.Msg) *answerer {
 	if !f.matches(r, &m) {
 		return nil
 	}
-	return &answerer{f: f, r: r, m: m}
+	a := answerers.Get().(*answerer)
+	a.f, a.r, a.m = f, r, m
+	return a
+}
+
+// answerers are those that have answered: nothing keeps one any longer then.
+var answerers = sync.Pool{New: func() any { return new(answerer) }}
+
+func (a *answerer) free() {
+	*a = answerer{}
+	answerers.Put(a)
 }
 
 // answerer answers one question.
