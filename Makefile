@@ -85,6 +85,11 @@ bench-udp: build ## Compare the CPU time of a server for a query over UDP, with 
 	@$(BUILD) -o $(BIN)/ ./test/bench-udp
 	@$(BIN)/bench-udp -rounds $(or $(ROUNDS),12)
 
+.PHONY: figures
+figures: test-packages ## Requests and octets of each provider, as in docs/providers.md (about a minute)
+	@for p in route53 clouddns rfc2136/bind; do echo "$$p"; \
+		$(GO) test -buildvcs=false -count=1 -v -run Figures ./federation/provider/$$p | sed -n 's/^    [a-z_]*\.go:[0-9]*: /  /p; /^--- FAIL/p; /^FAIL/p' || exit 1; done
+
 .PHONY: bench-scale
 bench-scale: ## Measure the syncer with up to 100 members and 10,000 services (about 5 minutes, 2 GB)
 	@printf '%7s %8s %9s %9s %9s %9s %9s %8s %8s %8s %9s %9s\n' members services shards RRsets 'start s' requests 'B/shard' 'p50 ms' 'p99 ms' 'max ms' allocs bytes

@@ -173,9 +173,9 @@ type (
 	fileProvider struct {
 		// A server that takes dynamic updates: BIND, Knot, CoreDNS with dynupdate, ...
 		RFC2136 *fileRFC2136 `yaml:"rfc2136"`
-		// Amazon Route 53. Credentials come from the SDK's default chain: environment, shared files, web identity, container, instance. See federation/provider/route53/README.md.
+		// Amazon Route 53. Credentials come from the SDK's default chain: environment, shared files, web identity, container, instance. See docs/providers.md.
 		Route53 *fileRoute53 `yaml:"route53"`
-		// Google Cloud DNS, with the application default credentials. See federation/provider/clouddns/README.md.
+		// Google Cloud DNS, with the application default credentials. See docs/providers.md.
 		CloudDNS *fileCloudDNS `yaml:"cloudDNS"`
 	}
 	fileRoute53 struct {

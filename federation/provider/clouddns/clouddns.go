@@ -34,8 +34,12 @@ const (
 	maxData      = 100_000
 )
 
-// changeAction is the one method that changes something.
-const changeAction = "changes.create"
+// changeAction is the one method that changes something, findAction the one that
+// looks for a managed zone.
+const (
+	changeAction = "changes.create"
+	findAction   = "managedZones.list"
+)
 
 // Provider is a provider.Provider and a provider.NegativeTTL.
 type Provider struct {

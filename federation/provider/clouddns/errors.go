@@ -89,6 +89,8 @@ func (p *Provider) answered(action, zone string, api *googleapi.Error) error {
 		return with(batch.Rejected, ": check the credentials: they are expired, revoked or wrong")
 	case api.Code == http.StatusForbidden && action == changeAction:
 		return with(batch.Denied, ": the role needs dns.changes.create and dns.resourceRecordSets.* for managed zone %s (deploy/providers/clouddns-role.yaml)", zone)
+	case api.Code == http.StatusForbidden && action == findAction:
+		return with(batch.Rejected, ": without managedZone the role needs dns.%s (deploy/providers/clouddns-find-role.yaml), and project must be right", action)
 	case api.Code == http.StatusForbidden:
 		return with(batch.Rejected, ": the role needs dns.%s (deploy/providers/clouddns-role.yaml), and project must be right", action)
 	case api.Code == http.StatusNotFound && !strings.Contains(api.Message, "entity.change."):

@@ -149,7 +149,7 @@ func (p *Provider) zonesOf(ctx context.Context, name federation.FQDN) (all []*sd
 	for token, more := "", true; more; {
 		var out *sdk.ManagedZonesListResponse
 		err := batch.Read(ctx, func() error {
-			return p.call(ctx, budget.Change, "", "managedZones.list", func(ctx context.Context, on *session) (err error) {
+			return p.call(ctx, budget.Change, "", findAction, func(ctx context.Context, on *session) (err error) {
 				out, err = on.api.ManagedZones.List(on.project).DnsName(string(name)).PageToken(token).Context(ctx).Do()
 				return err
 			})

@@ -116,12 +116,12 @@ func TestFindZone(t *testing.T) {
 		}
 	})
 	t.Run("X7 finding the managed zone is not allowed", func(t *testing.T) {
-		for _, tt := range []struct{ zone, action string }{{zoneName, "managedZones.get"}, {"", "managedZones.list"}} {
+		for _, tt := range []struct{ zone, action, file string }{{zoneName, "managedZones.get", "clouddns-role.yaml"}, {"", "managedZones.list", "clouddns-find-role.yaml"}} {
 			s := start(t)
 			s.SetFaults(standin.Faults{Fate: always(tt.action, standin.Fate{Status: 403, Reason: "forbidden"})})
 			p := connect(t, s, func(c *clouddns.Config) { c.ManagedZone = tt.zone })
 			_, err := p.Get(t.Context(), name("nginx"))
-			says(t, err, "forbidden", "dns."+tt.action, "clouddns-role.yaml")
+			says(t, err, "forbidden", "dns."+tt.action, tt.file)
 		}
 	})
 	t.Run("X7 another project than that of the credentials", func(t *testing.T) {

@@ -71,6 +71,9 @@ func (p *Provider) answered(action, zone string, api smithy.APIError, err error)
 	case "PriorRequestNotComplete":
 		return with(batch.Later, " (another program changes hosted zone %s)", zone)
 	case "InvalidChangeBatch", "InvalidInput":
+		if strings.Contains(message(api), "records limit") {
+			return with(batch.Refused, ": have this quota of hosted zone %s raised", zone)
+		}
 		return with(batch.Refused, "")
 	case "NoSuchHostedZone":
 		p.zone.forget()

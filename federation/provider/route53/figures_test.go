@@ -12,7 +12,7 @@ import (
 	standin "github.com/federation-dns/federation/test/route53"
 )
 
-// TestFigures holds what README.md says of requests and octets; -v prints them.
+// TestFigures holds what docs/providers.md says of requests and octets; -v prints them.
 func TestFigures(t *testing.T) {
 	s, p := claimed(t, nil)
 	const others = 100_000
@@ -71,7 +71,7 @@ func TestFigures(t *testing.T) {
 			if len(requests) > tt.requests {
 				t.Errorf("%d requests, want at most %d", len(requests), tt.requests)
 			}
-			t.Log(figures(requests), took.Round(time.Millisecond))
+			t.Log(tt.name+":", figures(requests), took.Round(time.Millisecond))
 		})
 	}
 }

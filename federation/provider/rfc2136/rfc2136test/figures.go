@@ -79,7 +79,7 @@ func Figures(t *testing.T, start func(t *testing.T) Server) {
 				t.Errorf("%d messages, want at most %d", messages, tt.messages)
 			}
 			sent, received := proxy.wire()
-			t.Logf("%d messages, %d octets sent, %d received, %v", messages, sent, received, took.Round(time.Millisecond))
+			t.Logf("%s: %d messages, %d octets sent, %d received, %v", tt.name, messages, sent, received, took.Round(time.Millisecond))
 		})
 	}
 }
