@@ -25,7 +25,7 @@ var (
 	}, []string{"server"})
 	collisions = promauto.NewGauge(prometheus.GaugeOpts{
 		Namespace: plugin.Namespace, Subsystem: pluginName, Name: "namespace_collisions",
-		Help: "Number of federations that are called like a namespace of this cluster.",
+		Help: "Number of federations, over all server blocks, that are called like a namespace of this cluster.",
 	})
 )
 

@@ -75,6 +75,8 @@ func TestParseErrors(t *testing.T) {
 			_, err := parse(caddy.NewTestController("dns", tc.directive))
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("error %v, want one with %q", err, tc.want)
+			} else if strings.Contains(err.Error(), "\n") || !strings.HasPrefix(err.Error(), "Testfile:") {
+				t.Errorf("error %q, want one line that says where", err)
 			}
 		})
 	}
