@@ -201,11 +201,11 @@ func hasSlice(ctx context.Context, client kubernetes.Interface, want *discoveryv
 		return err
 	}
 	if len(list.Items) != 1 || len(list.Items[0].Endpoints) != len(want.Endpoints) {
-		return fmt.Errorf("Service %q has %d EndpointSlices, or other endpoints", service, len(list.Items))
+		return fmt.Errorf("service %q has %d EndpointSlices, or other endpoints", service, len(list.Items))
 	}
 	for i, e := range list.Items[0].Endpoints {
 		if w := want.Endpoints[i]; !slices.Equal(e.Addresses, w.Addresses) || !equality.Semantic.DeepEqual(e.Conditions, w.Conditions) {
-			return fmt.Errorf("Service %q has endpoint %v %+v, want %v %+v", service, e.Addresses, e.Conditions, w.Addresses, w.Conditions)
+			return fmt.Errorf("service %q has endpoint %v %+v, want %v %+v", service, e.Addresses, e.Conditions, w.Addresses, w.Conditions)
 		}
 	}
 	return nil

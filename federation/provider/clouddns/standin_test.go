@@ -20,7 +20,9 @@ import (
 
 func TestMain(m *testing.M) {
 	for name, value := range environment {
-		os.Setenv(name, value)
+		if err := os.Setenv(name, value); err != nil {
+			panic(err)
+		}
 	}
 	goleak.VerifyTestMain(m)
 }

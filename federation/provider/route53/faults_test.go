@@ -279,13 +279,13 @@ func TestErrors(t *testing.T) {
 		}
 	})
 	t.Run("X7 nobody listens", func(t *testing.T) {
-		s, p := claimed(t, nil)
+		s, _ := claimed(t, nil)
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
 		listener.Close()
-		p = connect(t, s, func(c *route53.Config) { c.Endpoint = "http://" + listener.Addr().String() })
+		p := connect(t, s, func(c *route53.Config) { c.Endpoint = "http://" + listener.Addr().String() })
 		err = p.Apply(t.Context(), &claim, create(1))[0]
 		isOpen(t, err)
 		says(t, err, "not sent", "connection refused")

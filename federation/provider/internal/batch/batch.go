@@ -165,15 +165,15 @@ func (e *Error) Is(target error) bool { return e.Throttled && target == provider
 type Kind int
 
 const (
-	// Open: it may have been made. Errors that are no *Error are of this kind.
+	// Open is one that may have been made. Errors that are no *Error are of this kind.
 	Open Kind = iota
-	// Refused: something in the request cannot be made.
+	// Refused says that something in the request cannot be made.
 	Refused
 	// Denied is Refused, for a reason that is probably the same for all changes.
 	Denied
-	// Rejected: no request will fare better for now.
+	// Rejected says that no request will fare better for now.
 	Rejected
-	// Later: the server is busy, or was not reached; send it again.
+	// Later says that the server is busy, or was not reached; send it again.
 	Later
 )
 

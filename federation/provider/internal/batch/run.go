@@ -149,7 +149,7 @@ func (r *run) single(ctx context.Context, j job, refusal error, claimRead bool) 
 	}
 	state, err := r.server.Read(ctx, j.change.Name)
 	if err != nil {
-		r.fail([]job{j}, fmt.Errorf("refused (%v), and the name could not be read: %w", refusal, err))
+		r.fail([]job{j}, fmt.Errorf("refused (%v), and the name could not be read: %w", refusal, err)) //nolint:errorlint // what becomes of it is the other error's to say
 		r.dead = err
 		return
 	}
