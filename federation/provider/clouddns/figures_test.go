@@ -15,6 +15,7 @@ import (
 // TestFigures holds what docs/providers.md says of requests and octets; -v prints them.
 func TestFigures(t *testing.T) {
 	s, p := claimed(t, nil)
+	s.Observe(nil) // what is sent is checked by the other tests
 	foreign(t, s, 100_000)
 	one, all := create(1)[0], create(10_000)
 	alias := []federation.RRset{set(one.Name, "CNAME", string("nginx."+subtree))}

@@ -15,6 +15,7 @@ import (
 // TestFigures holds what docs/providers.md says of requests and octets; -v prints them.
 func TestFigures(t *testing.T) {
 	s, p := claimed(t, nil)
+	s.Observe(nil) // what is sent is checked by the other tests
 	const others = 100_000
 	foreign(t, s, others)
 	one, all := create(1)[0], create(10_000)
