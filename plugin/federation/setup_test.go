@@ -52,6 +52,18 @@ func TestParse(t *testing.T) {
 	}
 }
 
+func TestUpstreamOption(t *testing.T) {
+	t.Run("Q1 upstream is ignored with a warning, whatever its arguments", func(t *testing.T) {
+		for _, args := range []string{"", " 192.0.2.1", " example.com", " 192.0.2.1 192.0.2.2:53", " /etc/resolv.conf"} {
+			said := heard(t)
+			got, err := parse(caddy.NewTestController("dns", "federation {\n prod example.com\n upstream"+args+"\n upstream"+args+"\n}"))
+			if err != nil || len(got.federations) != 1 || !strings.Contains(said.String(), `[WARNING] plugin/federation: option "upstream" is ignored`) {
+				t.Errorf("upstream%s: %v, %d federations; it said %q", args, err, len(got.federations), said)
+			}
+		}
+	})
+}
+
 func TestParseErrors(t *testing.T) {
 	for _, tc := range []struct{ rule, directive, want string }{
 		{"Q1 no federation", "federation", `at least one line "NAME DOMAIN"`},
@@ -132,7 +144,11 @@ func TestAttach(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		said := heard(t)
 		f.setTopology(core.Topology{Region: "region1", Zone: "zone1"})
+		if !strings.Contains(said.String(), `[ERROR] plugin/federation: federation "prod": level "prod.svc.region1.example.com." lies in a zone of the kubernetes plugin and is skipped`) {
+			t.Errorf("it said %s", said)
+		}
 		want := []string{"prod.svc.zone1.example.com.", "prod.svc.example.com."}
 		if diff := cmp.Diff(want, *f.feds[0].levels.Load()); diff != "" {
 			t.Error(diff)

@@ -211,6 +211,7 @@ func (f *Federation) watchCollisions(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-time.After(wait):
+			wait = min(2*wait, time.Minute)
 		}
 	}
 }

@@ -50,6 +50,52 @@ func TestCollisionGauge(t *testing.T) {
 	})
 }
 
+// heard is what is logged until the test ends.
+func heard(t *testing.T) *bytes.Buffer {
+	said := &bytes.Buffer{}
+	golog.SetOutput(said)
+	t.Cleanup(func() { golog.SetOutput(io.Discard) })
+	return said
+}
+
+func TestCollisionWarnings(t *testing.T) {
+	t.Run("Q4a a warning at start, and once an hour later", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			said := heard(t)
+			c := newCluster()
+			c.unsynced.Store(true)
+			f := newPlugin(t, c, nil, usualKubernetes, "federation {\n ns example.com\n other example.com\n}")
+			ctx, cancel := context.WithCancel(t.Context())
+			defer synctest.Wait()
+			defer cancel()
+			go f.watchCollisions(ctx)
+			warnings := func(want int) {
+				t.Helper()
+				synctest.Wait()
+				if got := strings.Count(said.String(), `[WARNING] plugin/federation: federation "ns" is called like a namespace of this cluster`); got != want || strings.Contains(said.String(), `"other" is called`) {
+					t.Errorf("%d warnings, want %d:\n%s", got, want, said)
+				}
+			}
+			time.Sleep(10 * time.Second) // the clock of synctest
+			warnings(0)
+			c.unsynced.Store(false)
+			time.Sleep(10 * time.Second)
+			warnings(1)
+			time.Sleep(49 * time.Minute)
+			warnings(1)
+			time.Sleep(12 * time.Minute)
+			warnings(2)
+		})
+	})
+	t.Run("Q4b a warning at start", func(t *testing.T) {
+		said := heard(t)
+		newPlugin(t, newCluster(), nil, usualKubernetes, "federation {\n dev example.com\n myfed example.com\n}")
+		if text := said.String(); !strings.Contains(text, `[WARNING] plugin/federation: federation "dev" is called like a public top-level domain`) || strings.Contains(text, `"myfed" is called`) {
+			t.Errorf("it said %s", text)
+		}
+	})
+}
+
 func TestNamespaceThatComes(t *testing.T) {
 	t.Run("Q4a a namespace that is made later counts after a tenth of a second", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -74,9 +120,7 @@ func TestLearnSays(t *testing.T) {
 	t.Setenv("NODE_NAME", "node1")
 	t.Run("Q10 what is wrong with the node is said once, and by name", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			said := &bytes.Buffer{}
-			golog.SetOutput(said)
-			defer golog.SetOutput(io.Discard)
+			said := heard(t)
 			c := newCluster()
 			f := newPlugin(t, c, nil, usualKubernetes, "federation {\n myfed example.com\n}")
 			ctx, cancel := context.WithCancel(t.Context())
