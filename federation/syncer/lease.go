@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -123,19 +124,27 @@ func (e *election) elector(ctx context.Context) (*leaderelection.LeaderElector, 
 	})
 }
 
-// lease is the lock, and logs why it cannot be had: each error once.
+// lease is the lock. It logs why it cannot be had, each error once, and gives
+// nothing back that is another replica's: client-go's elector, after a renewal
+// that failed, does so by what it knew before, which is wrong after a SIGSTOP.
 type lease struct {
 	resourcelock.Interface
-	log  *slog.Logger
-	said string
-	term atomic.Int32 // what was written last
+	log    *slog.Logger
+	said   string
+	holder string       // when it was read last
+	term   atomic.Int32 // what was written last
 }
+
+var errNotHeld = errors.New("another replica has the Lease: it is not given back")
 
 // Get implements resourcelock.Interface.
 func (l *lease) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
 	record, raw, err := l.Interface.Get(ctx)
 	if err != nil && !apierrors.IsNotFound(err) {
 		l.say(ctx, err)
+	}
+	if err == nil {
+		l.holder = record.HolderIdentity
 	}
 	return record, raw, err
 }
@@ -154,6 +163,9 @@ func (l *lease) Create(ctx context.Context, r resourcelock.LeaderElectionRecord)
 
 // Update implements resourcelock.Interface.
 func (l *lease) Update(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
+	if r.HolderIdentity == "" && l.holder != l.Identity() {
+		return errNotHeld
+	}
 	err := l.Interface.Update(ctx, r)
 	if !apierrors.IsConflict(err) {
 		l.say(ctx, err)

@@ -1,12 +1,15 @@
 package syncer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
 )
 
 // TestElected has a replica be told who has the Lease; test/e2e has real ones.
@@ -83,5 +86,46 @@ func TestElected(t *testing.T) {
 				t.Error("deposed")
 			}
 		})
+	})
+}
+
+// storedLock is a Lease in an API server; this replica is "me".
+type storedLock struct {
+	resourcelock.Interface
+	record resourcelock.LeaderElectionRecord
+}
+
+func (s *storedLock) Identity() string { return "me" }
+
+func (s *storedLock) Get(context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
+	r := s.record
+	return &r, nil, nil
+}
+
+func (s *storedLock) Update(_ context.Context, r resourcelock.LeaderElectionRecord) error {
+	s.record = r
+	return nil
+}
+
+func TestLease(t *testing.T) {
+	for holder, given := range map[string]bool{"me": true, "other": false} {
+		t.Run("O4 a Lease is given back only by the one that has it: "+holder, func(t *testing.T) {
+			stored := &storedLock{record: resourcelock.LeaderElectionRecord{HolderIdentity: holder}}
+			l := &lease{Interface: stored}
+			if _, _, err := l.Get(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			err := l.Update(t.Context(), resourcelock.LeaderElectionRecord{})
+			if (err == nil) != given || (stored.record.HolderIdentity == "") != given {
+				t.Errorf("error %v; then %q has it", err, stored.record.HolderIdentity)
+			}
+		})
+	}
+	t.Run("O4 a Lease that has run out is taken from another one", func(t *testing.T) {
+		stored := &storedLock{record: resourcelock.LeaderElectionRecord{HolderIdentity: "other"}}
+		l := &lease{Interface: stored, holder: "other"}
+		if err := l.Update(t.Context(), resourcelock.LeaderElectionRecord{HolderIdentity: "me", LeaderTransitions: 3}); err != nil || l.term.Load() != 3 {
+			t.Errorf("error %v, term %d", err, l.term.Load())
+		}
 	})
 }
