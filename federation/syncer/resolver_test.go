@@ -80,7 +80,9 @@ func recursor(t *testing.T) netip.AddrPort {
 	go func() { done <- server.ActivateAndServe() }()
 	t.Cleanup(func() {
 		_ = server.Shutdown()
-		<-done
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
 	})
 	return netip.MustParseAddrPort(conn.LocalAddr().String())
 }
