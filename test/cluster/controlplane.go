@@ -75,6 +75,7 @@ func runAPIServer(ctx context.Context, o options) error {
 	if err := s.GenericServerRunOptions.ComponentGlobalsRegistry.Set(); err != nil {
 		return err
 	}
+	s.SecureServing.Listener = o.listener
 	completed, err := s.Complete(ctx)
 	if err != nil {
 		return err

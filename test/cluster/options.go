@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ type options struct {
 	name          string
 	addr          string
 	port          int
+	listener      net.Listener // at a port that was picked, which nobody else can take meanwhile
 	nodes         int
 	region        string
 	zones         []string

@@ -130,8 +130,7 @@ func (o *options) pickPort() error {
 		if err != nil {
 			return err
 		}
-		o.port = l.Addr().(*net.TCPAddr).Port
-		l.Close()
+		o.port, o.listener = l.Addr().(*net.TCPAddr).Port, l
 	}
 	return os.WriteFile(o.file("port"), []byte(strconv.Itoa(o.port)+"\n"), 0o644)
 }
