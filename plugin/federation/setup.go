@@ -110,7 +110,7 @@ func (cfg *config) line(c *caddy.Controller, word string, args []string) error {
 	}
 	switch word {
 	case "upstream":
-		log.Warningf("option \"upstream\" is ignored: the federation's records are looked up through this server block")
+		log.Warningf("option \"upstream\" is ignored: the federation's records are looked up through this CoreDNS itself")
 		return nil
 	case "topology":
 		return cfg.setTopology(c, args)
