@@ -17,6 +17,7 @@ const (
 // panels are the rows of the picture: what is drawn, and how it is called.
 var panels = []struct{ column, title string }{
 	{"start s", "start, seconds"},
+	{"p50 ms", "change to plan, p50 ms"},
 	{"p99 ms", "change to plan, p99 ms"},
 	{"allocs", "allocations a change"},
 	{"B/shard", "live heap, bytes a shard"},
