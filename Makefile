@@ -87,7 +87,7 @@ bench-udp: build ## Compare the CPU time of a server for a query over UDP, with 
 
 .PHONY: figures
 figures: test-packages ## Requests and octets of each provider, as in docs/providers.md (about a minute)
-	@for p in route53 clouddns rfc2136/bind; do echo "$$p"; \
+	@for p in "route53 -full" "clouddns -full" rfc2136/bind; do echo "$${p% -full}"; \
 		$(GO) test -buildvcs=false -count=1 -v -run Figures ./federation/provider/$$p | sed -n 's/^    [a-z_]*\.go:[0-9]*: /  /p; /^--- FAIL/p; /^FAIL/p' || exit 1; done
 
 .PHONY: bench-scale
