@@ -2,13 +2,10 @@ package syncer
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"net"
 	"net/netip"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,11 +14,6 @@ import (
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/member"
 	"github.com/federation-dns/federation/federation/policy"
-	"github.com/federation-dns/federation/federation/provider/budget"
-	"github.com/federation-dns/federation/federation/provider/clouddns"
-	"github.com/federation-dns/federation/federation/provider/rfc2136"
-	"github.com/federation-dns/federation/federation/provider/route53"
-	"github.com/federation-dns/federation/federation/resolve"
 )
 
 // The bounds of configured values.
@@ -180,126 +172,6 @@ func (p *parser) label(here at, text string) federation.Label {
 	label, err := federation.ParseLabel(text)
 	p.check(here, err)
 	return label
-}
-
-// provider is the one that stands there. What only the provider knows of its
-// fields is said by its package.
-func (p *parser) provider(c *Config, here at, in fileProvider, domain federation.FQDN) (out Provider) {
-	before := len(p.errs)
-	var which []string
-	if in.RFC2136 != nil {
-		which = append(which, "rfc2136")
-		out.RFC2136 = p.rfc2136(c, here.to("rfc2136"), *in.RFC2136, domain)
-	}
-	if f := in.Route53; f != nil {
-		which = append(which, "route53")
-		out.Route53 = &route53.Config{
-			Domain: domain, HostedZoneID: f.HostedZoneID, Visibility: f.Visibility, RoleARN: f.RoleARN, ExternalID: f.ExternalID,
-			Region: f.Region, Endpoint: f.Endpoint, WaitInSync: f.WaitInSync,
-		}
-		out.RequestsPerSecond = p.requestsPerSecond(here.to("route53"), f.RequestsPerSecond)
-	}
-	if f := in.CloudDNS; f != nil {
-		which = append(which, "cloudDNS")
-		out.CloudDNS = &clouddns.Config{Domain: domain, Project: f.Project, ManagedZone: f.ManagedZone, Visibility: f.Visibility, Endpoint: f.Endpoint}
-		out.RequestsPerSecond = p.requestsPerSecond(here.to("cloudDNS"), f.RequestsPerSecond)
-	}
-	switch {
-	case len(which) == 0:
-		p.fail(here, "a provider is needed: rfc2136 {server, zone, tsig}, route53 {} or cloudDNS {}")
-		return out
-	case len(which) > 1:
-		p.fail(here, "one provider is allowed, there are %s: a zone is hosted by one", strings.Join(which, ", "))
-		return out
-	}
-	if len(p.errs) == before && len(p.bad) == 0 && (domain != "" || out.RFC2136 != nil) {
-		opened, err := out.open(nil)
-		p.check(here.to(which[0]), err)
-		if err == nil {
-			_ = opened.Close() // it has no connections yet
-		}
-	}
-	return out
-}
-
-func (p *parser) requestsPerSecond(here at, n *int) int {
-	if n == nil {
-		return budget.PerSecond
-	}
-	p.between(here.to("requestsPerSecond"), *n, 1, 100, "requests a second")
-	return *n
-}
-
-func (p *parser) rfc2136(c *Config, here at, in fileRFC2136, domain federation.FQDN) *rfc2136.Config {
-	zone, err := federation.ParseDomain(in.Zone)
-	p.check(here.to("zone"), err)
-	if err == nil && domain != "" && !domain.In(zone) {
-		p.fail(here.to("zone"), "domain %q does not lie in zone %q", domain, zone)
-	}
-	if in.Server == "" {
-		p.fail(here.to("server"), "the primary of the zone is needed: host or host:port")
-	}
-	return &rfc2136.Config{Server: in.Server, Zone: zone, TSIG: rfc2136.TSIG{
-		Name: in.TSIG.Name, Algorithm: in.TSIG.Algorithm, Secret: p.secret(c, here.to("tsig", "secretFile"), in.TSIG.SecretFile),
-	}}
-}
-
-// accounts refuses two budgets for one account: each would be spent in full.
-func (p *parser) accounts(c *Config) {
-	first := map[string]int{}
-	for i, f := range c.Federations {
-		account := f.Provider.account()
-		if account == "" {
-			continue
-		}
-		j, seen := first[account]
-		if !seen {
-			first[account] = i
-		} else if n := c.Federations[j].Provider.RequestsPerSecond; n != f.Provider.RequestsPerSecond {
-			p.fail(at{"federations", i, "provider"}, "requestsPerSecond is that of the account: it must be the same as in federations[%d], which has %d", j, n)
-		}
-	}
-}
-
-// nested refuses a domain in which a level of the same federation in another
-// domain would lie: the two would have the same names.
-func (p *parser) nested(c *Config) {
-	for i, f := range c.Federations {
-		for _, o := range c.Federations {
-			rest, below := strings.CutSuffix(string(f.Domain), "."+string(o.Domain))
-			labels := strings.Count(rest, ".") + 1
-			if below && o.Domain != "" && f.Name == o.Name && f.Name != "" && (labels == 1 || labels == 2 && o.Naming == federation.Nested) {
-				p.fail(at{"federations", i, "domain"}, "%q is what a level of the same federation in domain %q would be called", f.Domain, o.Domain)
-			}
-		}
-	}
-}
-
-// secret reads a file with a secret; what is in it stands in no error.
-func (p *parser) secret(c *Config, here at, name string) string {
-	if name == "" {
-		p.fail(here, "a file with the secret of the key, in base64, is needed")
-		return ""
-	}
-	path := p.file(name)
-	c.files = append(c.files, path)
-	data, err := os.ReadFile(path)
-	var pathErr *fs.PathError
-	if errors.As(err, &pathErr) {
-		err = fmt.Errorf("file %q: %w", path, pathErr.Err)
-	}
-	p.check(here, err)
-	return strings.TrimSpace(string(data))
-}
-
-// dnsServers are the servers that are asked for host names (H4).
-func (p *parser) dnsServers(here at, list []string) (servers []netip.AddrPort) {
-	for i, text := range list {
-		server, err := resolve.ParseServer(text)
-		p.check(here.to(i), err)
-		servers = append(servers, server)
-	}
-	return servers
 }
 
 func (p *parser) clusters(c *Config, list []fileCluster, dns []netip.AddrPort) {
