@@ -126,9 +126,10 @@ func (r *run) followLoss(ctx context.Context, m *stage.Member, begin time.Time, 
 			continue
 		}
 		addr := r.truth.State(key).Addresses[0]
+		other := r.stage.Members[slices.IndexFunc(r.stage.Members, func(o *stage.Member) bool { return o != m })]
 		go func() {
 			took, ok := r.until(ctx, key.Service, of, addr, false, begin)
-			if ok && took < lasts {
+			if ok && took < lasts && r.truth.Quiet(time.Now(), of, other.Name) {
 				r.report.lost(took)
 			}
 		}()
