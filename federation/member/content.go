@@ -185,15 +185,8 @@ func (t *content) finish() {
 		return
 	}
 	t.bound()
-	e := ListEvent{
-		Member: t.config.Name, Shards: make(map[ShardKey]Shard, len(t.services)),
-		ClusterUID: t.identity.uid, Version: t.identity.version,
-	}
-	for name := range t.services {
-		if key, shard := t.shardOf(name); shard != nil {
-			e.Shards[key] = *shard
-		}
-	}
+	first := !t.asked
+	shards := t.shards()
 	for _, user := range t.hosts.users() {
 		if s, ok := t.services[user.Service]; !ok || s.key != user {
 			t.hosts.keep(user, nil)
@@ -203,10 +196,26 @@ func (t *content) finish() {
 	if t.waiting() {
 		return
 	}
+	if first && len(t.hosts.users()) > 0 {
+		shards = t.shards() // names that were asked for just now may be known already
+	}
 	t.complete = true
 	t.topology, t.problems = t.place()
-	e.Topology, e.Problems = t.topology, t.problems
-	t.emit(e)
+	t.emit(ListEvent{
+		Member: t.config.Name, Shards: shards, ClusterUID: t.identity.uid, Version: t.identity.version,
+		Topology: t.topology, Problems: t.problems,
+	})
+}
+
+// shards are those of all Services; it asks for their host names.
+func (t *content) shards() map[ShardKey]Shard {
+	out := make(map[ShardKey]Shard, len(t.services))
+	for name := range t.services {
+		if key, shard := t.shardOf(name); shard != nil {
+			out[key] = *shard
+		}
+	}
+	return out
 }
 
 // waiting reports whether the first complete content has still to wait for the

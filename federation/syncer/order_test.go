@@ -35,10 +35,10 @@ func TestOrder(t *testing.T) {
 		w.set("a", web, false)
 		w.after(time.Minute)
 		w.provider.SetFaults(inmem.Faults{})
-		sent := len(w.applied)
+		sent := len(w.requests())
 		w.after(maxBackoff + time.Second)
 		var order []string
-		for _, r := range w.applied[sent:] {
+		for _, r := range w.requests()[sent:] {
 			for _, c := range r.changes {
 				name, _, _ := strings.Cut(string(c.Name), ".")
 				if !slices.Contains(order, name) {

@@ -136,7 +136,7 @@ func TestTwoSyncers(t *testing.T) {
 			w.term()
 		}
 		asserted := 0
-		for _, r := range w.applied {
+		for _, r := range w.requests() {
 			if len(r.changes) == 1 && r.changes[0].Name == f.ClaimName(f.Domain) {
 				continue
 			}
@@ -156,7 +156,7 @@ func TestTwoSyncers(t *testing.T) {
 		w.set("a", web, false)
 		w.after(10 * time.Second)
 		believed := map[federation.FQDN][]federation.RRset{}
-		for _, r := range w.applied {
+		for _, r := range w.requests() {
 			for _, c := range r.changes {
 				if !federation.EqualRRsets(believed[c.Name], c.From) {
 					t.Errorf("%q: from %v, there was %v", c.Name, c.From, believed[c.Name])

@@ -47,7 +47,8 @@ type world struct {
 	listLag   atomic.Int64 // nanoseconds after each list, before its result is seen
 
 	// applied are the requests with changes, of all runs.
-	applied []applied
+	appliedMu sync.Mutex
+	applied   []applied
 
 	loop *loop
 	kill func() // cuts the running loop off from the provider at once, and ends it
@@ -333,6 +334,13 @@ func (m *fakeMember) list() {
 	m.send(e)
 }
 
+// requests are the requests with changes so far, of all runs.
+func (w *world) requests() []applied {
+	w.appliedMu.Lock()
+	defer w.appliedMu.Unlock()
+	return slices.Clone(w.applied)
+}
+
 // mortal is one process's way to the provider. Each change passes the gates,
 // one after the other, so that a process may die between any two.
 type mortal struct {
@@ -343,7 +351,9 @@ type mortal struct {
 }
 
 func (p *mortal) Apply(ctx context.Context, claim *federation.RRset, changes []plan.Change) []error {
+	p.world.appliedMu.Lock()
 	p.world.applied = append(p.world.applied, applied{claim, changes})
+	p.world.appliedMu.Unlock()
 	if len(p.gates) == 0 {
 		if err := p.dead(ctx); err != nil {
 			return slices.Repeat([]error{err}, len(changes))

@@ -6,6 +6,7 @@ import (
 	"io"
 	golog "log"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -51,11 +52,35 @@ func TestCollisionGauge(t *testing.T) {
 }
 
 // heard is what is logged until the test ends.
-func heard(t *testing.T) *bytes.Buffer {
-	said := &bytes.Buffer{}
+func heard(t *testing.T) *syncBuffer {
+	said := &syncBuffer{}
 	golog.SetOutput(said)
 	t.Cleanup(func() { golog.SetOutput(io.Discard) })
 	return said
+}
+
+// syncBuffer is a bytes.Buffer for several goroutines.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *syncBuffer) Reset() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.b.Reset()
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
 }
 
 func TestCollisionWarnings(t *testing.T) {
