@@ -15,10 +15,13 @@ type Contact struct {
 	Ever bool
 	// Failed counts the probes in a row that failed since.
 	Failed int
+	// Probed is when the last probe was sent, answered or not.
+	Probed time.Time
 }
 
 // Probe takes the result of the probe that was sent at that time in.
 func (c *Contact) Probe(at time.Time, ok bool) {
+	c.Probed = at
 	if !ok {
 		c.Failed++
 		return

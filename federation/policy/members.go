@@ -238,10 +238,16 @@ func (m *Members) Step(now time.Time, providerOK bool) (v Verdicts) {
 	return v
 }
 
-// unreachable is X2a, or X1b for a member that has not been listed in time.
+// unreachable is X2a, or X1b for a member that has not been listed in time. A
+// last probe of three intervals ago tells that the syncer stood still: the next
+// one, which says for how long, is waited for.
 func (m *Members) unreachable(now time.Time, mb *member) bool {
 	late := mb.Standing == Starting && !mb.fresh && !now.Before(mb.Since.Add(m.config.StartupTimeout))
-	return late || mb.contact.Lost(now, m.after(mb))
+	return late || mb.contact.Lost(now, m.after(mb)) && !m.stale(now, mb)
+}
+
+func (m *Members) stale(now time.Time, mb *member) bool {
+	return now.After(mb.contact.Probed.Add(m.after(mb) * 3 / 5))
 }
 
 func (m *Members) after(mb *member) time.Duration {
@@ -264,7 +270,9 @@ func (m *Members) Next(now time.Time) (next time.Time) {
 		if mb.Standing == Starting {
 			next = earlier(next, mb.Since.Add(m.config.StartupTimeout))
 		}
-		next = earlier(next, mb.contact.Deadline(m.after(mb)))
+		if at := mb.contact.Deadline(m.after(mb)); at.After(now) || !m.stale(now, mb) {
+			next = earlier(next, at)
+		}
 	}
 	if end := m.panic.Add(m.config.PanicHold); !m.panic.IsZero() && end.After(now) {
 		next = earlier(next, end)

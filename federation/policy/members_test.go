@@ -387,9 +387,14 @@ func TestContact(t *testing.T) {
 		for range 3 {
 			m.Probe(now, "a", false)
 		}
+		m.Probe(now.Add(35*time.Second), "a", false)
 		if v := m.Step(now.Add(39*time.Second), true); len(v.Lost) > 0 {
 			t.Errorf("lost after an hour's pause and 44 s of silence")
 		}
+		if v := m.Step(now.Add(2*time.Hour), true); len(v.Lost) > 0 || !m.Next(now.Add(2*time.Hour)).IsZero() {
+			t.Errorf("lost before a probe tells anything after another pause, or %s is waited for", m.Next(now.Add(2*time.Hour)))
+		}
+		m.Probe(now.Add(40*time.Second), "a", false)
 		if v := m.Step(now.Add(41*time.Second), true); len(v.Lost) != 1 {
 			t.Errorf("not lost after 46 s of silence")
 		}
@@ -421,6 +426,7 @@ func TestNext(t *testing.T) {
 	}
 	next("X2a with three failed probes unreachableAfter", epoch, epoch.Add(45*time.Second))
 	now := epoch.Add(45 * time.Second)
+	m.Probe(now, "a", false)
 	m.Step(now, true)
 	next("X3c in a panic panicHold", now, now.Add(5*time.Minute))
 	next("X3c no time ends a panic without a contact", now.Add(time.Hour), time.Time{})
