@@ -25,6 +25,7 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 	"github.com/federation-dns/federation/federation/provider/budget"
 	"github.com/federation-dns/federation/federation/provider/internal/batch"
+	"github.com/federation-dns/federation/federation/provider/internal/lookup"
 )
 
 // The limits of a Change.
@@ -45,7 +46,7 @@ const (
 type Provider struct {
 	config Config
 	client *client
-	zone   zoneFinder
+	zone   *lookup.Cached[managedZone]
 }
 
 // New returns the provider of a managed zone, or says which field of the
@@ -56,7 +57,7 @@ func New(config Config) (*Provider, error) {
 		return nil, fmt.Errorf("clouddns: %w", err)
 	}
 	p := &Provider{config: config, client: &client{config: config}}
-	p.zone.find, p.zone.turn = p.findZone, make(chan struct{}, 1)
+	p.zone = lookup.New(p.findZone)
 	return p, nil
 }
 
@@ -74,7 +75,7 @@ func (p *Provider) Caps() provider.Caps {
 // Apply makes the changes in as few requests as the limits allow; see
 // provider.Provider.
 func (p *Provider) Apply(ctx context.Context, claim *federation.RRset, changes []plan.Change) []error {
-	zone, err := p.zone.get(ctx)
+	zone, err := p.zone.Get(ctx)
 	if err != nil {
 		errs := make([]error, len(changes))
 		for i, c := range changes {

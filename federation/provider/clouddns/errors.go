@@ -94,7 +94,7 @@ func (p *Provider) answered(action, zone string, api *googleapi.Error) error {
 	case api.Code == http.StatusForbidden:
 		return with(batch.Rejected, ": the role needs dns.%s (deploy/providers/clouddns-role.yaml), and project must be right", action)
 	case api.Code == http.StatusNotFound && !strings.Contains(api.Message, "entity.change."):
-		p.zone.forget()
+		p.zone.Forget()
 		return with(batch.Rejected, ": check managedZone and project")
 	case api.Code < 400:
 		return with(batch.Rejected, ": check endpoint")

@@ -19,7 +19,7 @@ const maxPage = 1000
 
 // Get reads one name; see provider.Provider.
 func (p *Provider) Get(ctx context.Context, name federation.FQDN) ([]federation.RRset, error) {
-	zone, err := p.zone.get(ctx)
+	zone, err := p.zone.Get(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("%q: %w", name, err)
 	}
@@ -78,7 +78,7 @@ func (p *Provider) pages(ctx context.Context, kind budget.Kind, zone managedZone
 // List reads the whole zone page by page, as Cloud DNS finds only single names.
 // It is not the state of one moment, but each RRset is. See provider.Provider.
 func (p *Provider) List(ctx context.Context, suffix federation.FQDN, yield func(federation.RRset) error) error {
-	zone, err := p.zone.get(ctx)
+	zone, err := p.zone.Get(ctx)
 	if err != nil {
 		return fmt.Errorf("list of %q: %w", suffix, err)
 	}
@@ -111,7 +111,7 @@ func (p *Provider) List(ctx context.Context, suffix federation.FQDN, yield func(
 
 // SOA returns the managed zone's negative TTL; see provider.NegativeTTL.
 func (p *Provider) SOA(ctx context.Context) (minimum uint32, err error) {
-	zone, err := p.zone.get(ctx)
+	zone, err := p.zone.Get(ctx)
 	if err != nil {
 		return 0, err
 	}

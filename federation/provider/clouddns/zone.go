@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	sdk "google.golang.org/api/dns/v1"
 
@@ -19,47 +18,6 @@ import (
 type managedZone struct {
 	name    string
 	dnsName federation.FQDN
-}
-
-// zoneFinder remembers the managed zone once it is found.
-type zoneFinder struct {
-	find func(context.Context) (managedZone, error)
-	turn chan struct{} // one looks at a time
-
-	mu    sync.Mutex
-	found *managedZone
-}
-
-func (f *zoneFinder) get(ctx context.Context) (managedZone, error) {
-	select {
-	case f.turn <- struct{}{}:
-		defer func() { <-f.turn }()
-	case <-ctx.Done():
-		return managedZone{}, fmt.Errorf("not sent: %w", ctx.Err())
-	}
-	if ctx.Err() != nil {
-		return managedZone{}, fmt.Errorf("not sent: %w", ctx.Err())
-	}
-	f.mu.Lock()
-	found := f.found
-	f.mu.Unlock()
-	if found != nil {
-		return *found, nil
-	}
-	zone, err := f.find(ctx)
-	if err != nil {
-		return zone, err
-	}
-	f.mu.Lock()
-	f.found = &zone
-	f.mu.Unlock()
-	return zone, nil
-}
-
-func (f *zoneFinder) forget() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.found = nil
 }
 
 // findZone looks for the managed zone that the configuration means.

@@ -76,7 +76,7 @@ func (p *Provider) answered(action, zone string, api smithy.APIError, err error)
 		}
 		return with(batch.Refused, "")
 	case "NoSuchHostedZone":
-		p.zone.forget()
+		p.zone.Forget()
 		return with(batch.Rejected, ": hosted zone %s: check hostedZoneID, and the account that the credentials belong to", zone)
 	case "AccessDenied", "AccessDeniedException", "NotAuthorizedException", "OptInRequired":
 		if action != changeAction {

@@ -25,7 +25,7 @@ const (
 
 // Get reads one name; see provider.Provider.
 func (p *Provider) Get(ctx context.Context, name federation.FQDN) ([]federation.RRset, error) {
-	zone, err := p.zone.get(ctx)
+	zone, err := p.zone.Get(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("%q: %w", name, err)
 	}
@@ -135,7 +135,7 @@ func records(name federation.FQDN, set types.ResourceRecordSet) (rrs []dns.RR, f
 // the right, it is one run of the zone. It is not the state of one moment, but
 // each name is. See provider.Provider.
 func (p *Provider) List(ctx context.Context, suffix federation.FQDN, yield func(federation.RRset) error) error {
-	zone, err := p.zone.get(ctx)
+	zone, err := p.zone.Get(ctx)
 	if err != nil {
 		return fmt.Errorf("list of %q: %w", suffix, err)
 	}
@@ -228,7 +228,7 @@ func (l *lister) flush() error {
 
 // SOA returns the hosted zone's negative TTL; see provider.NegativeTTL.
 func (p *Provider) SOA(ctx context.Context) (minimum uint32, err error) {
-	zone, err := p.zone.get(ctx)
+	zone, err := p.zone.Get(ctx)
 	if err != nil {
 		return 0, err
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/route53"
@@ -21,47 +20,6 @@ import (
 type hostedZone struct {
 	id   string // without "/hostedzone/"
 	name federation.FQDN
-}
-
-// zoneFinder remembers the hosted zone once it is found.
-type zoneFinder struct {
-	find func(context.Context) (hostedZone, error)
-	turn chan struct{} // one looks at a time
-
-	mu    sync.Mutex
-	found *hostedZone
-}
-
-func (f *zoneFinder) get(ctx context.Context) (hostedZone, error) {
-	select {
-	case f.turn <- struct{}{}:
-		defer func() { <-f.turn }()
-	case <-ctx.Done():
-		return hostedZone{}, fmt.Errorf("not sent: %w", ctx.Err())
-	}
-	if ctx.Err() != nil {
-		return hostedZone{}, fmt.Errorf("not sent: %w", ctx.Err())
-	}
-	f.mu.Lock()
-	found := f.found
-	f.mu.Unlock()
-	if found != nil {
-		return *found, nil
-	}
-	zone, err := f.find(ctx)
-	if err != nil {
-		return zone, err
-	}
-	f.mu.Lock()
-	f.found = &zone
-	f.mu.Unlock()
-	return zone, nil
-}
-
-func (f *zoneFinder) forget() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.found = nil
 }
 
 // findZone looks for the hosted zone that the configuration means.
