@@ -12,15 +12,34 @@ import (
 	"github.com/federation-dns/federation/federation/plan"
 )
 
-// ErrConflict is wrapped by the error of a change whose From, or whose
-// batch's claim, is not what the server has. The name is untouched. Callers
-// read the claim, then that one name, and plan again (O3c).
-var ErrConflict = errors.New("the server holds other records than expected")
+// The error of a change, and of a Get or List, wraps one of these five (X5a).
+// An error that wraps none of them counts as ErrUnavailable for that name, and
+// leaves open whether a change was made, as ErrUnknownOutcome does.
+var (
+	// ErrConflict: the change's From, or the batch's claim, is not what the
+	// server has. The name is untouched. Callers read the claim, then that one
+	// name, and plan again (O3c).
+	ErrConflict = errors.New("the server holds other records than expected")
 
-// ErrRefused is wrapped by the error of a change that the server will refuse
-// again however often it is sent: a bad key, a zone it does not host, a name
-// it does not take. It is reported and retried slowly.
-var ErrRefused = errors.New("refused by the server")
+	// ErrRefused: the server will refuse this change again however often it is
+	// sent: a bad key, a zone it does not host, a name or a form that it does
+	// not take, a limit. The name is untouched. It is reported and retried slowly.
+	ErrRefused = errors.New("refused by the server")
+
+	// ErrNotSent: the change surely never reached the server: ctx had ended, no
+	// connection could be made, or an earlier failure ended the run. The name is
+	// untouched, and is planned again without being read.
+	ErrNotSent = errors.New("not sent")
+
+	// ErrUnknownOutcome: the request was sent and may have been carried out, but no
+	// answer says so. Read the name before changing it again.
+	ErrUnknownOutcome = errors.New("the outcome is not known")
+
+	// ErrUnavailable: the server answered that it cannot, now (SERVFAIL, a 5xx
+	// status, throttling). The change was not made. It says something of this name
+	// only: whether the server as a whole is down is told by a neutral request.
+	ErrUnavailable = errors.New("the server cannot answer now")
+)
 
 // ErrThrottled is wrapped by the error of a request that the server put off, as
 // more was asked of it than it allows. Providers that know it ask again, more
@@ -48,8 +67,7 @@ type Provider interface {
 	//
 	// Two changes of one name are made one after the other, in order.
 	//
-	// An error that wraps neither ErrConflict nor ErrRefused leaves open
-	// whether the change was made: read the name before changing it again.
+	// Each error wraps one of the five kinds above.
 	Apply(ctx context.Context, claim *federation.RRset, changes []plan.Change) []error
 
 	// Get returns all A, AAAA, CNAME and TXT RRsets at the name as the

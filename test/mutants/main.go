@@ -5,7 +5,8 @@
 //
 //	go run ./test/mutants [-run CLAUSE]... [-list]
 //
-// The changes stand in mutants.txt, which says how they are written.
+// The changes stand in the text files beside this one; clauses.txt says how they
+// are written.
 package main
 
 import (
@@ -46,7 +47,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	f, err := readMutants(filepath.Join(root, "test", "mutants", "mutants.txt"))
+	f, err := readMutants(filepath.Join(root, "test", "mutants"))
 	if err != nil {
 		return err
 	}
@@ -61,7 +62,7 @@ func run(ctx context.Context) error {
 	}
 	if *list {
 		for _, m := range chosen {
-			fmt.Printf("%-4s %s (%s)\n", m.clause, m.what, m.file)
+			fmt.Printf("%-4s %s (%s %s)\n", m.clause, m.what, m.path, m.decl)
 		}
 		return nil
 	}

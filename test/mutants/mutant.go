@@ -4,42 +4,59 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 )
 
-// mutant is one wrong change of one file.
+// mutant is one wrong change of one declaration.
 type mutant struct {
 	clause, what string
-	file         string   // from the module's root
+	path         string   // of the package or file, from the module's root
+	decl         string   // the declaration in the package; empty for a file
 	packages     []string // whose tests are run
-	from, to     string   // from stands in the file exactly once
+	from, to     string   // from stands in the declaration exactly once
 }
 
-// file is what mutants.txt holds.
-type file struct {
+// catalog is what the text files hold.
+type catalog struct {
 	clauses []string // that must have a mutant each
 	mutants []mutant
 }
 
-func readMutants(name string) (file, error) {
-	text, err := os.ReadFile(name)
+// readMutants reads the text files of the folder.
+func readMutants(dir string) (catalog, error) {
+	var all catalog
+	names, err := filepath.Glob(filepath.Join(dir, "*.txt"))
 	if err != nil {
-		return file{}, err
+		return all, err
 	}
-	f, err := parse(string(text))
-	if err != nil {
-		return f, fmt.Errorf("%s: %w", path.Base(name), err)
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return all, err
+		}
+		c, err := parse(string(text))
+		if err != nil {
+			return all, fmt.Errorf("%s: %w", filepath.Base(name), err)
+		}
+		all.clauses = append(all.clauses, c.clauses...)
+		all.mutants = append(all.mutants, c.mutants...)
 	}
-	return f, nil
+	for _, clause := range all.clauses {
+		if !slices.ContainsFunc(all.mutants, func(m mutant) bool { return m.clause == clause }) {
+			return all, fmt.Errorf("clause %s has no change", clause)
+		}
+	}
+	return all, nil
 }
 
 var header = regexp.MustCompile(`^([A-Z][0-9]+[a-z]?) (\S.*)$`)
 
-// parse reads the format that mutants.txt describes in its first lines.
-func parse(text string) (file, error) {
-	var f file
+// parse reads the format that clauses.txt describes in its first lines.
+func parse(text string) (catalog, error) {
+	var f catalog
 	for n, block := range blocks(text) {
 		if words, ok := strings.CutPrefix(block[0], "clauses "); ok {
 			f.clauses = append(f.clauses, strings.Fields(words)...)
@@ -50,11 +67,6 @@ func parse(text string) (file, error) {
 			return f, fmt.Errorf("block %d (%q): %w", n+1, block[0], err)
 		}
 		f.mutants = append(f.mutants, m)
-	}
-	for _, c := range f.clauses {
-		if !slices.ContainsFunc(f.mutants, func(m mutant) bool { return m.clause == c }) {
-			return f, fmt.Errorf("clause %s has no change", c)
-		}
 	}
 	return f, nil
 }
@@ -81,13 +93,19 @@ func parseMutant(block []string) (mutant, error) {
 	var m mutant
 	head := header.FindStringSubmatch(block[0])
 	if head == nil || len(block) < 4 {
-		return m, fmt.Errorf("want a clause and what is wrong, a file, and lines with - and +")
+		return m, fmt.Errorf("want a clause and what is wrong, a package and a declaration, and lines with - and +")
 	}
 	m.clause, m.what = head[1], head[2]
 	words := strings.Fields(block[1])
-	m.file, m.packages = words[0], words[1:]
-	if len(m.packages) == 0 {
-		m.packages = []string{"./" + path.Dir(m.file)}
+	m.path, words = words[0], words[1:]
+	dir := m.path
+	if path.Ext(m.path) != "" {
+		dir = path.Dir(m.path)
+	} else if len(words) > 0 {
+		m.decl, words = words[0], words[1:]
+	}
+	if m.packages = words; len(words) == 0 {
+		m.packages = []string{"./" + dir}
 	}
 	var from, to []string
 	for _, line := range block[2:] {
@@ -107,12 +125,21 @@ func parseMutant(block []string) (mutant, error) {
 	return m, nil
 }
 
-// apply makes the change in the text of the file.
-func (m mutant) apply(text string) (string, error) {
-	if n := strings.Count(text, m.from); n != 1 {
-		return "", fmt.Errorf("%s: the text to change stands there %d times, want once: %q", m.file, n, m.from)
+// apply returns the file with the change, and its text then.
+func (m mutant) apply(root string) (file, text string, err error) {
+	at, err := m.find(root)
+	if err != nil {
+		return "", "", err
 	}
-	return strings.Replace(text, m.from, m.to, 1), nil
+	whole, err := os.ReadFile(filepath.Join(root, at.file))
+	if err != nil {
+		return "", "", err
+	}
+	decl := string(whole[at.start:at.end])
+	if n := strings.Count(decl, m.from); n != 1 {
+		return "", "", fmt.Errorf("%s %s: the text to change stands there %d times, want once: %q", m.path, m.decl, n, m.from)
+	}
+	return at.file, string(whole[:at.start]) + strings.Replace(decl, m.from, m.to, 1) + string(whole[at.end:]), nil
 }
 
 // holds reports whether a test of that name is one of the clause: a word of the

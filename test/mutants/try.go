@@ -80,19 +80,15 @@ func (m mutant) usesRapid(root string) bool {
 
 // overlay writes the changed file and the list that hands it to the compiler.
 func (m mutant) overlay(root, dir string) (string, error) {
-	original := filepath.Join(root, m.file)
-	text, err := os.ReadFile(original)
+	name, changed, err := m.apply(root)
 	if err != nil {
 		return "", err
 	}
-	changed, err := m.apply(string(text))
-	if err != nil {
-		return "", err
-	}
+	original := filepath.Join(root, name)
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return "", err
 	}
-	file := filepath.Join(dir, filepath.Base(m.file))
+	file := filepath.Join(dir, filepath.Base(name))
 	if err := os.WriteFile(file, []byte(changed), 0o644); err != nil {
 		return "", err
 	}
@@ -100,8 +96,8 @@ func (m mutant) overlay(root, dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	name := filepath.Join(dir, "overlay.json")
-	return name, os.WriteFile(name, list, 0o644)
+	overlay := filepath.Join(dir, "overlay.json")
+	return overlay, os.WriteFile(overlay, list, 0o644)
 }
 
 // judge reads what `go test -json` printed.
