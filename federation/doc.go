@@ -7,5 +7,5 @@
 // same order. Time and failure are the business of package policy below this
 // one, and the difference between two states that of package plan.
 //
-// The rules cited as N1, P2a and so on are those of the design document.
+// The rules cited as N1, P2a and so on are those of docs/rules.md.
 package federation

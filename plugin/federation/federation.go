@@ -3,7 +3,7 @@
 // the local shard while that is healthy, and else with a CNAME to the record
 // of the closest level, followed in the same answer.
 //
-// The rules cited as Q3, Q7a and so on are those of the design document.
+// The rules cited as Q3, Q7a and so on are those of docs/rules.md.
 package federation
 
 import (

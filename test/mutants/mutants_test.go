@@ -56,7 +56,7 @@ func TestHolds(t *testing.T) {
 		{"P2a", "P2a", true},
 		{"P2a", "TestRRsets/P2b-one-level-up", false},
 		{"P6", "TestSuite/P6r_read-back", false},
-		{"N1", "TestNames/N12", false},
+		{"Q1", "TestNames/Q12", false},
 		{"N1", "TestNames/not_N1", false},
 	}
 	for _, tt := range tests {
