@@ -66,7 +66,7 @@ func TestFaults(t *testing.T) {
 		p := inmem.New(zone)
 		p.SetFaults(inmem.Faults{LoseReply: func(c plan.Change) bool { return c.Name == a.Name }})
 		errs := apply(t, p, a, b)
-		if errs[0] == nil || errors.Is(errs[0], provider.ErrConflict) || errors.Is(errs[0], provider.ErrRefused) || errs[1] != nil {
+		if !errors.Is(errs[0], provider.ErrUnknownOutcome) || errs[1] != nil {
 			t.Errorf("errors are %v", errs)
 		}
 		if diff := cmp.Diff(append(a.To[:1:1], b.To...), p.RRsets()); diff != "" {
@@ -85,6 +85,36 @@ func TestFaults(t *testing.T) {
 			}
 		}
 	})
+	for _, kind := range inmem.Kinds() {
+		t.Run("X5a Fail costs one name, "+kind.Name, func(t *testing.T) {
+			p := inmem.New(zone)
+			p.SetFaults(inmem.Faults{Fail: inmem.FailNames(kind, inmem.Apply|inmem.Reads, a.Name, zone)})
+			errs := apply(t, p, a, b)
+			_, getErr := p.Get(t.Context(), a.Name)
+			_, soaErr := p.SOA(t.Context())
+			_, servesErr := p.Serves(t.Context(), a.Name)
+			listErr := p.List(t.Context(), a.Name, func(federation.RRset) error { return nil })
+			for _, err := range []error{errs[0], getErr, soaErr, servesErr, listErr} {
+				if is := kindOf(err); err == nil || is != kind.Err {
+					t.Errorf("error is %v, of kind %v", err, is)
+				}
+			}
+			if got, err := p.Get(t.Context(), b.Name); errs[1] != nil || err != nil || !federation.EqualRRsets(got, b.To) {
+				t.Errorf("the other name: %v; %v, %v", errs[1], got, err)
+			}
+			if diff := cmp.Diff(b.To, p.RRsets()); diff != "" {
+				t.Errorf("the zone (-want +got):\n%s", diff)
+			}
+		})
+	}
+	t.Run("X5a Fail fails the operations that it is for", func(t *testing.T) {
+		p := inmem.New(zone)
+		p.SetFaults(inmem.Faults{Fail: inmem.FailNames(inmem.Kinds()[0], inmem.Get, a.Name)})
+		_, err := p.Get(t.Context(), a.Name)
+		if errs := apply(t, p, a); errs[0] != nil || err == nil {
+			t.Errorf("Apply: %v, Get: %v", errs, err)
+		}
+	})
 	t.Run("Latency ends with the context", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := inmem.New(zone)
@@ -100,6 +130,58 @@ func TestFaults(t *testing.T) {
 				t.Errorf("%d requests were counted", got)
 			}
 		})
+	})
+}
+
+// kindOf returns which of the five kinds the error is of, nil for none.
+func kindOf(err error) error {
+	for _, kind := range inmem.Kinds() {
+		if kind.Err != nil && errors.Is(err, kind.Err) {
+			return kind.Err
+		}
+	}
+	return nil
+}
+
+func TestReads(t *testing.T) {
+	a, b := creation("a", "192.0.2.1"), creation("b", "192.0.2.2")
+	get := func(t *testing.T, p *inmem.Provider, c plan.Change) int {
+		t.Helper()
+		sets, err := p.Get(t.Context(), c.Name)
+		if err != nil {
+			t.Error(err)
+		}
+		listed := 0
+		if err := p.List(t.Context(), c.Name, func(federation.RRset) error { listed++; return nil }); err != nil || listed != len(sets) {
+			t.Errorf("List yields %d, %v, Get returns %v", listed, err, sets)
+		}
+		return len(sets)
+	}
+	t.Run("FreezeReads shows old data and compares with new", func(t *testing.T) {
+		p := inmem.New(zone)
+		apply(t, p, a)
+		p.FreezeReads(true)
+		errs := apply(t, p, b, plan.Change{Name: a.Name, From: a.To})
+		if errs[0] != nil || errs[1] != nil || get(t, p, a) != 1 || get(t, p, b) != 0 {
+			t.Errorf("frozen: %v, %d and %d RRsets", errs, get(t, p, a), get(t, p, b))
+		}
+		p.FreezeReads(false)
+		if get(t, p, a) != 0 || get(t, p, b) != 1 {
+			t.Errorf("not frozen: %d and %d RRsets", get(t, p, a), get(t, p, b))
+		}
+	})
+	t.Run("Restore brings an earlier zone back", func(t *testing.T) {
+		p := inmem.New(zone)
+		apply(t, p, a)
+		file := p.RRsets()
+		apply(t, p, b, plan.Change{Name: a.Name, From: a.To})
+		p.Restore(file)
+		if diff := cmp.Diff(file, p.RRsets()); diff != "" {
+			t.Errorf("the zone (-want +got):\n%s", diff)
+		}
+		if len(p.History(a.Name)) != 3 {
+			t.Errorf("history %v", p.History(a.Name))
+		}
 	})
 }
 

@@ -26,6 +26,7 @@ type Provider struct {
 
 	mu       sync.Mutex
 	names    map[federation.FQDN][]federation.RRset // sorted by type; replaced, never changed
+	shown    map[federation.FQDN][]federation.RRset // what reads show; nil is names
 	history  map[federation.FQDN][][]federation.RRset
 	faults   Faults
 	requests Requests
@@ -86,7 +87,9 @@ func (p *Provider) applyBatch(ctx context.Context, claim *federation.RRset, chan
 			errs[i] = err
 			continue
 		}
-		errs[i] = p.apply(faults, claim, c)
+		if errs[i] = faults.fail(ctx, Apply, c.Name); errs[i] == nil {
+			errs[i] = p.apply(faults, claim, c)
+		}
 	}
 	return errs
 }
@@ -114,7 +117,7 @@ func (p *Provider) apply(faults Faults, claim *federation.RRset, c plan.Change) 
 	}
 	p.put(c.Name, next)
 	if faults.LoseReply != nil && faults.LoseReply(c) {
-		return fmt.Errorf("change of %q: the reply was lost, it may have been made or not", c.Name)
+		return fmt.Errorf("change of %q: %w: the reply was lost", c.Name, provider.ErrUnknownOutcome)
 	}
 	return nil
 }
@@ -162,7 +165,7 @@ func (p *Provider) put(name federation.FQDN, sets []federation.RRset) {
 
 // Get returns the RRsets at the name; see provider.Provider.
 func (p *Provider) Get(ctx context.Context, name federation.FQDN) ([]federation.RRset, error) {
-	if err := p.read(ctx, func(r *Requests) { r.Get++ }); err != nil {
+	if err := p.read(ctx, Get, name, func(r *Requests) { r.Get++ }); err != nil {
 		return nil, err
 	}
 	if !name.In(p.zone) {
@@ -170,20 +173,20 @@ func (p *Provider) Get(ctx context.Context, name federation.FQDN) ([]federation.
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return ours(p.names[name]), nil
+	return ours(p.visible()[name]), nil
 }
 
 // List yields the RRsets of the subtree as they were at one moment; see
 // provider.Provider.
 func (p *Provider) List(ctx context.Context, suffix federation.FQDN, yield func(federation.RRset) error) error {
-	if err := p.read(ctx, func(r *Requests) { r.List++ }); err != nil {
+	if err := p.read(ctx, List, suffix, func(r *Requests) { r.List++ }); err != nil {
 		return err
 	}
 	if !suffix.In(p.zone) {
 		return fmt.Errorf("%w: suffix %q is not in zone %q", provider.ErrRefused, suffix, p.zone)
 	}
 	p.mu.Lock()
-	names := maps.Clone(p.names)
+	names := maps.Clone(p.visible())
 	p.mu.Unlock()
 	for name, sets := range names {
 		if !name.In(suffix) {
@@ -203,7 +206,7 @@ func (p *Provider) List(ctx context.Context, suffix federation.FQDN, yield func(
 
 // SOA returns the negative TTL of the zone: 60 until SetSOA.
 func (p *Provider) SOA(ctx context.Context) (minimum uint32, err error) {
-	if err := p.read(ctx, func(*Requests) {}); err != nil {
+	if err := p.read(ctx, SOA, p.zone, func(*Requests) {}); err != nil {
 		return 0, err
 	}
 	p.mu.Lock()
@@ -211,7 +214,23 @@ func (p *Provider) SOA(ctx context.Context) (minimum uint32, err error) {
 	return p.negative, nil
 }
 
-func (p *Provider) read(ctx context.Context, count func(*Requests)) error {
+// Serves goes by the delegations and wildcards that Put has placed; see
+// provider.ClientView.
+func (p *Provider) Serves(ctx context.Context, suffix federation.FQDN) (provider.Served, error) {
+	if err := p.read(ctx, Serves, suffix, func(*Requests) {}); err != nil {
+		return provider.Served{}, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return provider.View(p.zone, suffix, func(name federation.FQDN) (types []string, err error) {
+		for _, set := range p.visible()[name] {
+			types = append(types, set.Type)
+		}
+		return types, nil
+	})
+}
+
+func (p *Provider) read(ctx context.Context, op Op, name federation.FQDN, count func(*Requests)) error {
 	faults := p.currentFaults()
 	if err := faults.pause(ctx); err != nil {
 		return err
@@ -220,9 +239,19 @@ func (p *Provider) read(ctx context.Context, count func(*Requests)) error {
 	count(&p.requests)
 	p.mu.Unlock()
 	if faults.BeforeRead != nil {
-		return faults.BeforeRead(ctx)
+		if err := faults.BeforeRead(ctx); err != nil {
+			return err
+		}
 	}
-	return nil
+	return faults.fail(ctx, op, name)
+}
+
+// visible is what reads show. The lock is held.
+func (p *Provider) visible() map[federation.FQDN][]federation.RRset {
+	if p.shown != nil {
+		return p.shown
+	}
+	return p.names
 }
 
 // ours returns copies of the RRsets of our types.
@@ -248,7 +277,7 @@ func (f Faults) pause(ctx context.Context) error {
 		}
 	}
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("not sent: %w", err)
+		return fmt.Errorf("%w: %w", provider.ErrNotSent, err)
 	}
 	return nil
 }

@@ -22,12 +22,76 @@ type Faults struct {
 	// which is not made. It should wrap provider.ErrRefused where that is meant.
 	Refuse func(c plan.Change) error
 	// LoseReply is called for each change after it was made, with the
-	// provider locked; true gives the change an error all the same.
+	// provider locked; true gives the change ErrUnknownOutcome all the same.
 	LoseReply func(c plan.Change) bool
-	// BeforeRead is called for each Get, List and SOA.
+	// BeforeRead is called for each Get, List, SOA and Serves.
 	BeforeRead func(ctx context.Context) error
+	// Fail is called for each change, Get, List, SOA and Serves with its name,
+	// suffix or zone. Its error is that of the change, which is not made, or of the read.
+	// It may count what is asked of a name, as it is called for each attempt.
+	Fail func(ctx context.Context, op Op, name federation.FQDN) error
 	// Latency is how long each request takes; it ends early with its ctx.
 	Latency time.Duration
+}
+
+// Op is what is asked of a name; ops can be added up.
+type Op int
+
+// The operations.
+const (
+	Apply Op = 1 << iota
+	Get
+	List
+	SOA
+	Serves
+	// Reads are all that change nothing.
+	Reads = Get | List | SOA | Serves
+)
+
+// Kind is a kind of error (X5a) as a provider may return it.
+type Kind struct {
+	Name string
+	// Err is the kind; nil for an error that wraps none of the five.
+	Err error
+}
+
+// Kinds returns the five kinds of errors and, last, the untyped one.
+func Kinds() []Kind {
+	return []Kind{
+		{"conflict", provider.ErrConflict},
+		{"refused", provider.ErrRefused},
+		{"not sent", provider.ErrNotSent},
+		{"unknown outcome", provider.ErrUnknownOutcome},
+		{"unavailable", provider.ErrUnavailable},
+		{"untyped", nil},
+	}
+}
+
+// Error returns an error of the kind that says what it is about.
+func (k Kind) Error(name federation.FQDN) error {
+	if k.Err == nil {
+		return fmt.Errorf("%q: something has failed", name)
+	}
+	return fmt.Errorf("%q: %w: injected", name, k.Err)
+}
+
+// FailNames returns a Fail function: these operations fail with the kind at
+// exactly these names, all others work.
+func FailNames(kind Kind, ops Op, names ...federation.FQDN) func(context.Context, Op, federation.FQDN) error {
+	return func(_ context.Context, op Op, name federation.FQDN) error {
+		if op&ops != 0 && slices.Contains(names, name) {
+			return kind.Error(name)
+		}
+		return nil
+	}
+}
+
+// fail is the error that Fail has for the name.
+func (f Faults) fail(ctx context.Context, op Op, name federation.FQDN) error {
+	if f.Fail == nil {
+		return nil
+	}
+	return f.Fail(ctx, op, name)
 }
 
 // SetFaults replaces the faults; requests under way keep the old ones.
@@ -87,6 +151,37 @@ func (p *Provider) Remove(name federation.FQDN, typ string) {
 		}
 	}
 	p.put(name, next)
+}
+
+// FreezeReads has Get, List and Serves show the zone as it is now, whatever is
+// changed from now on, as a secondary does that forwards updates and is not
+// refreshed; false ends it.
+func (p *Provider) FreezeReads(frozen bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.shown = nil
+	if frozen {
+		p.shown = maps.Clone(p.names)
+	}
+}
+
+// Restore makes the zone what RRsets once returned, as an admin does who
+// restores it from its file.
+func (p *Provider) Restore(zone []federation.RRset) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	next := map[federation.FQDN][]federation.RRset{}
+	for _, set := range zone {
+		next[set.Name] = append(next[set.Name], set)
+	}
+	for name := range p.names {
+		if next[name] == nil {
+			p.put(name, nil)
+		}
+	}
+	for name, sets := range next {
+		p.put(name, sets)
+	}
 }
 
 // SetSOA sets the negative TTL that SOA returns.
