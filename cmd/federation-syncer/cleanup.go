@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/federation-dns/federation/federation/config"
 	"github.com/federation-dns/federation/federation/syncer"
 )
 
@@ -25,7 +26,7 @@ again at its next start.
 It shows what goes, and asks.`
 
 func cleanupCommand() *cobra.Command {
-	var config, name, domain string
+	var file, name, domain string
 	var yes, adopt bool
 	cmd := &cobra.Command{
 		Use:   "cleanup --config FILE --federation NAME",
@@ -35,10 +36,10 @@ func cleanupCommand() *cobra.Command {
   federation-syncer cleanup --config old.yaml --federation myfederation --domain example.com --yes`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if config == "" || name == "" {
+			if file == "" || name == "" {
 				return usageError{errors.New("--config FILE and --federation NAME are required (federation-syncer cleanup --help)")}
 			}
-			c, err := syncer.LoadConfig(config)
+			c, err := config.Load(file)
 			if err != nil {
 				return usageError{err}
 			}
@@ -49,7 +50,7 @@ func cleanupCommand() *cobra.Command {
 			return cleanUp(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout(), c, f, yes, adopt)
 		},
 	}
-	cmd.Flags().StringVar(&config, "config", "", "configuration file that has the federation (YAML)")
+	cmd.Flags().StringVar(&file, "config", "", "configuration file that has the federation (YAML)")
 	cmd.Flags().StringVar(&name, "federation", "", "name of the federation")
 	cmd.Flags().StringVar(&domain, "domain", "", "its domain, if the name stands there with several")
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
@@ -58,8 +59,8 @@ func cleanupCommand() *cobra.Command {
 }
 
 // chosen is the one federation of that name, and domain if it is not "".
-func chosen(all []syncer.Federation, name, domain string) (one syncer.Federation, err error) {
-	var found []syncer.Federation
+func chosen(all []config.Federation, name, domain string) (one config.Federation, err error) {
+	var found []config.Federation
 	var there []string
 	for _, f := range all {
 		there = append(there, fmt.Sprintf("%s in %s", f.Name, strings.TrimSuffix(string(f.Domain), ".")))
@@ -78,7 +79,7 @@ func chosen(all []syncer.Federation, name, domain string) (one syncer.Federation
 	return one, fmt.Errorf("%s is meant by --federation %q --domain %q: the configuration has %s", what, name, domain, strings.Join(there, ", "))
 }
 
-func cleanUp(ctx context.Context, in io.Reader, out io.Writer, c *syncer.Config, f syncer.Federation, yes, adopt bool) error {
+func cleanUp(ctx context.Context, in io.Reader, out io.Writer, c *config.Config, f config.Federation, yes, adopt bool) error {
 	cl, err := syncer.NewCleanup(ctx, c, f, adopt)
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/federation-dns/federation/federation/config"
 	"github.com/federation-dns/federation/federation/syncer"
 )
 
@@ -56,7 +57,7 @@ Exit status: 0 after a stop by SIGTERM or SIGINT, 1 if it could not run, 2 if th
 command line or the configuration is wrong.`
 
 func rootCommand() *cobra.Command {
-	var config string
+	var file string
 	var validate, adopt bool
 	root := &cobra.Command{
 		Use:   "federation-syncer --config FILE",
@@ -67,10 +68,10 @@ func rootCommand() *cobra.Command {
   federation-syncer status --services`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if config == "" {
+			if file == "" {
 				return usageError{errors.New("--config FILE is required (federation-syncer --help shows a configuration to start from)")}
 			}
-			c, err := syncer.LoadConfig(config)
+			c, err := config.Load(file)
 			if err != nil {
 				return usageError{err}
 			}
@@ -78,15 +79,15 @@ func rootCommand() *cobra.Command {
 				for _, err := range c.CheckKubeconfigs() {
 					fmt.Fprintln(cmd.ErrOrStderr(), "warning:", err)
 				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: %d federations, %d members\n", config, len(c.Federations), len(c.Clusters))
+				fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: %d federations, %d members\n", file, len(c.Federations), len(c.Clusters))
 				return nil
 			}
-			return syncer.Run(cmd.Context(), syncer.Options{ConfigPath: config, Adopt: adopt, Logger: logger})
+			return syncer.Run(cmd.Context(), syncer.Options{ConfigPath: file, Adopt: adopt, Logger: logger})
 		},
 		SilenceUsage: true, SilenceErrors: true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
-	root.Flags().StringVar(&config, "config", "", "configuration file (YAML)")
+	root.Flags().StringVar(&file, "config", "", "configuration file (YAML)")
 	root.Flags().BoolVar(&validate, "validate", false, "check the configuration and end; kubeconfigs that cannot be used are warnings")
 	root.Flags().BoolVar(&adopt, "adopt", false, "take over names that another owner, or nobody, has claimed")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/config"
 	"github.com/federation-dns/federation/federation/plan"
 	"github.com/federation-dns/federation/federation/provider"
 )
@@ -36,7 +37,7 @@ var errNothing = errors.New("nothing of this federation is there")
 // NewCleanup looks at what a federation of the configuration has, and changes
 // nothing. A claim of another owner is an error, unless adopt is set, and so is
 // a federation without a claim.
-func NewCleanup(ctx context.Context, c *Config, f Federation, adopt bool) (*Cleanup, error) {
+func NewCleanup(ctx context.Context, c *config.Config, f config.Federation, adopt bool) (*Cleanup, error) {
 	owner := c.Owner
 	if owner == "" {
 		var err error
@@ -44,7 +45,7 @@ func NewCleanup(ctx context.Context, c *Config, f Federation, adopt bool) (*Clea
 			return nil, fmt.Errorf("the host cluster does not tell its identity, which is the owner id: %w", err)
 		}
 	}
-	p, err := f.Provider.open(nil)
+	p, err := f.Provider.Open(nil)
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/klog/v2"
 
+	"github.com/federation-dns/federation/federation/config"
 	"github.com/federation-dns/federation/federation/member"
 )
 
@@ -36,7 +37,7 @@ const (
 // cannot reach the host goes on until it sees that another one has the Lease,
 // or is deposed, as an outage of the host is no reason to serve old records.
 type election struct {
-	host     Host
+	host     config.Host
 	identity string
 	log      *slog.Logger
 	// changed says who holds the Lease, when that has changed, or when this
@@ -56,7 +57,7 @@ type reign struct {
 // reigns of this one: whoever gets back what it gave back itself counts one.
 func (r reign) interrupted(before reign) bool { return r.term < before.term || r.term > before.term+1 }
 
-func newElection(host Host, log *slog.Logger) *election {
+func newElection(host config.Host, log *slog.Logger) *election {
 	name, err := os.Hostname()
 	if err != nil {
 		name = "federation-syncer"

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/config"
 	"github.com/federation-dns/federation/federation/member"
 )
 
@@ -25,7 +26,7 @@ func (w *world) configured(names ...string) {
 		before[c.Member.Name] = true
 	}
 	for _, n := range names {
-		next.Clusters = append(next.Clusters, Cluster{Member: member.Config{Name: n}})
+		next.Clusters = append(next.Clusters, config.Cluster{Member: member.Config{Name: n}})
 	}
 	w.config = &next
 	if w.loop == nil {

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/config"
 	"github.com/federation-dns/federation/federation/member"
 	"github.com/federation-dns/federation/federation/plan"
 	"github.com/federation-dns/federation/federation/policy"
@@ -47,7 +48,7 @@ const (
 // state; a request to the provider runs beside it, one at a time, and hands its
 // result back to it. So does an audit, beside the requests.
 type loop struct {
-	config   Federation
+	config   config.Federation
 	policy   policy.Config
 	audit    time.Duration
 	provider provider.Provider
@@ -144,7 +145,7 @@ type service struct {
 	since       time.Time // the oldest event not yet written
 }
 
-func newLoop(c *Config, f Federation, p provider.Provider, adopt bool, log *slog.Logger, m *metrics, relist func(string)) *loop {
+func newLoop(c *config.Config, f config.Federation, p provider.Provider, adopt bool, log *slog.Logger, m *metrics, relist func(string)) *loop {
 	l := &loop{
 		config: f, policy: c.Policy, audit: c.AuditInterval, adopt: adopt,
 		log:      log.With("federation", string(f.Name), "domain", string(f.Domain)),
@@ -169,7 +170,7 @@ func newLoop(c *Config, f Federation, p provider.Provider, adopt bool, log *slog
 
 // configure takes a configuration over, at start and when the file changes: of
 // the federation the options, and all that concerns members (P4).
-func (l *loop) configure(c *Config, f Federation) {
+func (l *loop) configure(c *config.Config, f config.Federation) {
 	now := time.Now()
 	l.config.Options, l.policy, l.audit = f.Options, c.Policy, c.AuditInterval
 	l.standing.Configure(c.Policy)

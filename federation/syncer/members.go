@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/federation-dns/federation/federation/config"
 	"github.com/federation-dns/federation/federation/member"
 	"github.com/federation-dns/federation/federation/resolve"
 )
@@ -26,7 +27,7 @@ type memberSet struct {
 }
 
 type runningMember struct {
-	cluster Cluster
+	cluster config.Cluster
 	stop    func() // ends it and waits
 
 	mu      sync.Mutex
@@ -38,8 +39,8 @@ func newMemberSet(log *slog.Logger, events chan<- member.Event) *memberSet {
 }
 
 // retain stops the members that are not these, or not like these any more.
-func (s *memberSet) retain(clusters []Cluster) {
-	keep := map[string]Cluster{}
+func (s *memberSet) retain(clusters []config.Cluster) {
+	keep := map[string]config.Cluster{}
 	for _, cl := range clusters {
 		keep[cl.Member.Name] = cl
 	}
@@ -67,7 +68,7 @@ func (s *memberSet) stopIf(what func(*runningMember) bool) {
 
 // start starts those that do not run. With relist, those that do are listed
 // afresh, for the sake of a loop that has not seen them.
-func (s *memberSet) start(ctx context.Context, clusters []Cluster, relist bool) {
+func (s *memberSet) start(ctx context.Context, clusters []config.Cluster, relist bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, cl := range clusters {

@@ -2,6 +2,8 @@ package syncer
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/federation-dns/federation/federation/config"
 )
 
 // metrics are the syncer's; labels are bounded by the configuration.
@@ -97,7 +99,7 @@ type loopMetrics struct {
 	latency   prometheus.Observer
 }
 
-func (m *metrics) forLoop(f Federation) *loopMetrics {
+func (m *metrics) forLoop(f config.Federation) *loopMetrics {
 	labels := prometheus.Labels{"federation": string(f.Name), "domain": string(f.Domain)}
 	return &loopMetrics{
 		m: m, labels: labels,

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/config"
 	"github.com/federation-dns/federation/federation/plan"
 	"github.com/federation-dns/federation/federation/provider"
 	"github.com/federation-dns/federation/federation/provider/budget"
@@ -147,7 +148,7 @@ func TestMetrics(t *testing.T) {
 		w := three(t)
 		w.start()
 		b := w.loop.metrics.m.accounts.budgets
-		of := b.of(Provider{Route53: &route53.Config{RoleARN: "arn:aws:iam::123456789012:role/dns"}, RequestsPerSecond: 1})
+		of := b.of(config.Provider{Route53: &route53.Config{RoleARN: "arn:aws:iam::123456789012:role/dns"}, RequestsPerSecond: 1})
 		for i := range 3 {
 			_ = of.Do(t.Context(), budget.Change, "", func() error {
 				if i == 1 {

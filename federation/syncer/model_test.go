@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/config"
 	"github.com/federation-dns/federation/federation/member"
 	"github.com/federation-dns/federation/federation/plan"
 	"github.com/federation-dns/federation/federation/provider/inmem"
@@ -186,12 +187,12 @@ func modelShard(name string, s step) member.Shard {
 func (m *model) join(name string) {
 	m.leave(name)
 	m.joined[name] = true
-	m.w.config.Clusters = append(m.w.config.Clusters, Cluster{Member: member.Config{Name: name}})
+	m.w.config.Clusters = append(m.w.config.Clusters, config.Cluster{Member: member.Config{Name: name}})
 }
 
 func (m *model) leave(name string) {
 	delete(m.joined, name)
-	m.w.config.Clusters = slices.DeleteFunc(slices.Clone(m.w.config.Clusters), func(c Cluster) bool { return c.Member.Name == name })
+	m.w.config.Clusters = slices.DeleteFunc(slices.Clone(m.w.config.Clusters), func(c config.Cluster) bool { return c.Member.Name == name })
 }
 
 func (m *model) reload() {

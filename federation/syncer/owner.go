@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/federation-dns/federation/federation/config"
 	"github.com/federation-dns/federation/federation/member"
 )
 
@@ -20,7 +21,7 @@ const ownerRetry, ownerTimeout = 5 * time.Second, 5 * time.Second
 // ownerOf returns the syncer's id: the configuration's, else the UID of the
 // host's kube-system, which is asked for until it answers (O1d). The error is
 // that of ctx.
-func ownerOf(ctx context.Context, c *Config, log *slog.Logger) (string, error) {
+func ownerOf(ctx context.Context, c *config.Config, log *slog.Logger) (string, error) {
 	if c.Owner != "" {
 		return c.Owner, nil
 	}
@@ -38,7 +39,7 @@ func ownerOf(ctx context.Context, c *Config, log *slog.Logger) (string, error) {
 	}
 }
 
-func hostUID(ctx context.Context, host Host) (string, error) {
+func hostUID(ctx context.Context, host config.Host) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, ownerTimeout)
 	defer cancel()
 	rest, err := member.LoadKubeconfig(host.Kubeconfig.Path, host.Kubeconfig.Context)

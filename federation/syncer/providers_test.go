@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/config"
 	"github.com/federation-dns/federation/federation/member"
 	"github.com/federation-dns/federation/test/clouddns"
 	"github.com/federation-dns/federation/test/cloudzone"
@@ -25,7 +26,7 @@ type clouds struct {
 	*testing.T
 	route53  *route53.Server
 	clouddns *clouddns.Server
-	config   *Config
+	config   *config.Config
 }
 
 const (
@@ -72,7 +73,7 @@ clusters: [{name: a, kubeconfig: {path: none}}]
 			t.Fatal(err)
 		}
 	}
-	config, err := LoadConfig(path)
+	config, err := config.Load(path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/config"
 	"github.com/federation-dns/federation/federation/member"
 )
 
@@ -91,16 +92,16 @@ func TestResolver(t *testing.T) {
 	t.Run("H4 the configured servers are asked for the host names of a member", func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
-		cluster := Cluster{
+		cluster := config.Cluster{
 			Member: member.Config{
 				Name: "a", Federations: []federation.Label{"fed"}, Topology: &federation.Member{Name: "a", Region: "east"},
 			},
-			Kubeconfig: Kubeconfig{Path: balancedAPI(t)}, DNS: []netip.AddrPort{recursor(t)},
+			Kubeconfig: config.Kubeconfig{Path: balancedAPI(t)}, DNS: []netip.AddrPort{recursor(t)},
 		}
 		events := make(chan member.Event, 100)
 		members := newMemberSet(slog.New(slog.DiscardHandler), events)
 		defer members.stop()
-		members.start(ctx, []Cluster{cluster}, false)
+		members.start(ctx, []config.Cluster{cluster}, false)
 		for {
 			select {
 			case e := <-events:

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/config"
 	"github.com/federation-dns/federation/federation/member"
 	"github.com/federation-dns/federation/federation/plan"
 	"github.com/federation-dns/federation/federation/policy"
@@ -81,16 +82,16 @@ type scale struct {
 }
 
 func newScale(members, services int) *scale {
-	c := &Config{
+	c := &config.Config{
 		Owner: "us", AuditInterval: 24 * time.Hour,
-		Federations: []Federation{{Federation: federation.Federation{Name: "fed", Domain: domain, Naming: federation.Flat}}},
+		Federations: []config.Federation{{Federation: federation.Federation{Name: "fed", Domain: domain, Naming: federation.Flat}}},
 		Policy: policy.Config{
 			UnreachableAfter: time.Hour, StartupTimeout: time.Hour, EmptyGrace: 30 * time.Second,
 			HeldMax: 24 * time.Hour, PanicThreshold: 50, PanicHold: 5 * time.Minute, HoldFor: 5 * time.Minute, MaxDeletePercent: 30,
 		},
 	}
 	for i := range members {
-		c.Clusters = append(c.Clusters, Cluster{Member: member.Config{Name: scaleMember(i)}})
+		c.Clusters = append(c.Clusters, config.Cluster{Member: member.Config{Name: scaleMember(i)}})
 	}
 	s := &scale{members: members, services: services, sink: &sink{Provider: inmem.New(domain)}}
 	s.loop = newLoop(c, c.Federations[0], s.sink, false, slog.New(slog.NewTextHandler(io.Discard, nil)), newMetrics(&budgets{}), func(string) {})

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/federation-dns/federation/federation/config"
 	"github.com/federation-dns/federation/federation/member"
 )
 
@@ -38,7 +39,7 @@ type Options struct {
 // is returned only if the first configuration is bad or what it asks for cannot
 // be opened.
 func Run(ctx context.Context, opt Options) error {
-	config, err := LoadConfig(opt.ConfigPath)
+	config, err := config.Load(opt.ConfigPath)
 	if err != nil {
 		return err
 	}
@@ -82,7 +83,7 @@ type syncer struct {
 	log     *slog.Logger
 	level   slog.LevelVar
 	metrics *metrics
-	config  *Config
+	config  *config.Config
 	// leads: this is the replica that writes (O4). Without a host it always is.
 	leads    bool
 	identity string       // in the Lease
@@ -124,7 +125,7 @@ func (s *syncer) follow(ctx context.Context, path string, leader <-chan reign) {
 			continue // a file that is being replaced may be missing for a moment
 		}
 		seen = now
-		next, err := parseConfig(path, now[0])
+		next, err := config.Parse(path, now[0])
 		if err != nil {
 			s.metrics.reload.Set(0)
 			s.log.Error("the new configuration is bad, the old one stays", "error", err)
@@ -140,9 +141,9 @@ func (s *syncer) follow(ctx context.Context, path string, leader <-chan reign) {
 
 // contentOf returns what the configuration file, and the files that were read
 // with it, hold now; nothing for one that cannot be read.
-func contentOf(path string, c *Config) [][]byte {
+func contentOf(path string, c *config.Config) [][]byte {
 	var all [][]byte
-	for _, name := range append([]string{path}, c.files...) {
+	for _, name := range append([]string{path}, c.Files...) {
 		data, err := os.ReadFile(name)
 		if err != nil {
 			data = nil
@@ -153,7 +154,7 @@ func contentOf(path string, c *Config) [][]byte {
 }
 
 // take takes a configuration over; while another replica leads it is only kept.
-func (s *syncer) take(ctx context.Context, next *Config) {
+func (s *syncer) take(ctx context.Context, next *config.Config) {
 	old := s.config
 	s.config = next
 	if old != nil {
@@ -200,7 +201,7 @@ func (s *syncer) setLeads(leads bool) {
 
 // apply starts, changes and stops what differs from what runs; old is what was
 // in use.
-func (s *syncer) apply(ctx context.Context, old *Config) {
+func (s *syncer) apply(ctx context.Context, old *config.Config) {
 	next := s.config
 	s.members.retain(next.Clusters)
 	fresh := false
@@ -216,20 +217,20 @@ func (s *syncer) apply(ctx context.Context, old *Config) {
 // takeFederation has the federation's loop go on with what is new, or starts
 // another one if it is not the same zone, server, key, naming or owner any
 // more. It reports whether there is a new loop, which has to see all members.
-func (s *syncer) takeFederation(ctx context.Context, old *Config, f Federation) (fresh bool) {
+func (s *syncer) takeFederation(ctx context.Context, old *config.Config, f config.Federation) (fresh bool) {
 	var deposed error
-	if running := s.loops.find(f.key()); running != nil {
+	if running := s.loops.find(f.Key()); running != nil {
 		same := running.config.Naming == f.Naming && old.Owner == s.config.Owner && reflect.DeepEqual(running.config.Provider, f.Provider)
 		if same {
 			running.ask(ctx, func() { running.configure(s.config, f) })
 			return false
 		}
 		running.ask(ctx, func() { deposed = running.deposed })
-		s.loops.remove(f.key())
+		s.loops.remove(f.Key())
 	}
-	p, err := f.Provider.open(s.budgets.of(f.Provider))
+	p, err := f.Provider.Open(s.budgets.of(f.Provider))
 	if err != nil { // validated with the configuration
-		s.log.Error("the provider cannot be used", "federation", f.key(), "error", err)
+		s.log.Error("the provider cannot be used", "federation", f.Key(), "error", err)
 		return false
 	}
 	l := newLoop(s.config, f, p, s.adopt, s.log, s.metrics, s.members.relist)
@@ -262,7 +263,7 @@ func (s *loopSet) all() []*loop {
 
 func (s *loopSet) find(key string) *loop {
 	for _, l := range s.all() {
-		if l.config.key() == key {
+		if l.config.Key() == key {
 			return l
 		}
 	}
@@ -285,7 +286,7 @@ func (s *loopSet) run(ctx context.Context, l *loop, closed func()) {
 
 func (s *loopSet) remove(key string) {
 	s.mu.Lock()
-	at := slices.IndexFunc(s.loops, func(r *runningLoop) bool { return r.config.key() == key })
+	at := slices.IndexFunc(s.loops, func(r *runningLoop) bool { return r.config.Key() == key })
 	r := s.loops[at]
 	s.loops = slices.Delete(s.loops, at, at+1)
 	s.mu.Unlock()
@@ -294,9 +295,9 @@ func (s *loopSet) remove(key string) {
 }
 
 // retain stops the loops of all federations but these, and returns their keys.
-func (s *loopSet) retain(federations []Federation) (gone []string) {
+func (s *loopSet) retain(federations []config.Federation) (gone []string) {
 	for _, l := range s.all() {
-		if key := l.config.key(); !slices.ContainsFunc(federations, func(f Federation) bool { return f.key() == key }) {
+		if key := l.config.Key(); !slices.ContainsFunc(federations, func(f config.Federation) bool { return f.Key() == key }) {
 			s.remove(key)
 			gone = append(gone, key)
 		}
@@ -309,7 +310,7 @@ func (s *loopSet) removeDeposed(ctx context.Context) {
 	for _, l := range s.all() {
 		deposed := false
 		if l.ask(ctx, func() { deposed = l.deposed != nil }) && deposed {
-			s.remove(l.config.key())
+			s.remove(l.config.Key())
 		}
 	}
 }
@@ -354,7 +355,7 @@ func (s *loopSet) each(ctx context.Context, f func(*loop)) error {
 	defer cancel()
 	for _, l := range s.all() {
 		if !l.ask(ctx, func() { f(l) }) {
-			return fmt.Errorf("the loop of federation %s does not answer", l.config.key())
+			return fmt.Errorf("the loop of federation %s does not answer", l.config.Key())
 		}
 	}
 	return nil

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/config"
 	"github.com/federation-dns/federation/federation/member"
 )
 
@@ -33,7 +34,7 @@ func newSyncer(t *testing.T) (s *syncer, ctx context.Context) {
 }
 
 // configOf is a configuration with the federation's lines in it.
-func configOf(t *testing.T, server, lines string) *Config {
+func configOf(t *testing.T, server, lines string) *config.Config {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "config.yaml")
 	text := `apiVersion: federation-dns.io/v1alpha1
@@ -50,7 +51,7 @@ clusters: [{name: a, kubeconfig: {path: none}}]
 			t.Fatal(err)
 		}
 	}
-	c, err := LoadConfig(path)
+	c, err := config.Load(path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/config"
 	"github.com/federation-dns/federation/federation/member"
 	"github.com/federation-dns/federation/federation/plan"
 	"github.com/federation-dns/federation/federation/policy"
@@ -37,7 +38,7 @@ var web = federation.ServiceName{Namespace: "shop", Name: "web"}
 // world is members, a provider, and a loop between them, in a synctest bubble.
 type world struct {
 	t        *testing.T
-	config   *Config
+	config   *config.Config
 	provider *inmem.Provider
 	members  map[string]*fakeMember
 	log      *syncBuffer
@@ -65,9 +66,9 @@ type applied struct {
 func newWorld(t *testing.T, places ...string) *world {
 	t.Helper()
 	w := &world{t: t, provider: inmem.New(domain), members: map[string]*fakeMember{}, log: &syncBuffer{}}
-	w.config = &Config{
+	w.config = &config.Config{
 		Owner: "us", AuditInterval: 10 * time.Minute,
-		Federations: []Federation{{Federation: federation.Federation{Name: "fed", Domain: domain, Naming: federation.Flat}}},
+		Federations: []config.Federation{{Federation: federation.Federation{Name: "fed", Domain: domain, Naming: federation.Flat}}},
 		Policy: policy.Config{
 			UnreachableAfter: 45 * time.Second, StartupTimeout: time.Minute, EmptyGrace: 30 * time.Second,
 			HeldMax: 24 * time.Hour, PanicThreshold: 50, PanicHold: 5 * time.Minute, HoldFor: 5 * time.Minute, MaxDeletePercent: 30,
@@ -81,7 +82,7 @@ func newWorld(t *testing.T, places ...string) *world {
 			address: netip.AddrFrom4([4]byte{203, 0, 113, byte(i + 1)}),
 		}
 		w.members[f[0]] = m
-		w.config.Clusters = append(w.config.Clusters, Cluster{Member: member.Config{Name: f[0]}})
+		w.config.Clusters = append(w.config.Clusters, config.Cluster{Member: member.Config{Name: f[0]}})
 	}
 	return w
 }

@@ -1,4 +1,4 @@
-package syncer
+package config
 
 import (
 	"errors"
@@ -9,12 +9,58 @@ import (
 	"strings"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/provider"
 	"github.com/federation-dns/federation/federation/provider/budget"
 	"github.com/federation-dns/federation/federation/provider/clouddns"
 	"github.com/federation-dns/federation/federation/provider/rfc2136"
 	"github.com/federation-dns/federation/federation/provider/route53"
 	"github.com/federation-dns/federation/federation/resolve"
 )
+
+// Provider says who hosts the zone of a federation: one of its pointers is set.
+type Provider struct {
+	RFC2136  *rfc2136.Config
+	Route53  *route53.Config
+	CloudDNS *clouddns.Config
+	// RequestsPerSecond is the budget of the account, shared by all its
+	// federations. RFC 2136 servers have none.
+	RequestsPerSecond int
+}
+
+// Account names the budget that the provider shares; "" if it has none.
+func (p Provider) Account() string {
+	switch {
+	case p.Route53 != nil:
+		return p.Route53.BudgetKey()
+	case p.CloudDNS != nil:
+		return p.CloudDNS.BudgetKey()
+	}
+	return ""
+}
+
+// Opened is a provider with connections of its own.
+type Opened interface {
+	provider.Provider
+	Close() error
+}
+
+// Open returns the provider, or says what is wrong with its configuration. It
+// does not connect. The budget is nil if nobody shares one.
+func (p Provider) Open(b *budget.Budget) (Opened, error) {
+	switch {
+	case p.RFC2136 != nil:
+		return rfc2136.New(*p.RFC2136)
+	case p.Route53 != nil:
+		c := *p.Route53
+		c.Budget = b
+		return route53.New(c)
+	case p.CloudDNS != nil:
+		c := *p.CloudDNS
+		c.Budget = b
+		return clouddns.New(c)
+	}
+	return nil, errors.New("no provider")
+}
 
 // provider is the one that stands there. What only the provider knows of its
 // fields is said by its package.
@@ -47,7 +93,7 @@ func (p *parser) provider(c *Config, here at, in fileProvider, domain federation
 		return out
 	}
 	if len(p.errs) == before && len(p.bad) == 0 && (domain != "" || out.RFC2136 != nil) {
-		opened, err := out.open(nil)
+		opened, err := out.Open(nil)
 		p.check(here.to(which[0]), err)
 		if err == nil {
 			_ = opened.Close() // it has no connections yet
@@ -82,7 +128,7 @@ func (p *parser) rfc2136(c *Config, here at, in fileRFC2136, domain federation.F
 func (p *parser) accounts(c *Config) {
 	first := map[string]int{}
 	for i, f := range c.Federations {
-		account := f.Provider.account()
+		account := f.Provider.Account()
 		if account == "" {
 			continue
 		}
@@ -116,7 +162,7 @@ func (p *parser) secret(c *Config, here at, name string) string {
 		return ""
 	}
 	path := p.file(name)
-	c.files = append(c.files, path)
+	c.Files = append(c.Files, path)
 	data, err := os.ReadFile(path)
 	var pathErr *fs.PathError
 	if errors.As(err, &pathErr) {

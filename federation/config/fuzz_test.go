@@ -1,4 +1,4 @@
-package syncer
+package config
 
 import (
 	"os"
@@ -25,11 +25,11 @@ func namesOtherFiles(text string) bool {
 	})
 }
 
-// FuzzParseConfig holds for every text that it is either refused, with a line
+// FuzzParse holds for every text that it is either refused, with a line
 // for everything that is wrong and nothing of a secret, or taken; and that what
 // is taken is the same after it was written and read again.
-func FuzzParseConfig(f *testing.F) {
-	cases, err := filepath.Glob("testdata/config/*.txtar")
+func FuzzParse(f *testing.F) {
+	cases, err := filepath.Glob("testdata/errors/*.txtar")
 	if err != nil || len(cases) == 0 {
 		f.Fatalf("no cases: %v", err)
 	}
@@ -51,7 +51,7 @@ func FuzzParseConfig(f *testing.F) {
 		if namesOtherFiles(text) {
 			return // which may be anything, and are read
 		}
-		c, err := parseConfig(path, []byte(text))
+		c, err := Parse(path, []byte(text))
 		if err != nil {
 			if strings.Contains(err.Error(), secret) && !strings.Contains(text, secret) {
 				t.Fatalf("the secret stands in %v", err)
@@ -73,7 +73,7 @@ func FuzzParseConfig(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		back, err := parseConfig(path, again)
+		back, err := Parse(path, again)
 		if err != nil {
 			t.Fatalf("written again: %v\n%s", err, again)
 		}

@@ -1,4 +1,4 @@
-package syncer
+package config
 
 import (
 	"bytes"
@@ -16,22 +16,23 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// LoadConfig reads and validates the file: the whole of it, before anything
+// Load reads and validates the file: the whole of it, before anything
 // starts. The error joins everything that is wrong, in the order of the lines,
 // each with file, line, the path of the field, and what is allowed.
 //
 // Files that the configuration names are read here as far as they are ours
 // (the TSIG secret); a member's kubeconfig is not, as it may be mended while
 // the others are served (X7): see CheckKubeconfigs.
-func LoadConfig(path string) (*Config, error) {
+func Load(path string) (*Config, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
-	return parseConfig(path, data)
+	return Parse(path, data)
 }
 
-func parseConfig(path string, data []byte) (*Config, error) {
+// Parse is Load of a file that has been read.
+func Parse(path string, data []byte) (*Config, error) {
 	p := &parser{path: path, base: filepath.Dir(path), bad: map[int]bool{}}
 	if err := yaml.Unmarshal(data, &p.root); err != nil {
 		return nil, fmt.Errorf("%s: %s", path, strings.TrimPrefix(err.Error(), "yaml: "))
@@ -105,7 +106,7 @@ func (p *parser) check(a at, err error) {
 }
 
 var (
-	unknownField = regexp.MustCompile(`^line (\d+): field (\S+) not found in type syncer\.(\w+)$`)
+	unknownField = regexp.MustCompile(`^line (\d+): field (\S+) not found in type config\.(\w+)$`)
 	wrongKind    = regexp.MustCompile("^line (\\d+): cannot unmarshal (!!\\w+)(?: `(.*)`)? into (\\S+)$")
 	anyLine      = regexp.MustCompile(`^line (\d+): (.*)$`)
 )

@@ -1,4 +1,4 @@
-package syncer
+package config
 
 import (
 	"cmp"
@@ -113,10 +113,10 @@ func (p *parser) federations(c *Config, list []fileFederation) {
 		f := Federation{}
 		f.Federation = p.federation(here, ff)
 		if f.Name != "" && f.Domain != "" {
-			if seen[f.key()] {
+			if seen[f.Key()] {
 				p.fail(here, "federation %q in domain %q stands twice", f.Name, f.Domain)
 			}
-			seen[f.key()] = true
+			seen[f.Key()] = true
 		}
 		if ff.TTL != nil {
 			p.between(here.to("ttl"), *ff.TTL, 1, maxTTL, "seconds")

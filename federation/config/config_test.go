@@ -1,4 +1,4 @@
-package syncer
+package config
 
 import (
 	"flag"
@@ -15,10 +15,10 @@ import (
 
 var update = flag.Bool("update", false, "write what is seen into the test cases")
 
-// TestConfigErrors runs testdata/config/*.txtar: a config.yaml, the files it
+// TestConfigErrors runs testdata/errors/*.txtar: a config.yaml, the files it
 // names, and the errors that it must give.
 func TestConfigErrors(t *testing.T) {
-	cases, err := filepath.Glob("testdata/config/*.txtar")
+	cases, err := filepath.Glob("testdata/errors/*.txtar")
 	if err != nil || len(cases) == 0 {
 		t.Fatalf("no cases: %v", err)
 	}
@@ -40,7 +40,7 @@ func TestConfigErrors(t *testing.T) {
 				}
 			}
 			got := ""
-			if _, err := LoadConfig(filepath.Join(dir, "config.yaml")); err != nil {
+			if _, err := Load(filepath.Join(dir, "config.yaml")); err != nil {
 				got = strings.ReplaceAll(err.Error(), dir+string(filepath.Separator), "") + "\n"
 			}
 			if *update {
@@ -92,7 +92,7 @@ host: {kubeconfig: {path: ""}}
 resolver: {servers: [192.0.2.53, "[2001:db8::53]:5353"]}
 timers: {emptyGrace: 5s}
 `)
-	c, err := LoadConfig(path)
+	c, err := Load(path)
 	if err != nil {
 		t.Fatal(err)
 	}
