@@ -1,10 +1,6 @@
 package federation
 
-import (
-	"fmt"
-
-	"golang.org/x/net/publicsuffix"
-)
+import "fmt"
 
 // Naming is the shape of the names of topology zones (N2, N3).
 type Naming string
@@ -63,15 +59,6 @@ func ParseDomain(s string) (FQDN, error) {
 		}
 	}
 	return name, nil
-}
-
-// IsTopLevelDomain reports whether the name of a federation is also a public
-// top-level domain (the ICANN part of the public suffix list). The syncer
-// refuses such a name, the plugin takes more care with it (N4, Q4b).
-func IsTopLevelDomain(name Label) bool {
-	// Below some top-level domains every name is a public suffix ("*.ck").
-	suffix, icann := publicsuffix.PublicSuffix("example." + string(name))
-	return icann && (suffix == string(name) || suffix == "example."+string(name))
 }
 
 // Suffix is what stands right of S.N in the names of a level whose own part

@@ -135,16 +135,24 @@ func TestParse(t *testing.T) {
 	}
 }
 
-func TestIsTopLevelDomain(t *testing.T) {
-	for name, want := range map[federation.Label]bool{
-		"com": true, "dev": true, "uk": true, "ck": true, "arpa": true,
-		"myfederation": false, "example": false, "local": false, "svc": false, "github": false,
+func TestTopLevelDomain(t *testing.T) {
+	for name, want := range map[federation.Label]federation.TopLevel{
+		"com": federation.Public, "dev": federation.Public, "uk": federation.Public, "ck": federation.Public,
+		"arpa": federation.Public, "prod": federation.Public, // home.arpa is below arpa
+		"internal": federation.SpecialUse, "local": federation.SpecialUse, "localhost": federation.SpecialUse,
+		"test": federation.SpecialUse, "example": federation.SpecialUse, "invalid": federation.SpecialUse,
+		"onion": federation.SpecialUse, "alt": federation.SpecialUse,
+		"home": federation.Private, "lan": federation.Private, "corp": federation.Private,
+		"localdomain": federation.Private, "intranet": federation.Private, "consul": federation.Private,
+		"myfederation": "", "staging": "", "svc": "", "github": "", "com-eu": "", "internal2": "",
 	} {
-		t.Run("N4 "+string(name), func(t *testing.T) {
-			if got := federation.IsTopLevelDomain(name); got != want {
-				t.Errorf("got %v, want %v", got, want)
-			}
-		})
+		for _, rule := range []string{"N4 ", "Q4b "} {
+			t.Run(rule+string(name), func(t *testing.T) {
+				if got := federation.TopLevelDomain(name); got != want {
+					t.Errorf("got %q, want %q", got, want)
+				}
+			})
+		}
 	}
 }
 

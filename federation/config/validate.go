@@ -140,7 +140,7 @@ func (p *parser) federation(here at, ff fileFederation) (f federation.Federation
 	var err error
 	f.Name, err = federation.ParseName(ff.Name)
 	p.check(here.to("name"), err)
-	if err == nil && federation.IsTopLevelDomain(f.Name) {
+	if err == nil && federation.TopLevelDomain(f.Name) == federation.Public {
 		p.fail(here.to("name"), "%q is a public top-level domain: pods could not tell its names from those of the Internet", ff.Name)
 	}
 	f.Domain, err = federation.ParseDomain(ff.Domain)

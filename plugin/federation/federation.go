@@ -67,7 +67,7 @@ type zone struct {
 // fed is one federation.
 type fed struct {
 	core.Federation
-	topLevel bool // its name is also a public top-level domain (Q4b)
+	topLevel core.TopLevel // "" unless its name is that of a top-level domain, too (Q4b)
 	// levels are the suffixes of the records, from the closest level to global;
 	// they change with the topology.
 	levels   atomic.Pointer[[]string]

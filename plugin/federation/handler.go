@@ -124,7 +124,7 @@ func (f *Federation) expands(m *match) bool {
 		}
 		return f.namespaceExists(m.namespace)
 	}
-	return !m.fed.topLevel || f.namespaceExists(m.namespace)
+	return m.fed.topLevel == "" || f.namespaceExists(m.namespace)
 }
 
 func (a *answerer) state() request.Request {

@@ -135,6 +135,24 @@ func TestCollisions(t *testing.T) {
 			}
 		})
 	}
+	for _, name := range []string{"internal", "local", "lan", "home", "corp", "localdomain", "test"} {
+		t.Run("Q4b "+name+", which outside names end in, is expanded for existing namespaces only", func(t *testing.T) {
+			f := newPlugin(t, newCluster(), newRecords(t, "x.ns."+name+".svc.example.com. 5 IN A 203.0.113.3"),
+				usualKubernetes, "federation {\n "+name+" example.com\n}")
+			up := f.chaser.upstream.(*records)
+			for _, outside := range []string{"metadata.google.", "ip-10-0-0-1.ec2.", "printer.office.", "_ldap._tcp.dc.acme."} {
+				if got, want := short(ask(t, f, outside+name+".svc.cluster.local.", dns.TypeA)), "NXDOMAIN; soa cluster.local."; got != want {
+					t.Errorf("%s:\n got %s\nwant %s", outside, got, want)
+				}
+			}
+			if n := up.asked.Load(); n > 0 {
+				t.Errorf("%d lookups of outside names", n)
+			}
+			if got, want := short(ask(t, f, "x.ns."+name+".svc.cluster.local.", dns.TypeA)), " A 203.0.113.3"; !strings.HasSuffix(got, want) {
+				t.Errorf("name of a namespace here: %s", got)
+			}
+		})
+	}
 	t.Run("Q4b a federation called like a top-level domain", func(t *testing.T) {
 		f := newPlugin(t, newCluster(), newRecords(t, "x.ns.dev.svc.example.com. 5 IN A 203.0.113.3"), usualKubernetes, "federation {\n dev example.com\n}")
 		if got, want := short(ask(t, f, "pkg.go.dev.svc.cluster.local.", dns.TypeA)), "NXDOMAIN; soa cluster.local."; got != want {

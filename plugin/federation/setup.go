@@ -217,12 +217,13 @@ func (f *Federation) attach(k *kubernetes.Kubernetes) error {
 	}
 	f.feds = nil
 	for _, c := range f.config.federations {
-		fed := &fed{Federation: c, topLevel: core.IsTopLevelDomain(c.Name)}
+		fed := &fed{Federation: c, topLevel: core.TopLevelDomain(c.Name)}
 		if global := string(fed.Suffix(fed.Domain)); inZone(global, f.config.kubernetesZones) {
 			return fmt.Errorf("federation %q: domain %q lies in a zone of the kubernetes plugin (%q): its records would lead back here; a domain outside of these zones is allowed", c.Name, c.Domain, f.config.kubernetesZones)
 		}
-		if fed.topLevel {
-			log.Warningf("federation %q is called like a public top-level domain: only names of namespaces that exist here are expanded", c.Name)
+		if fed.topLevel != "" {
+			log.Warningf("federation %q has the name of a %s top-level domain: only names of namespaces that exist here are "+
+				"expanded, and the syncer refuses the name; choose another one", c.Name, fed.topLevel)
 		}
 		f.feds = append(f.feds, fed)
 	}

@@ -115,7 +115,7 @@ func TestCollisionWarnings(t *testing.T) {
 	t.Run("Q4b a warning at start", func(t *testing.T) {
 		said := heard(t)
 		newPlugin(t, newCluster(), nil, usualKubernetes, "federation {\n dev example.com\n myfed example.com\n}")
-		if text := said.String(); !strings.Contains(text, `[WARNING] plugin/federation: federation "dev" is called like a public top-level domain`) || strings.Contains(text, `"myfed" is called`) {
+		if text := said.String(); !strings.Contains(text, `[WARNING] plugin/federation: federation "dev" has the name of a public top-level domain`) || strings.Contains(text, `"myfed" has`) {
 			t.Errorf("it said %s", text)
 		}
 	})
