@@ -46,12 +46,12 @@ func TopLevelDomain(name Label) TopLevel {
 	// Below some top-level domains every name is a public suffix ("*.ck").
 	suffix, icann := publicsuffix.PublicSuffix("example." + string(name))
 	switch {
-	case icann && (suffix == string(name) || suffix == "example."+string(name)):
-		return Public
 	case slices.Contains(specialUse, name):
 		return SpecialUse
 	case slices.Contains(private, name):
 		return Private
+	case icann && (suffix == string(name) || suffix == "example."+string(name)):
+		return Public
 	}
 	return ""
 }
