@@ -13,8 +13,8 @@ import (
 	"github.com/federation-dns/federation/federation/resolve"
 )
 
-// kubeconfigEvery is how often a kubeconfig is read again: one that cannot be
-// used may have been mended, one in use may have got new credentials.
+// kubeconfigEvery is how often a kubeconfig and the files that it names are compared: one that cannot be used may have
+// been corrected, one in use may have new credentials or a new CA.
 const kubeconfigEvery = 5 * time.Second
 
 // memberSet watches the members.
@@ -121,15 +121,16 @@ func (r *runningMember) run(ctx context.Context, log *slog.Logger, events chan<-
 	defer tick.Stop()
 	var seen, said string
 	for {
-		content, err := fileContent(r.cluster.Kubeconfig.Path)
-		if err != nil || content != seen {
+		var err error
+		state := member.KubeconfigState(r.cluster.Kubeconfig.Path, r.cluster.Kubeconfig.Context)
+		if state != seen {
 			var w *member.Watcher
 			if w, err = r.newWatcher(log, events); err == nil {
 				if watching != nil {
-					log.Info("the kubeconfig has changed")
+					log.Info("the kubeconfig has changed, or a file that it names")
 					watching()
 				}
-				seen, said = content, ""
+				seen, said = state, ""
 				watching = r.watch(ctx, w)
 			}
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -55,9 +54,4 @@ func hostUID(ctx context.Context, host config.Host) (string, error) {
 		return "", fmt.Errorf("host: %w", err)
 	}
 	return string(ns.UID), nil
-}
-
-func fileContent(path string) (string, error) {
-	data, err := os.ReadFile(path)
-	return string(data), err
 }
