@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/federation-dns/federation/federation/claim"
 	"github.com/federation-dns/federation/federation/config"
 	"github.com/federation-dns/federation/federation/syncer"
 )
@@ -80,11 +81,19 @@ func chosen(all []config.Federation, name, domain string) (one config.Federation
 }
 
 func cleanUp(ctx context.Context, in io.Reader, out io.Writer, c *config.Config, f config.Federation, yes, adopt bool) error {
-	cl, err := syncer.NewCleanup(ctx, c, f, adopt)
+	owner, err := syncer.OwnerID(ctx, c)
 	if err != nil {
 		return err
 	}
-	defer cl.Close()
+	p, err := f.Provider.Open(nil)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	cl, err := claim.NewCleanup(ctx, p, f.Federation, owner, adopt)
+	if err != nil {
+		return err
+	}
 	names := 0
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "LEVEL\tNAMES\tWHAT")

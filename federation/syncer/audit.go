@@ -8,6 +8,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/claim"
 	"github.com/federation-dns/federation/federation/provider"
 )
 
@@ -17,22 +18,22 @@ func (l *loop) runAudit(ctx context.Context) {
 	held := l.held
 	l.auditing = map[federation.FQDN]bool{}
 	slow := l.claims
-	slow.provider = throttled{l.provider, rate.NewLimiter(auditsPerSecond, 1)}
+	slow.Provider = throttled{l.provider, rate.NewLimiter(auditsPerSecond, 1)}
 	l.aside.Go(func() {
-		mine, err := slow.held(ctx, held)
-		var found survey
+		mine, err := slow.Held(ctx, held)
+		var found claim.Survey
 		if err == nil && mine {
-			found, err = slow.survey(ctx, held.entries, false)
+			found, err = slow.Survey(ctx, held.Entries, false)
 		}
 		var levels *federation.RRset
 		if err == nil && mine {
-			levels, err = slow.txt(ctx, held.levels.Name)
+			levels, err = slow.TXT(ctx, held.Levels.Name)
 		}
 		l.audits <- func() { l.audited(held, mine, found, levels, err) }
 	})
 }
 
-func (l *loop) audited(held *holding, mine bool, found survey, levels *federation.RRset, err error) {
+func (l *loop) audited(held *claim.Holding, mine bool, found claim.Survey, levels *federation.RRset, err error) {
 	touched := l.auditing
 	l.auditing = nil
 	l.auditAt = time.Now().Add(jitter(l.audit))
@@ -42,30 +43,30 @@ func (l *loop) audited(held *holding, mine bool, found survey, levels *federatio
 		l.auditAt = time.Now().Add(jitter(min(l.audit, foreignRetry)))
 		return
 	case !mine:
-		l.conflict(held.claim.Name)
+		l.conflict(held.Claim.Name)
 		return
 	}
 	l.metrics.audits.Inc()
 	l.takeLevels(held, levels)
-	if len(found.foreign) > 0 { // lost since
-		maps.Copy(found.foreign, l.foreign)
-		l.held = l.held.without(found.foreign)
-		l.setForeign(found.foreign)
+	if len(found.Foreign) > 0 { // lost since
+		maps.Copy(found.Foreign, l.foreign)
+		l.held = l.held.Without(found.Foreign)
+		l.setForeign(found.Foreign)
 		l.relevel()
 	}
-	l.takeFound(found.shadow, touched)
+	l.takeFound(found.Records, touched)
 }
 
 // takeLevels has a list of levels that somebody else changed read again, and
 // then written as it is to be; nil is none. One that changed meanwhile is none
 // of that.
-func (l *loop) takeLevels(held *holding, found *federation.RRset) {
-	was := held.levels
+func (l *loop) takeLevels(held *claim.Holding, found *federation.RRset) {
+	was := held.Levels
 	is := federation.RRset{Name: was.Name, Type: was.Type}
 	if found != nil {
 		is = *found
 	}
-	if is.SameData(was) || !l.held.levels.SameData(was) || l.reread[was.Name] {
+	if is.SameData(was) || !l.held.Levels.SameData(was) || l.reread[was.Name] {
 		return
 	}
 	l.log.Warn("audit: the list of levels is not as it was left", "name", string(was.Name), "was", was.Data, "is", is.Data)
@@ -75,20 +76,20 @@ func (l *loop) takeLevels(held *holding, found *federation.RRset) {
 
 // takeFound takes what an audit found for the truth, but for names that were
 // changed meanwhile, and has what differs planned again.
-func (l *loop) takeFound(found *shadow, touched map[federation.FQDN]bool) {
+func (l *loop) takeFound(found *claim.Records, touched map[federation.FQDN]bool) {
 	drift := map[federation.FQDN]bool{}
-	for _, s := range []*shadow{l.shadow, found} {
-		for _, names := range s.services {
+	for _, s := range []*claim.Records{l.shadow, found} {
+		for _, names := range s.Services {
 			for name := range names {
-				if !touched[name] && !l.reread[name] && !federation.EqualRRsets(l.shadow.at(name), found.at(name)) {
+				if !touched[name] && !l.reread[name] && !federation.EqualRRsets(l.shadow.At(name), found.At(name)) {
 					drift[name] = true
 				}
 			}
 		}
 	}
 	for name := range drift {
-		l.log.Warn("audit: a name is not as it was left", "name", string(name), "was", describe(l.shadow.at(name)), "is", describe(found.at(name)))
-		l.know(name, found.at(name))
+		l.log.Warn("audit: a name is not as it was left", "name", string(name), "was", describe(l.shadow.At(name)), "is", describe(found.At(name)))
+		l.know(name, found.At(name))
 		l.touchName(name)
 	}
 	l.metrics.drift.Add(float64(len(drift)))

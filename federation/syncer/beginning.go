@@ -5,23 +5,24 @@ import (
 	"slices"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/claim"
 	"github.com/federation-dns/federation/federation/policy"
 )
 
 // beginning is what the records said when this run began. It speaks for the
 // members that have not been listed yet (X1b), and is dropped when all have.
 type beginning struct {
-	shadow *shadow
+	shadow *claim.Records
 	// accounted tells for each value in the records if a listed member has, or
 	// has had, it on one of its Services. It is never taken back: an address that
 	// a member has given up since is nobody else's.
 	accounted map[string]bool
 }
 
-func newBeginning(s *shadow) *beginning {
-	b := &beginning{shadow: newShadow(s.federation), accounted: map[string]bool{}}
-	for svc, names := range s.services {
-		b.shadow.services[svc] = maps.Clone(names)
+func newBeginning(s *claim.Records) *beginning {
+	b := &beginning{shadow: claim.NewRecords(s.Federation), accounted: map[string]bool{}}
+	for svc, names := range s.Services {
+		b.shadow.Services[svc] = maps.Clone(names)
 		for _, sets := range names {
 			for _, set := range sets {
 				for _, d := range set.Data {
@@ -51,7 +52,7 @@ func (b *beginning) at(svc federation.ServiceName, places []federation.Level) (s
 		return nil
 	}
 	for _, lv := range places {
-		sets = append(sets, b.shadow.at(lv.OwnerName(svc))...)
+		sets = append(sets, b.shadow.At(lv.OwnerName(svc))...)
 	}
 	return sets
 }

@@ -10,14 +10,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/claim"
 	"github.com/federation-dns/federation/federation/plan"
 	"github.com/federation-dns/federation/federation/provider"
 	"github.com/federation-dns/federation/federation/provider/inmem"
 )
 
 // cleanup looks at what the world's federation has, as the owner.
-func (w *world) cleanup(owner string, adopt bool) (*Cleanup, error) {
-	return newCleanup(w.t.Context(), claims{provider: w.provider, federation: w.config.Federations[0].Federation, owner: owner}, adopt)
+func (w *world) cleanup(owner string, adopt bool) (*claim.Cleanup, error) {
+	return claim.NewCleanup(w.t.Context(), w.provider, w.config.Federations[0].Federation, owner, adopt)
 }
 
 // put writes an RRset that is not the syncer's.
@@ -51,9 +52,9 @@ func TestCleanup(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := []CleanupLevel{
-			{"east-1.example.com.", 1}, {"east.example.com.", 1}, {"example.com.", 1},
-			{"west-1.example.com.", 1}, {"west-2.example.com.", 1}, {"west.example.com.", 1},
+		want := []claim.CleanupLevel{
+			{Name: "east-1.example.com.", Names: 1}, {Name: "east.example.com.", Names: 1}, {Name: "example.com.", Names: 1},
+			{Name: "west-1.example.com.", Names: 1}, {Name: "west-2.example.com.", Names: 1}, {Name: "west.example.com.", Names: 1},
 		}
 		if d := cmp.Diff(want, cl.Removed); d != "" {
 			t.Errorf("what is shown (-want +got):\n%s", d)
@@ -72,7 +73,7 @@ func TestCleanup(t *testing.T) {
 		w := stopped(t)
 		for lost := range 10 {
 			cl, err := w.cleanup("us", false)
-			if errors.Is(err, errNothing) {
+			if errors.Is(err, claim.ErrNothing) {
 				if lost < 3 {
 					t.Errorf("it took %d runs", lost)
 				}
@@ -95,7 +96,7 @@ func TestCleanup(t *testing.T) {
 	})
 	bubble(t, "O1c another owner's federation is left alone, but with --adopt", func(t *testing.T) {
 		w := stopped(t)
-		if _, err := w.cleanup("them", false); !errors.Is(err, errForeign) {
+		if _, err := w.cleanup("them", false); !errors.Is(err, claim.ErrForeign) {
 			t.Fatalf("%v", err)
 		}
 		w.want(allHealthy...)
@@ -149,18 +150,17 @@ func TestCleanup(t *testing.T) {
 	})
 	bubble(t, "O3c a name that changes meanwhile is an error that says what to do", func(t *testing.T) {
 		w := stopped(t)
-		cl, err := w.cleanup("us", false)
+		cl, err := claim.NewCleanup(t.Context(), changing{w.provider}, w.config.Federations[0].Federation, "us", false)
 		if err != nil {
 			t.Fatal(err)
 		}
-		cl.claims.provider = changing{w.provider}
 		if err := cl.Run(t.Context(), false, none); !errors.Is(err, provider.ErrConflict) || !strings.Contains(err.Error(), "does a syncer still have this federation?") {
 			t.Errorf("%v", err)
 		}
 	})
 	bubble(t, "O1b nothing there is an error", func(t *testing.T) {
 		w := three(t)
-		if _, err := w.cleanup("us", false); !errors.Is(err, errNothing) {
+		if _, err := w.cleanup("us", false); !errors.Is(err, claim.ErrNothing) {
 			t.Errorf("%v", err)
 		}
 	})

@@ -105,7 +105,7 @@ func (l *loop) waitingMembers() (list []Waiting) {
 // only it has, and all of them if no other member has a shard that counts.
 func (l *loop) lossWith(name string) map[federation.ServiceName]policy.Loss {
 	losses := map[federation.ServiceName]policy.Loss{}
-	for svc, names := range l.shadow.services {
+	for svc, names := range l.shadow.Services {
 		var loss policy.Loss
 		for _, lv := range l.levels.All() {
 			if slices.Equal(lv.Members, []string{name}) && len(names[lv.OwnerName(svc)]) > 0 {
@@ -113,7 +113,7 @@ func (l *loop) lossWith(name string) map[federation.ServiceName]policy.Loss {
 			}
 		}
 		if l.onlyOn(name, svc) {
-			loss = policy.Loss{Empties: policy.HasAddress(l.config.Federation, svc, l.shadow.of(svc)), Names: len(names)}
+			loss = policy.Loss{Empties: policy.HasAddress(l.config.Federation, svc, l.shadow.Of(svc)), Names: len(names)}
 		}
 		if loss != (policy.Loss{}) {
 			losses[svc] = loss

@@ -12,7 +12,7 @@ func (lm *loopMetrics) observe(l *loop) {
 	lm.observeMembers(l)
 	lm.m.services.With(lm.labels).Set(float64(len(l.services)))
 	names := 0
-	for _, of := range l.shadow.services {
+	for _, of := range l.shadow.Services {
 		names += len(of)
 	}
 	lm.m.records.With(lm.labels).Set(float64(names))

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/claim"
 	"github.com/federation-dns/federation/federation/config"
 	"github.com/federation-dns/federation/federation/member"
 	"github.com/federation-dns/federation/federation/plan"
@@ -52,7 +53,7 @@ type loop struct {
 	policy   policy.Config
 	audit    time.Duration
 	provider provider.Provider
-	claims   claims
+	claims   claim.Keeper
 	adopt    bool
 	log      *slog.Logger
 	metrics  *loopMetrics
@@ -72,8 +73,8 @@ type loop struct {
 	levels   *federation.Levels
 
 	// What the provider has.
-	held      *holding // nil until the claim is taken
-	shadow    *shadow
+	held      *claim.Holding // nil until the claim is taken
+	shadow    *claim.Records
 	beginning *beginning
 	foreign   map[federation.FQDN]error // the levels that are not ours, and why (O1c)
 	retried   map[federation.FQDN]error // what foreign was before it is looked at again
@@ -157,13 +158,13 @@ func newLoop(c *config.Config, f config.Federation, p provider.Provider, adopt b
 		audits:   make(chan func(), 1),
 		standing: policy.NewMembers(c.Policy), brake: policy.NewBrake(c.Policy),
 		members: map[string]*memberState{},
-		shadow:  newShadow(f.Federation), foreign: map[federation.FQDN]error{},
+		shadow:  claim.NewRecords(f.Federation), foreign: map[federation.FQDN]error{},
 		services: map[federation.ServiceName]*service{}, dirty: map[federation.ServiceName]bool{},
 		names: map[federation.FQDN]*nameState{}, reread: map[federation.FQDN]bool{},
 		budget: rate.NewLimiter(requestsPerSecond, requestsPerSecond),
 	}
 	l.provider = m.measured(p, l.metrics.labels)
-	l.claims = claims{provider: l.provider, federation: f.Federation, owner: c.Owner}
+	l.claims = claim.Keeper{Provider: l.provider, Federation: f.Federation, Owner: c.Owner}
 	l.configure(c, f)
 	return l
 }
@@ -332,7 +333,7 @@ func (l *loop) affordable(now time.Time) bool {
 // failed takes the error of a request that has to be tried again (X5a).
 func (l *loop) failed(what string, err error) {
 	wait := foreignRetry
-	if !errors.Is(err, errForeign) {
+	if !errors.Is(err, claim.ErrForeign) {
 		l.backoff = min(max(2*l.backoff, minBackoff), maxBackoff)
 		wait = l.backoff/2 + rand.N(l.backoff/2+1)
 	}

@@ -38,6 +38,19 @@ func ownerOf(ctx context.Context, c *config.Config, log *slog.Logger) (string, e
 	}
 }
 
+// OwnerID is the id of the syncer that has this configuration (O1d). The host
+// cluster is asked once, if it has to be.
+func OwnerID(ctx context.Context, c *config.Config) (string, error) {
+	if c.Owner != "" {
+		return c.Owner, nil
+	}
+	uid, err := hostUID(ctx, *c.Host)
+	if err != nil {
+		return "", fmt.Errorf("the host cluster does not tell its identity, which is the owner id: %w", err)
+	}
+	return uid, nil
+}
+
 func hostUID(ctx context.Context, host config.Host) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, ownerTimeout)
 	defer cancel()

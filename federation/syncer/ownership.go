@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/claim"
 	"github.com/federation-dns/federation/federation/policy"
 	"github.com/federation-dns/federation/federation/provider"
 )
@@ -18,7 +19,7 @@ import (
 func (l *loop) open(ctx context.Context) {
 	adopt := l.adopt
 	l.start(ctx, func(ctx context.Context) func() {
-		held, found, err := l.claims.take(ctx, adopt)
+		held, found, err := l.claims.Take(ctx, adopt)
 		return func() {
 			if err != nil {
 				l.failed("claiming the names of the federation", err)
@@ -31,28 +32,28 @@ func (l *loop) open(ctx context.Context) {
 	})
 }
 
-func (l *loop) opened(held *holding, found survey) {
+func (l *loop) opened(held *claim.Holding, found claim.Survey) {
 	now := time.Now()
-	l.held, l.shadow, l.beginning = held, found.shadow, newBeginning(found.shadow)
-	l.setForeign(found.foreign)
+	l.held, l.shadow, l.beginning = held, found.Records, newBeginning(found.Records)
+	l.setForeign(found.Foreign)
 	for _, ms := range l.members { // those that were listed before the records
 		for _, shard := range ms.shards {
 			l.beginning.account(shard.Known)
 		}
 	}
-	l.rememberDeparted(now, held.entries)
-	l.standing.Begin(now, l.placeByLevels(held.entries))
+	l.rememberDeparted(now, held.Entries)
+	l.standing.Begin(now, l.placeByLevels(held.Entries))
 	l.auditAt = now.Add(jitter(l.audit))
 	l.relevel()
-	for name := range l.shadow.services {
+	for name := range l.shadow.Services {
 		l.recall(name)
 		l.stands(name)
 		l.touch(name)
 	}
-	if held.naming != "" {
-		l.log.Warn("the naming has changed: the topology zones get other names", "from", string(held.naming), "to", string(l.config.Naming))
+	if held.Naming != "" {
+		l.log.Warn("the naming has changed: the topology zones get other names", "from", string(held.Naming), "to", string(l.config.Naming))
 	}
-	l.log.Info("claimed", "claim", held.claim.Data[0], "levels", len(held.entries), "services", len(l.shadow.services))
+	l.log.Info("claimed", "claim", held.Claim.Data[0], "levels", len(held.Entries), "services", len(l.shadow.Services))
 }
 
 // recall says whose addresses the records of a service have: those of the
@@ -96,7 +97,7 @@ func (l *loop) setForeign(foreign map[federation.FQDN]error) {
 		if old := cmp.Or(l.foreign[level], l.retried[level]); old == nil || old.Error() != why.Error() {
 			l.log.Error("level is not ours, nothing is written there", "level", string(level), "error", why)
 		}
-		l.shadow.forgetLevel(level)
+		l.shadow.ForgetLevel(level)
 	}
 	l.foreign = foreign
 	l.foreignAt = time.Time{}
@@ -110,7 +111,7 @@ func (l *loop) lookAtForeign(now time.Time) {
 	if l.held == nil || l.busy || l.foreignAt.IsZero() || now.Before(l.foreignAt) {
 		return
 	}
-	l.held = l.held.without(l.foreign)
+	l.held = l.held.Without(l.foreign)
 	l.retried = l.foreign
 	l.foreign, l.foreignAt = map[federation.FQDN]error{}, time.Time{}
 	l.relevel()
@@ -120,31 +121,31 @@ func (l *loop) lookAtForeign(now time.Time) {
 // there are now, and reports whether that takes a request.
 func (l *loop) syncLevels(ctx context.Context) bool {
 	want, held, adopt := l.wantedEntries(), l.held, l.adopt
-	if l.claimedAll(want) && l.config.LevelsRRset(want).SameData(held.levels) {
+	if l.claimedAll(want) && l.config.LevelsRRset(want).SameData(held.Levels) {
 		l.stale = false
 		l.endAdoption()
 		return false
 	}
 	l.stale = false // an event may set it while the request is under way
 	l.start(ctx, func(ctx context.Context) func() {
-		next, not, found, err := l.claims.write(ctx, held, want, adopt)
+		next, not, found, err := l.claims.Write(ctx, held, want, adopt)
 		return func() {
 			switch {
 			case errors.Is(err, provider.ErrConflict):
 				l.stale = true
-				l.conflict(held.levels.Name)
+				l.conflict(held.Levels.Name)
 				return
 			case errors.Is(err, provider.ErrRefused): // what is claimed goes on
 				not = map[federation.FQDN]error{}
 				for _, e := range want {
-					if !held.claimed[e.Name] {
+					if !held.Claimed[e.Name] {
 						not[e.Name] = err
 					}
 				}
 				next = held
 			case err != nil:
 				l.stale = true
-				l.reread[held.levels.Name] = true // it may have been written
+				l.reread[held.Levels.Name] = true // it may have been written
 				l.failed("claiming levels", err)
 				return
 			}
@@ -174,7 +175,7 @@ func (l *loop) endAdoption() {
 }
 
 func (l *loop) claimedAll(entries []federation.LevelEntry) bool {
-	return !slices.ContainsFunc(entries, func(e federation.LevelEntry) bool { return !l.held.claimed[e.Name] })
+	return !slices.ContainsFunc(entries, func(e federation.LevelEntry) bool { return !l.held.Claimed[e.Name] })
 }
 
 // wantedEntries are the levels of now, and those of before that have not been
@@ -190,7 +191,7 @@ func (l *loop) wantedEntries() []federation.LevelEntry {
 		}
 		here[lv.Name] = true
 	}
-	for _, e := range l.held.entries {
+	for _, e := range l.held.Entries {
 		if !here[e.Name] && l.foreign[e.Name] == nil {
 			e.Members = nil
 			want = append(want, e)
@@ -212,15 +213,15 @@ func (l *loop) dropLevel(ctx context.Context) bool {
 		here[lv.Name] = true
 	}
 	held := l.held
-	at := slices.IndexFunc(held.entries, func(e federation.LevelEntry) bool {
-		return !here[e.Name] && held.claimed[e.Name] && !l.shadow.hasLevel(e.Name)
+	at := slices.IndexFunc(held.Entries, func(e federation.LevelEntry) bool {
+		return !here[e.Name] && held.Claimed[e.Name] && !l.shadow.HasLevel(e.Name)
 	})
 	if at < 0 {
 		return false
 	}
-	gone := held.entries[at].Name
+	gone := held.Entries[at].Name
 	l.start(ctx, func(ctx context.Context) func() {
-		next, err := l.claims.drop(ctx, held, gone)
+		next, err := l.claims.Drop(ctx, held, gone)
 		return func() {
 			if err == nil {
 				l.succeeded()
@@ -230,12 +231,12 @@ func (l *loop) dropLevel(ctx context.Context) bool {
 			}
 			// Whether its claim is still there is open now: before anything is
 			// written there again, it is claimed anew.
-			l.held = held.without(map[federation.FQDN]error{gone: err})
+			l.held = held.Without(map[federation.FQDN]error{gone: err})
 			if errors.Is(err, provider.ErrConflict) {
-				l.conflict(held.levels.Name)
+				l.conflict(held.Levels.Name)
 				return
 			}
-			l.reread[held.levels.Name] = true
+			l.reread[held.Levels.Name] = true
 			l.failed("giving up a level", err)
 		}
 	})
@@ -255,15 +256,15 @@ func (l *loop) conflict(names ...federation.FQDN) {
 func (l *loop) readAgain(ctx context.Context) {
 	held, names := l.held, slices.Sorted(maps.Keys(l.reread))
 	l.start(ctx, func(ctx context.Context) func() {
-		mine, err := l.claims.held(ctx, held)
+		mine, err := l.claims.Held(ctx, held)
 		read := map[federation.FQDN][]federation.RRset{}
 		levels := *held
 		for _, n := range names {
 			if err != nil || !mine {
 				break
 			}
-			if n == held.levels.Name {
-				err = l.claims.readLevels(ctx, &levels, true)
+			if n == held.Levels.Name {
+				err = l.claims.ReadLevels(ctx, &levels, true)
 			} else {
 				read[n], err = l.provider.Get(ctx, n)
 			}
@@ -279,10 +280,10 @@ func (l *loop) readAgain(ctx context.Context) {
 			}
 			l.succeeded()
 			l.suspect = false
-			if slices.Contains(names, held.levels.Name) {
-				levels.entries = joinEntries(held.entries, levels.entries)
+			if slices.Contains(names, held.Levels.Name) {
+				levels.Entries = joinEntries(held.Entries, levels.Entries)
 				l.held, l.stale = &levels, true
-				delete(l.reread, held.levels.Name)
+				delete(l.reread, held.Levels.Name)
 			}
 			for n, sets := range read {
 				l.know(n, sets)
@@ -318,7 +319,7 @@ func (l *loop) know(name federation.FQDN, sets []federation.RRset) {
 // learn takes what is at a name now.
 func (l *loop) learn(name federation.FQDN, sets []federation.RRset) {
 	if _, level, ok := l.config.ParseOwner(name); ok && l.foreign[level] == nil {
-		l.shadow.set(name, sets)
+		l.shadow.Set(name, sets)
 	}
 	if l.auditing != nil {
 		l.auditing[name] = true
@@ -327,7 +328,7 @@ func (l *loop) learn(name federation.FQDN, sets []federation.RRset) {
 
 // stands tells the brake what is published of a service now.
 func (l *loop) stands(svc federation.ServiceName) {
-	names := l.shadow.services[svc]
+	names := l.shadow.Services[svc]
 	var members []string
 	if s := l.services[svc]; s != nil {
 		members = s.members
@@ -337,7 +338,7 @@ func (l *loop) stands(svc federation.ServiceName) {
 
 // depose ends all writing: the claim is another syncer's, or of another
 // generation.
-func (l *loop) depose(held *holding) {
-	l.deposed = fmt.Errorf("the claim %q is not of our generation any more: another syncer has taken over", held.claim.Name)
+func (l *loop) depose(held *claim.Holding) {
+	l.deposed = fmt.Errorf("the claim %q is not of our generation any more: another syncer has taken over", held.Claim.Name)
 	l.log.Error("deposed: nothing more is written until this replica gets the Lease again, or is restarted", "error", l.deposed)
 }

@@ -277,8 +277,8 @@ func TestOwnership(t *testing.T) {
 		w.kill()
 		w.start()
 		w.after(time.Second)
-		if old.held.claim.Data[0] == w.loop.held.claim.Data[0] || !strings.Contains(w.loop.held.claim.Data[0], "generation=2") {
-			t.Errorf("claims: %s, then %s", old.held.claim.Data[0], w.loop.held.claim.Data[0])
+		if old.held.Claim.Data[0] == w.loop.held.Claim.Data[0] || !strings.Contains(w.loop.held.Claim.Data[0], "generation=2") {
+			t.Errorf("claims: %s, then %s", old.held.Claim.Data[0], w.loop.held.Claim.Data[0])
 		}
 	})
 	bubble(t, "O3c another generation: deposed, nothing is written any more", func(t *testing.T) {

@@ -41,7 +41,7 @@ func (l *loop) mostUrgent() []federation.ServiceName {
 	var rows [3][]federation.ServiceName
 	for name := range l.dirty {
 		row := 0
-		if len(l.shadow.services[name]) == 0 {
+		if len(l.shadow.Services[name]) == 0 {
 			row = 1
 		} else if l.services[name].shards == 0 {
 			row = 2
@@ -68,7 +68,7 @@ func (l *loop) plan(now time.Time, batch []federation.ServiceName) []plan.Change
 	var current, desired []federation.RRset
 	all := l.standing.Summary()
 	for _, name := range batch {
-		have := l.shadow.of(name)
+		have := l.shadow.Of(name)
 		want, write := l.desired(now, name, all, have)
 		if !write || federation.EqualRRsets(have, want) {
 			l.settled(name)
@@ -95,9 +95,9 @@ func (l *loop) allowed(now time.Time, c plan.Change) bool {
 }
 
 func (l *loop) send(ctx context.Context, changes []plan.Change) {
-	claim := l.held.claim
+	main := l.held.Claim
 	l.start(ctx, func(ctx context.Context) func() {
-		errs := l.provider.Apply(ctx, &claim, changes)
+		errs := l.provider.Apply(ctx, &main, changes)
 		return func() { l.applied(changes, errs) }
 	})
 }
@@ -106,7 +106,7 @@ func (l *loop) send(ctx context.Context, changes []plan.Change) {
 func (l *loop) settled(name federation.ServiceName) {
 	s := l.services[name]
 	s.since = time.Time{}
-	if s.shards == 0 && len(l.shadow.services[name]) == 0 && s.parts == 0 {
+	if s.shards == 0 && len(l.shadow.Services[name]) == 0 && s.parts == 0 {
 		delete(l.services, name) // nothing to remember
 	}
 }

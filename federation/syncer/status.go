@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/claim"
 	"github.com/federation-dns/federation/federation/policy"
 )
 
@@ -122,7 +123,7 @@ type RecordStatus struct {
 	Members []string `json:"members,omitempty"`
 }
 
-func (l *loop) isForeign() bool { return errors.Is(l.lastErr, errForeign) }
+func (l *loop) isForeign() bool { return errors.Is(l.lastErr, claim.ErrForeign) }
 
 // status is called in the loop's goroutine.
 func (l *loop) status(services bool) FederationStatus {

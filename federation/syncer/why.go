@@ -38,7 +38,7 @@ type explained struct {
 // explain says of each RRset of a service why it is as it is, and what is to
 // come besides. It changes nothing.
 func (l *loop) explain(now time.Time, name federation.ServiceName) (is, coming []explained) {
-	s, have := l.service(name), l.shadow.of(name)
+	s, have := l.service(name), l.shadow.Of(name)
 	v := policy.Decide(now, l.policy, policy.Service{
 		Shards: l.shards(name), AllMembers: l.standing.Summary(), Had: len(have) > 0, EmptySince: s.emptySince, HealthyAt: s.healthyAt,
 	})

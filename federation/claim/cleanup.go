@@ -1,4 +1,4 @@
-package syncer
+package claim
 
 import (
 	"context"
@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/federation-dns/federation/federation"
-	"github.com/federation-dns/federation/federation/config"
 	"github.com/federation-dns/federation/federation/plan"
 	"github.com/federation-dns/federation/federation/provider"
 )
@@ -17,7 +16,7 @@ import (
 // claims and the list of levels (O1b). It walks what the list says, so that
 // nothing an earlier run wrote is forgotten, and nothing else is touched.
 type Cleanup struct {
-	claims claims
+	keeper Keeper
 	close  func() error
 	// Removed are the levels with what goes there, sorted by name.
 	Removed []CleanupLevel
@@ -31,57 +30,37 @@ type CleanupLevel struct {
 	Names int
 }
 
-// errNothing says that there is nothing to remove.
-var errNothing = errors.New("nothing of this federation is there")
+// ErrNothing says that there is nothing to remove.
+var ErrNothing = errors.New("nothing of this federation is there")
 
-// NewCleanup looks at what a federation of the configuration has, and changes
-// nothing. A claim of another owner is an error, unless adopt is set, and so is
-// a federation without a claim.
-func NewCleanup(ctx context.Context, c *config.Config, f config.Federation, adopt bool) (*Cleanup, error) {
-	owner := c.Owner
-	if owner == "" {
-		var err error
-		if owner, err = hostUID(ctx, *c.Host); err != nil {
-			return nil, fmt.Errorf("the host cluster does not tell its identity, which is the owner id: %w", err)
-		}
-	}
-	p, err := f.Provider.Open(nil)
-	if err != nil {
-		return nil, err
-	}
-	cl, err := newCleanup(ctx, claims{provider: p, federation: f.Federation, owner: owner}, adopt)
-	if err != nil {
-		return nil, errors.Join(err, p.Close())
-	}
-	cl.close = p.Close
-	return cl, nil
-}
+// cleanupBatch is how many names go at once.
+const cleanupBatch = 200
 
-func newCleanup(ctx context.Context, c claims, adopt bool) (*Cleanup, error) {
-	cl := &Cleanup{claims: c}
+// NewCleanup looks at what a federation has at the provider, and changes nothing.
+// A claim of another owner than the given one is an error, unless adopt is set,
+// and so is a federation without a claim.
+func NewCleanup(ctx context.Context, p provider.Provider, f federation.Federation, owner string, adopt bool) (*Cleanup, error) {
+	cl := &Cleanup{keeper: Keeper{Provider: p, Federation: f, Owner: owner}}
 	return cl, cl.look(ctx, adopt)
 }
 
-// Close closes the connections to the provider.
-func (cl *Cleanup) Close() error { return cl.close() }
-
 func (cl *Cleanup) look(ctx context.Context, adopt bool) error {
-	f := cl.claims.federation
-	have, err := cl.claims.txt(ctx, f.ClaimName(f.Domain))
+	f := cl.keeper.Federation
+	have, err := cl.keeper.TXT(ctx, f.ClaimName(f.Domain))
 	switch {
 	case err != nil:
 		return err
 	case have == nil:
-		return fmt.Errorf("%w: there is no claim %q", errNothing, f.ClaimName(f.Domain))
+		return fmt.Errorf("%w: there is no claim %q", ErrNothing, f.ClaimName(f.Domain))
 	}
-	if _, err := cl.claims.ofOwner(*have); err != nil && !adopt {
+	if _, err := cl.keeper.ofOwner(*have); err != nil && !adopt {
 		return err
 	}
-	h := &holding{}
-	if err := cl.claims.readLevels(ctx, h, adopt); err != nil {
+	h := &Holding{}
+	if err := cl.keeper.ReadLevels(ctx, h, adopt); err != nil {
 		return err
 	}
-	found, err := cl.claims.survey(ctx, h.entries, adopt)
+	found, err := cl.keeper.Survey(ctx, h.Entries, adopt)
 	if err != nil {
 		return err
 	}
@@ -90,20 +69,20 @@ func (cl *Cleanup) look(ctx context.Context, adopt bool) error {
 }
 
 // take makes what was found the plan.
-func (cl *Cleanup) take(h *holding, found survey) {
-	names := map[federation.FQDN]int{cl.claims.federation.Domain: 0}
-	for _, e := range h.entries {
-		if found.foreign[e.Name] == nil {
+func (cl *Cleanup) take(h *Holding, found Survey) {
+	names := map[federation.FQDN]int{cl.keeper.Federation.Domain: 0}
+	for _, e := range h.Entries {
+		if found.Foreign[e.Name] == nil {
 			names[e.Name] = 0
 		}
 	}
-	for _, at := range found.shadow.services {
+	for _, at := range found.Records.Services {
 		for name := range at {
-			_, level, _ := cl.claims.federation.ParseOwner(name)
+			_, level, _ := cl.keeper.Federation.ParseOwner(name)
 			names[level]++
 		}
 	}
-	cl.Removed, cl.Foreign = nil, found.foreign
+	cl.Removed, cl.Foreign = nil, found.Foreign
 	for _, level := range slices.Sorted(maps.Keys(names)) {
 		cl.Removed = append(cl.Removed, CleanupLevel{Name: level, Names: names[level]})
 	}
@@ -114,7 +93,7 @@ func (cl *Cleanup) take(h *holding, found survey) {
 // list, and the main claim. One that was interrupted goes on with the next run.
 // progress is told how many names are done, of how many.
 func (cl *Cleanup) Run(ctx context.Context, adopt bool, progress func(done, of int)) error {
-	h, found, err := cl.claims.take(ctx, adopt)
+	h, found, err := cl.keeper.Take(ctx, adopt)
 	if err != nil {
 		return err
 	}
@@ -123,12 +102,12 @@ func (cl *Cleanup) Run(ctx context.Context, adopt bool, progress func(done, of i
 		return err
 	}
 	var claimed []plan.Change
-	for _, e := range h.entries {
-		name := cl.claims.federation.ClaimName(e.Name)
-		if name == h.claim.Name || found.foreign[e.Name] != nil {
+	for _, e := range h.Entries {
+		name := cl.keeper.Federation.ClaimName(e.Name)
+		if name == h.Claim.Name || found.Foreign[e.Name] != nil {
 			continue
 		}
-		have, err := cl.claims.txt(ctx, name)
+		have, err := cl.keeper.TXT(ctx, name)
 		if err != nil {
 			return err
 		}
@@ -136,26 +115,26 @@ func (cl *Cleanup) Run(ctx context.Context, adopt bool, progress func(done, of i
 			claimed = append(claimed, plan.Change{Name: name, From: []federation.RRset{*have}})
 		}
 	}
-	if err := cl.apply(ctx, &h.claim, claimed...); err != nil {
+	if err := cl.apply(ctx, &h.Claim, claimed...); err != nil {
 		return err
 	}
-	if len(h.levels.Data) > 0 {
-		if err := cl.apply(ctx, &h.claim, plan.Change{Name: h.levels.Name, From: present(h.levels)}); err != nil {
+	if len(h.Levels.Data) > 0 {
+		if err := cl.apply(ctx, &h.Claim, plan.Change{Name: h.Levels.Name, From: present(h.Levels)}); err != nil {
 			return err
 		}
 	}
-	return cl.apply(ctx, nil, plan.Change{Name: h.claim.Name, From: present(h.claim)})
+	return cl.apply(ctx, nil, plan.Change{Name: h.Claim.Name, From: present(h.Claim)})
 }
 
-func (cl *Cleanup) removeRecords(ctx context.Context, h *holding, found survey, progress func(done, of int)) error {
+func (cl *Cleanup) removeRecords(ctx context.Context, h *Holding, found Survey, progress func(done, of int)) error {
 	var all []federation.RRset
-	for svc := range found.shadow.services {
-		all = append(all, found.shadow.of(svc)...)
+	for svc := range found.Records.Services {
+		all = append(all, found.Records.Of(svc)...)
 	}
 	changes := plan.Diff(all, nil)
 	for done := 0; done < len(changes); {
-		batch := changes[done:min(done+maxBatch, len(changes))]
-		if err := cl.apply(ctx, &h.claim, batch...); err != nil {
+		batch := changes[done:min(done+cleanupBatch, len(changes))]
+		if err := cl.apply(ctx, &h.Claim, batch...); err != nil {
 			return err
 		}
 		done += len(batch)
@@ -170,7 +149,7 @@ func (cl *Cleanup) apply(ctx context.Context, claim *federation.RRset, changes .
 		return nil
 	}
 	var errs []error
-	for i, err := range cl.claims.apply(ctx, claim, changes...) {
+	for i, err := range cl.keeper.apply(ctx, claim, changes...) {
 		switch {
 		case errors.Is(err, provider.ErrConflict):
 			errs = append(errs, fmt.Errorf("%q has changed meanwhile: does a syncer still have this federation? Run it again: %w", changes[i].Name, err))
