@@ -6,6 +6,11 @@ import "time"
 // counts as loss: one slow answer is none (X2a).
 const minFailedProbes = 3
 
+// probeInterval is how often a member is probed that may be silent for that long (X2a).
+func probeInterval(unreachableAfter time.Duration) time.Duration {
+	return min(5*time.Second, unreachableAfter/5)
+}
+
 // Contact is what the probes of one member have shown. Only a probe that was
 // answered is a contact, whatever the member's watches seem to do (X2a).
 type Contact struct {

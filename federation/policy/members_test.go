@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -216,7 +217,7 @@ func TestMembers(t *testing.T) {
 			1s   list d
 			61s  down a b
 			2m   is a=unreachable b=unreachable c=present d=present`},
-		{"X3a a member whose last probe failed counts as lost too", "a b c d", `
+		{"X3a a member that fell silent with the lost one counts as lost too", "a b c d", `
 			0s   begin
 			1s   list a
 			1s   list b
@@ -227,6 +228,39 @@ func TestMembers(t *testing.T) {
 			71s  down c
 			106s is a=panic b=present c=present d=present
 			3m   is a=panic b=panic c=panic d=present`},
+		{"X3a a single failed probe at the moment of a loss is none", "a b", `
+			0s   begin
+			1s   list a
+			1s   list b
+			61s  down a
+			101s down b
+			107s up b
+			109s is a=unreachable b=present`},
+		{"X3a a silence that began later is none, however long", "a b c", `
+			0s   begin
+			1s   list a
+			1s   list b
+			1s   list c
+			61s  down a
+			76s  down b
+			106s is a=unreachable b=present c=present
+			107s up b
+			10m  is a=unreachable b=present c=present`},
+		{"X3a at the limit, two probe intervals later, it counts", "a b c", `
+			0s   begin
+			1s   list a
+			1s   list b
+			1s   list c
+			61s  down a
+			71s  down b
+			106s is a=panic b=present c=present
+			3m   is a=panic b=panic c=present`},
+		{"X3a beside members that answer but are not listed in time, a failed probe is none", "a b c d", `
+			0s   begin a b c d
+			1s   list a
+			1s   list b
+			56s  down b
+			61s  is a=present b=present c=unreachable d=unreachable`},
 		{"X3a one that never joined does not count", "a b c", `
 			0s   down c
 			0s   begin a b
@@ -284,6 +318,41 @@ func TestMembers(t *testing.T) {
 			100h is a=panic b=panic c=panic`},
 	} {
 		t.Run(c.name, func(t *testing.T) { life(t, c.members, c.life) })
+	}
+}
+
+// A member that is never lost, but answers only every eighth probe, must not
+// make a panic of each loss of another one.
+func TestFlakyMember(t *testing.T) {
+	for phase := range 8 {
+		panics := 0
+		t.Run(fmt.Sprintf("X3a a flaky member beside a loss, phase %d", phase), func(t *testing.T) {
+			m := NewMembers(config)
+			for _, name := range []string{"a", "b", "c"} {
+				m.Add(epoch, name, 0)
+			}
+			m.Begin(epoch, nil)
+			for _, name := range []string{"a", "b", "c"} {
+				m.List(name)
+			}
+			for i := range 60 {
+				now := epoch.Add(time.Duration(i) * 5 * time.Second)
+				m.Probe(now, "a", i < 20)
+				m.Probe(now, "b", true)
+				m.Probe(now, "c", i%8 == phase)
+				m.Step(now, true)
+				if !m.Panic().IsZero() {
+					panics++
+				}
+			}
+			if got := m.Get("c").Standing; got != Present {
+				t.Fatalf("c is %s", got)
+			}
+			// a is silent since probe 19 and judged at 28: c looks the same only if it is silent since 21.
+			if panics > 0 && phase != 21%8 {
+				t.Errorf("%d steps in a panic", panics)
+			}
+		})
 	}
 }
 

@@ -5,12 +5,10 @@ import (
 	"time"
 )
 
-// judgePanic decides, before the loss acts, whether more than PanicThreshold
-// of the members that were reachable lately are lost within a short time: then
-// it is the syncer that is cut off (X3a). A member whose last probe failed
-// counts as lost too, as the members of one cut are not lost at the same
-// moment. Those that were lost within that time before are in the panic too
-// (X3b).
+// judgePanic decides, before the loss acts, whether more than PanicThreshold of the members that were reachable lately
+// are lost within a short time: then it is the syncer that is cut off (X3a). A member that fell silent together with a
+// lost one counts too, as the members of one cut are not judged at the same moment. Those that were lost within that
+// time before are in the panic too (X3b).
 func (m *Members) judgePanic(now time.Time, lost []string) {
 	if !m.panic.IsZero() {
 		return
@@ -27,7 +25,7 @@ func (m *Members) judgePanic(now time.Time, lost []string) {
 		}
 		counted++
 		switch {
-		case slices.Contains(lost, name), mb.Standing != Lost && mb.contact.Failed > 0:
+		case slices.Contains(lost, name), m.silentWith(mb, lost):
 			gone++
 		case mb.Standing == Lost && now.Sub(mb.Since) <= window:
 			gone++
@@ -40,6 +38,19 @@ func (m *Members) judgePanic(now time.Time, lost []string) {
 			mb.Panic = true
 		}
 	}
+}
+
+// silentWith reports whether the silence of a member that is not lost yet began together with that of a lost one, two
+// probe intervals apart at most: a probe that fails now and then, however often, says nothing of a cut (X3a).
+func (m *Members) silentWith(mb *member, lost []string) bool {
+	if mb.Standing == Lost || mb.contact.Failed == 0 {
+		return false
+	}
+	return slices.ContainsFunc(lost, func(name string) bool {
+		other := m.members[name]
+		apart := mb.contact.Since.Sub(other.contact.Since).Abs()
+		return other.contact.Failed > 0 && apart <= 2*max(probeInterval(m.after(mb)), probeInterval(m.after(other)))
+	})
 }
 
 // endPanic ends the panic when its members are back, or after PanicHold if at
