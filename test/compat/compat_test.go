@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/federation-dns/federation/test/needs"
 )
 
 const (
@@ -28,6 +30,7 @@ const (
 // plugin.cfg, go generate, the module required (here, replaced by this
 // checkout), go build.
 func TestOwnBuild(t *testing.T) {
+	needs.Minutes(t, "building CoreDNS from its source takes minutes")
 	readSources(t)
 	source := copySource(t)
 	addLine(t, filepath.Join(source, "plugin.cfg"))

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/federation-dns/federation/test/kube"
+	"github.com/federation-dns/federation/test/needs"
 	"github.com/federation-dns/federation/test/netns"
 	"github.com/federation-dns/federation/test/scenario"
 )
@@ -30,6 +31,7 @@ const (
 )
 
 func TestMain(m *testing.M) {
+	needs.Main("API servers, DNS servers, compilers and a private network namespace")
 	if os.Getenv(envTestcluster) == "" {
 		if err := prepare(); err != nil {
 			fmt.Fprintln(os.Stderr, "e2e:", err)

@@ -14,10 +14,12 @@ import (
 
 	"github.com/federation-dns/federation/test/cutproxy"
 	"github.com/federation-dns/federation/test/kube"
+	"github.com/federation-dns/federation/test/needs"
 	"github.com/federation-dns/federation/test/netns"
 )
 
 func TestMain(m *testing.M) {
+	needs.Main("API servers, which are built in minutes, and a private network namespace")
 	netns.Enter()
 	os.Exit(m.Run())
 }

@@ -11,10 +11,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/federation-dns/federation/test/needs"
 	"github.com/federation-dns/federation/test/netns"
 )
 
 func TestMain(m *testing.M) {
+	needs.Main("a private network namespace (root, or a user namespace), and nsenter")
 	netns.Enter()
 	os.Exit(m.Run())
 }

@@ -5,11 +5,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/federation-dns/federation/test/needs"
 	"github.com/federation-dns/federation/test/route53"
 )
 
 // TestModel holds that the check finds what differs from AWS's description.
 func TestModel(t *testing.T) {
+	needs.File(t, route53.ModelPath, "python3-botocore")
 	model, err := route53.LoadModel()
 	if err != nil {
 		t.Fatal(err)

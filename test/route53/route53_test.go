@@ -16,6 +16,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/federation-dns/federation/test/cloudzone"
+	"github.com/federation-dns/federation/test/needs"
 	"github.com/federation-dns/federation/test/route53"
 )
 
@@ -24,6 +25,7 @@ const id = "Z0123456789"
 // start starts a stand-in whose answers are checked against AWS's description.
 func start(t *testing.T, zones ...route53.HostedZone) *route53.Server {
 	t.Helper()
+	needs.File(t, route53.ModelPath, "python3-botocore")
 	if len(zones) == 0 {
 		zones = []route53.HostedZone{{ID: id, Name: "example.com."}}
 	}

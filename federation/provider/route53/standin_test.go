@@ -14,6 +14,7 @@ import (
 	"github.com/federation-dns/federation/federation/provider/providertest"
 	"github.com/federation-dns/federation/federation/provider/route53"
 	"github.com/federation-dns/federation/test/cloudzone"
+	"github.com/federation-dns/federation/test/needs"
 	standin "github.com/federation-dns/federation/test/route53"
 )
 
@@ -57,6 +58,7 @@ var model = sync.OnceValues(standin.LoadModel)
 // checker checks against AWS's description.
 func checker(t testing.TB) func(standin.Exchange) {
 	t.Helper()
+	needs.File(t, standin.ModelPath, "python3-botocore")
 	m, err := model()
 	if err != nil {
 		t.Fatal(err)

@@ -18,6 +18,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/federation-dns/federation/federation/provider/rfc2136/rfc2136test"
+	"github.com/federation-dns/federation/test/needs"
 )
 
 const (
@@ -49,6 +50,7 @@ type nameserver struct {
 // it shows the end of the program's log.
 func Start(t testing.TB, program Program) rfc2136test.Server {
 	t.Helper()
+	needs.Program(t, program.command, program.debian)
 	// Not t.TempDir: the path of a socket has 107 octets at most.
 	dir, err := os.MkdirTemp("", program.command+"-")
 	if err != nil {
