@@ -64,7 +64,8 @@ demo-packages:
 	@test/packages getent=libc-bin nsenter=util-linux dig=bind9-dnsutils curl=curl
 test-packages:
 	@test/packages getent=libc-bin nsenter=util-linux gcc=gcc,libc6-dev dig=bind9-dnsutils \
-		named=bind9 dnssec-keygen=bind9-utils knotd=knot unbound=unbound musl-gcc=musl-tools javac=default-jdk-headless \
+		named=bind9 dnssec-keygen=bind9-utils knotd=knot pdns_server=pdns-server,pdns-backend-sqlite3 sqlite3=sqlite3 faketime=faketime \
+		unbound=unbound musl-gcc=musl-tools javac=default-jdk-headless \
 		/usr/lib/python3/dist-packages/botocore/data/route53=python3-botocore
 
 .PHONY: fuzz
@@ -124,7 +125,7 @@ chaos-selftest: chaos-build ## Show that chaos finds planted bugs, each within t
 
 .PHONY: chaos-build
 chaos-build: build cluster
-	@test/packages nsenter=util-linux named=bind9 knotd=knot
+	@test/packages nsenter=util-linux named=bind9 knotd=knot pdns_server=pdns-server,pdns-backend-sqlite3 sqlite3=sqlite3
 	@$(BUILD) -o $(BIN)/ ./test/chaos
 
 .PHONY: mutants

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/federation-dns/federation/federation/provider"
 )
 
 const (
@@ -47,17 +49,22 @@ type client struct {
 	kept *conn
 }
 
-// errNotSent is wrapped by the error of a message that the server has not
-// received whole, so that it cannot have acted on it.
-var errNotSent = errors.New("not sent")
-
 func (c *client) dial(ctx context.Context) (*conn, error) {
 	d := net.Dialer{Timeout: c.timeout}
 	nc, err := d.DialContext(ctx, "tcp", c.server)
 	if err != nil {
-		return nil, c.failed(ctx, errNotSent, err)
+		return nil, c.failed(ctx, provider.ErrNotSent, err)
 	}
 	return &conn{Conn: nc, timeout: c.timeout}, nil
+}
+
+// lost is the kind of error of a message that was sent and has no reply that
+// could be believed.
+func lost(m *dns.Msg) error {
+	if m.Opcode == dns.OpcodeUpdate && len(m.Ns) > 0 {
+		return provider.ErrUnknownOutcome
+	}
+	return provider.ErrUnavailable // it changes nothing
 }
 
 // failed makes the error of a transport failure. The dialer's and the
@@ -70,8 +77,8 @@ func (c *client) failed(ctx context.Context, kind, err error) error {
 	if errors.As(err, &op) {
 		err = op.Err
 	}
-	if kind == nil {
-		return fmt.Errorf("server %s: no reply: %w", c.server, err)
+	if kind != provider.ErrNotSent {
+		return fmt.Errorf("server %s: %w: no reply: %w", c.server, kind, err)
 	}
 	return fmt.Errorf("server %s: %w: %w", c.server, kind, err)
 }
@@ -87,7 +94,7 @@ func (c *client) exchange(ctx context.Context, msgs ...*dns.Msg) ([]*dns.Msg, er
 	case <-ctx.Done():
 	}
 	if ctx.Err() != nil {
-		return nil, c.failed(ctx, errNotSent, ctx.Err())
+		return nil, c.failed(ctx, provider.ErrNotSent, ctx.Err())
 	}
 	co := c.takeKept(len(msgs))
 	for reused := co != nil; ; reused = false {
@@ -106,7 +113,7 @@ func (c *client) exchange(ctx context.Context, msgs ...*dns.Msg) ([]*dns.Msg, er
 		}
 		co.Close()
 		co = nil
-		again := errors.Is(err, errNotSent) || msgs[0].Opcode == dns.OpcodeQuery
+		again := errors.Is(err, provider.ErrNotSent) || msgs[0].Opcode == dns.OpcodeQuery
 		if !reused || !again || ctx.Err() != nil {
 			return nil, err
 		}
@@ -163,29 +170,30 @@ func (c *client) sendAndReceive(ctx context.Context, co *conn, msgs []*dns.Msg) 
 		macs[m.Id] = i
 		wire, mac, err := c.key.sign(m)
 		if err != nil {
-			return nil, fmt.Errorf("%w: %w", errNotSent, err)
+			return nil, fmt.Errorf("%w: %w", provider.ErrNotSent, err)
 		}
 		requestMACs[i] = mac
 		if err := co.write(ctx, wire); err != nil {
-			return nil, c.failed(ctx, errNotSent, err)
+			return nil, c.failed(ctx, provider.ErrNotSent, err)
 		}
 	}
 	replies := make([]*dns.Msg, len(msgs))
+	kind := lost(msgs[0])
 	for range msgs {
 		wire, err := co.read(ctx)
 		if err != nil {
-			return nil, c.failed(ctx, nil, err)
+			return nil, c.failed(ctx, kind, err)
 		}
 		reply := new(dns.Msg)
 		if err := reply.Unpack(wire); err != nil {
-			return nil, fmt.Errorf("server %s: malformed reply: %w", c.server, err)
+			return nil, fmt.Errorf("server %s: %w: malformed reply: %w", c.server, kind, err)
 		}
 		i, ok := macs[reply.Id]
 		if !ok || replies[i] != nil || !reply.Response || reply.Opcode != msgs[i].Opcode {
-			return nil, fmt.Errorf("server %s: the reply belongs to no request of ours", c.server)
+			return nil, fmt.Errorf("server %s: %w: the reply belongs to no request of ours", c.server, kind)
 		}
 		if err := c.key.verify(wire, reply, requestMACs[i]); err != nil {
-			return nil, fmt.Errorf("server %s: %w", c.server, err)
+			return nil, fmt.Errorf("server %s: %w: %w", c.server, kind, err)
 		}
 		replies[i] = reply
 	}

@@ -2,6 +2,7 @@ package rfc2136
 
 import (
 	"net"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -64,7 +65,8 @@ func startFake(t *testing.T, handle func(*fakeReply)) *fake {
 	return f
 }
 
-// provider returns a provider that talks to the fake.
+// provider returns a provider that talks to the fake, and takes for granted that
+// it compares.
 func (f *fake) provider(t *testing.T, change func(*Config)) *Provider {
 	t.Helper()
 	config := Config{Server: f.addr, Zone: testZone, TSIG: testKey, Timeout: 5 * time.Second}
@@ -75,6 +77,7 @@ func (f *fake) provider(t *testing.T, change func(*Config)) *Provider {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.compares.Store(true)
 	t.Cleanup(func() { _ = p.Close() })
 	return p
 }
@@ -112,6 +115,13 @@ func (r *fakeReply) isUpdate() bool { return r.request.Opcode == dns.OpcodeUpdat
 
 // updates reports whether the request would change something.
 func (r *fakeReply) updates() bool { return r.isUpdate() && len(r.request.Ns) > 0 }
+
+// asksForCNAME reports whether the request changes nothing and demands a CNAME.
+func (r *fakeReply) asksForCNAME() bool {
+	return r.isUpdate() && !r.updates() && slices.ContainsFunc(r.request.Answer, func(rr dns.RR) bool {
+		return rr.Header().Rrtype == dns.TypeCNAME && rr.Header().Class == dns.ClassINET
+	})
+}
 
 func rr(t testing.TB, text string) dns.RR {
 	t.Helper()

@@ -29,30 +29,39 @@ func (p *Provider) replied(reply *dns.Msg) error {
 	if reply.Rcode == dns.RcodeSuccess {
 		return nil
 	}
-	server, zone, key := p.config.Server, p.config.Zone, p.config.TSIG
+	kind, text := p.meaning(reply)
 	code := dns.RcodeToString[reply.Rcode]
-	fail := func(kind error, format string, args ...any) error {
-		text := fmt.Sprintf("server %s answers %s: %s", server, code, fmt.Sprintf(format, args...))
-		if kind == nil {
-			return &replyError{reply.Rcode, fmt.Errorf("%s", text)}
-		}
-		return &replyError{reply.Rcode, fmt.Errorf("%w: %s", kind, text)}
+	if code == "" {
+		code = fmt.Sprint("rcode ", reply.Rcode)
 	}
+	return &replyError{reply.Rcode, fmt.Errorf("%w: server %s answers %s: %s", kind, p.config.Server, code, text)}
+}
+
+func (p *Provider) meaning(reply *dns.Msg) (kind error, text string) {
+	zone, key := p.config.Zone, p.config.TSIG
 	switch reply.Rcode {
 	case dns.RcodeNXRrset, dns.RcodeYXRrset, dns.RcodeNameError, dns.RcodeYXDomain:
-		return fail(provider.ErrConflict, "a prerequisite does not hold in zone %q", zone)
+		return provider.ErrConflict, fmt.Sprintf("a prerequisite does not hold in zone %q", zone)
 	case dns.RcodeNotAuth:
-		return fail(provider.ErrRefused, "%s", p.notAuth(reply))
+		return provider.ErrRefused, p.notAuth(reply)
 	case dns.RcodeRefused:
-		return fail(provider.ErrRefused, "key %q may not do this in zone %q: check the server's rules for it (allow-update or update-policy in BIND, acl in Knot, allow of dynupdate and its limits in CoreDNS; allow-transfer, acl, transfer for zone transfers)", key.Name, zone)
+		return provider.ErrRefused, fmt.Sprintf("key %q (%s) may not do this in zone %q, or its signature is not accepted: "+
+			"check the server's rules for the key (allow-update or update-policy in BIND, acl in Knot, TSIG-ALLOW-DNSUPDATE and dnsupdate in PowerDNS, "+
+			"allow of dynupdate and its limits in CoreDNS; allow-transfer, acl, TSIG-ALLOW-AXFR, transfer for zone transfers), "+
+			"and the key's name, secret and algorithm on both sides (PowerDNS refuses a wrong one so)", key.Name, key.Algorithm, zone)
 	case dns.RcodeNotZone:
-		return fail(provider.ErrRefused, "the name is not in zone %q there: check the zone's name and its delegations", zone)
+		return provider.ErrRefused, fmt.Sprintf("the name is not in zone %q there: check the zone's name and its delegations", zone)
 	case dns.RcodeFormatError:
-		return fail(provider.ErrRefused, "the server cannot read the message: check that it supports RFC 2136 updates of zone %q", zone)
+		return provider.ErrRefused, fmt.Sprintf("the server cannot read the message: check that it supports RFC 2136 updates of zone %q", zone)
 	case dns.RcodeNotImplemented:
-		return fail(provider.ErrRefused, "the server takes no updates: check that zone %q is a primary zone with updates allowed there", zone)
+		return provider.ErrRefused, fmt.Sprintf("the server takes no updates: check that zone %q is a primary zone with updates allowed there", zone)
 	}
-	return fail(nil, "zone %q, key %q", zone, key.Name)
+	kind = provider.ErrUnavailable
+	if reply.IsTsig() == nil && reply.Opcode == dns.OpcodeUpdate {
+		kind = provider.ErrUnknownOutcome // whoever says so is not known
+	}
+	return kind, fmt.Sprintf("zone %q, key %q: the server's log says why (in BIND, it may be an RRset of more than max-records-per-type records, 100 by default)",
+		zone, key.Name)
 }
 
 func (p *Provider) notAuth(reply *dns.Msg) string {
@@ -63,11 +72,14 @@ func (p *Provider) notAuth(reply *dns.Msg) string {
 	}
 	switch tsigError {
 	case dns.RcodeBadKey:
-		return fmt.Sprintf("BADKEY: it does not know TSIG key %q with algorithm %q, or has no rule for it (Knot, whose acl must name the key): check the key's name, algorithm and rules on both sides", key.Name, key.Algorithm)
+		return fmt.Sprintf("BADKEY: it does not know TSIG key %q with algorithm %q, or has no rule for it (Knot, whose acl must name the key): "+
+			"check the key's name, algorithm and rules on both sides", key.Name, key.Algorithm)
 	case dns.RcodeBadSig:
 		return fmt.Sprintf("BADSIG: it does not accept the signature of TSIG key %q: check the secret and the algorithm (here %q) on both sides", key.Name, key.Algorithm)
 	case dns.RcodeBadTime:
 		return fmt.Sprintf("BADTIME: the clocks of this host and of the server differ by more than %d s (TSIG key %q): check both clocks", tsigFudge, key.Name)
 	}
-	return fmt.Sprintf("it is not authoritative for zone %q, or rejects TSIG key %q (%q): check the zone's name, that this server is its primary, and the key", p.config.Zone, key.Name, key.Algorithm)
+	return fmt.Sprintf("it is not authoritative for zone %[1]q, or rejects TSIG key %[2]q (%[3]q) without saying why, as PowerDNS does: "+
+		"check the zone's name, that this server is its primary, the key's name, secret and algorithm on both sides, and that both clocks differ by less than %[4]d s",
+		p.config.Zone, key.Name, key.Algorithm, tsigFudge)
 }

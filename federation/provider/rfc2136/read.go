@@ -28,7 +28,7 @@ func (p *Provider) Get(ctx context.Context, name federation.FQDN) ([]federation.
 			return sets, nil
 		}
 	}
-	return nil, fmt.Errorf("%q: server %s: the name changed between the queries, %d times", name, p.config.Server, maxReads)
+	return nil, fmt.Errorf("%q: server %s: %w: the name changed between the queries, %d times", name, p.config.Server, provider.ErrUnavailable, maxReads)
 }
 
 // read asks for CNAME first: beside one there is nothing else, and the
@@ -104,7 +104,7 @@ func (p *Provider) SOA(ctx context.Context) (minimum uint32, err error) {
 			return min(soa.Hdr.Ttl, soa.Minttl), nil
 		}
 	}
-	return 0, fmt.Errorf("server %s: zone %q has no SOA record there: check that it is the name of a zone", p.config.Server, p.config.Zone)
+	return 0, fmt.Errorf("%w: server %s: zone %q has no SOA record there: check that it is the name of a zone", provider.ErrRefused, p.config.Server, p.config.Zone)
 }
 
 // List transfers the zone (RFC 5936) and yields the subtree; see
@@ -132,7 +132,7 @@ func (p *Provider) List(ctx context.Context, suffix federation.FQDN, yield func(
 // connection of its own, so that updates need not wait.
 func (p *Provider) transfer(ctx context.Context, suffix federation.FQDN) ([]dns.RR, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, p.client.failed(ctx, errNotSent, err)
+		return nil, p.client.failed(ctx, provider.ErrNotSent, err)
 	}
 	co, err := p.client.dial(ctx)
 	if err != nil {
@@ -146,15 +146,18 @@ func (p *Provider) transfer(ctx context.Context, suffix federation.FQDN) ([]dns.
 		return nil, err
 	}
 	if err := co.write(ctx, wire); err != nil {
-		return nil, p.client.failed(ctx, errNotSent, err)
+		return nil, p.client.failed(ctx, provider.ErrNotSent, err)
 	}
 	x := axfr{p: p, id: m.Id, suffix: suffix, stream: stream{key: p.config.TSIG, mac: mac}}
 	for !x.done {
 		wire, err := co.read(ctx)
 		if err != nil {
-			return nil, p.client.failed(ctx, nil, err)
+			return nil, p.client.failed(ctx, provider.ErrUnavailable, err)
 		}
 		if err := x.message(wire); err != nil {
+			if provider.KindOf(err) == nil {
+				err = fmt.Errorf("%w: %w", provider.ErrUnavailable, err)
+			}
 			return nil, err
 		}
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/plan"
 	"github.com/federation-dns/federation/federation/provider"
+	"github.com/federation-dns/federation/federation/provider/internal/last"
 )
 
 // Provider is a provider.Provider and a provider.NegativeTTL.
@@ -30,6 +31,9 @@ type Provider struct {
 	// plain is set once the server has refused an old RRset beside a new
 	// CNAME in one message (newJob's putBack) and has taken it without.
 	plain atomic.Bool
+	// compares is set once the server has shown that it compares prerequisites.
+	compares atomic.Bool
+	last     last.Names
 }
 
 // New returns the provider of a zone, or says which field of the
@@ -82,8 +86,16 @@ func (p *Provider) Apply(ctx context.Context, claim *federation.RRset, changes [
 		}
 		jobs = append(jobs, j)
 	}
-	for _, batch := range split(jobs, claim, p.config.MaxBatch) {
-		r.send(ctx, batch)
+	first, failed := last.Order(&p.last, jobs, func(j job) federation.FQDN { return j.change.Name })
+	batches := split(first, claim, p.config.MaxBatch)
+	for _, group := range failed {
+		batches = append(batches, split(group, claim, p.config.MaxBatch)...)
+	}
+	if len(batches) > 0 {
+		r.dead = p.comparing(ctx)
+	}
+	for i, batch := range batches {
+		r.send(ctx, batch, i+1 < len(batches))
 	}
 	return r.errs
 }
@@ -140,8 +152,12 @@ func (p *Provider) authoritative(query, reply *dns.Msg) error {
 			return fmt.Errorf("%s: %w", what, err)
 		}
 	}
-	if !reply.Authoritative || reply.Truncated {
-		return fmt.Errorf("%s: server %s is not authoritative for the name: check that it is the primary of zone %q and that the name is not delegated from there", what, p.config.Server, p.config.Zone)
+	if reply.Truncated {
+		return fmt.Errorf("%s: %w: server %s has cut its answer short", what, provider.ErrUnavailable, p.config.Server)
+	}
+	if !reply.Authoritative {
+		return fmt.Errorf("%s: %w: server %s is not authoritative for the name: check that it is the primary of zone %q, "+
+			"and that the name is not delegated from there", what, provider.ErrRefused, p.config.Server, p.config.Zone)
 	}
 	return nil
 }

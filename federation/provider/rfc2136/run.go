@@ -8,13 +8,23 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/federation-dns/federation/federation"
-	"github.com/federation-dns/federation/federation/plan"
 	"github.com/federation-dns/federation/federation/provider"
 )
 
-// maxFailures is how many single changes may end in a SERVFAIL before the
-// server is thought to be broken altogether.
-const maxFailures = 4
+const (
+	// maxFailures is how many changes, or messages, may fail without an answer
+	// that says why before the server is asked whether it is the server's fault.
+	maxFailures = 4
+	// maxInARow is how many may fail one after the other before the rest has to
+	// wait for the next run, in which what has failed comes last.
+	maxInARow = 16
+	// maxSilent is the same for messages that are not answered at all: each takes
+	// the whole time-out.
+	maxSilent = 4
+	// shrink is by how much smaller the messages are in which changes are sent
+	// again that had no answer.
+	shrink = 4
+)
 
 // run is one call of Apply.
 type run struct {
@@ -23,23 +33,28 @@ type run struct {
 	errs  []error
 
 	dead     error // why nothing more is sent
-	probed   bool  // the empty update has passed
-	failures int
+	passed   bool  // the empty update has, since the last maxFailures failures
+	failures int   // in a row
+	silent   int   // messages without an answer
 }
 
-// send makes the changes of one message, halving it where it is refused.
-func (r *run) send(ctx context.Context, batch []job) {
+// send makes the changes of one message, halving it where it is refused. more
+// says that other messages are to follow.
+func (r *run) send(ctx context.Context, batch []job, more bool) {
 	if r.dead != nil {
 		r.fail(batch, r.dead)
 		return
 	}
+	batch = r.inKnownForm(batch)
 	err := r.p.update(ctx, r.claim, batch)
 	var replied *replyError
 	switch {
 	case err == nil:
+		r.failures = 0
+		r.p.last.Done(namesOf(batch)...)
 		r.readBack(ctx, batch)
 	case !errors.As(err, &replied):
-		r.failed(batch, err)
+		r.unanswered(ctx, batch, err, more)
 	case replied.rcode == dns.RcodeNotAuth:
 		r.fail(batch, err)
 		r.dead = err
@@ -48,8 +63,8 @@ func (r *run) send(ctx context.Context, batch []job) {
 	case !r.probe(ctx):
 		r.fail(batch, r.dead)
 	default:
-		r.send(ctx, batch[:len(batch)/2])
-		r.send(ctx, batch[len(batch)/2:])
+		r.send(ctx, batch[:len(batch)/2], true)
+		r.send(ctx, batch[len(batch)/2:], more)
 	}
 }
 
@@ -59,115 +74,78 @@ func (r *run) fail(batch []job, err error) {
 	}
 }
 
-// failed is fail, and ends the run if the server has not answered.
-func (r *run) failed(batch []job, err error) {
-	r.fail(batch, err)
-	var replied *replyError
-	if !errors.As(err, &replied) && !errors.Is(err, provider.ErrRefused) {
-		r.dead = fmt.Errorf("%w after an earlier failure: %w", errNotSent, err)
+func namesOf(batch []job) (names []federation.FQDN) {
+	for _, j := range batch {
+		names = append(names, j.change.Name)
 	}
+	return names
 }
 
-// probe sends an update without changes, once: what it gets is not the fault
-// of any change, be it the claim or what the key may do.
-func (r *run) probe(ctx context.Context) bool {
-	if !r.probed {
-		if err := r.p.update(ctx, r.claim, nil); err != nil {
-			if errors.Is(err, provider.ErrConflict) && r.claim != nil {
-				err = fmt.Errorf("the claim %q is another: %w", r.claim.Name, err)
-			}
-			r.dead = err
-		}
-		r.probed = true
+// unanswered deals with a message that has no answer. If the server answers
+// another one, the fault is hardly the server's: the run goes on, and the next
+// one sends these changes last, in smaller messages.
+func (r *run) unanswered(ctx context.Context, batch []job, err error, more bool) {
+	r.fail(batch, err)
+	if errors.Is(err, provider.ErrRefused) {
+		return // it could not be packed
 	}
-	return r.dead == nil
+	r.passed = false
+	if errors.Is(err, provider.ErrNotSent) || ctx.Err() != nil {
+		r.end(err)
+		return
+	}
+	if r.silent++; r.silent >= maxSilent {
+		r.end(err)
+	}
+	if (more || len(batch) > 1) && r.dead == nil && !r.probe(ctx) {
+		r.end(err)
+		return
+	}
+	r.p.last.Failed(len(batch)/shrink, namesOf(batch)...)
+}
+
+// end is the end of the run after a failure that is not of the changes to follow.
+func (r *run) end(err error) {
+	r.dead = provider.Recast(provider.ErrNotSent, fmt.Errorf("an earlier change has failed: %w", err))
+}
+
+// probe sends an update without changes: what it gets is not the fault of any
+// change, be it the claim or what the key may do.
+func (r *run) probe(ctx context.Context) bool {
+	if r.passed {
+		return true
+	}
+	err := r.p.update(ctx, r.claim, nil)
+	switch kind := provider.KindOf(err); {
+	case err == nil:
+		r.passed = true
+		return true
+	case kind == provider.ErrConflict && r.claim != nil:
+		r.dead = fmt.Errorf("the claim %q is another: %w", r.claim.Name, err)
+	case kind == provider.ErrConflict || kind == provider.ErrRefused:
+		r.dead = err
+	default:
+		r.end(err)
+	}
+	return false
 }
 
 // single deals with a change that was refused alone.
 func (r *run) single(ctx context.Context, j job, err error, rcode int) {
-	if rcode == dns.RcodeRefused && j.putsBack && r.withoutPutBack(ctx, j) {
+	if j.putsBack && provider.KindOf(err) != provider.ErrConflict && r.withoutPutBack(ctx, j, rcode) {
 		return
 	}
 	r.fail([]job{j}, err)
-	if rcode == dns.RcodeServerFailure {
-		if r.failures++; r.failures >= maxFailures {
-			r.dead = err
-		}
-	}
-}
-
-// withoutPutBack sends a switch to CNAME in the form that servers take which
-// refuse a CNAME and another RRset of its name in one message. It reports
-// whether that has settled the change; else the first refusal stands.
-func (r *run) withoutPutBack(ctx context.Context, j job) (settled bool) {
-	plain, err := newJob(j.index, j.change, false)
-	if err != nil {
-		return false
-	}
-	err = r.p.update(ctx, r.claim, []job{plain})
-	if errors.Is(err, provider.ErrRefused) {
-		return false
-	}
-	if err != nil {
-		// No refusal any more: somebody else's change, or the outcome is open.
-		r.failed([]job{plain}, err)
-		return true
-	}
-	r.p.plain.Store(true)
-	r.readBack(ctx, []job{plain})
-	return true
-}
-
-// readBack looks whether the switches to CNAME have come true (P6r).
-func (r *run) readBack(ctx context.Context, batch []job) {
-	var switched []job
-	for _, j := range batch {
-		if j.switches() {
-			switched = append(switched, j)
-		}
-	}
-	for len(switched) > 0 {
-		part := switched[:min(maxPipeline, len(switched))]
-		switched = switched[len(part):]
-		r.readBackPart(ctx, part)
-	}
-}
-
-func (r *run) readBackPart(ctx context.Context, part []job) {
-	queries := make([]*dns.Msg, len(part))
-	for i, j := range part {
-		queries[i] = newQuery(j.change.Name, dns.TypeCNAME)
-	}
-	replies, err := r.p.client.exchange(ctx, queries...)
-	if err != nil {
-		r.fail(part, fmt.Errorf("the switch to CNAME was sent but not read back: %w", err))
+	if kind := provider.KindOf(err); kind == provider.ErrConflict || kind == provider.ErrRefused {
+		r.p.last.Done(j.change.Name) // this is the answer
 		return
 	}
-	for i, j := range part {
-		if err := r.p.authoritative(queries[i], replies[i]); err != nil {
-			r.fail(part[i:i+1], fmt.Errorf("the switch to CNAME was sent but not read back: %w", err))
-			continue
-		}
-		if provider.Find(setsAt(replies[i], j.change.Name), federation.TypeCNAME) == nil {
-			r.fail(part[i:i+1], r.ignored(ctx, j))
-		}
+	r.p.last.Failed(1, j.change.Name)
+	switch r.failures++; {
+	case r.failures >= maxInARow:
+		r.end(err)
+	case r.failures%maxFailures == 0:
+		r.passed = false
+		r.probe(ctx)
 	}
-}
-
-// ignored is the error of a switch that the server has acknowledged but not
-// made. If the message did not do so itself, the old RRsets are put back.
-func (r *run) ignored(ctx context.Context, j job) error {
-	err := fmt.Errorf("%w: the server ignored the CNAME: there are foreign RRsets at the name, which allow none beside them", provider.ErrRefused)
-	if len(j.change.From) == 0 || j.putsBack {
-		return err
-	}
-	back, backErr := newJob(j.index, plan.Change{Name: j.change.Name, To: j.change.From}, false)
-	if backErr == nil {
-		backErr = r.p.update(ctx, r.claim, []job{back})
-	}
-	if backErr != nil {
-		// The outcome is open: not a refusal.
-		return fmt.Errorf("the server ignored the CNAME because of foreign RRsets, and the old RRsets could not be put back: %w", backErr)
-	}
-	return err
 }

@@ -1,12 +1,15 @@
 package rfc2136
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
 
 	"github.com/federation-dns/federation/federation/plan"
@@ -17,6 +20,7 @@ import (
 // one message.
 type strict struct {
 	t      *testing.T
+	rcode  int  // that it refuses with; 0 is REFUSED
 	ignore bool // the CNAME, silently
 	name   []dns.RR
 	puts   int // additions of addresses
@@ -33,6 +37,10 @@ func (s *strict) handle(r *fakeReply) {
 		r.send(dns.RcodeSuccess, answer...)
 		return
 	}
+	if s.ignore && r.asksForCNAME() {
+		r.send(dns.RcodeNXRrset)
+		return
+	}
 	added := map[uint16]dns.RR{}
 	for _, rr := range r.request.Ns {
 		if rr.Header().Class == dns.ClassINET {
@@ -40,7 +48,7 @@ func (s *strict) handle(r *fakeReply) {
 		}
 	}
 	if len(added) > 1 {
-		r.send(dns.RcodeRefused)
+		r.send(cmp.Or(s.rcode, dns.RcodeRefused))
 		return
 	}
 	if len(r.request.Ns) > 0 {
@@ -59,25 +67,99 @@ func (s *strict) handle(r *fakeReply) {
 }
 
 func TestStrictServer(t *testing.T) {
-	t.Run("P6 a server that refuses to put back in the same message", func(t *testing.T) {
-		s := &strict{t: t}
-		f := startFake(t, s.handle)
-		p := f.provider(t, nil)
-		if err := apply(t, p, toCNAME("nginx"))[0]; err != nil {
-			t.Fatal(err)
+	for _, rcode := range []int{dns.RcodeRefused, dns.RcodeFormatError, dns.RcodeNotImplemented, dns.RcodeNotZone} {
+		t.Run("P6 a server that refuses to put back in the same message, "+dns.RcodeToString[rcode], func(t *testing.T) {
+			s := &strict{t: t, rcode: rcode}
+			f := startFake(t, s.handle)
+			p := f.provider(t, nil)
+			if err := apply(t, p, toCNAME("nginx"))[0]; err != nil {
+				t.Fatal(err)
+			}
+			before := len(f.requests())
+			if err := apply(t, p, toCNAME("nginx"))[0]; err != nil {
+				t.Fatal(err)
+			}
+			if got := len(f.requests()) - before; got != 2 {
+				t.Errorf("the second switch took %d requests, want 2: it is known by then", got)
+			}
+		})
+	}
+	t.Run("P6 a server that fails at the form makes the switch, and is not known by that", func(t *testing.T) {
+		s := &strict{t: t, rcode: dns.RcodeServerFailure}
+		p := startFake(t, s.handle).provider(t, nil)
+		if err := apply(t, p, toCNAME("nginx"))[0]; err != nil || p.plain.Load() {
+			t.Errorf("error is %v, known %v", err, p.plain.Load())
 		}
-		before := len(f.requests())
-		if err := apply(t, p, toCNAME("nginx"))[0]; err != nil {
-			t.Fatal(err)
+	})
+	t.Run("P6 the form is learned within a batch", func(t *testing.T) {
+		s := &strict{t: t, rcode: dns.RcodeFormatError}
+		refusals := 0
+		f := startFake(t, func(r *fakeReply) {
+			if !r.isUpdate() {
+				r.send(dns.RcodeSuccess, rr(t, r.request.Question[0].Name+" 180 IN CNAME nginx.example.org."))
+				return
+			}
+			types := map[uint16]bool{}
+			for _, rr := range r.request.Ns {
+				if rr.Header().Class == dns.ClassINET {
+					types[rr.Header().Rrtype] = true
+				}
+			}
+			if len(types) > 1 {
+				refusals++
+				r.send(s.rcode)
+				return
+			}
+			r.send(dns.RcodeSuccess)
+		})
+		var changes []plan.Change
+		for i := range 100 {
+			changes = append(changes, toCNAME(fmt.Sprint("s", i)))
 		}
-		if got := len(f.requests()) - before; got != 2 {
-			t.Errorf("the second switch took %d requests, want 2: it is known by then", got)
+		for i, err := range apply(t, f.provider(t, nil), changes...) {
+			if err != nil {
+				t.Errorf("switch %d: %v", i, err)
+			}
+		}
+		if refusals > 8 {
+			t.Errorf("%d messages were refused", refusals)
+		}
+	})
+	t.Run("P6r a switch that queries do not show yet", func(t *testing.T) {
+		f := startFake(t, func(r *fakeReply) { r.send(dns.RcodeSuccess) }) // no query shows anything
+		if err := apply(t, f.provider(t, nil), toCNAME("nginx"))[0]; err != nil {
+			t.Errorf("error is %v: the server has said that the CNAME stands", err)
+		}
+	})
+	t.Run("X5a a switch below a delegation is refused, and undone", func(t *testing.T) {
+		f := startFake(t, func(r *fakeReply) {
+			m := r.message(dns.RcodeSuccess)
+			m.Authoritative = r.isUpdate() || !strings.HasPrefix(r.request.Question[0].Name, "sub.")
+			if m.Authoritative && !r.isUpdate() {
+				m.Answer = []dns.RR{rr(t, r.request.Question[0].Name+" 180 IN CNAME nginx.example.org.")}
+			}
+			m.SetTsig(testKey.Name, testKey.Algorithm, tsigFudge, time.Now().Unix())
+			_ = r.WriteMsg(m)
+		})
+		errs := apply(t, f.provider(t, nil), toCNAME("sub"), toCNAME("other"))
+		if provider.KindOf(errs[0]) != provider.ErrRefused || !strings.Contains(errs[0].Error(), "delegated") || errs[1] != nil {
+			t.Errorf("errors are %v", errs)
+		}
+		last := f.requests()[len(f.requests())-1]
+		if diff := gocmp.Diff([]string{"CNAME delete", "180 A 192.0.2.1"}, section(last.Ns, "delete", "delete this")); diff != "" {
+			t.Errorf("the last message (-want +got):\n%s", diff)
 		}
 	})
 	t.Run("P6r an ignored CNAME is found and reported", func(t *testing.T) {
 		for name, ignoring := range map[string]func(*fakeReply){
 			"strict": (&strict{t: t, ignore: true}).handle,
-			"plain":  func(r *fakeReply) { r.send(dns.RcodeSuccess) }, // it has put back itself
+			"plain": func(r *fakeReply) { // it has put back itself
+				if r.asksForCNAME() {
+					r.send(dns.RcodeNXRrset)
+					return
+				}
+				r.send(dns.RcodeSuccess)
+			},
 		} {
 			err := apply(t, startFake(t, ignoring).provider(t, nil), toCNAME("nginx"))[0]
 			if !errors.Is(err, provider.ErrRefused) {
@@ -151,6 +233,10 @@ func TestStrictServer(t *testing.T) {
 		const n, bad = 100, 88 // more than are read back at once
 		f := startFake(t, func(r *fakeReply) {
 			name := r.request.Question[0].Name
+			if r.asksForCNAME() {
+				r.send(dns.RcodeNXRrset)
+				return
+			}
 			if r.isUpdate() || name == string(fqdn(fmt.Sprint("s", bad))) {
 				r.send(dns.RcodeSuccess)
 				return

@@ -48,14 +48,15 @@ func (t TSIG) sign(m *dns.Msg) (wire []byte, mac string, err error) {
 }
 
 // verify checks the signature of a reply. A refusal may come unsigned: a
-// server that does not know the key cannot sign (RFC 8945, section 5.3.2).
-// What it says is only ever reported, never acted on.
+// server that does not know the key cannot sign (RFC 8945, section 5.3.2), and
+// one that fails may not get that far. What it says is only ever reported: an
+// unsigned SERVFAIL leaves open whether an update was made.
 func (t TSIG) verify(wire []byte, reply *dns.Msg, requestMAC string) error {
 	if reply.Rcode == dns.RcodeNotAuth {
 		return nil
 	}
 	if reply.IsTsig() == nil {
-		if slices.Contains(refusals, reply.Rcode) {
+		if slices.Contains(refusals, reply.Rcode) || reply.Rcode == dns.RcodeServerFailure {
 			return nil
 		}
 		return errUnsigned

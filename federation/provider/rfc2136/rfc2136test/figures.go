@@ -19,7 +19,7 @@ func Figures(t *testing.T, start func(t *testing.T) Server) {
 	server := start(t)
 	server.fill(t, foreign)
 	proxy := startProxy(t, server)
-	p := server.Provider(t, func(c *rfc2136.Config) { c.Server = proxy.addr })
+	p := server.met(t, server.Provider(t, func(c *rfc2136.Config) { c.Server = proxy.addr }))
 	claim := federation.RRset{Name: "_claim.fed.svc." + Zone, Type: "TXT", TTL: 60, Data: []string{`"owner=test"`}}
 	must := func(changes ...plan.Change) {
 		for i, err := range p.Apply(t.Context(), &claim, changes) {

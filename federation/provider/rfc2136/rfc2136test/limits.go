@@ -60,7 +60,7 @@ func testLargeMessage(t *testing.T, s *suite) {
 // testCancel ends the context when the third request is under way: none
 // starts after that, none of the changes behind it is made.
 func testCancel(t *testing.T, s *suite) {
-	p := s.server.Provider(t, func(c *rfc2136.Config) { c.Server, c.MaxBatch = s.proxy.addr, 2 })
+	p := s.server.met(t, s.server.Provider(t, func(c *rfc2136.Config) { c.Server, c.MaxBatch = s.proxy.addr, 2 }))
 	var changes []plan.Change
 	for i := range 40 {
 		changes = append(changes, change(nil, addresses(fmt.Sprintf("s%d", i), "192.0.2.1", "2001:db8::1")))

@@ -9,6 +9,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/plan"
 	"github.com/federation-dns/federation/federation/provider/providertest"
 	"github.com/federation-dns/federation/federation/provider/rfc2136"
 )
@@ -50,6 +51,12 @@ type Server struct {
 	Kill, Start func() error
 	// AnyAlgorithm says that it takes a known key with any algorithm.
 	AnyAlgorithm bool
+	// Strict says that it refuses a CNAME and another RRset of its name in one
+	// message, so that an ignored CNAME leaves the name empty for a round trip.
+	Strict bool
+	// Silent says that it does not say what is wrong with a key: REFUSED to an
+	// update, NOTAUTH to a query.
+	Silent bool
 }
 
 // Provider returns a provider of the server's zone.
@@ -64,6 +71,20 @@ func (s Server) Provider(t testing.TB, change func(*rfc2136.Config)) *rfc2136.Pr
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = p.Close() })
+	return p
+}
+
+// met returns the provider once it has learned what it learns of a server by its
+// first changes: what the tests count is what it costs from then on.
+func (s Server) met(t testing.TB, p *rfc2136.Provider) *rfc2136.Provider {
+	t.Helper()
+	var now []federation.RRset
+	for _, next := range [][]federation.RRset{addresses("met", "192.0.2.1", "2001:db8::1"), alias("met", "nginx.example.org."), nil} {
+		if err := p.Apply(t.Context(), nil, []plan.Change{change(now, next)})[0]; err != nil {
+			t.Fatal(err)
+		}
+		now = next
+	}
 	return p
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/plan"
 	"github.com/federation-dns/federation/federation/provider"
 )
 
@@ -51,8 +52,61 @@ func testIgnoredUnderLoad(t *testing.T, s *suite) {
 		}
 	}
 	close(stop)
-	if err := <-ended; err != nil {
+	if err := <-ended; err != nil && !s.server.Strict {
 		t.Error(err)
+	}
+	got, err := s.p.Get(s.ctx(), old[0].Name)
+	if err != nil || provider.Find(got, "A") == nil || provider.Find(got, "AAAA") == nil {
+		t.Errorf("the name has %v, %v: the old RRsets are not back", got, err)
+	}
+}
+
+// testDelegated switches a name below a zone cut: the server takes the update,
+// and shows it to nobody.
+func testDelegated(t *testing.T, s *suite) {
+	below := federation.FQDN("nginx.ns.fed.svc.sub." + Zone)
+	old := []federation.RRset{{Name: below, Type: "A", TTL: 180, Data: []string{"192.0.2.1"}}}
+	next := []federation.RRset{{Name: below, Type: "CNAME", TTL: 180, Data: []string{"nginx.example.org."}}}
+	other := change(nil, addresses("other", "192.0.2.1", "2001:db8::1"))
+	if err := s.apply(change(nil, old)); err != nil && !errors.Is(err, provider.ErrRefused) {
+		t.Fatal(err)
+	}
+	errs := s.p.Apply(s.ctx(), nil, []plan.Change{change(old, next), other})
+	if kind := provider.KindOf(errs[0]); kind != provider.ErrRefused && kind != provider.ErrConflict || errs[1] != nil {
+		t.Errorf("errors are %v", errs)
+	}
+	if _, err := s.p.Get(s.ctx(), below); provider.KindOf(err) != provider.ErrRefused {
+		t.Errorf("Get: %v", err)
+	}
+	s.has(other, other.To)
+}
+
+func testServes(t *testing.T, s *suite) {
+	ns := func(name federation.FQDN) {
+		s.server.put(t, federation.RRset{Name: name, Type: "NS", TTL: 60, Data: []string{"ns.example.org."}})
+	}
+	for _, tt := range []struct {
+		name, level string
+		prepare     func(suffix federation.FQDN)
+		want        provider.Served
+	}{
+		{"nothing", "us", func(federation.FQDN) {}, provider.Served{}},
+		{"a delegated level", "sub", func(federation.FQDN) {}, provider.Served{Delegated: "sub." + Zone}},
+		{"a delegated suffix", "eu", ns, provider.Served{Delegated: "fed.svc.eu." + Zone}},
+		{"a wildcard", "af", func(suffix federation.FQDN) {
+			s.server.put(t, federation.RRset{Name: "*." + suffix, Type: "AAAA", TTL: 60, Data: []string{"2001:db8::25"}})
+		}, provider.Served{Wildcard: "AAAA"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			suffix := federation.FQDN("fed.svc." + tt.level + "." + string(Zone))
+			claim := federation.RRset{Name: "_claim." + suffix, Type: "TXT", TTL: 60, Data: []string{`"owner=test"`}}
+			s.server.put(t, claim)
+			tt.prepare(suffix)
+			got, err := s.p.Serves(s.ctx(), suffix)
+			if got != tt.want || err != nil {
+				t.Errorf("Serves returns %+v, %v, want %+v", got, err, tt.want)
+			}
+		})
 	}
 }
 

@@ -33,8 +33,8 @@ const (
 // errInUse is the error of a start whose port was taken meanwhile.
 var errInUse = errors.New("the port is in use")
 
-// inUse is what BIND and Knot log when they cannot bind their port.
-var inUse = regexp.MustCompile(`address (already )?in use`)
+// inUse is what BIND, Knot and PowerDNS log when they cannot bind their port.
+var inUse = regexp.MustCompile(`[aA]ddress (already )?in use`)
 
 // nameserver is a running server.
 type nameserver struct {
@@ -63,6 +63,11 @@ func Start(t testing.TB, program Program) rfc2136test.Server {
 	}
 	if err := os.WriteFile(filepath.Join(dir, "zone"), []byte(rfc2136test.ZoneFile(n.mark)), 0o600); err != nil {
 		t.Fatal(err)
+	}
+	if program.prepare != nil {
+		if err := program.prepare(dir); err != nil {
+			t.Fatal(err)
+		}
 	}
 	t.Cleanup(func() {
 		_ = n.kill() // it may have been killed
@@ -139,7 +144,7 @@ func (n *nameserver) log() string {
 
 // start starts the program on n.port and waits until it serves the zone.
 func (n *nameserver) start() error {
-	config := filepath.Join(n.dir, "config")
+	config := filepath.Join(n.dir, n.program.file)
 	if err := os.WriteFile(config, []byte(n.program.config(n.dir, n.port)), 0o600); err != nil {
 		return err
 	}
@@ -156,7 +161,7 @@ func (n *nameserver) start() error {
 			ended = true
 		case <-time.After(5 * time.Millisecond):
 		}
-		// BIND logs it and goes on, Knot ends.
+		// BIND logs it and goes on, Knot and PowerDNS end.
 		if inUse.Match(n.wholeLog()[begin:]) {
 			return errors.Join(errInUse, n.kill())
 		}

@@ -17,7 +17,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestStart(t *testing.T) {
-	for _, program := range []Program{BIND, Knot} {
+	for _, program := range []Program{BIND, Knot, PowerDNS} {
 		t.Run("a port in use is told from other failures, "+program.command, func(t *testing.T) {
 			s := Start(t, program)
 			_, port, err := net.SplitHostPort(s.TCP)
@@ -35,6 +35,11 @@ func TestStart(t *testing.T) {
 			}
 			if err := os.WriteFile(filepath.Join(dir, "zone"), []byte(rfc2136test.ZoneFile(second.mark)), 0o600); err != nil {
 				t.Fatal(err)
+			}
+			if program.prepare != nil {
+				if err := program.prepare(dir); err != nil {
+					t.Fatal(err)
+				}
 			}
 			if second.port, err = strconv.Atoi(port); err != nil {
 				t.Fatal(err)

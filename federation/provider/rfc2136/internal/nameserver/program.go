@@ -13,8 +13,12 @@ import (
 type Program struct {
 	command string
 	debian  string // its Debian package
+	file    string // that its configuration is in
 	config  func(dir string, port int) string
 	args    func(config string) []string
+	// prepare turns the zone file into what the program keeps its zone in; nil
+	// if that is the file.
+	prepare func(dir string) error
 }
 
 // keys are the keys of the suite.
@@ -26,6 +30,7 @@ var keys = []rfc2136.TSIG{rfc2136test.Key, rfc2136test.Foreign, rfc2136test.Powe
 var BIND = Program{
 	command: "named",
 	debian:  "bind9",
+	file:    "named.conf",
 	args:    func(config string) []string { return []string{"-g", "-4", "-n", "2", "-c", config} },
 	config: func(dir string, port int) string {
 		var b strings.Builder
@@ -62,6 +67,7 @@ controls { };
 var Knot = Program{
 	command: "knotd",
 	debian:  "knot",
+	file:    "knot.conf",
 	args:    func(config string) []string { return []string{"-m", "16", "-c", config} },
 	config: func(dir string, port int) string {
 		var b strings.Builder
