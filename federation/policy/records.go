@@ -37,8 +37,9 @@ type Records struct {
 	At []federation.RRset
 	// Above are those at each of its further levels, on the way up.
 	Above [][]federation.RRset
-	// Accounted reports whether a synced member has the address or host name.
-	Accounted func(data string) bool
+	// Accounted reports whether what a record of that owner name has is a listed member's: one that is at the level of
+	// the name, and has, or has had, the address or host name on this service.
+	Accounted func(name federation.FQDN, data string) bool
 	// Elsewhere reports whether it stands at a place of another member.
 	Elsewhere func(data string) bool
 }
@@ -53,7 +54,7 @@ func Recorded(f federation.Federation, member string, r Records) (shard federati
 	for _, set := range r.At {
 		for _, d := range set.Data {
 			switch {
-			case r.Accounted(d):
+			case r.Accounted(set.Name, d):
 				continue
 			case set.Type != federation.TypeCNAME:
 				shard.Addresses = append(shard.Addresses, recordedAddress(d)...)
@@ -82,7 +83,7 @@ func (r Records) above() (addrs []netip.Addr) {
 	for _, sets := range r.Above {
 		for _, set := range sets {
 			for _, d := range set.Data {
-				if set.Type != federation.TypeCNAME && !r.Accounted(d) && !r.Elsewhere(d) {
+				if set.Type != federation.TypeCNAME && !r.Accounted(set.Name, d) && !r.Elsewhere(d) {
 					addrs = append(addrs, recordedAddress(d)...)
 				}
 			}

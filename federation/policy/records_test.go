@@ -35,7 +35,7 @@ func TestRecorded(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s, ok := Recorded(f, "b", Records{
 				At: c.sets, Above: c.above,
-				Accounted: func(d string) bool { return d == "192.0.2.9" }, Elsewhere: func(d string) bool { return d == "192.0.2.8" },
+				Accounted: func(_ federation.FQDN, d string) bool { return d == "192.0.2.9" }, Elsewhere: func(d string) bool { return d == "192.0.2.8" },
 			})
 			var got []string
 			for _, a := range s.Addresses {
@@ -51,15 +51,33 @@ func TestRecorded(t *testing.T) {
 	}
 	t.Run("H4 P5 a TTL of a resolved address is not the service's wish", func(t *testing.T) {
 		nobody := func(string) bool { return false }
+		never := func(federation.FQDN, string) bool { return false }
 		short := set("A", "192.0.2.1")
 		short.TTL = federation.ResolvedTTL
-		s, _ := Recorded(f, "b", Records{At: sets(short), Accounted: nobody, Elsewhere: nobody})
+		s, _ := Recorded(f, "b", Records{At: sets(short), Accounted: never, Elsewhere: nobody})
 		if s.TTL != 0 || !s.Resolved {
 			t.Errorf("TTL %d, resolved %t", s.TTL, s.Resolved)
 		}
-		s, _ = Recorded(f, "b", Records{At: host, Above: [][]federation.RRset{sets(short)}, Accounted: nobody, Elsewhere: nobody})
+		s, _ = Recorded(f, "b", Records{At: host, Above: [][]federation.RRset{sets(short)}, Accounted: never, Elsewhere: nobody})
 		if s.TTL != 180 || !s.Resolved {
 			t.Errorf("TTL %d, resolved %t", s.TTL, s.Resolved)
+		}
+	})
+	t.Run("X1b an address is accounted for at the level of the record that has it", func(t *testing.T) {
+		one, two := set("A", "192.0.2.1"), set("A", "192.0.2.1", "192.0.2.2")
+		two.Name = "web.shop.fed.svc.west-2.example.com."
+		s, _ := Recorded(f, "b", Records{
+			At:        sets(one, two),
+			Accounted: func(name federation.FQDN, _ string) bool { return name == one.Name },
+		})
+		if len(s.Addresses) != 2 {
+			t.Errorf("addresses %v", s.Addresses)
+		}
+		s, _ = Recorded(f, "b", Records{
+			At: sets(one, two), Accounted: func(name federation.FQDN, _ string) bool { return name == two.Name },
+		})
+		if len(s.Addresses) != 1 {
+			t.Errorf("addresses %v", s.Addresses)
 		}
 	})
 	t.Run("X1b places: topology zones, or the region if there is none", func(t *testing.T) {

@@ -51,8 +51,8 @@ type Service struct {
 	Had bool
 	// EmptySince is what the last Verdict said.
 	EmptySince time.Time
-	// HealthyAt is when the last Verdict with a healthy or held shard was given;
-	// zero if none was.
+	// HealthyAt is when the last Verdict with a healthy or held shard was given; it begins with the start of the run if
+	// the records have an address then (X1c), and is zero if there was neither.
 	HealthyAt time.Time
 }
 
@@ -93,6 +93,8 @@ type Verdict struct {
 	// EmptySince is when the last healthy or held shard went, for the next
 	// decision; zero while there is one.
 	EmptySince time.Time
+	// HealthyAt is now with a healthy or held shard, else what it was.
+	HealthyAt time.Time
 	// Next is when time alone can change the verdict; zero if it cannot.
 	Next time.Time
 }
@@ -117,7 +119,7 @@ type Held struct {
 // in a panic (X2c), and those of members that are gone without limit (X4d). Those
 // of drained members never do.
 func Decide(now time.Time, c Config, s Service) Verdict {
-	var v Verdict
+	v := Verdict{HealthyAt: s.HealthyAt}
 	healthy := false
 	for _, st := range s.Shards {
 		if st.Healthy && !st.unknown() && st.Drained.IsZero() {
@@ -153,7 +155,9 @@ func Decide(now time.Time, c Config, s Service) Verdict {
 		}
 		v.Shards = append(v.Shards, shard)
 	}
-	if !healthy && !held {
+	if healthy || held {
+		v.HealthyAt = now
+	} else {
 		v.empty(now, c, s)
 	}
 	return v
@@ -191,7 +195,8 @@ func (v *Verdict) empty(now time.Time, c Config, s Service) {
 
 // emptiedByDrain reports whether the last healthy shard was one of a member
 // that was drained: then there is nothing to wait for (P3a). A service that had
-// another one after the drain is rolled like any other.
+// another one after the drain is rolled like any other, and so is one that had
+// its address when this run began: nobody knows of whom (X1c).
 func (s Service) emptiedByDrain() bool {
 	for _, st := range s.Shards {
 		if st.Healthy && st.Drained.After(s.HealthyAt) {

@@ -14,10 +14,7 @@ func (l *loop) desired(now time.Time, name federation.ServiceName, all policy.Su
 	v := policy.Decide(now, l.policy, policy.Service{
 		Shards: l.shards(name), AllMembers: all, Had: len(have) > 0, EmptySince: s.emptySince, HealthyAt: s.healthyAt,
 	})
-	if v.EmptySince.IsZero() {
-		s.healthyAt = now
-	}
-	s.parts, s.held, s.emptySince = len(v.Shards), v.Held, v.EmptySince
+	s.parts, s.held, s.emptySince, s.healthyAt = len(v.Shards), v.Held, v.EmptySince, v.HealthyAt
 	l.timers.set(name, v.Next)
 	var problems []federation.Problem
 	if !v.Keep && !v.Gone {

@@ -45,10 +45,10 @@ func (l *loop) take(e member.Event) {
 		}
 	case member.ShardEvent:
 		if ms := l.present(e.Member); ms != nil && ms.shards != nil {
-			if e.Shard != nil {
-				l.beginning.account(e.Shard.Known)
-			}
 			if e.Key.Federation == l.config.Name {
+				if e.Shard != nil {
+					l.beginning.account(e.Member, e.Key.Service, e.Shard.Known)
+				}
 				ms.gone[e.Key.Service] = watchedLoss(e.Shard) // it matters only if it is lost
 				l.setShard(ms, e.Key.Service, e.Shard)
 				l.touchAt(e.Key.Service, e.Seen)
@@ -83,8 +83,8 @@ func (l *loop) takeList(ms *memberState, e member.ListEvent) {
 		ms.shards = map[federation.ServiceName]member.Shard{}
 	}
 	for key, shard := range e.Shards {
-		l.beginning.account(shard.Known)
 		if key.Federation == l.config.Name {
+			l.beginning.account(e.Member, key.Service, shard.Known)
 			if before, had := ms.shards[key.Service]; had && before.Healthy && !shard.Healthy {
 				delete(ms.gone, key.Service)
 			}

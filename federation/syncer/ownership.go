@@ -36,9 +36,9 @@ func (l *loop) opened(held *claim.Holding, found claim.Survey) {
 	now := time.Now()
 	l.held, l.shadow, l.beginning = held, found.Records, newBeginning(found.Records)
 	l.setForeign(found.Foreign)
-	for _, ms := range l.members { // those that were listed before the records
-		for _, shard := range ms.shards {
-			l.beginning.account(shard.Known)
+	for m, ms := range l.members { // those that were listed before the records
+		for svc, shard := range ms.shards {
+			l.beginning.account(m, svc, shard.Known)
 		}
 	}
 	l.rememberDeparted(now, held.Entries)
@@ -57,12 +57,16 @@ func (l *loop) opened(held *claim.Holding, found claim.Survey) {
 }
 
 // recall says whose addresses the records of a service have: those of the
-// members at whose places there are any (X4a).
+// members at whose places there are any (X4a). If it has one, it had a healthy
+// shard until now (X1c).
 func (l *loop) recall(name federation.ServiceName) {
 	s := l.service(name)
+	if policy.HasAddress(l.config.Federation, name, l.shadow.Of(name)) {
+		s.healthyAt = time.Now()
+	}
 	for _, m := range l.order {
-		r := l.beginning.records(m, name, l.members)
-		r.Accounted = func(string) bool { return false } // whoever has it now
+		r := l.beginning.of(m, name, l.members)
+		r.Accounted = func(federation.FQDN, string) bool { return false } // whoever has it now
 		if _, ok := policy.Recorded(l.config.Federation, m, r); ok && !slices.Contains(s.members, m) {
 			s.members = append(s.members, m)
 		}

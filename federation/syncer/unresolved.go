@@ -58,7 +58,7 @@ func (l *loop) recorded(m string, name federation.ServiceName) (federation.Shard
 	if l.beginning == nil {
 		return federation.Shard{}, false
 	}
-	return policy.Recorded(l.config.Federation, m, l.beginning.records(m, name, l.members))
+	return policy.Recorded(l.config.Federation, m, l.beginning.of(m, name, l.members))
 }
 
 // endBeginning drops the records of the start, as they need not speak for
