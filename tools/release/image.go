@@ -1,0 +1,132 @@
+package main
+
+import (
+	"archive/tar"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+)
+
+const source = "https://github.com/federation-dns/federation"
+
+// image makes the image of a binary.
+func image(o options, b binary, revision string) (v1.Image, error) {
+	below, err := base()
+	if err != nil {
+		return nil, err
+	}
+	above, err := top(b)
+	if err != nil {
+		return nil, err
+	}
+	epoch := v1.Time{Time: time.Unix(0, 0).UTC()}
+	img := mutate.MediaType(empty.Image, types.OCIManifestSchema1)
+	img = mutate.ConfigMediaType(img, types.OCIConfigJSON)
+	img, err = mutate.Append(img,
+		mutate.Addendum{Layer: below, MediaType: types.OCILayer, History: v1.History{Created: epoch, CreatedBy: "passwd, CA certificates, folders"}},
+		mutate.Addendum{Layer: above, MediaType: types.OCILayer, History: v1.History{Created: epoch, CreatedBy: "go build " + b.program.pkg}})
+	if err != nil {
+		return nil, err
+	}
+	config, err := img.ConfigFile()
+	if err != nil {
+		return nil, err
+	}
+	config = config.DeepCopy()
+	config.OS, config.Architecture = b.platform.os, b.platform.arch
+	config.Created = epoch
+	config.Config = v1.Config{
+		Entrypoint: []string{"/" + b.program.name},
+		User:       "65532:65532",
+		WorkingDir: "/",
+		Env:        []string{"PATH=/", "SSL_CERT_FILE=/" + certificates},
+		Labels: map[string]string{
+			"org.opencontainers.image.title":       b.program.name,
+			"org.opencontainers.image.description": b.program.title,
+			"org.opencontainers.image.version":     o.version,
+			"org.opencontainers.image.revision":    revision,
+			"org.opencontainers.image.source":      source,
+			"org.opencontainers.image.licenses":    "Apache-2.0",
+		},
+	}
+	return mutate.ConfigFile(img, config)
+}
+
+// writeIndex writes a tar file of an OCI layout with one image per platform
+// under one name, which containerd, podman, skopeo and crane read as it is.
+func writeIndex(path, name string, images map[platform]v1.Image, order []platform) error {
+	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
+	for _, at := range order {
+		index = mutate.AppendManifests(index, mutate.IndexAddendum{
+			Add:        images[at],
+			Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: at.os, Architecture: at.arch}},
+		})
+	}
+	dir, err := os.MkdirTemp(filepath.Dir(path), "layout-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	at, err := layout.Write(dir, empty.Index)
+	if err != nil {
+		return err
+	}
+	// The names by which a tool finds the image in the layout: the OCI's own, and
+	// containerd's for a complete name.
+	err = at.AppendIndex(index, layout.WithAnnotations(map[string]string{
+		"org.opencontainers.image.ref.name": name,
+		"io.containerd.image.name":          name,
+	}))
+	if err != nil {
+		return err
+	}
+	return tarFolder(path, dir)
+}
+
+// tarFolder packs a folder, in the order of the names, without times and owners.
+func tarFolder(path, dir string) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	w := tar.NewWriter(f)
+	err = filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || name == dir {
+			return err
+		}
+		rel, err := filepath.Rel(dir, name)
+		if err != nil {
+			return err
+		}
+		h := &tar.Header{Name: filepath.ToSlash(rel), Mode: 0o644, ModTime: time.Unix(0, 0), Format: tar.FormatPAX, Typeflag: tar.TypeReg}
+		if d.IsDir() {
+			h.Name, h.Mode, h.Typeflag = h.Name+"/", 0o755, tar.TypeDir
+			return w.WriteHeader(h)
+		}
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		h.Size = int64(len(data))
+		if err := w.WriteHeader(h); err != nil {
+			return err
+		}
+		_, err = w.Write(data)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := w.Close(); err != nil {
+		return err
+	}
+	return f.Close()
+}
