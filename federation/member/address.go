@@ -14,7 +14,7 @@ const (
 	ReasonAddressRefused federation.Reason = "AddressRefused"
 	// H3b, H3c: a host name that may not be followed: annotated and not below the member's hostSuffixes, or in a domain of a federation or the cluster zone.
 	ReasonHostRefused federation.Reason = "HostRefused"
-	// H3d: the shard has more than 16 addresses; the first 16 are used.
+	// H3d, H3e: the shard has more than 16 addresses or host names, of which the first 16 by order are used, or more than 256 load balancer ingresses, of which no more are read.
 	ReasonTooManyAddresses federation.Reason = "TooManyAddresses"
 	// H3d: the member has more federated Services than its maxServices; the oldest count, this one does not.
 	ReasonTooManyServices federation.Reason = "TooManyServices"
@@ -30,8 +30,12 @@ const (
 	ReasonNoAddress federation.Reason = "NoAddress"
 	// H4: nothing is known of the host name of the load balancer: its DNS does not answer, or it does not exist.
 	ReasonHostUnresolved federation.Reason = "HostUnresolved"
-	// X7: a kind of objects of the member cannot be listed or watched; the detail has the API server's words. Check the account (deploy/member-rbac.yaml).
+	// X7: kinds of objects of the member cannot be listed or watched; the detail has the API server's words. Check the account (deploy/member-rbac.yaml). Without Services or EndpointSlices for 3 minutes the member is unknown (X2d).
 	ReasonWatchFailed federation.Reason = "WatchFailed"
+	// H3e: the topology labels of the member's Nodes change too often: five changes count at once, then one a minute. Find out what writes them.
+	ReasonLabelsUnstable federation.Reason = "LabelsUnstable"
+	// H1: so many Services of the member carry the label federation-dns.io/federation with a value that is none of this syncer's federations: it is mistyped, or another syncer's.
+	ReasonOtherFederation federation.Reason = "OtherFederation"
 )
 
 // MaxAddresses is the most addresses of one shard (H3d).
@@ -40,10 +44,15 @@ const MaxAddresses = 16
 // neverPublished are the ranges that lead nowhere, back to the client, or
 // through a translation that only the member knows (H3a). Unspecified,
 // loopback, link-local, multicast and IPv4-mapped addresses are tested apart.
-var neverPublished = prefixes("0.0.0.0/8", "240.0.0.0/4", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")
+var neverPublished = prefixes(
+	"0.0.0.0/8", "192.0.0.0/24", "240.0.0.0/4",
+	"::/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2002::/16", "2001::/32",
+)
 
 // privateRanges may be published only inside the member's AddressCIDRs (H3b).
-var privateRanges = prefixes("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
+var privateRanges = prefixes(
+	"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "198.18.0.0/15", "fc00::/7", "fec0::/10",
+)
 
 func prefixes(list ...string) []netip.Prefix {
 	out := make([]netip.Prefix, len(list))

@@ -1,9 +1,7 @@
 package member
 
 import (
-	"cmp"
 	"context"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -36,16 +34,16 @@ type content struct {
 	ctx    context.Context // ends with these watches
 	config Config
 	hosts  *hosts
-	places *places
+	places *Places
 	emit   func(Event)
 
 	mu       sync.Mutex // held while events are sent, which keeps their order
 	services map[federation.ServiceName]service
-	misfits  map[federation.ServiceName]string // labels that name no federation
+	misfits  map[federation.ServiceName]string // labels that name no federation, or none of ours
 	slices   map[objectKey]endpointSlice
 	eps      map[federation.ServiceName]endpoints
 	nodes    map[string]nodeLabels
-	over     map[federation.ServiceName]bool // beyond MaxServices
+	roster   *roster
 
 	reached  chan struct{} // closed when something has been listed
 	identity *identity
@@ -60,27 +58,40 @@ type content struct {
 	topology federation.Member
 	problems []federation.Problem
 
-	heard    [kinds]time.Time // the last event, bookmark or list
+	heard    [kinds]time.Time // the last event, bookmark or list; at first, when the watches began
+	seen     [kinds]time.Time // the same, but for watches that began anew, as of those before
 	failures [kinds]failure
+	alive    func() bool // the last probe was answered
+
+	toldAt time.Time   // when tellTopology last looked
+	look   *time.Timer // when it looks again by itself; nil: it does not
+	lookAt time.Time
 }
 
 // identity is which cluster it is.
 type identity struct{ uid, version string }
 
-func newContent(ctx context.Context, c Config, h *hosts, p *places, emit func(Event)) *content {
+// goOn takes over what the watches before these have seen.
+func (t *content) goOn(before *content) {
+	before.mu.Lock()
+	defer before.mu.Unlock()
+	t.seen = before.seen
+}
+
+func newContent(ctx context.Context, c Config, h *hosts, p *Places, emit func(Event)) *content {
 	now := time.Now()
 	t := &content{
-		ctx: ctx, config: c, reached: make(chan struct{}), hosts: h, places: p, emit: emit, topology: p.last,
+		ctx: ctx, config: c, reached: make(chan struct{}), hosts: h, places: p, emit: emit, topology: p.placed(),
 		services: map[federation.ServiceName]service{}, misfits: map[federation.ServiceName]string{},
 		slices: map[objectKey]endpointSlice{}, eps: map[federation.ServiceName]endpoints{},
-		nodes: map[string]nodeLabels{}, over: map[federation.ServiceName]bool{},
+		nodes: map[string]nodeLabels{}, roster: newRoster(c.MaxServices), alive: func() bool { return true },
 	}
 	if c.Topology != nil {
 		t.topology = *c.Topology
 	}
 	t.listed[kindNodes] = c.Topology != nil // not watched then
 	for k := range kinds {
-		t.heard[k] = now
+		t.heard[k], t.seen[k] = now, now
 	}
 	return t
 }
@@ -133,7 +144,6 @@ func (t *content) drop(obj any) {
 	case *discoveryv1.EndpointSlice:
 		t.putSlice(objectKey{o.Namespace, o.Name}, endpointSlice{})
 	case *metav1.PartialObjectMetadata:
-		t.tellTopology() // notes the time of its labels
 		delete(t.nodes, o.Name)
 		t.tellTopology()
 	}
@@ -147,6 +157,7 @@ func (t *content) replace(k kind, objs []any) {
 	case kindServices:
 		clear(t.services)
 		clear(t.misfits)
+		t.roster = newRoster(t.config.MaxServices)
 	case kindSlices:
 		clear(t.slices)
 		clear(t.eps)
@@ -162,7 +173,7 @@ func (t *content) replace(k kind, objs []any) {
 	default:
 		close(t.reached)
 	}
-	t.heard[k] = time.Now()
+	t.heard[k], t.seen[k] = time.Now(), time.Now()
 	if !t.failures[k].watch { // a list does not show that the watch works
 		t.works(k)
 	}
@@ -184,7 +195,6 @@ func (t *content) finish() {
 	if t.complete || t.identity == nil || slices.Contains(t.listed[:], false) || t.asked && t.waiting() {
 		return
 	}
-	t.bound()
 	first := !t.asked
 	shards := t.shards()
 	for _, user := range t.hosts.users() {
@@ -200,7 +210,10 @@ func (t *content) finish() {
 		shards = t.shards() // names that were asked for just now may be known already
 	}
 	t.complete = true
-	t.topology, t.problems = t.place()
+	var again time.Duration
+	if t.topology, t.problems, again = t.place(); again > 0 {
+		t.lookAgain(again)
+	}
 	t.emit(ListEvent{
 		Member: t.config.Name, Shards: shards, ClusterUID: t.identity.uid, Version: t.identity.version,
 		Topology: t.topology, Problems: t.problems,
@@ -244,7 +257,7 @@ func (t *content) putService(o *corev1.Service) {
 	before, had := t.services[name]
 	if !slices.Contains(t.config.Federations, s.key.Federation) {
 		t.dropService(name) // not labeled any more, or another syncer's
-		t.misfit(name, string(s.key.Federation), !isFederation(s.key.Federation))
+		t.misfit(name, string(s.key.Federation), s.labeled)
 		return
 	}
 	t.misfit(name, "", false)
@@ -254,7 +267,7 @@ func (t *content) putService(o *corev1.Service) {
 	}
 	t.services[name] = s
 	if !had || !before.created.Equal(s.created) {
-		t.bound()
+		t.tell(t.roster.set(name, s.created)...)
 	}
 	t.tell(name)
 }
@@ -269,7 +282,7 @@ func (t *content) dropService(name federation.ServiceName) {
 		t.hosts.keep(s.key, nil)
 		t.emit(ShardEvent{Member: t.config.Name, Key: s.key, Seen: time.Now()})
 	}
-	t.bound()
+	t.tell(t.roster.remove(name)...)
 }
 
 // putSlice replaces a slice; one that is gone has no service.
@@ -301,39 +314,17 @@ func (t *content) putSlice(key objectKey, s endpointSlice) {
 	}
 }
 
-// bound finds the Services beyond MaxServices, the youngest (then by name),
-// and tells those for which that changed (H3d).
-func (t *content) bound() {
-	limit := t.config.MaxServices
-	if limit == 0 || len(t.services) <= limit && len(t.over) == 0 {
-		return
-	}
-	names := slices.SortedFunc(maps.Keys(t.services), func(a, b federation.ServiceName) int {
-		return cmp.Or(t.services[a].created.Compare(t.services[b].created), federation.CompareServiceNames(a, b))
-	})
-	over := map[federation.ServiceName]bool{}
-	for _, n := range names[min(len(names), limit):] {
-		over[n] = true
-	}
-	before := t.over
-	t.over = over
-	for _, n := range names {
-		if before[n] != over[n] {
-			t.tell(n)
-		}
-	}
-}
-
-// tell sends the shard of one Service; nothing while the lists are incomplete.
-func (t *content) tell(name federation.ServiceName) {
+// tell sends the shards of Services; nothing while the lists are incomplete.
+func (t *content) tell(names ...federation.ServiceName) {
 	if !t.complete {
 		return
 	}
-	if _, ok := t.services[name]; !ok {
-		return
+	for _, name := range names {
+		if _, ok := t.services[name]; ok {
+			key, shard := t.shardOf(name)
+			t.emit(ShardEvent{Member: t.config.Name, Key: key, Shard: shard, Seen: time.Now()})
+		}
 	}
-	key, shard := t.shardOf(name)
-	t.emit(ShardEvent{Member: t.config.Name, Key: key, Shard: shard, Seen: time.Now()})
 }
 
 // shardOf makes the shard of a Service; nil if it is being deleted (H5).
@@ -344,7 +335,7 @@ func (t *content) shardOf(name federation.ServiceName) (ShardKey, *Shard) {
 		return s.key, nil
 	}
 	var used []federation.FQDN
-	shard := t.config.shard(s, t.eps[name], t.over[name], func(h federation.FQDN) resolved {
+	shard := t.config.shard(s, t.eps[name], t.roster.isOver(name), func(h federation.FQDN) resolved {
 		used = append(used, h)
 		return t.hosts.ask(h, s.key)
 	})

@@ -32,7 +32,7 @@ func newWorld(t fataler, c Config) *world {
 	if c.Topology == nil {
 		c.Topology = &federation.Member{Name: c.Name}
 	}
-	w.content = newContent(ctx, c, newHosts(ctx, fixed{}, func(ShardKey) {}), newPlaces(c.Name), func(e Event) { w.take(t, e) })
+	w.content = newContent(ctx, c, newHosts(ctx, fixed{}, func(ShardKey) {}), NewPlaces(c.Name), func(e Event) { w.take(t, e) })
 	w.locked(func() { w.content.identified(identity{}) })
 	w.locked(func() { w.content.replace(kindServices, nil) })
 	w.locked(func() { w.content.replace(kindSlices, nil) })

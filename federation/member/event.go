@@ -80,12 +80,16 @@ type TopologyEvent struct {
 	Problems []federation.Problem
 }
 
-// ProbeEvent is the result of one probe (X2a): Err is nil after a 2xx answer,
-// else it names the member and never holds a credential. At is when the probe
-// was sent.
+// ProbeEvent is the result of one probe (X2a): Err is nil after an answer that
+// shows that the API server serves this client, else it names the member and
+// never holds a credential. At is when the probe was sent, or was to be sent:
+// one comes in each interval, whatever becomes of the requests.
 type ProbeEvent struct {
 	Member string
 	At     time.Time
+	// Unwatched is since when nothing has been seen of the member's Services or
+	// EndpointSlices, as they cannot be listed or watched (X2d); zero if they can.
+	Unwatched time.Time
 	// Idle is how long before it the program itself stood still, so that no probe
 	// was sent when it was time to.
 	Idle time.Duration

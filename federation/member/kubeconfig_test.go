@@ -31,14 +31,15 @@ func TestLoadKubeconfig(t *testing.T) {
 		return path
 	}
 	good := write("good", goodKubeconfig)
-	write("ca.crt", "")
+	write("ca.crt", "a certificate")
 	t.Run("C1 good", func(t *testing.T) {
 		c, err := LoadKubeconfig(good, "")
 		if err != nil {
 			t.Fatal(err)
 		}
 		equal(t, "server", c.Host, "https://member.example:6443")
-		equal(t, "CA file beside the kubeconfig", c.CAFile, filepath.Join(dir, "ca.crt"))
+		equal(t, "CA file beside the kubeconfig", string(c.CAData), "a certificate")
+		equal(t, "CA file, which client-go would follow", c.CAFile, "")
 		equal(t, "content type", c.ContentType, "application/vnd.kubernetes.protobuf")
 		equal(t, "user agent", c.UserAgent, "federation-syncer")
 	})

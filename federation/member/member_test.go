@@ -112,7 +112,7 @@ func start(t *testing.T, a *api, c Config, resolver Resolver) *bench {
 		resolver = fixed{}
 	}
 	events := make(chan Event, 1<<16)
-	w, err := New(c, &rest.Config{Host: "http://member.example", Transport: transport{a}}, resolver, slog.New(slog.DiscardHandler), events)
+	w, err := New(c, &rest.Config{Host: "http://member.example", Transport: transport{a}}, resolver, NewPlaces(c.Name), slog.New(slog.DiscardHandler), events)
 	if err != nil {
 		t.Fatal(err)
 	}

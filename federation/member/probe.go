@@ -28,7 +28,7 @@ func (w *Watcher) probe(ctx context.Context) {
 			w.probes.drop() // the next one shall not wait on a dead connection
 			err = fmt.Errorf("member %q: %w", w.config.Name, err)
 		}
-		w.emit(ctx, ProbeEvent{Member: w.config.Name, At: at, Idle: idle, Err: err})
+		w.emit(ctx, ProbeEvent{Member: w.config.Name, At: at, Idle: idle, Err: err, Unwatched: w.unwatchedSince()})
 		select {
 		case <-ctx.Done():
 			return
@@ -46,7 +46,15 @@ func standstill(between, interval time.Duration) time.Duration {
 	return between - interval
 }
 
-// contact is one probe; nil is a contact.
+func (w *Watcher) unwatchedSince() time.Time {
+	if since := w.unwatched.Load(); since != 0 {
+		return time.Unix(0, since)
+	}
+	return time.Time{}
+}
+
+// contact is one probe; nil is a contact. It takes no longer than timeout,
+// whatever becomes of the request: see ending.
 func (w *Watcher) contact(ctx context.Context, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -56,6 +64,10 @@ func (w *Watcher) contact(ctx context.Context, timeout time.Duration) error {
 	switch {
 	case err == nil && status >= http.StatusOK && status < http.StatusMultipleChoices:
 		return nil
+	case status == http.StatusTooManyRequests:
+		return nil // it serves, if not now: it is busy, not away
+	case errors.Is(err, errStuck):
+		return fmt.Errorf("no answer to a probe within %s: %w", timeout, errStuck)
 	case ctx.Err() != nil:
 		return fmt.Errorf("no answer to a probe within %s", timeout)
 	case err == nil:

@@ -48,6 +48,7 @@ type shardBuilder struct {
 	service    federation.ServiceName
 	shard      Shard
 	hostNames  []federation.FQDN
+	hostsLeft  int      // host names beyond those
 	unresolved bool     // a host name whose last answer is too old
 	unheard    []string // the host names of which nothing has been learned since the start
 }
@@ -99,6 +100,9 @@ func (b *shardBuilder) take(s service) {
 	}
 	if !s.balanced {
 		return
+	}
+	if s.ingresses > len(s.ingress) {
+		b.report(ReasonTooManyAddresses, fmt.Errorf("%d load balancer ingresses, %d are read", s.ingresses, len(s.ingress)))
 	}
 	for _, in := range s.ingress {
 		switch {
@@ -158,8 +162,12 @@ func (b *shardBuilder) host(text string, annotated bool) {
 		b.report(ReasonHostRefused, err)
 		return
 	}
-	b.shard.Known = append(b.shard.Known, string(host))
-	if !slices.Contains(b.hostNames, host) {
+	switch {
+	case slices.Contains(b.hostNames, host):
+	case len(b.hostNames) == MaxAddresses:
+		b.hostsLeft++
+	default:
+		b.shard.Known = append(b.shard.Known, string(host))
 		b.hostNames = append(b.hostNames, host)
 	}
 }
@@ -172,6 +180,9 @@ func (b *shardBuilder) host(text string, annotated bool) {
 func (b *shardBuilder) resolve() {
 	s := &b.shard
 	asHost := len(b.hostNames) == 1 && len(s.Addresses) == 0
+	if b.hostsLeft > 0 {
+		b.report(ReasonTooManyAddresses, fmt.Errorf("%d host names, the first %d are used", len(b.hostNames)+b.hostsLeft, MaxAddresses))
+	}
 	for _, h := range b.hostNames {
 		r := b.hosts(h)
 		if r.why != "" {

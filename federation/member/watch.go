@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -33,9 +34,14 @@ var backoff = wait.Backoff{Duration: 200 * time.Millisecond, Cap: 3 * time.Secon
 func (w *Watcher) watch(ctx context.Context) {
 	w.outage.over() // all lists are still to come
 	t := newContent(ctx, w.config, w.hosts, w.places, func(e Event) { w.emit(ctx, e) })
+	t.alive = w.alive.Load
 	w.currentMu.Lock()
+	if w.current != nil {
+		t.goOn(w.current)
+	}
 	w.current = t
 	w.currentMu.Unlock()
+	w.unwatched.Store(0) // until a list fails
 	// Failures are told with the member's name, through the content.
 	ctx = klog.NewContext(ctx, klog.Logger{})
 	var wg sync.WaitGroup
@@ -132,14 +138,16 @@ func reflect[L runtime.Object](ctx context.Context, wg *sync.WaitGroup, w *Watch
 			} else {
 				news = t.failed(k, watch, err)
 			}
+			w.noteUnwatched(t)
 		})
-		switch {
+		switch { // what it comes to is a problem of the member, or a failed probe
 		case news && err == nil:
-			w.log.Info("the watch works again", "kind", k.String())
+			w.log.Debug("the watch works again", "kind", k.String())
 		case news:
-			w.log.Warn("listing or watching failed, trying again", "kind", k.String(), "error", err)
+			w.log.Debug("listing or watching failed, trying again", "kind", k.String(), "error", err)
 		}
 	}
+	var budget atomic.Int64 // of the list under way
 	r := cache.NewReflectorWithOptions(listThenWatch{&cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
 			if !w.lists.begin(ctx) { // the reflector does not wait for it
@@ -150,7 +158,10 @@ func reflect[L runtime.Object](ctx context.Context, wg *sync.WaitGroup, w *Watch
 			// restored from a backup does not know yet which version that was.
 			o.ResourceVersion, o.ResourceVersionMatch = "", ""
 			o.LabelSelector = selector
-			lctx, cancel := context.WithTimeout(ctx, listTimeout)
+			if o.Continue == "" {
+				budget.Store(maxList)
+			}
+			lctx, cancel := context.WithTimeout(withListBudget(ctx, &budget), listTimeout)
 			defer cancel()
 			obj, err := list(lctx, o)
 			if err != nil {
@@ -166,11 +177,29 @@ func reflect[L runtime.Object](ctx context.Context, wg *sync.WaitGroup, w *Watch
 				w.log.Info("the API server was away: listing afresh")
 				w.Relist()
 			}
+			if err != nil && t.overdue(k) {
+				err = listAgain{err}
+			}
 			return i, err
 		},
-	}}, example, store{t, k}, cache.ReflectorOptions{Name: k.String(), Backoff: &backoff})
+	}}, example, store{w, t, k}, cache.ReflectorOptions{Name: k.String(), Backoff: &backoff})
 	wg.Go(func() { r.RunWithContext(ctx) })
 }
+
+// noteUnwatched notes what the probes tell of the watches; the content is locked.
+func (w *Watcher) noteUnwatched(t *content) {
+	since := int64(0)
+	if at := t.unwatched(); !at.IsZero() {
+		since = at.UnixNano()
+	}
+	w.unwatched.Store(since)
+}
+
+// listAgain hides from a reflector what kind of error it was: some are a reason for it to try the same watch again, for
+// as long as it is refused. When that is long, a list may tell what the watch does not.
+type listAgain struct{ err error }
+
+func (l listAgain) Error() string { return l.err.Error() }
 
 // listThenWatch has a reflector list by LIST, as X2b wants it, and not by a
 // stream of events: that has no end of its own on a server that is in trouble,
@@ -216,6 +245,7 @@ func (r *requests) wait() {
 
 // store hands a reflector's objects to the content.
 type store struct {
+	w       *Watcher
 	content *content
 	kind    kind
 }
@@ -226,7 +256,10 @@ func (s store) Delete(obj any) error { return s.heard(func() { s.content.drop(ob
 func (s store) Resync() error        { return nil }
 
 func (s store) Replace(objs []any, _ string) error {
-	return s.content.locked(func() { s.content.replace(s.kind, objs) })
+	return s.content.locked(func() {
+		s.content.replace(s.kind, objs)
+		s.w.noteUnwatched(s.content)
+	})
 }
 
 // Bookmark counts as a sign of life of the watch.
@@ -235,6 +268,7 @@ func (s store) Bookmark(string) error { return s.heard(func() {}) }
 func (s store) heard(f func()) error {
 	return s.content.locked(func() {
 		s.content.hear(s.kind)
+		s.w.noteUnwatched(s.content)
 		f()
 	})
 }

@@ -29,11 +29,13 @@ type Watcher struct {
 	watches  connection
 	probes   connection
 	resolver Resolver
-	places   *places
+	places   *Places
 	hosts    *hosts
 	lists    requests
 	outage   outage
 	alive    atomic.Bool // the last probe was answered
+	// unwatched is content.unwatched, in nanoseconds since 1970; 0 for zero.
+	unwatched atomic.Int64
 
 	stopMu sync.Mutex // never held while an event is sent
 	stop   context.CancelFunc
@@ -62,6 +64,9 @@ func newConnection(base *rest.Config, wrap func(http.RoundTripper) http.RoundTri
 	config.Timeout = 0               // it would end the watches
 	config.QPS, config.Burst = -1, 0 // a few long requests: nothing to limit
 	config.RateLimiter = nil
+	if config.Proxy == nil {
+		config.Proxy = http.ProxyFromEnvironment // client-go's default; named, the transport is ours alone, and ends with us
+	}
 	config.WarningHandler = rest.NoWarnings{}
 	var closed atomic.Bool
 	plain := net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}
@@ -74,15 +79,15 @@ func newConnection(base *rest.Config, wrap func(http.RoundTripper) http.RoundTri
 		return conn, err
 	})
 	config.Dial = dialer.DialContext
-	client, err := rest.HTTPClientFor(config)
+	transport, err := rest.TransportFor(config)
 	if err != nil {
 		return connection{}, err
 	}
+	client := &http.Client{Transport: bounded(&ending{next: transport, left: map[string]chan struct{}{}})}
 	c := connection{drop: dialer.CloseAll}
 	c.close = func() {
 		closed.Store(true)
 		dialer.CloseAll()
-		client.CloseIdleConnections()
 	}
 	if c.Interface, err = kubernetes.NewForConfigAndClient(config, client); err != nil {
 		return c, err
@@ -94,17 +99,20 @@ func newConnection(base *rest.Config, wrap func(http.RoundTripper) http.RoundTri
 // New returns a Watcher that sends what it sees to events, and waits there if
 // nobody reads. It makes no request before Run. Of base the server, the
 // credentials and the content types count; its time-out and rate limits do not.
-// The error names the member.
-func New(c Config, base *rest.Config, resolver Resolver, log *slog.Logger, events chan<- Event) (*Watcher, error) {
+// What the Nodes had is known from places and noted there. The error, and what
+// is logged, name the member.
+func New(c Config, base *rest.Config, resolver Resolver, places *Places, log *slog.Logger, events chan<- Event) (*Watcher, error) {
 	w := &Watcher{
-		config: c, log: log.With("member", c.Name), events: events, resolver: resolver, places: newPlaces(c.Name),
+		config: c, log: log.With("member", c.Name), events: events, resolver: resolver, places: places,
 	}
 	w.lists.none.L = &w.lists.mu
+	own := rest.CopyConfig(base)
+	own.ExecProvider = ownPlugin(own.ExecProvider, c.Name, watchers.Add(1))
 	var err error
-	if w.watches, err = newConnection(base, w.outage.note); err != nil {
+	if w.watches, err = newConnection(own, w.outage.note); err != nil {
 		return nil, fmt.Errorf("member %q: %w", c.Name, err)
 	}
-	if w.probes, err = newConnection(base, nil); err != nil {
+	if w.probes, err = newConnection(own, nil); err != nil {
 		return nil, fmt.Errorf("member %q: %w", c.Name, err)
 	}
 	return w, nil

@@ -326,13 +326,13 @@ func TestProbe(t *testing.T) {
 			}
 		})
 	})
-	t.Run("X2a only 2xx is a contact", func(t *testing.T) {
+	t.Run("X2a only 2xx is a contact, and 429: a server that is busy lives", func(t *testing.T) {
 		for _, status := range []int{401, 403, 404, 429, 500, 503} {
 			synctest.Test(t, func(t *testing.T) {
 				a := healthyAPI()
 				a.refuse["probe"] = status
 				got := probes(start(t, a, testConfig(), nil), time.Second)
-				if len(got) != 1 || got[0].Err == nil {
+				if len(got) != 1 || (got[0].Err == nil) != (status == 429) {
 					t.Errorf("status %d: %v", status, got)
 				}
 			})

@@ -63,15 +63,20 @@ type Member struct {
 	Panic bool
 	// Observed: it has been listed in this run, so that its shards are known.
 	Observed bool
+	// Unwatched: it answers, and was lost as its Services or EndpointSlices cannot be listed or watched (X2d).
+	Unwatched bool
 	// Gone: it is not a member any more, and Lost until that is confirmed (X4d).
 	Gone bool
 }
 
-// String returns the word that status and metrics use: that of the standing, or
-// gone.
+// String returns the word that status and metrics use: that of the standing,
+// unwatched, or gone.
 func (m Member) String() string {
-	if m.Gone {
+	switch {
+	case m.Gone:
 		return "gone"
+	case m.Unwatched:
+		return "unwatched"
 	}
 	return m.Standing.String()
 }
@@ -82,6 +87,10 @@ type member struct {
 	contact Contact
 	fresh   bool      // listed since the standing began
 	counted time.Time // when it was last reachable, or known to have been (X3a)
+
+	unwatched time.Time // since when its content is out of sight; zero if it is not (X2d)
+	answering time.Time // since when its probes have been answered
+	paused    bool      // we stood still since its last probe
 }
 
 // Members is the standing of all members: X1's start, X2's loss and X3's
@@ -108,7 +117,7 @@ func (m *Members) Add(now time.Time, name string, unreachableAfter time.Duration
 	if mb := m.members[name]; mb != nil {
 		mb.after = unreachableAfter
 		if mb.Gone {
-			mb.Gone, mb.HeldSince, mb.contact = false, now, Contact{Since: now}
+			mb.Gone, mb.HeldSince, mb.contact, mb.unwatched = false, now, Contact{Since: now}, time.Time{}
 		}
 		return
 	}
@@ -169,6 +178,9 @@ func (m *Members) Probe(at time.Time, name string, ok bool) (restart bool) {
 		return false
 	}
 	again := ok && mb.contact.Failed > 0
+	if ok {
+		mb.answered(at)
+	}
 	mb.contact.Probe(at, ok)
 	if ok {
 		mb.counted = at
@@ -181,6 +193,7 @@ func (m *Members) Probe(at time.Time, name string, ok bool) (restart bool) {
 func (m *Members) Pause(name string, d time.Duration) {
 	if mb := m.members[name]; mb != nil {
 		mb.contact.Pause(d)
+		mb.paused = mb.paused || d > 0
 	}
 }
 
@@ -217,7 +230,7 @@ func (m *Members) Step(now time.Time, providerOK bool) (v Verdicts) {
 			if mb.Observed {
 				v.Relist = append(v.Relist, name)
 			}
-		case mb.Standing == Starting && mb.fresh, mb.Standing == Lost && mb.fresh && mb.contact.Answers():
+		case mb.Standing == Starting && mb.fresh, mb.Standing == Lost && mb.fresh && mb.contact.Answers() && !mb.isUnwatched(now):
 			v.Back = append(v.Back, name)
 			mb.Member = Member{Standing: Present, Since: now, Observed: true}
 		}
@@ -231,19 +244,19 @@ func (m *Members) Step(now time.Time, providerOK bool) (v Verdicts) {
 	for _, name := range v.Lost {
 		mb := m.members[name]
 		mb.Standing, mb.Since, mb.HeldSince, mb.fresh = Lost, now, now, false
-		mb.Panic = !m.panic.IsZero()
+		mb.Panic, mb.Unwatched = !m.panic.IsZero(), mb.isUnwatched(now)
 	}
 	ended := m.endPanic(now, providerOK)
 	v.Changed = len(v.Lost)+len(v.Back) > 0 || ended
 	return v
 }
 
-// unreachable is X2a, or X1b for a member that has not been listed in time. A
+// unreachable is X2a, X2d, or X1b for a member that has not been listed in time. A
 // last probe of three intervals ago tells that the syncer stood still: the next
 // one, which says for how long, is waited for.
 func (m *Members) unreachable(now time.Time, mb *member) bool {
 	late := mb.Standing == Starting && !mb.fresh && !now.Before(mb.Since.Add(m.config.StartupTimeout))
-	return late || mb.contact.Lost(now, m.after(mb)) && !m.stale(now, mb)
+	return late || mb.isUnwatched(now) || mb.contact.Lost(now, m.after(mb)) && !m.stale(now, mb)
 }
 
 func (m *Members) stale(now time.Time, mb *member) bool {
@@ -269,6 +282,9 @@ func (m *Members) Next(now time.Time) (next time.Time) {
 		}
 		if mb.Standing == Starting {
 			next = earlier(next, mb.Since.Add(m.config.StartupTimeout))
+		}
+		if at := mb.unwatchedAt(); at.After(now) {
+			next = earlier(next, at)
 		}
 		if at := mb.contact.Deadline(m.after(mb)); at.After(now) || !m.stale(now, mb) {
 			next = earlier(next, at)

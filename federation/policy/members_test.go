@@ -13,6 +13,7 @@ import (
 //	list NAME       a complete list
 //	leave NAME, add NAME   it is taken from the configuration, or put there
 //	up NAME, down NAME   from now on its probes are (not) answered, every 5 s
+//	unwatched NAME, watched NAME   from now on its watches (do not) work
 //	provider up|down
 //
 // and "is NAME=STANDING ... [panic]" says how they stand then: starting,
@@ -20,7 +21,7 @@ import (
 func life(t *testing.T, members, text string) *Members {
 	t.Helper()
 	m := NewMembers(config)
-	up := map[string]bool{}
+	up, unwatched := map[string]bool{}, map[string]time.Time{}
 	for _, name := range strings.Fields(members) {
 		m.Add(epoch, name, 0)
 		up[name] = true
@@ -31,6 +32,7 @@ func life(t *testing.T, members, text string) *Members {
 		for ; at.Before(now); at = at.Add(time.Second) {
 			if at.Sub(epoch)%(5*time.Second) == 0 {
 				for name, ok := range up {
+					m.Watch(name, unwatched[name])
 					m.Probe(at, name, ok)
 				}
 			}
@@ -60,6 +62,12 @@ func life(t *testing.T, members, text string) *Members {
 		case "up", "down":
 			for _, name := range f[2:] {
 				up[name] = f[1] == "up"
+			}
+		case "unwatched", "watched":
+			for _, name := range f[2:] {
+				if unwatched[name] = at; f[1] == "watched" {
+					unwatched[name] = time.Time{}
+				}
 			}
 		case "provider":
 			provider = f[2] == "up"

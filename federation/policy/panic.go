@@ -27,7 +27,9 @@ func (m *Members) judgePanic(now time.Time, lost []string) {
 		switch {
 		case slices.Contains(lost, name), m.silentWith(mb, lost):
 			gone++
-		case mb.Standing == Lost && now.Sub(mb.Since) <= window:
+		case m.unwatchedWith(now, mb, lost):
+			gone++
+		case m.lostTogether(now, mb, lost, window):
 			gone++
 			lately = append(lately, mb)
 		}

@@ -12,6 +12,8 @@ const (
 	ReasonStarting federation.Reason = "MemberStarting"
 	// X2c: held: the member cannot be reached, and no other shard is healthy: its last addresses are published, for heldMax at most.
 	ReasonUnreachable federation.Reason = "MemberUnreachable"
+	// X2d: held: the member answers, but its Services or EndpointSlices cannot be listed or watched, and no other shard is healthy: its last addresses are published, for heldMax at most. WatchFailed says why; look at the rights of the syncer's account there.
+	ReasonUnwatched federation.Reason = "MemberUnwatched"
 	// X4d: held: the member is not in the configuration any more, and no other shard is healthy: its last addresses stay until `federation-syncer confirm`, or until it is in the configuration again.
 	ReasonGone federation.Reason = "MemberGone"
 	// X3b: held: most members were lost at once, so that the syncer takes itself for the one that is cut off. Look at its own network.
@@ -25,7 +27,7 @@ const (
 )
 
 // HeldReasons are all of them.
-var HeldReasons = []federation.Reason{ReasonStarting, ReasonUnreachable, ReasonGone, ReasonPanic, ReasonLastAnswer, ReasonEmptyGrace, ReasonBrake}
+var HeldReasons = []federation.Reason{ReasonStarting, ReasonUnreachable, ReasonUnwatched, ReasonGone, ReasonPanic, ReasonLastAnswer, ReasonEmptyGrace, ReasonBrake}
 
 // ShardState is one member's shard of a service, as last observed or, for a
 // member not observed yet, as the records show it (Recorded).
@@ -149,7 +151,7 @@ func Decide(now time.Time, c Config, s Service) Verdict {
 			until := st.Member.HeldSince.Add(c.HeldMax)
 			if shard.Healthy = st.Healthy && !healthy && (now.Before(until) || s.AllMembers.Panic); shard.Healthy {
 				held = true
-				v.hold(st, ReasonUnreachable)
+				v.hold(st, st.Member.lostReason())
 				v.Next = earlier(v.Next, until)
 			}
 		}
@@ -166,6 +168,13 @@ func Decide(now time.Time, c Config, s Service) Verdict {
 // unknown reports whether the shard is X2c's: its member is lost, and not in a
 // panic.
 func (st ShardState) unknown() bool { return st.Member.Standing == Lost && !st.Member.Panic }
+
+func (m Member) lostReason() federation.Reason {
+	if m.Unwatched {
+		return ReasonUnwatched
+	}
+	return ReasonUnreachable
+}
 
 // empty decides on a service without a healthy or held shard (P3, P4).
 func (v *Verdict) empty(now time.Time, c Config, s Service) {

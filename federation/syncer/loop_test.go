@@ -392,7 +392,7 @@ func TestStart(t *testing.T) {
 }
 
 func TestReasonsAreBounded(t *testing.T) {
-	if len(policy.HeldReasons) != 7 {
+	if len(policy.HeldReasons) != 8 {
 		t.Errorf("reasons of the metric: %v", policy.HeldReasons)
 	}
 }

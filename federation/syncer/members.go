@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"reflect"
 	"sync"
 	"time"
+
+	"k8s.io/client-go/rest"
 
 	"github.com/federation-dns/federation/federation/config"
 	"github.com/federation-dns/federation/federation/member"
@@ -17,6 +20,10 @@ import (
 // been corrected, one in use may have new credentials or a new CA.
 const kubeconfigEvery = 5 * time.Second
 
+// stopWait is how long is waited for watchers that end: whatever a request of theirs hangs in, a reload, a stop and a
+// change of leader go on (X2a). No event of a watcher comes after it was told to end.
+const stopWait = 2 * time.Second
+
 // memberSet watches the members.
 type memberSet struct {
 	log    *slog.Logger
@@ -24,18 +31,21 @@ type memberSet struct {
 
 	mu      sync.Mutex
 	running map[string]*runningMember
+	places  map[string]*member.Places // by name; they outlive the watchers
 }
 
 type runningMember struct {
 	cluster config.Cluster
-	stop    func() // ends it and waits
+	places  *member.Places
+	cancel  context.CancelFunc
+	done    chan struct{} // closed when it has ended
 
 	mu      sync.Mutex
 	watcher *member.Watcher // nil while there is no usable kubeconfig
 }
 
 func newMemberSet(log *slog.Logger, events chan<- member.Event) *memberSet {
-	return &memberSet{log: log, events: events, running: map[string]*runningMember{}}
+	return &memberSet{log: log, events: events, running: map[string]*runningMember{}, places: map[string]*member.Places{}}
 }
 
 // retain stops the members that are not these, or not like these any more.
@@ -44,6 +54,7 @@ func (s *memberSet) retain(clusters []config.Cluster) {
 	for _, cl := range clusters {
 		keep[cl.Member.Name] = cl
 	}
+	s.forgetPlaces(keep)
 	s.stopIf(func(r *runningMember) bool {
 		cl, ok := keep[r.cluster.Member.Name]
 		cl.Drain = r.cluster.Drain // it is nothing to the watches
@@ -53,17 +64,34 @@ func (s *memberSet) retain(clusters []config.Cluster) {
 
 func (s *memberSet) stop() { s.stopIf(func(*runningMember) bool { return true }) }
 
+// stopIf ends the members for which what holds, and waits for them for stopWait.
 func (s *memberSet) stopIf(what func(*runningMember) bool) {
-	var wg sync.WaitGroup
+	var stopped []*runningMember
 	s.mu.Lock()
 	for name, r := range s.running {
 		if what(r) {
 			delete(s.running, name)
-			wg.Go(r.stop)
+			stopped = append(stopped, r)
+			r.cancel()
 		}
 	}
 	s.mu.Unlock()
-	wg.Wait()
+	late := time.NewTimer(stopWait)
+	defer late.Stop()
+	for i, r := range stopped {
+		select {
+		case <-r.done:
+		case <-late.C:
+			s.log.Warn("members do not end in time, going on without them", "first", r.cluster.Member.Name, "of", len(stopped)-i)
+			return
+		}
+	}
+}
+
+func (s *memberSet) forgetPlaces(keep map[string]config.Cluster) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.DeleteFunc(s.places, func(name string, _ *member.Places) bool { _, ok := keep[name]; return !ok })
 }
 
 // start starts those that do not run. With relist, those that do are listed
@@ -78,13 +106,16 @@ func (s *memberSet) start(ctx context.Context, clusters []config.Cluster, relist
 			}
 			continue
 		}
+		name := cl.Member.Name
+		if s.places[name] == nil {
+			s.places[name] = member.NewPlaces(name)
+		}
 		ctx, cancel := context.WithCancel(ctx)
-		done := make(chan struct{})
-		r := &runningMember{cluster: cl, stop: func() { cancel(); <-done }}
-		s.running[cl.Member.Name] = r
+		r := &runningMember{cluster: cl, places: s.places[name], cancel: cancel, done: make(chan struct{})}
+		s.running[name] = r
 		go func() {
-			defer close(done)
-			r.run(ctx, s.log.With("member", cl.Member.Name), s.events)
+			defer close(r.done)
+			r.run(ctx, s.log, s.events)
 		}()
 	}
 }
@@ -107,43 +138,41 @@ func (r *runningMember) relist() {
 	}
 }
 
-// run watches the member until ctx ends, with each usable kubeconfig that it
-// finds. One that cannot be used is a failed probe while there was none before,
-// reported and tried again; it harms no other member (X7).
+// run watches the member until ctx ends, with each usable kubeconfig that it finds, and with what the files hold that it
+// names. One that cannot be used is a failed probe while there was none before, reported and tried again; it harms no
+// other member (X7).
 func (r *runningMember) run(ctx context.Context, log *slog.Logger, events chan<- member.Event) {
-	var watching func() // ends the watcher and waits
-	defer func() {
-		if watching != nil {
-			watching()
-		}
-	}()
+	name := r.cluster.Member.Name
+	say := log.With("member", name) // as a watcher does by itself
+	stop := func() {}
+	defer func() { stop() }()
 	tick := time.NewTicker(kubeconfigEvery)
 	defer tick.Stop()
-	var seen, said string
+	k := follower{kubeconfig: r.cluster.Kubeconfig}
 	for {
-		var err error
-		state := member.KubeconfigState(r.cluster.Kubeconfig.Path, r.cluster.Kubeconfig.Context)
-		if state != seen {
+		next, err := k.next()
+		if err == nil && next != nil {
 			var w *member.Watcher
-			if w, err = r.newWatcher(log, events); err == nil {
-				if watching != nil {
-					log.Info("the kubeconfig has changed, or a file that it names")
-					watching()
+			if w, err = r.newWatcher(next, log, events); err != nil {
+				k.seen = "" // it is tried again
+			} else {
+				if k.used {
+					say.Info("the kubeconfig has changed, or a file that it names")
 				}
-				seen, said = state, ""
-				watching = r.watch(ctx, w)
+				if warning := member.PluginWarning(next); warning != "" {
+					say.Warn(warning)
+				}
+				stop()
+				stop, k.used = r.watch(ctx, w), true
 			}
 		}
-		if err != nil {
-			if err.Error() != said {
-				log.Error("the kubeconfig of the member cannot be used, trying again", "error", err)
-				said = err.Error()
-			}
-			if watching == nil {
-				select {
-				case events <- member.ProbeEvent{Member: r.cluster.Member.Name, At: time.Now(), Err: err}:
-				case <-ctx.Done():
-				}
+		if k.isNews(err) {
+			say.Error("the kubeconfig of the member cannot be used, trying again", "error", err)
+		}
+		if err != nil && !k.used {
+			select {
+			case events <- member.ProbeEvent{Member: name, At: time.Now(), Err: fmt.Errorf("member %q: %w", name, err)}:
+			case <-ctx.Done():
 			}
 		}
 		select {
@@ -154,16 +183,44 @@ func (r *runningMember) run(ctx context.Context, log *slog.Logger, events chan<-
 	}
 }
 
-func (r *runningMember) newWatcher(log *slog.Logger, events chan<- member.Event) (*member.Watcher, error) {
-	rest, err := member.LoadKubeconfig(r.cluster.Kubeconfig.Path, r.cluster.Kubeconfig.Context)
-	if err != nil {
-		return nil, fmt.Errorf("member %q: %w", r.cluster.Member.Name, err)
-	}
-	return member.New(r.cluster.Member, rest, resolve.New(resolve.Config{Servers: r.cluster.DNS}), log, events)
+// follower loads a kubeconfig when it, or a file that it names, has changed, and for as long as it cannot be used.
+type follower struct {
+	kubeconfig config.Kubeconfig
+	seen       string // its state when it was loaded
+	said       string // the last error
+	used       bool   // there was a usable one
 }
 
-// watch runs the watcher; the returned function ends it and waits.
-func (r *runningMember) watch(ctx context.Context, w *member.Watcher) func() {
+// next returns the kubeconfig if there is a new one; nil if nothing has changed.
+func (f *follower) next() (*rest.Config, error) {
+	state := member.KubeconfigState(f.kubeconfig.Path, f.kubeconfig.Context)
+	if state == f.seen {
+		return nil, nil
+	}
+	c, err := member.LoadKubeconfig(f.kubeconfig.Path, f.kubeconfig.Context)
+	if err == nil {
+		f.seen = state
+	}
+	return c, err
+}
+
+// isNews reports whether an error is another one than the last.
+func (f *follower) isNews(err error) bool {
+	said := ""
+	if err != nil {
+		said = err.Error()
+	}
+	news := said != "" && said != f.said
+	f.said = said
+	return news
+}
+
+func (r *runningMember) newWatcher(c *rest.Config, log *slog.Logger, events chan<- member.Event) (*member.Watcher, error) {
+	return member.New(r.cluster.Member, c, resolve.New(resolve.Config{Servers: r.cluster.DNS}), r.places, log, events)
+}
+
+// watch runs the watcher; the returned function ends it, and waits for stopWait at most.
+func (r *runningMember) watch(ctx context.Context, w *member.Watcher) (stop func()) {
 	r.mu.Lock()
 	r.watcher = w
 	r.mu.Unlock()
@@ -173,5 +230,11 @@ func (r *runningMember) watch(ctx context.Context, w *member.Watcher) func() {
 		defer close(done)
 		_ = w.Run(ctx) // it ends with ctx only
 	}()
-	return func() { cancel(); <-done }
+	return func() {
+		cancel()
+		select {
+		case <-done:
+		case <-time.After(stopWait):
+		}
+	}
 }

@@ -67,6 +67,7 @@ func (l *loop) takeProbe(ms *memberState, e member.ProbeEvent) {
 	}
 	ms.probeErr = e.Err
 	l.standing.Pause(e.Member, e.Idle)
+	l.standing.Watch(e.Member, e.Unwatched)
 	if l.standing.Probe(e.At, e.Member, e.Err == nil) {
 		l.relist(e.Member)
 	}
@@ -191,6 +192,10 @@ func (l *loop) judge(now time.Time) {
 	before := l.standing.Panic()
 	v := l.standing.Step(now, l.answers(now))
 	for _, name := range v.Lost {
+		if l.standing.Get(name).Unwatched {
+			l.log.Warn("member answers, but its Services or EndpointSlices cannot be listed or watched", "member", name)
+			continue
+		}
 		l.log.Warn("member is unreachable", "member", name, "error", l.members[name].probeErr)
 	}
 	for _, name := range v.Relist {
