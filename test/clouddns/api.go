@@ -125,6 +125,7 @@ func newCall(r *http.Request, body []byte) call {
 		c.id = parts[4]
 	case is("GET", 4, "rrsets"):
 		c.request.Action = "resourceRecordSets.list"
+		c.request.Name = r.URL.Query().Get("name")
 	case is("GET", 3, ""):
 		c.request.Action = "managedZones.get"
 	case is("GET", 2, ""):

@@ -54,6 +54,8 @@ type Request struct {
 	Additions, Deletions, Data, Octets int
 	// Names that are changed, as the request has them.
 	Names []string
+	// Name that a list asks for.
+	Name string
 	// Elements are the changes in the request's order, deletions first:
 	// "DELETE A www.example.com.", "ADD ...".
 	Elements []string

@@ -114,6 +114,7 @@ func newCall(r *http.Request, body []byte) call {
 		c.weigh()
 	case is("GET", "hostedzone", 3) && parts[2] == "rrset":
 		c.request.Action = "ListResourceRecordSets"
+		c.request.Name = r.URL.Query().Get("name")
 	case is("GET", "hostedzone", 2):
 		c.request.Action = "GetHostedZone"
 	case is("GET", "hostedzonesbyname", 1):

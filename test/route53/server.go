@@ -49,6 +49,8 @@ type Request struct {
 	Changes, Values, Characters, Octets int
 	// Names that are changed, as the request has them.
 	Names []string
+	// Name that a list begins with.
+	Name string
 	// Elements are the changes in the request's order: "DELETE A www.example.com.".
 	Elements []string
 	// Key is the access key that has signed it.

@@ -150,4 +150,6 @@ func wait(ctx context.Context, limiter *rate.Limiter) error {
 	}
 }
 
-func notSent(ctx context.Context) error { return fmt.Errorf("not sent: %w", ctx.Err()) }
+func notSent(ctx context.Context) error {
+	return fmt.Errorf("%w: %w", provider.ErrNotSent, ctx.Err())
+}

@@ -187,7 +187,7 @@ func (p *Provider) call(ctx context.Context, kind budget.Kind, zone, action stri
 		s, err := p.client.get(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return fmt.Errorf("clouddns: %s: not sent: %w", action, ctx.Err())
+			return fmt.Errorf("clouddns: %s: %w: %w", action, provider.ErrNotSent, ctx.Err())
 		case err != nil:
 			return notLoaded(err)
 		case s.project == "":

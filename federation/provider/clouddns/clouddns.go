@@ -25,6 +25,7 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 	"github.com/federation-dns/federation/federation/provider/budget"
 	"github.com/federation-dns/federation/federation/provider/internal/batch"
+	"github.com/federation-dns/federation/federation/provider/internal/last"
 	"github.com/federation-dns/federation/federation/provider/internal/lookup"
 )
 
@@ -47,6 +48,7 @@ type Provider struct {
 	config Config
 	client *client
 	zone   *lookup.Cached[managedZone]
+	last   last.Names
 }
 
 // New returns the provider of a managed zone, or says which field of the
@@ -112,6 +114,9 @@ func (s *server) Weigh(c plan.Change) batch.Weight {
 	return w
 }
 
+// Last are the names that have failed.
+func (s *server) Last() *last.Names { return &s.p.last }
+
 // Send makes one request.
 func (s *server) Send(ctx context.Context, claim *federation.RRset, changes []plan.Change) error {
 	in := &sdk.Change{}
@@ -142,5 +147,5 @@ func toSDK(set federation.RRset) *sdk.ResourceRecordSet {
 
 // Read returns what is at the name.
 func (s *server) Read(ctx context.Context, name federation.FQDN) (batch.State, error) {
-	return s.p.read(ctx, s.zone, name)
+	return s.p.read(ctx, budget.Change, s.zone, name)
 }

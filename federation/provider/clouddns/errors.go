@@ -31,14 +31,27 @@ func notLoaded(err error) error {
 	case errors.As(err, &network): // it was not reached, or did not answer in time
 		kind = batch.Later
 	}
-	return &batch.Error{Kind: kind, Err: fmt.Errorf("clouddns: not sent, check the application default credentials (GOOGLE_APPLICATION_CREDENTIALS, workload identity): %s", oneLine(text))}
+	return &batch.Error{Kind: kind, Err: fmt.Errorf("clouddns: %w, check the application default credentials (GOOGLE_APPLICATION_CREDENTIALS, workload identity): %s", provider.ErrNotSent, oneLine(text))}
+}
+
+// lost is the kind of error of a request without an answer that says whether it
+// was carried out.
+func lost(action string) error {
+	if action == changeAction {
+		return provider.ErrUnknownOutcome
+	}
+	return provider.ErrUnavailable // it changes nothing
 }
 
 // failed turns the SDK's error into one that says what is open, and what to
 // do.
 func (p *Provider) failed(ctx context.Context, action, zone string, sent bool, err error) error {
 	if ctx.Err() != nil {
-		return fmt.Errorf("clouddns: %s: %w", action, ctx.Err())
+		kind := provider.ErrNotSent
+		if sent {
+			kind = lost(action)
+		}
+		return fmt.Errorf("clouddns: %s: %w: %w", action, kind, ctx.Err())
 	}
 	var api *googleapi.Error
 	var op *net.OpError
@@ -50,11 +63,11 @@ func (p *Provider) failed(ctx context.Context, action, zone string, sent bool, e
 	case errors.As(err, &api):
 		return p.answered(action, zone, api)
 	case errors.As(err, &op) && op.Op == "dial":
-		return &batch.Error{Kind: batch.Later, Err: fmt.Errorf("clouddns: %s: not sent: %w", action, op)}
+		return &batch.Error{Kind: batch.Later, Err: fmt.Errorf("clouddns: %s: %w: %w", action, provider.ErrNotSent, op)}
 	case errors.As(err, &certificate):
-		return &batch.Error{Kind: batch.Rejected, Err: fmt.Errorf("clouddns: %s: not sent, check endpoint, and SSL_CERT_FILE: %w", action, certificate)}
+		return &batch.Error{Kind: batch.Rejected, Err: fmt.Errorf("clouddns: %s: %w, check endpoint, and SSL_CERT_FILE: %w", action, provider.ErrNotSent, certificate)}
 	}
-	return fmt.Errorf("clouddns: %s: no answer, it may have been done: %w", action, err)
+	return fmt.Errorf("clouddns: %s: %w: no answer: %w", action, lost(action), err)
 }
 
 // answered is failed for an answer of the API: it goes by status and reason.
@@ -81,7 +94,7 @@ func (p *Provider) answered(action, zone string, api *googleapi.Error) error {
 	}
 	switch {
 	case api.Code >= 500 || api.Code == http.StatusRequestTimeout:
-		return fmt.Errorf("clouddns: %s: status %d: %s: it may have been done", action, api.Code, text)
+		return fmt.Errorf("clouddns: %s: %w: status %d: %s", action, lost(action), api.Code, text)
 	case api.Code == http.StatusTooManyRequests:
 		return with(batch.Later, " (another program of the project asks too much, or its quota of requests is low)")
 	case api.Code == http.StatusUnauthorized:

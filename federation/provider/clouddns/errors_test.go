@@ -48,9 +48,9 @@ func TestErrors(t *testing.T) {
 		{"a page", standin.Fate{Status: 400, HTML: true}, provider.ErrRefused, []string{"400: Bad Request"}},
 		{"throttled", standin.Fate{Status: 429, Reason: "rateLimitExceeded"}, nil, []string{"429", "rateLimitExceeded", "another program"}},
 		{"throttled, by its reason", standin.Fate{Status: 403, Reason: "rateLimitExceeded"}, nil, []string{"403", "rateLimitExceeded", "another program"}},
-		{"out of order", standin.Fate{Status: 503, Reason: "backendError"}, nil, []string{"503", "backendError", "it may have been done"}},
-		{"a page of something between", standin.Fate{Status: 502, HTML: true}, nil, []string{"502: Bad Gateway", "it may have been done"}},
-		{"no answer", standin.Fate{HangUp: true}, nil, []string{"no answer", "it may have been done"}},
+		{"out of order", standin.Fate{Status: 503, Reason: "backendError"}, nil, []string{"503", "backendError", "it was not made"}},
+		{"a page of something between", standin.Fate{Status: 502, HTML: true}, nil, []string{"502: Bad Gateway", "it was not made"}},
+		{"no answer", standin.Fate{HangUp: true}, nil, []string{"no answer", "it was not made"}},
 		{"too much said", standin.Fate{Status: 400, Reason: "invalid", Message: strings.Repeat("x", 2000)}, provider.ErrRefused, []string{strings.Repeat("x", 500) + "..."}},
 	}
 	var zones []standin.ManagedZone

@@ -26,7 +26,7 @@ func (p *Provider) Get(ctx context.Context, name federation.FQDN) ([]federation.
 	if !name.In(zone.dnsName) {
 		return nil, fmt.Errorf("%w: name %q is not in zone %q", provider.ErrRefused, name, zone.dnsName)
 	}
-	state, err := p.read(ctx, zone, name)
+	state, err := p.read(ctx, budget.Change, zone, name)
 	if err != nil {
 		return nil, fmt.Errorf("%q: %w", name, err)
 	}
@@ -34,9 +34,9 @@ func (p *Provider) Get(ctx context.Context, name federation.FQDN) ([]federation.
 }
 
 // read returns what is at the name, usually by one request.
-func (p *Provider) read(ctx context.Context, zone managedZone, name federation.FQDN) (batch.State, error) {
+func (p *Provider) read(ctx context.Context, kind budget.Kind, zone managedZone, name federation.FQDN) (batch.State, error) {
 	var all []*sdk.ResourceRecordSet
-	err := p.pages(ctx, budget.Change, zone, name, func(page []*sdk.ResourceRecordSet) error {
+	err := p.pages(ctx, kind, zone, name, func(page []*sdk.ResourceRecordSet) error {
 		for _, set := range page {
 			if owner, err := parseName(set.Name); err == nil && owner == name {
 				all = append(all, set)
@@ -73,6 +73,19 @@ func (p *Provider) pages(ctx context.Context, kind budget.Kind, zone managedZone
 		token, more = out.NextPageToken, out.NextPageToken != ""
 	}
 	return nil
+}
+
+// Serves goes by the delegations and wildcards in the managed zone; see
+// provider.ClientView.
+func (p *Provider) Serves(ctx context.Context, suffix federation.FQDN) (provider.Served, error) {
+	zone, err := p.zone.Get(ctx)
+	if err != nil {
+		return provider.Served{}, err
+	}
+	return provider.View(zone.dnsName, suffix, func(name federation.FQDN) ([]string, error) {
+		state, err := p.read(ctx, budget.List, zone, name)
+		return state.Types(), err
+	})
 }
 
 // List reads the whole zone page by page, as Cloud DNS finds only single names.
@@ -129,7 +142,7 @@ func (p *Provider) SOA(ctx context.Context) (minimum uint32, err error) {
 		return nil
 	})
 	if err == nil && !found {
-		err = fmt.Errorf("clouddns: managed zone %s has no SOA record that can be read", zone.name)
+		err = fmt.Errorf("%w: clouddns: managed zone %s has no SOA record that can be read", provider.ErrRefused, zone.name)
 	}
 	return minimum, err
 }

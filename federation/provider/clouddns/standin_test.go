@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/provider"
 	"github.com/federation-dns/federation/federation/provider/budget"
 	"github.com/federation-dns/federation/federation/provider/clouddns"
 	"github.com/federation-dns/federation/federation/provider/providertest"
@@ -112,9 +114,33 @@ func TestProvider(t *testing.T) {
 		s := start(t)
 		return providertest.Target{
 			Provider: connect(t, s, nil), Zone: zone, DNS: s.DNS,
-			Put: func(set federation.RRset) { put(t, s, set) },
+			Put:   func(set federation.RRset) { put(t, s, set) },
+			Break: func(kind error, name federation.FQDN) func() { return broken(s, kind, name) },
 		}
 	})
+}
+
+// broken makes requests that concern the name fail.
+func broken(s *standin.Server, kind error, name federation.FQDN) (mend func()) {
+	fates := map[error]func(change bool) standin.Fate{
+		provider.ErrRefused: func(change bool) standin.Fate {
+			if change {
+				return standin.Fate{Status: 400, Reason: "invalid"}
+			}
+			return standin.Fate{Status: 403, Reason: "forbidden"}
+		},
+		provider.ErrUnknownOutcome: func(bool) standin.Fate { return standin.Fate{HangUp: true} },
+	}
+	if fates[kind] == nil {
+		return nil
+	}
+	s.SetFaults(standin.Faults{Fate: func(r standin.Request) standin.Fate {
+		if change := slices.Contains(r.Names, string(name)); change || r.Name == string(name) {
+			return fates[kind](change)
+		}
+		return standin.Fate{}
+	}})
+	return func() { s.SetFaults(standin.Faults{}) }
 }
 
 func name(label string) federation.FQDN {

@@ -80,7 +80,7 @@ func (p *Provider) zoneByName(ctx context.Context) (managedZone, error) {
 func asZone(z *sdk.ManagedZone) (managedZone, error) {
 	name, err := parseName(z.DnsName)
 	if err != nil {
-		return managedZone{}, fmt.Errorf("clouddns: managed zone %s: %w", z.Name, err)
+		return managedZone{}, fmt.Errorf("%w: clouddns: managed zone %s: %w", provider.ErrRefused, z.Name, err)
 	}
 	return managedZone{name: z.Name, dnsName: name}, nil
 }

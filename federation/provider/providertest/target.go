@@ -27,6 +27,11 @@ type Target struct {
 	// Put places an RRset as somebody else would who writes to the zone; the
 	// type may also be "MX". It fails the test if that does not work.
 	Put func(federation.RRset)
+	// Break makes what is asked about the name from now on, changes and reads, end
+	// in an error of the kind, nil being one that is of none; everything else goes
+	// well. The name has no records. It is nil, or returns nil, if that cannot be
+	// done; else mend ends it.
+	Break func(kind error, name federation.FQDN) (mend func())
 	// Slow says that requests take long or cost something: where the suite makes
 	// many, it makes fewer.
 	Slow bool
@@ -58,6 +63,8 @@ func Run(t *testing.T, newTarget func(t *testing.T) Target) {
 		{"P6r CNAME beside a foreign RRset", testIgnoredCNAME},
 		{"N6 names at the length limits", testLength},
 		{"X5a one bad change costs only itself", testOneBad},
+		{"X5a each kind of error at one name", testKinds},
+		{"O5 what a client is told", testServes},
 		{"X5b a large batch", testLargeBatch},
 		{"X5b the context has ended", testCancelled},
 		{"X6 List and Get agree", testList},

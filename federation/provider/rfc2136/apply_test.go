@@ -63,6 +63,20 @@ func TestRcodes(t *testing.T) {
 			}
 		})
 	}
+	for rcode, words := range map[int][]string{
+		dns.RcodeNotAuth: {"name, secret and algorithm", "both clocks", "primary", testKey.Algorithm},
+		dns.RcodeRefused: {"name, secret and algorithm", "TSIG-ALLOW-DNSUPDATE", "update-policy", testKey.Algorithm},
+	} {
+		t.Run("X7 a server that does not say what is wrong: "+dns.RcodeToString[rcode], func(t *testing.T) {
+			f := startFake(t, func(r *fakeReply) { _ = r.WriteMsg(r.message(rcode)) })
+			err := apply(t, f.provider(t, nil), creation("nginx", "A", "192.0.2.1"))[0]
+			for _, want := range append(words, testKey.Name, string(testZone)) {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("error %q does not say %q", err, want)
+				}
+			}
+		})
+	}
 	for tsigError, want := range map[uint16]string{
 		dns.RcodeBadKey: "key's name", dns.RcodeBadSig: "check the secret", dns.RcodeBadTime: "clocks",
 	} {

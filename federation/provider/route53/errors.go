@@ -22,14 +22,27 @@ const changeAction = "ChangeResourceRecordSets"
 // notLoaded is the error of credentials or a configuration that cannot be had.
 // It may heal, so it is no refusal.
 func notLoaded(err error) error {
-	return &batch.Error{Kind: batch.Rejected, Err: fmt.Errorf("route53: not sent, check the credentials (environment, shared files, web identity or instance role): %w", err)}
+	return &batch.Error{Kind: batch.Rejected, Err: fmt.Errorf("route53: %w, check the credentials (environment, shared files, web identity or instance role): %w", provider.ErrNotSent, err)}
+}
+
+// lost is the kind of error of a request without an answer that says whether it
+// was carried out.
+func lost(action string) error {
+	if action == changeAction {
+		return provider.ErrUnknownOutcome
+	}
+	return provider.ErrUnavailable // it changes nothing
 }
 
 // failed turns the SDK's error into one that says what is open, and what to
 // do.
 func (p *Provider) failed(ctx context.Context, action, zone string, sent bool, err error) error {
 	if ctx.Err() != nil {
-		return fmt.Errorf("route53: %s: %w", action, ctx.Err())
+		kind := provider.ErrNotSent
+		if sent {
+			kind = lost(action)
+		}
+		return fmt.Errorf("route53: %s: %w: %w", action, kind, ctx.Err())
 	}
 	var api smithy.APIError
 	var op *net.OpError
@@ -40,11 +53,11 @@ func (p *Provider) failed(ctx context.Context, action, zone string, sent bool, e
 	case errors.As(err, &api):
 		return p.answered(action, zone, api, err)
 	case errors.As(err, &op) && op.Op == "dial":
-		return &batch.Error{Kind: batch.Later, Err: fmt.Errorf("route53: %s: not sent: %w", action, op)}
+		return &batch.Error{Kind: batch.Later, Err: fmt.Errorf("route53: %s: %w: %w", action, provider.ErrNotSent, op)}
 	case errors.As(err, &certificate):
-		return &batch.Error{Kind: batch.Rejected, Err: fmt.Errorf("route53: %s: not sent, check endpoint, and AWS_CA_BUNDLE: %w", action, certificate)}
+		return &batch.Error{Kind: batch.Rejected, Err: fmt.Errorf("route53: %s: %w, check endpoint, and AWS_CA_BUNDLE: %w", action, provider.ErrNotSent, certificate)}
 	}
-	return fmt.Errorf("route53: %s: no answer, it may have been done: %w", action, short(err))
+	return fmt.Errorf("route53: %s: %w: no answer: %w", action, lost(action), short(err))
 }
 
 // throttled are the codes that say that the account asks too much.
@@ -93,7 +106,7 @@ func (p *Provider) answered(action, zone string, api smithy.APIError, err error)
 	}
 	switch {
 	case errors.As(err, &status) && status.HTTPStatusCode() >= 500:
-		return fmt.Errorf("route53: %s: status %d: %s: %s: it may have been done", action, status.HTTPStatusCode(), code, message(api))
+		return fmt.Errorf("route53: %s: %w: status %d: %s: %s", action, lost(action), status.HTTPStatusCode(), code, message(api))
 	case errors.As(err, &status) && (status.HTTPStatusCode() == 401 || status.HTTPStatusCode() == 403):
 		p.client.forget()
 		return with(batch.Rejected, ": check the credentials: they are expired, unknown or wrong")

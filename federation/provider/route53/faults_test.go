@@ -248,8 +248,8 @@ func TestErrors(t *testing.T) {
 		{"a request that is refused", standin.Fate{Status: 400, Code: "InvalidInput"}, provider.ErrRefused, []string{"InvalidInput"}},
 		{"throttled", standin.Fate{Status: 400, Code: "Throttling"}, nil, []string{"Throttling", "another program"}},
 		{"busy", standin.Fate{Status: 400, Code: "PriorRequestNotComplete"}, nil, []string{"PriorRequestNotComplete", "another program", zoneID}},
-		{"out of order", standin.Fate{Status: 503, Code: "ServiceUnavailable"}, nil, []string{"503", "ServiceUnavailable", "it may have been done"}},
-		{"no answer", standin.Fate{HangUp: true}, nil, []string{"no answer", "it may have been done"}},
+		{"out of order", standin.Fate{Status: 503, Code: "ServiceUnavailable"}, nil, []string{"503", "ServiceUnavailable", "it was not made"}},
+		{"no answer", standin.Fate{HangUp: true}, nil, []string{"no answer", "it was not made"}},
 	} {
 		t.Run("X7 "+tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -26,7 +26,7 @@ func (p *Provider) waitInSync(ctx context.Context, ids []string) error {
 			status, err := p.changeStatus(ctx, id)
 			if errors.Is(err, provider.ErrRefused) {
 				// The changes are made: for the caller it is no refusal.
-				return fmt.Errorf("the change is made, but waitInSync cannot see where: %v", err) //nolint:errorlint // see above
+				return provider.Recast(provider.ErrUnknownOutcome, fmt.Errorf("the change is made, but waitInSync cannot see where: %w", err))
 			}
 			if err != nil || status == types.ChangeStatusInsync {
 				break

@@ -32,7 +32,7 @@ func (p *Provider) Get(ctx context.Context, name federation.FQDN) ([]federation.
 	if !name.In(zone.name) {
 		return nil, fmt.Errorf("%w: name %q is not in zone %q", provider.ErrRefused, name, zone.name)
 	}
-	state, err := p.read(ctx, zone, name)
+	state, err := p.read(ctx, budget.Change, zone, name)
 	if err != nil {
 		return nil, fmt.Errorf("%q: %w", name, err)
 	}
@@ -40,11 +40,11 @@ func (p *Provider) Get(ctx context.Context, name federation.FQDN) ([]federation.
 }
 
 // read returns what is at the name, usually by one request.
-func (p *Provider) read(ctx context.Context, zone hostedZone, name federation.FQDN) (batch.State, error) {
+func (p *Provider) read(ctx context.Context, kind budget.Kind, zone hostedZone, name federation.FQDN) (batch.State, error) {
 	var all []types.ResourceRecordSet
 	in := &sdk.ListResourceRecordSetsInput{HostedZoneId: aws.String(zone.id), StartRecordName: aws.String(nameToOctal(string(name))), MaxItems: aws.Int32(namePage)}
 	for in != nil {
-		out, err := p.page(ctx, budget.Change, in)
+		out, err := p.page(ctx, kind, in)
 		if err != nil {
 			return batch.State{}, err
 		}
@@ -129,6 +129,19 @@ func records(name federation.FQDN, set types.ResourceRecordSet) (rrs []dns.RR, f
 		return nil, typ + " (not understood)"
 	}
 	return rrs, ""
+}
+
+// Serves goes by the delegations and wildcards in the hosted zone; see
+// provider.ClientView.
+func (p *Provider) Serves(ctx context.Context, suffix federation.FQDN) (provider.Served, error) {
+	zone, err := p.zone.Get(ctx)
+	if err != nil {
+		return provider.Served{}, err
+	}
+	return provider.View(zone.name, suffix, func(name federation.FQDN) ([]string, error) {
+		state, err := p.read(ctx, budget.List, zone, name)
+		return state.Types(), err
+	})
 }
 
 // List reads the subtree page by page: as Route 53 sorts by the labels from
@@ -246,5 +259,5 @@ func (p *Provider) SOA(ctx context.Context) (minimum uint32, err error) {
 			return min(soa.Hdr.Ttl, soa.Minttl), nil
 		}
 	}
-	return 0, fmt.Errorf("route53: hosted zone %s has no SOA record that can be read", zone.id)
+	return 0, fmt.Errorf("%w: route53: hosted zone %s has no SOA record that can be read", provider.ErrRefused, zone.id)
 }

@@ -30,6 +30,7 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 	"github.com/federation-dns/federation/federation/provider/budget"
 	"github.com/federation-dns/federation/federation/provider/internal/batch"
+	"github.com/federation-dns/federation/federation/provider/internal/last"
 	"github.com/federation-dns/federation/federation/provider/internal/lookup"
 )
 
@@ -44,6 +45,7 @@ type Provider struct {
 	config Config
 	client *client
 	zone   *lookup.Cached[hostedZone]
+	last   last.Names
 }
 
 // New returns the provider of a hosted zone, or says which field of the
@@ -120,6 +122,9 @@ func (s *server) Weigh(c plan.Change) (w batch.Weight) {
 	return w
 }
 
+// Last are the names that have failed.
+func (s *server) Last() *last.Names { return &s.p.last }
+
 // Send makes one request.
 func (s *server) Send(ctx context.Context, claim *federation.RRset, changes []plan.Change) error {
 	var elements []types.Change
@@ -163,5 +168,5 @@ func element(action types.ChangeAction, set federation.RRset) types.Change {
 
 // Read returns what is at the name.
 func (s *server) Read(ctx context.Context, name federation.FQDN) (batch.State, error) {
-	return s.p.read(ctx, s.zone, name)
+	return s.p.read(ctx, budget.Change, s.zone, name)
 }

@@ -80,7 +80,7 @@ func (p *Provider) zoneByID(ctx context.Context) (hostedZone, error) {
 func asZone(z types.HostedZone) (hostedZone, error) {
 	name, err := nameFromOctal(aws.ToString(z.Name))
 	if err != nil {
-		return hostedZone{}, fmt.Errorf("route53: %w", err)
+		return hostedZone{}, fmt.Errorf("%w: route53: %w", provider.ErrRefused, err)
 	}
 	return hostedZone{id: strings.TrimPrefix(aws.ToString(z.Id), "/hostedzone/"), name: name}, nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/plan"
 	"github.com/federation-dns/federation/federation/provider"
+	"github.com/federation-dns/federation/federation/provider/internal/last"
 )
 
 // Server is where the requests go. Its methods return soon after ctx has
@@ -26,6 +27,8 @@ type Server interface {
 	Weigh(c plan.Change) Weight
 	// Limits of a request, each with its name.
 	Limits() [len(Weight{})]Limit
+	// Last are the names whose changes have failed, over all calls of Apply.
+	Last() *last.Names
 }
 
 // Weight is how much of each limit of a request something takes.
@@ -49,7 +52,8 @@ type Limit struct {
 // bad change stands alone; what is at its name then says whether it is a
 // conflict. What is surely not made because the server is busy is sent again,
 // a few times. If it is open whether a request was made, a look at some of its
-// names tells.
+// names tells. What has failed without an answer that says why comes last the
+// next time, in smaller requests. Each error is of one of the five kinds.
 func Apply(ctx context.Context, server Server, zone federation.FQDN, claim *federation.RRset, changes []plan.Change) []error {
 	r := &run{server: server, claim: claim, errs: make([]error, len(changes))}
 	if err := provider.CheckClaim(zone, claim); err != nil {
@@ -59,8 +63,11 @@ func Apply(ctx context.Context, server Server, zone federation.FQDN, claim *fede
 		return r.errs
 	}
 	base := r.claimWeight()
-	for _, part := range split(r.jobs(zone, base, changes), base, server.Limits()) {
-		r.top(ctx, part)
+	first, failed := last.Order(server.Last(), r.jobs(zone, base, changes), func(j job) federation.FQDN { return j.change.Name })
+	for _, group := range append([][]job{first}, failed...) {
+		for _, part := range split(group, base, server.Limits()) {
+			r.top(ctx, part)
+		}
 	}
 	return r.errs
 }
@@ -158,8 +165,14 @@ type Error struct {
 func (e *Error) Error() string { return e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
 
-// Is makes a throttled one a provider.ErrThrottled.
-func (e *Error) Is(target error) bool { return e.Throttled && target == provider.ErrThrottled }
+// Is makes it one of the provider's kinds, unless what it wraps is one already,
+// and a throttled one a provider.ErrThrottled.
+func (e *Error) Is(target error) bool {
+	if target == provider.ErrThrottled {
+		return e.Throttled
+	}
+	return target == e.Kind.of() && provider.KindOf(e.Err) == nil
+}
 
 // Kind is what to do about a request that was not made.
 type Kind int
@@ -176,6 +189,17 @@ const (
 	// Later says that the server is busy, or was not reached; send it again.
 	Later
 )
+
+// of is the provider's kind of an error that wraps none itself.
+func (k Kind) of() error {
+	switch k {
+	case Refused, Denied, Rejected:
+		return provider.ErrRefused
+	case Later:
+		return provider.ErrUnavailable
+	}
+	return provider.ErrUnknownOutcome
+}
 
 // KindOf returns the kind of an error that is not nil.
 func KindOf(err error) Kind {

@@ -12,6 +12,7 @@ import (
 	"github.com/federation-dns/federation/federation/plan"
 	"github.com/federation-dns/federation/federation/provider"
 	"github.com/federation-dns/federation/federation/provider/internal/batch"
+	"github.com/federation-dns/federation/federation/provider/internal/last"
 )
 
 const zone = federation.FQDN("example.com.")
@@ -28,6 +29,8 @@ type server struct {
 	// readFate is the same for reads.
 	readFate func(n int) error
 
+	last last.Names
+
 	sent  []int  // changes in each request
 	under []bool // whether it had a claim
 	reads []federation.FQDN
@@ -36,6 +39,8 @@ type server struct {
 func newServer(max int) *server {
 	return &server{max: max, names: map[federation.FQDN][]federation.RRset{}, foreign: map[federation.FQDN][]string{}}
 }
+
+func (s *server) Last() *last.Names { return &s.last }
 
 func (s *server) Limits() [3]batch.Limit { return [3]batch.Limit{{Max: s.max, What: "values"}} }
 

@@ -17,6 +17,12 @@ const (
 	// credentials then hardly allow anything.
 	maxRefused = 64
 	maxDenied  = 3
+	// maxSilent is how many requests may stay without an answer that says why, and
+	// how many names may be unreadable, before the rest has to wait for the next
+	// run, in which these come last. shrink is by how much smaller the requests are
+	// in which changes are sent again that had no answer.
+	maxSilent = 4
+	shrink    = 4
 )
 
 // run is one call of Apply.
@@ -28,6 +34,7 @@ type run struct {
 	dead    error // why nothing more is sent
 	refused int   // changes refused in a row
 	granted bool  // one of the requests was
+	silent  int   // requests, and reads, without an answer
 }
 
 // top makes one request of the first round.
@@ -48,6 +55,7 @@ func (r *run) send(ctx context.Context, part []job, top bool) {
 	err := r.attempt(ctx, part)
 	if err == nil {
 		r.refused, r.granted = 0, true
+		r.server.Last().Done(namesOf(part)...)
 		return
 	}
 	switch KindOf(err) {
@@ -66,10 +74,51 @@ func (r *run) send(ctx context.Context, part []job, top bool) {
 	case Rejected:
 		r.fail(part, err)
 		r.dead = err
-	default:
+	case Later:
 		r.fail(part, err)
-		r.dead = fmt.Errorf("not sent after an earlier failure: %w", err)
+		r.end(err)
+	default:
+		r.unanswered(ctx, part, err)
 	}
+}
+
+// unanswered deals with a request that has no answer that says why. If the
+// server shows the claim, the fault is hardly the server's.
+func (r *run) unanswered(ctx context.Context, part []job, err error) {
+	if provider.KindOf(err) == nil {
+		err = fmt.Errorf("%w: %w", provider.ErrUnknownOutcome, err)
+	}
+	r.fail(part, err)
+	if r.claim == nil || ctx.Err() != nil || provider.KindOf(err) == provider.ErrNotSent {
+		r.end(err)
+		return
+	}
+	r.stumble(ctx, err)
+	if r.dead == nil || r.silent >= maxSilent {
+		r.server.Last().Failed(len(part)/shrink, namesOf(part)...)
+	}
+}
+
+// stumble counts a failure that is perhaps that of one name; it ends the run if
+// there were many, or if the claim cannot be read either.
+func (r *run) stumble(ctx context.Context, err error) {
+	if r.silent++; r.silent >= maxSilent || ctx.Err() != nil {
+		r.end(err)
+		return
+	}
+	r.claimHolds(ctx)
+}
+
+// end is the end of the run after a failure that is not of the changes to follow.
+func (r *run) end(err error) {
+	r.dead = provider.Recast(provider.ErrNotSent, fmt.Errorf("an earlier change has failed: %w", err))
+}
+
+func namesOf(part []job) (names []federation.FQDN) {
+	for _, j := range part {
+		names = append(names, j.change.Name)
+	}
+	return names
 }
 
 func (r *run) fail(part []job, err error) {
@@ -115,6 +164,7 @@ func (r *run) attempt(ctx context.Context, part []job) error {
 			case unknown:
 				return err
 			}
+			err = provider.Recast(provider.ErrUnavailable, fmt.Errorf("%w; a look shows that it was not made", err))
 		}
 		if n == maxAttempts || !pause(ctx, n) {
 			return err
@@ -129,7 +179,7 @@ func (r *run) claimHolds(ctx context.Context) bool {
 	}
 	state, err := r.server.Read(ctx, r.claim.Name)
 	if err != nil {
-		r.dead = fmt.Errorf("reading the claim %q: %w", r.claim.Name, err)
+		r.end(fmt.Errorf("reading the claim %q: %w", r.claim.Name, err))
 		return false
 	}
 	if is := provider.Find(state.Sets, federation.TypeTXT); is == nil || !is.Equal(*r.claim) {
@@ -149,8 +199,14 @@ func (r *run) single(ctx context.Context, j job, refusal error, claimRead bool) 
 	}
 	state, err := r.server.Read(ctx, j.change.Name)
 	if err != nil {
-		r.fail([]job{j}, fmt.Errorf("refused (%v), and the name could not be read: %w", refusal, err)) //nolint:errorlint // what becomes of it is the other error's to say
-		r.dead = err
+		kind := provider.ErrUnavailable
+		if errors.Is(err, provider.ErrRefused) {
+			kind = provider.ErrRefused
+		}
+		err = provider.Recast(kind, fmt.Errorf("refused (%w), and the name could not be read: %w", refusal, err))
+		r.fail([]job{j}, err)
+		r.stumble(ctx, err)
+		r.server.Last().Failed(1, j.change.Name)
 		return
 	}
 	reason := conflict(j.change, state)
@@ -171,7 +227,7 @@ func (r *run) single(ctx context.Context, j job, refusal error, claimRead bool) 
 // count counts a refused change; after too many in a row the run is over.
 func (r *run) count(refusal error, soon bool) {
 	if r.refused++; r.refused >= maxRefused || soon && r.refused >= maxDenied {
-		r.dead = fmt.Errorf("%w: not sent, as %d changes in a row were refused before it, the last with: %w", provider.ErrRefused, r.refused, refusal)
+		r.dead = provider.Recast(provider.ErrNotSent, fmt.Errorf("%d changes in a row were refused before it, the last with: %w", r.refused, refusal))
 	}
 }
 

@@ -60,9 +60,7 @@ func TestHalving(t *testing.T) {
 		s.fate = func(int, []plan.Change) (bool, error) {
 			return false, &batch.Error{Kind: batch.Refused, Err: errors.New("the zone is full")}
 		}
-		for _, err := range batch.Apply(t.Context(), s, zone, nil, many(1000)) {
-			fails(t, err, provider.ErrRefused)
-		}
+		refusedFirst(t, batch.Apply(t.Context(), s, zone, nil, many(1000)), 64)
 		if requests := len(s.sent) + len(s.reads); requests > 250 {
 			t.Errorf("it took %d requests", requests)
 		}
@@ -72,9 +70,7 @@ func TestHalving(t *testing.T) {
 		s.fate = func(int, []plan.Change) (bool, error) {
 			return false, &batch.Error{Kind: batch.Denied, Err: errors.New("access denied")}
 		}
-		for _, err := range batch.Apply(t.Context(), s, zone, nil, many(1000)) {
-			fails(t, err, provider.ErrRefused)
-		}
+		refusedFirst(t, batch.Apply(t.Context(), s, zone, nil, many(1000)), 3)
 		if requests := len(s.sent) + len(s.reads); requests > 12 {
 			t.Errorf("it took %d requests", requests)
 		}
@@ -113,6 +109,128 @@ func TestHalving(t *testing.T) {
 			t.Errorf("it took %d requests", len(s.sent))
 		}
 	})
+}
+
+// refusedFirst checks that so many changes were refused, and no other was sent:
+// nothing is known of those.
+func refusedFirst(t *testing.T, errs []error, n int) {
+	t.Helper()
+	for i, err := range errs {
+		if kind := provider.KindOf(err); (i < n) != (kind == provider.ErrRefused) || i >= n && kind != provider.ErrNotSent {
+			t.Errorf("change %d: %v", i, err)
+			return
+		}
+	}
+}
+
+func TestKinds(t *testing.T) {
+	lost := errors.New("no answer")
+	silent := func(c plan.Change) bool { return strings.HasPrefix(string(c.Name), "silent") }
+	// tried makes the changes again, as a caller does, until only silent ones are left.
+	tried := func(t *testing.T, s *server, kind error, changes []plan.Change) (rounds int) {
+		t.Helper()
+		for rounds = 1; rounds <= 8; rounds++ {
+			var left []plan.Change
+			good := 0
+			for i, err := range batch.Apply(t.Context(), s, zone, &claim, changes) {
+				if err == nil {
+					continue
+				}
+				if is := provider.KindOf(err); is != provider.ErrNotSent && is != kind {
+					t.Fatalf("round %d, %q: %v", rounds, changes[i].Name, err)
+				}
+				left = append(left, changes[i])
+				if !silent(changes[i]) {
+					good++
+				}
+			}
+			if changes = left; good == 0 {
+				return rounds
+			}
+		}
+		t.Fatalf("after %d rounds %d changes are left", rounds, len(changes))
+		return rounds
+	}
+	for kind, visible := range map[error]bool{provider.ErrUnavailable: true, provider.ErrUnknownOutcome: false} {
+		t.Run("X5a a name that gets no answer costs the others nothing for long, "+kind.Error(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := claimed(100)
+				s.fate = func(_ int, changes []plan.Change) (bool, error) {
+					if slices.ContainsFunc(changes, silent) {
+						return false, lost
+					}
+					return false, nil
+				}
+				s.readFate = func(n int) error {
+					if name := s.reads[n-1]; !visible && name != claim.Name {
+						return lost
+					}
+					return nil
+				}
+				changes := many(300)
+				changes[42] = create("silent1." + zone)
+				changes[250] = create("silent2." + zone)
+				rounds := tried(t, s, kind, changes)
+				if got := len(s.names) - 1; got != len(changes)-2 {
+					t.Errorf("%d names are there", got)
+				}
+				t.Logf("%d rounds, %d requests", rounds, len(s.sent))
+			})
+		})
+	}
+	t.Run("X5a a name that cannot be read costs no other", func(t *testing.T) {
+		s := claimed(100)
+		s.readFate = func(n int) error {
+			if strings.HasPrefix(string(s.reads[n-1]), "bad") {
+				return lost
+			}
+			return nil
+		}
+		changes := many(50)
+		changes[7] = create("bad.fed.svc." + zone)
+		for i, err := range batch.Apply(t.Context(), s, zone, &claim, changes) {
+			if i == 7 && provider.KindOf(err) != provider.ErrUnavailable || i != 7 && err != nil {
+				t.Errorf("change %d: %v", i, err)
+			}
+		}
+	})
+	t.Run("X5a a server that reads nothing ends the run", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := claimed(3) // the claim weighs two
+			s.fate = func(int, []plan.Change) (bool, error) { return false, lost }
+			s.readFate = func(int) error { return lost }
+			for i, err := range batch.Apply(t.Context(), s, zone, &claim, many(50)) {
+				want := provider.ErrNotSent
+				if i == 0 {
+					want = provider.ErrUnknownOutcome
+				}
+				if provider.KindOf(err) != want {
+					t.Errorf("change %d: %v", i, err)
+				}
+			}
+			if len(s.sent) != 1 {
+				t.Errorf("it took %d requests", len(s.sent))
+			}
+		})
+	})
+	for _, tt := range []struct {
+		name string
+		err  error
+		want error
+	}{
+		{"refused", &batch.Error{Kind: batch.Refused, Err: lost}, provider.ErrRefused},
+		{"denied", &batch.Error{Kind: batch.Denied, Err: lost}, provider.ErrRefused},
+		{"rejected", &batch.Error{Kind: batch.Rejected, Err: lost}, provider.ErrRefused},
+		{"busy", &batch.Error{Kind: batch.Later, Err: lost}, provider.ErrUnavailable},
+		{"not reached", &batch.Error{Kind: batch.Later, Err: provider.ErrNotSent}, provider.ErrNotSent},
+		{"throttled", &batch.Error{Kind: batch.Later, Err: lost, Throttled: true}, provider.ErrUnavailable},
+	} {
+		t.Run("X5a the kind of an error: "+tt.name, func(t *testing.T) {
+			if got := provider.KindOf(tt.err); got != tt.want || errors.Is(tt.err, provider.ErrThrottled) != (tt.name == "throttled") {
+				t.Errorf("kind %v", got)
+			}
+		})
+	}
 }
 
 func TestRetry(t *testing.T) {

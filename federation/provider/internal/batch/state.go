@@ -18,6 +18,18 @@ type State struct {
 	Foreign []string
 }
 
+// Types are all types at the name.
+func (s State) Types() (types []string) {
+	for _, set := range s.Sets {
+		types = append(types, set.Type)
+	}
+	for _, foreign := range s.Foreign {
+		typ, _, _ := strings.Cut(foreign, " ")
+		types = append(types, typ)
+	}
+	return types
+}
+
 // compared are the RRsets that a change's From and To speak of.
 func compared(c plan.Change, sets []federation.RRset) (in, out []federation.RRset) {
 	for _, set := range sets {

@@ -6,6 +6,8 @@ import (
 	"context"
 	"fmt"
 	"sync"
+
+	"github.com/federation-dns/federation/federation/provider"
 )
 
 // Cached is a value that is looked for when it is first needed. Its methods may
@@ -31,10 +33,10 @@ func (c *Cached[T]) Get(ctx context.Context) (none T, err error) {
 	case c.turn <- struct{}{}:
 		defer func() { <-c.turn }()
 	case <-ctx.Done():
-		return none, fmt.Errorf("not sent: %w", ctx.Err())
+		return none, fmt.Errorf("%w: %w", provider.ErrNotSent, ctx.Err())
 	}
 	if ctx.Err() != nil {
-		return none, fmt.Errorf("not sent: %w", ctx.Err())
+		return none, fmt.Errorf("%w: %w", provider.ErrNotSent, ctx.Err())
 	}
 	c.mu.Lock()
 	found := c.found
