@@ -106,7 +106,7 @@ func (t throttled) Get(ctx context.Context, name federation.FQDN) ([]federation.
 	if err := t.budget.Wait(ctx); err != nil {
 		return nil, err
 	}
-	return t.Provider.Get(ctx, name)
+	return t.Provider.Get(provider.ForAudit(ctx), name)
 }
 
 // List waits for the budget.
@@ -114,5 +114,5 @@ func (t throttled) List(ctx context.Context, suffix federation.FQDN, yield func(
 	if err := t.budget.Wait(ctx); err != nil {
 		return err
 	}
-	return t.Provider.List(ctx, suffix, yield)
+	return t.Provider.List(provider.ForAudit(ctx), suffix, yield)
 }

@@ -20,8 +20,8 @@ import (
 // need some of them.
 const PerSecond = 5
 
-// listShare is the part of the requests that lists may take while changes are
-// made (X5b).
+// listShare is the part of the requests that audits may take, and all lists while
+// changes are made (X5b).
 const listShare = 0.2
 
 // Budget is what is left of an account's requests. All its methods may be
@@ -59,23 +59,25 @@ type Kind int
 const (
 	// Change is a request that changes records, or reads what one needs to know.
 	Change Kind = iota
-	// List is a request for a part of many records. It stands back while
-	// changes are made.
+	// List is a request for a part of many records. It comes after changes while
+	// these are made.
 	List
 )
 
 // Do makes a request, by a call of f, when it is its turn. If ctx ends before,
-// f is not called, and the error says so and wraps that of ctx. The zone is
+// f is not called, and the error says so and wraps that of ctx. What is for an
+// audit takes its share only (provider.ForAudit). The zone is
 // "" for a request that belongs to none.
 func (b *Budget) Do(ctx context.Context, kind Kind, zone string, f func() error) error {
 	asked := time.Now()
-	if kind == Change {
+	audit := provider.IsForAudit(ctx)
+	if kind == Change && !audit {
 		b.waiting.Add(1)
 		defer func() {
 			b.lastChange.Store(time.Now().UnixNano())
 			b.waiting.Add(-1)
 		}()
-	} else if b.changing() {
+	} else if audit || b.changing() {
 		if err := wait(ctx, b.lists); err != nil {
 			return err
 		}

@@ -87,6 +87,35 @@ func TestRate(t *testing.T) {
 			}
 		})
 	})
+	for name, kind := range map[string]budget.Kind{"lists": budget.List, "reads of one name": budget.Change} {
+		t.Run("X5b an audit's "+name+" take a fifth, whatever else is asked", func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				time.Sleep(2 * time.Second)
+				b := budget.New(10)
+				ctx, cancel := context.WithTimeout(provider.ForAudit(t.Context()), time.Minute)
+				defer cancel()
+				audited, listed := 0, 0
+				var wg sync.WaitGroup
+				wg.Go(func() {
+					for b.Do(ctx, kind, "Z1", func() error { audited++; return nil }) == nil {
+					}
+				})
+				wg.Go(func() { // a start's list beside it
+					for listed < 100 {
+						if err := b.Do(t.Context(), budget.List, "Z2", func() error { listed++; return nil }); err != nil {
+							t.Error(err)
+						}
+					}
+				})
+				begin := time.Now()
+				synctest.Wait()
+				wg.Wait()
+				if took := time.Since(begin); audited > 122 || audited < 115 || took < time.Minute {
+					t.Errorf("%d requests of an audit within %v", audited, took)
+				}
+			})
+		})
+	}
 	t.Run("X5b lists have it all while none is", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			time.Sleep(2 * time.Second)
