@@ -2,7 +2,6 @@ package syncer
 
 import (
 	"context"
-	"maps"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -17,6 +16,11 @@ import (
 func (l *loop) runAudit(ctx context.Context) {
 	held := l.held
 	l.auditing = map[federation.FQDN]bool{}
+	for name, n := range l.names {
+		if n.inFlight { // its change may come before or after what is read
+			l.auditing[name] = true
+		}
+	}
 	slow := l.claims
 	slow.Provider = throttled{l.provider, rate.NewLimiter(auditsPerSecond, 1)}
 	l.aside.Go(func() {
@@ -43,15 +47,14 @@ func (l *loop) audited(held *claim.Holding, mine bool, found claim.Survey, level
 		l.auditAt = time.Now().Add(jitter(min(l.audit, foreignRetry)))
 		return
 	case !mine:
-		l.conflict(held.Claim.Name)
+		l.suspect = true
 		return
 	}
 	l.metrics.audits.Inc()
 	l.takeLevels(held, levels)
 	if len(found.Foreign) > 0 { // lost since
-		maps.Copy(found.Foreign, l.foreign)
 		l.held = l.held.Without(found.Foreign)
-		l.setForeign(found.Foreign)
+		l.notOurs(time.Now(), found.Foreign)
 		l.relevel()
 	}
 	l.takeFound(found.Records, touched)
@@ -66,11 +69,11 @@ func (l *loop) takeLevels(held *claim.Holding, found *federation.RRset) {
 	if found != nil {
 		is = *found
 	}
-	if is.SameData(was) || !l.held.Levels.SameData(was) || l.reread[was.Name] {
+	if is.SameData(was) || !l.held.Levels.SameData(was) || l.list.open {
 		return
 	}
 	l.log.Warn("audit: the list of levels is not as it was left", "name", string(was.Name), "was", was.Data, "is", is.Data)
-	l.reread[was.Name] = true
+	l.list.open = true
 	l.metrics.drift.Inc()
 }
 
@@ -81,7 +84,7 @@ func (l *loop) takeFound(found *claim.Records, touched map[federation.FQDN]bool)
 	for _, s := range []*claim.Records{l.shadow, found} {
 		for _, names := range s.Services {
 			for name := range names {
-				if !touched[name] && !l.reread[name] && !federation.EqualRRsets(l.shadow.At(name), found.At(name)) {
+				if !touched[name] && l.reread[name] == nil && !federation.EqualRRsets(l.shadow.At(name), found.At(name)) {
 					drift[name] = true
 				}
 			}

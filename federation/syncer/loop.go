@@ -61,7 +61,7 @@ type loop struct {
 
 	events  chan member.Event
 	asks    chan func()
-	results chan func()
+	results chan ended
 	audits  chan func()
 	done    <-chan struct{} // closed when run has ended; nil if nobody asks
 	aside   sync.WaitGroup  // goroutines that work beside the loop
@@ -76,25 +76,33 @@ type loop struct {
 	held      *claim.Holding // nil until the claim is taken
 	shadow    *claim.Records
 	beginning *beginning
-	foreign   map[federation.FQDN]error // the levels that are not ours, and why (O1c)
-	retried   map[federation.FQDN]error // what foreign was before it is looked at again
-	foreignAt time.Time
-	deposed   error
+	foreign   map[federation.FQDN]*setback // the levels that are not ours, and why (O1c, X5a)
+	dropping  map[federation.FQDN]*setback // the levels that could not be given up
+	list      listState
+	// claimUnread: the main claim could not be read, though the provider answers.
+	claimUnread   setback
+	negativeAsked bool
+	deposed       error
 
 	// What is to be done.
 	services map[federation.ServiceName]*service
 	dirty    map[federation.ServiceName]bool
-	timers   timers
+	timers   timers[federation.ServiceName]
 	brake    *policy.Brake
 	names    map[federation.FQDN]*nameState
-	reread   map[federation.FQDN]bool // names whose state at the provider is open
-	suspect  bool                     // whether the provider takes anything is open
-	stale    bool                     // the list of levels is to be compared
-	quietAt  time.Time                // the end of debounce
+	retries  retries
+	reread   map[federation.FQDN]*unread // names whose state at the provider is open
+	reads    timers[federation.FQDN]     // when they are read
+	suspect  bool                        // the main claim is to be read: whether the provider works, or is ours, is open
+	checkAt  time.Time                   // not before
+	stale    bool                        // the list of levels is to be compared
+	quietAt  time.Time                   // the end of debounce
 	tidyAt   time.Time
 
 	// The state of the requests.
-	busy      bool
+	busy      [lanes]bool
+	kept      bool // a request of keeping has started since the last publication
+	turn      int  // the kind of it
 	budget    *rate.Limiter
 	notBefore time.Time // by the budget
 	retryAt   time.Time // by backoff
@@ -154,14 +162,15 @@ func newLoop(c *config.Config, f config.Federation, p provider.Provider, adopt b
 		relist:   relist,
 		events:   make(chan member.Event, 1024),
 		asks:     make(chan func()),
-		results:  make(chan func(), 1),
+		results:  make(chan ended, lanes),
 		audits:   make(chan func(), 1),
 		standing: policy.NewMembers(c.Policy), brake: policy.NewBrake(c.Policy),
 		members: map[string]*memberState{},
-		shadow:  claim.NewRecords(f.Federation), foreign: map[federation.FQDN]error{},
+		shadow:  claim.NewRecords(f.Federation), foreign: map[federation.FQDN]*setback{}, dropping: map[federation.FQDN]*setback{},
 		services: map[federation.ServiceName]*service{}, dirty: map[federation.ServiceName]bool{},
-		names: map[federation.FQDN]*nameState{}, reread: map[federation.FQDN]bool{},
-		budget: rate.NewLimiter(requestsPerSecond, requestsPerSecond),
+		names: map[federation.FQDN]*nameState{}, reread: map[federation.FQDN]*unread{},
+		retries: newRetries(),
+		budget:  rate.NewLimiter(requestsPerSecond, requestsPerSecond),
 	}
 	l.provider = m.measured(p, l.metrics.labels)
 	l.claims = claim.Keeper{Provider: l.provider, Federation: f.Federation, Owner: c.Owner}
@@ -217,9 +226,8 @@ func (l *loop) run(ctx context.Context) {
 			return
 		case e := <-l.events:
 			l.takeAll(e)
-		case f := <-l.results:
-			l.busy = false
-			f()
+		case e := <-l.results:
+			l.end(e)
 		case f := <-l.audits:
 			f()
 		case f := <-l.asks:
@@ -236,15 +244,13 @@ func (l *loop) run(ctx context.Context) {
 	}
 }
 
-// stop waits for the request under way.
+// stop waits for the requests under way.
 func (l *loop) stop(cancel context.CancelFunc) {
-	if !l.busy {
-		return
-	}
 	late := time.AfterFunc(stopTimeout, cancel)
 	defer late.Stop()
-	(<-l.results)()
-	l.busy = false
+	for l.busy[publishing] || l.busy[keeping] {
+		l.end(<-l.results)
+	}
 }
 
 // ask runs f in the loop's goroutine and waits for it; false if ctx or the loop
@@ -276,61 +282,21 @@ func (l *loop) next(now time.Time) time.Time {
 	if l.deposed != nil {
 		return next
 	}
-	for _, t := range []time.Time{l.retryAt, l.notBefore, l.quietAt, l.auditAt, l.foreignAt, l.answered.Add(answerValid)} {
+	for _, t := range []time.Time{
+		l.retryAt, l.checkAt, l.notBefore, l.quietAt, l.auditAt, l.answered.Add(answerValid), l.list.until, l.retries.next(), l.reads.next(),
+	} {
 		at(t)
+	}
+	for _, levels := range []map[federation.FQDN]*setback{l.foreign, l.dropping} {
+		for _, s := range levels {
+			at(s.until)
+		}
 	}
 	return next
 }
 
-// start runs one piece of work with the provider beside the loop; what it
-// returns is run in the loop.
-func (l *loop) start(ctx context.Context, work func(context.Context) func()) {
-	l.busy = true
-	l.aside.Go(func() { l.results <- work(ctx) })
-}
-
-// work starts the most urgent request, if one is due and none is under way,
-// and an audit if that is due (X5b). Requests may end after ctx, audits not.
-func (l *loop) work(ctx, requests context.Context, now time.Time) {
-	if l.deposed != nil || now.Before(l.retryAt) {
-		return
-	}
-	l.lookAtForeign(now)
-	if !l.busy && l.affordable(now) {
-		switch {
-		case l.held == nil:
-			l.open(requests)
-		case len(l.reread) > 0 || l.suspect:
-			l.readAgain(requests)
-		case l.stale && l.syncLevels(requests):
-		case l.publish(requests, now):
-		case l.dropLevel(requests):
-		case l.standing.AskProvider(now) && !l.answers(now):
-			l.suspect = true
-			l.readAgain(requests)
-		}
-		if l.busy {
-			l.budget.AllowN(now, 1)
-		}
-	}
-	if l.held != nil && l.auditing == nil && !now.Before(l.auditAt) {
-		l.runAudit(ctx)
-	}
-}
-
-// affordable reports whether the budget has a request left.
-func (l *loop) affordable(now time.Time) bool {
-	if l.budget.TokensAt(now) >= 1 {
-		return true
-	}
-	if !now.Before(l.notBefore) {
-		l.metrics.budget.Inc()
-	}
-	l.notBefore = now.Add(time.Second / requestsPerSecond)
-	return false
-}
-
-// failed takes the error of a request that has to be tried again (X5a).
+// failed takes the error of a neutral request: the provider as a whole does not answer, or the federation's names are
+// somebody else's. Nothing is asked but that until it is answered (X5a).
 func (l *loop) failed(what string, err error) {
 	wait := foreignRetry
 	if !errors.Is(err, claim.ErrForeign) {
@@ -344,13 +310,15 @@ func (l *loop) failed(what string, err error) {
 	l.lastErr = err
 }
 
-// succeeded ends a row of failures.
+// succeeded notes that the provider has answered, which ends a row of failures.
 func (l *loop) succeeded() {
+	now := time.Now()
 	if l.lastErr != nil {
 		l.log.Info("the provider answers again")
+		l.retryNow(now)
 	}
 	l.backoff, l.retryAt, l.lastErr = 0, time.Time{}, nil
-	l.answered = time.Now()
+	l.answered = now
 }
 
 // answers reports whether the provider has answered lately (X3c).
@@ -358,10 +326,10 @@ func (l *loop) answers(now time.Time) bool {
 	return l.held != nil && l.backoff == 0 && now.Sub(l.answered) < answerValid
 }
 
-// tidy drops what need not be remembered of names.
+// tidy drops what need not be remembered of names, those of services that are gone among them.
 func (l *loop) tidy(now time.Time) {
 	for name, n := range l.names {
-		if n.pace.Quiet(now) && n.refusal == nil {
+		if n.quiet(now) {
 			delete(l.names, name)
 		}
 	}

@@ -1,23 +1,65 @@
 package syncer
 
 import (
+	"errors"
 	"time"
 
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/plan"
 	"github.com/federation-dns/federation/federation/policy"
+	"github.com/federation-dns/federation/federation/provider"
 )
 
-// The backoff of a change that the provider refuses (X5a).
-const minRefused, maxRefused = 10 * time.Second, 5 * time.Minute
+// How long a name, a level or a list that fails waits until it is tried again; the wait doubles with each failure in a
+// row (X5a).
+const (
+	minRefused, maxRefused   = 10 * time.Second, 5 * time.Minute // the server said that it will refuse it again
+	minFailed, maxFailed     = time.Second, 30 * time.Second     // everything else that is written
+	minUnread, maxUnread     = time.Second, 5 * time.Minute      // what cannot be read
+	minConflict, maxConflict = 2 * time.Second, time.Minute      // a name that somebody else changes again and again
+	// conflictWindow is how long a conflict is remembered: a single one costs no wait.
+	conflictWindow = time.Minute
+	// refusedAnew is when other RRsets are tried at a name that refuses some.
+	refusedAnew = 2 * time.Second
+)
 
-// nameState is what is remembered of a name that was changed or refused.
+// setback is what is remembered of something that failed. The zero value is something that has not.
+type setback struct {
+	err   error
+	tries int // failures in a row
+	wait  time.Duration
+	until time.Time
+}
+
+// failed notes one more failure in a row.
+func (s *setback) failed(now time.Time, err error, least, most time.Duration) {
+	s.err, s.tries = err, s.tries+1
+	s.wait = min(max(2*s.wait, least), most)
+	s.until = now.Add(jitter(s.wait))
+}
+
+// notWritten notes that a change failed, which is waited for according to its kind.
+func (s *setback) notWritten(now time.Time, err error) {
+	if errors.Is(err, provider.ErrRefused) {
+		s.failed(now, err, minRefused, maxRefused)
+	} else {
+		s.failed(now, err, minFailed, maxFailed)
+	}
+}
+
+// nameState is what is remembered of a name that was changed, or could not be.
 type nameState struct {
-	pace         policy.Pace
-	refusal      error // nil: it was not refused
-	refused      []federation.RRset
-	refusedUntil time.Time
-	backoff      time.Duration
+	pace policy.Pace
+	// failure is that of the last change.
+	failure setback
+	refused []federation.RRset // what was not taken
+	tried   time.Time
+	// wanted: what failed is still to be done.
+	wanted   bool
+	inFlight bool
+	// conflicted is when the last conflict was, conflictWait how long it is waited for.
+	conflicted   time.Time
+	conflictWait time.Duration
 }
 
 func (l *loop) name(n federation.FQDN) *nameState {
@@ -29,21 +71,44 @@ func (l *loop) name(n federation.FQDN) *nameState {
 	return s
 }
 
-// refuse notes that the provider does not take these RRsets at the name.
-func (n *nameState) refuse(at time.Time, err error, to []federation.RRset) {
-	n.backoff = min(max(2*n.backoff, minRefused), maxRefused)
-	n.refusal, n.refused, n.refusedUntil = err, to, at.Add(n.backoff)
+// blocked reports whether the change has to wait until the name is tried again; another wish than the one that was
+// refused need not.
+func (n *nameState) blocked(now time.Time, c plan.Change) bool {
+	if n == nil || n.failure.err == nil {
+		return false
+	}
+	other := errors.Is(n.failure.err, provider.ErrRefused) && !federation.EqualRRsets(n.refused, c.To)
+	return !other || now.Before(n.tried.Add(refusedAnew))
 }
 
-// notBefore is when the change may be made: a refused one slowly, all others
-// as X5c says. n may be nil.
-func (n *nameState) notBefore(now time.Time, c plan.Change, withdraws bool) time.Time {
-	if n == nil {
-		return time.Time{}
+// failing returns why what is to be at a name is not there, and when it is tried again; nil if it is, or is about to be.
+func (l *loop) failing(name federation.FQDN) (err error, retry time.Time) {
+	if u := l.reread[name]; u != nil && u.err != nil {
+		return u.err, u.until
 	}
-	at := n.pace.NotBefore(now, withdraws)
-	if n.refusal != nil && federation.EqualRRsets(n.refused, c.To) && n.refusedUntil.After(at) {
-		at = n.refusedUntil
+	if n := l.names[name]; n != nil && n.wanted {
+		return n.failure.err, n.failure.until
 	}
-	return at
+	return nil, time.Time{}
+}
+
+func (l *loop) isFailing(name federation.FQDN) bool { err, _ := l.failing(name); return err != nil }
+
+// quiet reports whether there is nothing to remember of the name.
+func (n *nameState) quiet(now time.Time) bool {
+	failing := n.failure.err != nil && (n.wanted || now.Before(n.failure.until.Add(maxRefused)))
+	return n.pace.Quiet(now) && !failing && !n.inFlight && now.Sub(n.conflicted) > conflictWindow+n.conflictWait
+}
+
+// conflict notes a conflict and returns how long it is waited for until the name is read again: not at all for the
+// first one within a minute.
+func (n *nameState) conflict(now time.Time) time.Duration {
+	switch {
+	case n.conflicted.IsZero() || now.Sub(n.conflicted) > conflictWindow+n.conflictWait:
+		n.conflictWait = 0
+	default:
+		n.conflictWait = min(max(2*n.conflictWait, minConflict), maxConflict)
+	}
+	n.conflicted = now
+	return n.conflictWait
 }

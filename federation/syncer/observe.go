@@ -232,13 +232,13 @@ func (l *loop) relevel() {
 	for _, ms := range l.members {
 		members = append(members, ms.topology)
 	}
-	opt := l.config.Options
-	opt.Foreign = map[federation.FQDN]bool{}
-	for level := range l.foreign {
-		opt.Foreign[level] = true
-	}
 	before := l.levels
-	l.levels = federation.NewLevels(l.config.Federation, members, opt)
+	l.levels = federation.NewLevels(l.config.Federation, members, l.config.Options)
+	if not := l.unclaimed(l.levels); len(not) > 0 {
+		opt := l.config.Options
+		opt.Foreign = not
+		l.levels = federation.NewLevels(l.config.Federation, members, opt)
+	}
 	for name, ms := range l.members {
 		ms.places, ms.above = policy.PlacesOf(l.levels.Of(name))
 	}

@@ -27,7 +27,7 @@ func (l *loop) publish(ctx context.Context, now time.Time) bool {
 	}
 	for batch := l.mostUrgent(); len(batch) > 0; batch = l.mostUrgent() {
 		if changes := l.plan(now, batch); len(changes) > 0 {
-			l.send(ctx, changes)
+			l.send(ctx, publishing, changes)
 			return true
 		}
 	}
@@ -35,17 +35,12 @@ func (l *loop) publish(ctx context.Context, now time.Time) bool {
 	return false
 }
 
-// mostUrgent takes services out of those to be planned for: first those with
-// records, then new ones, then those that nobody has any more (X5b).
+// mostUrgent takes services out of those to be planned for: first those with records, then new ones, then those that
+// nobody has any more (X5b).
 func (l *loop) mostUrgent() []federation.ServiceName {
 	var rows [3][]federation.ServiceName
 	for name := range l.dirty {
-		row := 0
-		if len(l.shadow.Services[name]) == 0 {
-			row = 1
-		} else if l.services[name].shards == 0 {
-			row = 2
-		}
+		row := l.row(name)
 		rows[row] = append(rows[row], name)
 		if len(rows[0]) == maxBatch {
 			break
@@ -63,8 +58,24 @@ func (l *loop) mostUrgent() []federation.ServiceName {
 	return nil
 }
 
-// plan returns the changes that may be made now for the services.
+// row is how urgent a service is; 0 is the most urgent.
+func (l *loop) row(name federation.ServiceName) int {
+	if len(l.shadow.Services[name]) == 0 {
+		return 1
+	}
+	if s := l.services[name]; s == nil || s.shards == 0 {
+		return 2
+	}
+	return 0
+}
+
+// plan returns the changes that may be published now for the services.
 func (l *loop) plan(now time.Time, batch []federation.ServiceName) []plan.Change {
+	return changesOf(l.diff(now, batch), func(c plan.Change) bool { return l.allowed(now, c) })
+}
+
+// diff returns what is to be changed for the services, whether or not it may be now.
+func (l *loop) diff(now time.Time, batch []federation.ServiceName) []plan.Change {
 	var current, desired []federation.RRset
 	all := l.standing.Summary()
 	for _, name := range batch {
@@ -76,30 +87,66 @@ func (l *loop) plan(now time.Time, batch []federation.ServiceName) []plan.Change
 		}
 		current, desired = append(current, have...), append(desired, want...)
 	}
-	return changesOf(plan.Diff(current, desired), func(c plan.Change) bool { return l.allowed(now, c) })
+	changes := plan.Diff(current, desired)
+	l.unwanted(batch, changes)
+	return changes
 }
 
-// allowed reports whether the change may be made now; else its service is
-// planned again when it may (X5). A name whose state is open waits for that.
+// allowed reports whether the change may be published now; else its service is planned again when it may (X5). A name
+// whose state is open waits for that, and one that failed is tried again beside (X5a).
 func (l *loop) allowed(now time.Time, c plan.Change) bool {
 	svc, _, ok := l.config.ParseOwner(c.Name)
-	if !ok || l.reread[c.Name] {
+	if !ok || l.reread[c.Name] != nil {
 		return false
 	}
-	at := l.names[c.Name].notBefore(now, c, policy.Withdraws(l.config.Federation, c))
-	if at.After(now) {
+	n := l.names[c.Name]
+	if n == nil {
+		return true
+	}
+	switch {
+	case n.inFlight: // the service is planned again when that has ended
+		return false
+	case n.blocked(now, c):
+		n.wanted = true
+		l.retries.add(svc, c.Name, n)
+		l.retries.due.set(c.Name, n.failure.until)
+		return false
+	}
+	if at := n.pace.NotBefore(now, policy.Withdraws(l.config.Federation, c)); at.After(now) {
 		l.timers.set(svc, at)
 		return false
 	}
 	return true
 }
 
-func (l *loop) send(ctx context.Context, changes []plan.Change) {
-	main := l.held.Claim
-	l.start(ctx, func(ctx context.Context) func() {
-		errs := l.provider.Apply(ctx, &main, changes)
-		return func() { l.applied(changes, errs) }
-	})
+// send starts a request with changes.
+func (l *loop) send(ctx context.Context, in lane, changes []plan.Change) {
+	now := time.Now()
+	for _, c := range changes {
+		n := l.name(c.Name)
+		n.inFlight, n.tried = true, now
+		if l.auditing != nil { // what it reads may be older or newer than the change
+			l.auditing[c.Name] = true
+		}
+	}
+	l.start(ctx, in, changeRequest{provider: l.provider, claim: l.held.Claim, changes: changes, again: in == keeping})
+}
+
+// changeRequest makes changes.
+type changeRequest struct {
+	provider provider.Provider
+	claim    federation.RRset
+	changes  []plan.Change
+	again    bool // they have failed before
+}
+
+type changeResult struct {
+	changeRequest
+	errs []error
+}
+
+func (r changeRequest) do(ctx context.Context) result {
+	return changeResult{r, r.provider.Apply(ctx, &r.claim, r.changes)}
 }
 
 // settled: the records of the service are what they are to be for now.
@@ -149,69 +196,93 @@ func (l *loop) shards(name federation.ServiceName) []policy.ShardState {
 	return out
 }
 
-// applied takes the results of changes.
-func (l *loop) applied(changes []plan.Change, errs []error) {
-	now := time.Now()
-	var open error
-	var conflicts []federation.FQDN
-	done, refused := 0, 0
+// apply takes the result of each change by itself, by its kind (X5a).
+func (r changeResult) apply(l *loop, now time.Time) {
+	var t tally
 	stand := map[federation.ServiceName]bool{}
-	for i, c := range changes {
-		err := errs[i]
-		if svc, _, ok := l.config.ParseOwner(c.Name); ok && (err != nil || l.service(svc).shards == 0) {
-			l.touch(svc)
+	unsent := !slices.ContainsFunc(r.errs, func(err error) bool { return !errors.Is(err, provider.ErrNotSent) })
+	for i, c := range r.changes {
+		svc, _, _ := l.config.ParseOwner(c.Name)
+		l.name(c.Name).inFlight = false
+		if err := r.errs[i]; err == nil {
+			l.changed(now, svc, c, &t)
+			stand[svc] = true
+		} else {
+			l.notChanged(now, svc, c, err, unsent, &t)
 		}
-		switch {
-		case err == nil:
-			done++
-			stand[l.changed(now, c)] = true
-		case errors.Is(err, provider.ErrConflict):
-			conflicts = append(conflicts, c.Name)
-			l.metrics.change(resultOf(err))
-			l.log.Warn("another writer has changed a name: reading it again", "name", string(c.Name), "error", err)
-		case errors.Is(err, provider.ErrRefused):
-			refused++
-			n := l.name(c.Name)
-			n.refuse(now, err, c.To)
-			l.metrics.change(resultOf(err))
-			l.log.Error("the provider refuses a change", "name", string(c.Name), "error", err, "retry", n.refusedUntil.Sub(now))
-		default:
-			open = err
-			l.reread[c.Name] = true
-			l.metrics.change("failed")
+		if r.errs[i] != nil || r.again || l.service(svc).shards == 0 {
+			l.touch(svc)
 		}
 	}
 	for svc := range stand {
 		l.stands(svc)
 	}
-	l.conflict(conflicts...)
-	l.suspect = l.suspect || done == 0 && refused > 0 // is it the names, or all of it?
-	switch {
-	case open != nil:
-		l.failed("changing records", open)
-	case done > 0 || len(conflicts) > 0:
+	if t.made > 0 || t.conflicts > 0 {
 		l.succeeded()
 	}
+	l.judgeOutage(now, t.made, t.recovered, t.failed > 0)
+	l.suspect = l.suspect || t.made == 0 && t.failed > 0 // is it the names, or the provider?
 	if l.tidyAt.IsZero() {
 		l.tidyAt = now.Add(tidyEvery)
 	}
 }
 
-// changed takes a change that the provider has confirmed, and returns the
-// service: the brake has to be told what stands of it now.
-func (l *loop) changed(now time.Time, c plan.Change) federation.ServiceName {
-	l.learn(c.Name, c.To)
+// tally is how the changes of a request ended.
+type tally struct{ made, recovered, conflicts, failed int }
+
+// notChanged takes a change that was not made, as far as is known.
+func (l *loop) notChanged(now time.Time, svc federation.ServiceName, c plan.Change, err error, unsent bool, t *tally) {
+	l.metrics.change(resultOf(err))
+	switch {
+	case errors.Is(err, provider.ErrNotSent) && !unsent:
+		return // planned again with the next request, without those that failed
+	case errors.Is(err, provider.ErrConflict):
+		t.conflicts++
+		l.conflicted(now, svc, c, err)
+		return
+	}
+	t.failed++
+	l.notWritten(now, svc, c, err)
+	for _, untouched := range []error{provider.ErrNotSent, provider.ErrRefused, provider.ErrUnavailable} {
+		if errors.Is(err, untouched) {
+			return
+		}
+	}
+	l.doubt(now, c.Name, false, 0)
+}
+
+// conflicted has a name read again that somebody else changed, after the main claim (O3c). If it is in conflict again
+// within a minute, that waits.
+func (l *loop) conflicted(now time.Time, svc federation.ServiceName, c plan.Change, err error) {
 	n := l.name(c.Name)
-	n.pace.Changed(now)
-	n.refusal, n.backoff = nil, 0
+	wait := n.conflict(now)
+	l.log.Warn("another writer has changed a name: reading it again", "name", string(c.Name), "error", err, "in", wait)
+	l.metrics.conflicts.Inc()
+	l.doubt(now, c.Name, true, wait)
+	l.suspect = true
+	if wait == 0 {
+		return
+	}
+	u := l.reread[c.Name]
+	u.err, u.tries = err, u.tries+1
+	n.failure = setback{err: err, tries: n.failure.tries + 1, wait: wait, until: u.until}
+	n.refused, n.wanted = nil, true
+	l.retries.add(svc, c.Name, n)
+}
+
+// changed takes a change that the provider has confirmed.
+func (l *loop) changed(now time.Time, svc federation.ServiceName, c plan.Change, t *tally) {
+	t.made++
+	if l.written(now, svc, c.Name) {
+		t.recovered++
+	}
+	l.learn(c.Name, c.To)
 	l.metrics.change("ok")
 	l.log.Debug("changed", "name", string(c.Name), "from", describe(c.From), "to", describe(c.To))
-	svc, _, _ := l.config.ParseOwner(c.Name)
 	if s := l.service(svc); !s.since.IsZero() {
 		l.metrics.latency.Observe(now.Sub(s.since).Seconds())
 		s.since = time.Time{}
 	}
-	return svc
 }
 
 func describe(sets []federation.RRset) string {

@@ -107,7 +107,7 @@ func (s *scale) run(b *testing.B) {
 
 // idle reports whether nothing waits to be planned.
 func (s *scale) idle(b *testing.B) (idle bool) {
-	s.loop.ask(b.Context(), func() { idle = len(s.loop.dirty) == 0 && !s.loop.busy })
+	s.loop.ask(b.Context(), func() { idle = len(s.loop.dirty) == 0 && s.loop.busy == [lanes]bool{} })
 	return idle
 }
 

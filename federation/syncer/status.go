@@ -151,8 +151,8 @@ func (l *loop) status(services bool) FederationStatus {
 	s.Problems = append(s.Problems, problemStatuses(l.levels.Problems())...)
 	for _, lv := range l.levels.All() {
 		st := LevelStatus{Name: string(lv.Name), Kind: string(lv.Kind), Members: lv.Members}
-		if err := l.foreign[lv.Name]; err != nil {
-			st.Foreign = err.Error()
+		if s := l.foreign[lv.Name]; s != nil {
+			st.Foreign = s.err.Error()
 		}
 		s.Levels = append(s.Levels, st)
 	}
@@ -205,8 +205,8 @@ func (l *loop) serviceStatus(name federation.ServiceName) ServiceStatus {
 	st.Records, st.Coming = recordStatuses(is), recordStatuses(coming)
 	for _, lv := range l.levels.All() {
 		name := lv.OwnerName(name)
-		if n := l.names[name]; n != nil && n.refusal != nil {
-			st.Refused = append(st.Refused, RefusedStatus{Name: string(name), Error: n.refusal.Error(), Retry: n.refusedUntil})
+		if err, retry := l.failing(name); err != nil {
+			st.Refused = append(st.Refused, RefusedStatus{Name: string(name), Error: err.Error(), Retry: retry})
 		}
 	}
 	return st

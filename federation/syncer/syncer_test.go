@@ -167,7 +167,7 @@ func TestListenUnix(t *testing.T) {
 }
 
 func TestTimers(t *testing.T) {
-	var q timers
+	var q timers[federation.ServiceName]
 	at := time.Unix(1000, 0)
 	one, two := federation.ServiceName{Name: "one"}, federation.ServiceName{Name: "two"}
 	q.set(one, at.Add(2*time.Second))

@@ -3,63 +3,69 @@ package syncer
 import (
 	"container/heap"
 	"time"
-
-	"github.com/federation-dns/federation/federation"
 )
 
-// timers says when a service has to be planned again though nothing happens:
-// the earliest time asked for counts. The zero value is empty.
-type timers struct {
-	heap timerHeap
-	at   map[federation.ServiceName]time.Time
+// timers says when each key is due though nothing happens: the earliest time asked for counts. The zero value is
+// empty.
+type timers[K comparable] struct {
+	heap timerHeap[K]
+	at   map[K]time.Time
 }
 
-type timer struct {
-	at   time.Time
-	name federation.ServiceName
+type timer[K comparable] struct {
+	at  time.Time
+	key K
 }
 
-// set asks for the service at that time; zero asks for nothing.
-func (t *timers) set(name federation.ServiceName, at time.Time) {
-	if old, ok := t.at[name]; at.IsZero() || ok && !at.Before(old) {
+// set asks for the key at that time; zero asks for nothing.
+func (t *timers[K]) set(key K, at time.Time) {
+	if old, ok := t.at[key]; at.IsZero() || ok && !at.Before(old) {
 		return
 	}
 	if t.at == nil {
-		t.at = map[federation.ServiceName]time.Time{}
+		t.at = map[K]time.Time{}
 	}
-	t.at[name] = at
-	heap.Push(&t.heap, timer{at, name})
+	t.at[key] = at
+	heap.Push(&t.heap, timer[K]{at, key})
 }
 
+// unset takes the key out.
+func (t *timers[K]) unset(key K) { delete(t.at, key) }
+
 // next is the earliest time asked for; zero if there is none.
-func (t *timers) next() time.Time {
+func (t *timers[K]) next() time.Time {
 	for len(t.heap) > 0 {
-		if first := t.heap[0]; t.at[first.name].Equal(first.at) {
+		if first := t.heap[0]; t.at[first.key].Equal(first.at) {
 			return first.at
 		}
-		heap.Pop(&t.heap) // an earlier one has been asked for since
+		heap.Pop(&t.heap) // an earlier one has been asked for since, or none any more
 	}
 	return time.Time{}
 }
 
-// due takes out the services whose time has come.
-func (t *timers) due(now time.Time) (names []federation.ServiceName) {
+// due takes out the keys whose time has come.
+func (t *timers[K]) due(now time.Time) (keys []K) {
 	for at := t.next(); !at.IsZero() && !now.Before(at); at = t.next() {
-		name := t.heap[0].name
-		heap.Pop(&t.heap)
-		delete(t.at, name)
-		names = append(names, name)
+		keys = append(keys, t.pop())
 	}
-	return names
+	return keys
 }
 
-type timerHeap []timer
+// pop takes out the key of the earliest time; next must not be zero.
+func (t *timers[K]) pop() K {
+	key := t.heap[0].key
+	heap.Pop(&t.heap)
+	delete(t.at, key)
+	return key
+}
 
-func (h timerHeap) Len() int           { return len(h) }
-func (h timerHeap) Less(i, j int) bool { return h[i].at.Before(h[j].at) }
-func (h timerHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *timerHeap) Push(x any)        { *h = append(*h, x.(timer)) }
-func (h *timerHeap) Pop() any {
+type timerHeap[K comparable] []timer[K]
+
+func (h timerHeap[K]) Len() int           { return len(h) }
+func (h timerHeap[K]) Less(i, j int) bool { return h[i].at.Before(h[j].at) }
+func (h timerHeap[K]) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *timerHeap[K]) Push(x any)        { *h = append(*h, x.(timer[K])) }
+func (h *timerHeap[K]) Pop() any {
 	last := (*h)[len(*h)-1]
 	*h = (*h)[:len(*h)-1]
 	return last

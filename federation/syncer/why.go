@@ -1,12 +1,14 @@
 package syncer
 
 import (
+	"errors"
 	"net/netip"
 	"slices"
 	"time"
 
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/policy"
+	"github.com/federation-dns/federation/federation/provider"
 )
 
 // The reasons for which an RRset is as it is; one that is held has the reason
@@ -22,6 +24,8 @@ const (
 	ReasonRegionFallback federation.Reason = "RegionFallback"
 	// X5a: an RRset: it is not what it is to be, as the provider refuses the change; the status has its answer. It is tried again, less and less often.
 	ReasonRefused federation.Reason = "Refused"
+	// X5a: an RRset: it is not what it is to be, as the provider could not make the change or does not show what is there, or somebody else changes the name too; the status has the error. It is tried again, less and less often.
+	ReasonFailed federation.Reason = "ChangeFailed"
 	// X5c: an RRset: it is not what it is to be yet, as the name has changed often of late. It waits for 10 seconds at most.
 	ReasonRestless federation.Reason = "ChangesTooOften"
 	// X5a: an RRset: it is not what it is to be yet: the change is being made, or waits for the provider.
@@ -138,8 +142,10 @@ func (e explanation) pending(name federation.FQDN) federation.Reason {
 	}
 	n := l.names[name]
 	switch {
-	case n != nil && n.refusal != nil:
+	case n != nil && errors.Is(n.failure.err, provider.ErrRefused):
 		return ReasonRefused
+	case l.isFailing(name):
+		return ReasonFailed
 	case n != nil && n.pace.NotBefore(e.now, false).After(e.now):
 		return ReasonRestless
 	}

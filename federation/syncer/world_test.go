@@ -51,6 +51,8 @@ type world struct {
 	appliedMu sync.Mutex
 	applied   []applied
 
+	began time.Time
+
 	loop *loop
 	kill func() // cuts the running loop off from the provider at once, and ends it
 	term func() // SIGTERM; waits
@@ -65,7 +67,7 @@ type applied struct {
 // newWorld has a member for each place "name region zone".
 func newWorld(t *testing.T, places ...string) *world {
 	t.Helper()
-	w := &world{t: t, provider: inmem.New(domain), members: map[string]*fakeMember{}, log: &syncBuffer{}}
+	w := &world{t: t, began: time.Now(), provider: inmem.New(domain), members: map[string]*fakeMember{}, log: &syncBuffer{}}
 	w.config = &config.Config{
 		Owner: "us", AuditInterval: 10 * time.Minute,
 		Federations: []config.Federation{{Federation: federation.Federation{Name: "fed", Domain: domain, Naming: federation.Flat}}},
@@ -100,7 +102,7 @@ func three(t *testing.T) *world {
 func (w *world) start(gates ...func(plan.Change) error) {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(w.t.Context())
-	p := &mortal{Provider: w.provider, world: w, gates: gates, killed: make(chan struct{})}
+	p := &mortal{Provider: w.provider, world: w, gates: gates, turn: make(chan struct{}, 1), killed: make(chan struct{})}
 	log := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	l := newLoop(w.config, w.config.Federations[0], p, w.adopt, log, newMetrics(&budgets{}), func(name string) { w.members[name].relist() })
 	w.loop = l
@@ -348,6 +350,7 @@ type mortal struct {
 	provider.Provider
 	world  *world
 	gates  []func(plan.Change) error
+	turn   chan struct{} // one change passes at a time
 	killed chan struct{}
 }
 
@@ -366,9 +369,11 @@ func (p *mortal) Apply(ctx context.Context, claim *federation.RRset, changes []p
 		if errs[i] = p.dead(ctx); errs[i] != nil {
 			continue
 		}
+		p.turn <- struct{}{}
 		for _, gate := range p.gates {
 			errs[i] = errors.Join(errs[i], gate(c))
 		}
+		<-p.turn
 		if errs[i] == nil {
 			errs[i] = p.Provider.Apply(ctx, claim, changes[i:i+1])[0]
 		}

@@ -1,0 +1,63 @@
+package syncer
+
+import (
+	"context"
+	"time"
+
+	"github.com/federation-dns/federation/federation/claim"
+	"github.com/federation-dns/federation/federation/provider"
+)
+
+// checkEvery is how often the main claim is read at most, while what is published fails or is in conflict.
+const checkEvery = time.Second
+
+// check reads the main claim: a neutral request, which alone says whether the provider works (X5a) and whether the
+// names are still ours (O3c).
+func (l *loop) check(ctx context.Context, now time.Time) {
+	l.suspect, l.checkAt = false, now.Add(checkEvery)
+	l.start(ctx, keeping, checkRequest{claims: l.claims, held: l.held})
+}
+
+type checkRequest struct {
+	claims claim.Keeper
+	held   *claim.Holding
+}
+
+type checkResult struct {
+	held *claim.Holding
+	mine bool
+	err  error // of the claim
+	up   bool  // the provider answers though the claim cannot be read
+}
+
+func (r checkRequest) do(ctx context.Context) result {
+	res := checkResult{held: r.held}
+	if res.mine, res.err = r.claims.Held(ctx, r.held); res.err == nil {
+		return res
+	}
+	if soa, ok := r.claims.Provider.(provider.NegativeTTL); ok {
+		_, err := soa.SOA(ctx)
+		res.up = err == nil
+	}
+	return res
+}
+
+func (r checkResult) apply(l *loop, now time.Time) {
+	switch {
+	case r.err != nil && !r.up:
+		l.suspect = true
+		l.failed("reading the main claim", r.err)
+	case r.err != nil: // the claim alone cannot be read: changes assert it, so nothing is lost
+		if l.claimUnread.err == nil || l.claimUnread.err.Error() != r.err.Error() {
+			l.log.Error("the main claim could not be read: it is read again, all else goes on", "error", r.err)
+		}
+		l.claimUnread.failed(now, r.err, minUnread, maxUnread)
+		l.suspect, l.checkAt = true, l.claimUnread.until
+		l.succeeded()
+	case !r.mine:
+		l.depose(r.held)
+	default:
+		l.claimUnread = setback{}
+		l.succeeded()
+	}
+}

@@ -1,0 +1,187 @@
+package syncer
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/provider"
+)
+
+const (
+	// maxReads is how many names are read between two publications.
+	maxReads = 4
+	// listFrom is how many names of a level are read with one List rather than one by one.
+	listFrom = 8
+)
+
+// unread is a name whose state at the provider is open: the reply to a change was lost, or somebody else changed it. It
+// is left out of publishing until it has been read; one that cannot be read waits with a backoff of its own (X5a).
+type unread struct {
+	setback
+	conflict bool // the main claim is to be read first (O3c)
+	single   bool // a List did not give it
+}
+
+// doubt has the name read again after a while.
+func (l *loop) doubt(now time.Time, name federation.FQDN, conflict bool, after time.Duration) {
+	u := l.reread[name]
+	if u == nil {
+		u = &unread{}
+		l.reread[name] = u
+	}
+	u.conflict = u.conflict || conflict
+	u.until = now.Add(after)
+	l.reads.set(name, u.until)
+}
+
+// readNames starts a request that reads a few of the names whose state is open, or many of one level with one List, and
+// reports whether there is anything to read now.
+func (l *loop) readNames(ctx context.Context, now time.Time) bool {
+	names, suffix := l.takeReads(now)
+	if len(names) == 0 {
+		return false
+	}
+	l.start(ctx, keeping, readRequest{provider: l.provider, names: names, suffix: suffix})
+	return true
+}
+
+// takeReads takes out the names to be read now; with a suffix, by a List of it.
+func (l *loop) takeReads(now time.Time) (names []federation.FQDN, suffix federation.FQDN) {
+	name, ok := l.firstRead(now)
+	if !ok {
+		return nil, ""
+	}
+	names = []federation.FQDN{name}
+	if u := l.reread[name]; !u.single {
+		of, suffix := l.listedWith(name)
+		together := l.dueReads(now, func(n federation.FQDN, u *unread) bool { return n != name && !u.single && of(n) })
+		if len(together)+1 >= listFrom {
+			return l.takenOut(append(names, together...)), suffix
+		}
+	}
+	others := l.dueReads(now, func(n federation.FQDN, u *unread) bool { return n != name && u.tries == 0 })
+	return l.takenOut(append(names, others[:min(len(others), maxReads-1)]...)), ""
+}
+
+// firstRead takes out the name that is due first. One that could not be read before keeps to the rate of what failed.
+func (l *loop) firstRead(now time.Time) (first federation.FQDN, ok bool) {
+	var later []federation.FQDN
+	until := l.retries.held
+	for at := l.reads.next(); !at.IsZero() && !now.Before(at) && len(later) < 100; at = l.reads.next() {
+		name := l.reads.pop()
+		switch u := l.reread[name]; {
+		case u.conflict && l.suspect:
+			until = l.checkAt
+		case u.tries == 0 || !now.Before(l.retries.held) && l.retries.admit(now, len(l.reread)):
+			first, ok = name, true
+		default:
+			until = l.retries.held
+		}
+		if ok {
+			break
+		}
+		later = append(later, name)
+	}
+	for _, name := range later {
+		l.reads.set(name, maxTime(until, now.Add(time.Millisecond)))
+	}
+	return first, ok
+}
+
+func maxTime(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// listedWith says which names a List that has this one gives too, and of which suffix that List is.
+func (l *loop) listedWith(name federation.FQDN) (of func(federation.FQDN) bool, suffix federation.FQDN) {
+	if l.provider.Caps().ListsWholeZone {
+		return func(federation.FQDN) bool { return true }, l.config.Domain
+	}
+	_, level, _ := l.config.ParseOwner(name)
+	return func(other federation.FQDN) bool {
+		_, of, _ := l.config.ParseOwner(other)
+		return of == level
+	}, l.config.Suffix(level)
+}
+
+// dueReads are the names that may be read now and are of a kind, sorted.
+func (l *loop) dueReads(now time.Time, kind func(federation.FQDN, *unread) bool) (names []federation.FQDN) {
+	for name, u := range l.reread {
+		if _, waits := l.reads.at[name]; waits && !now.Before(u.until) && !(u.conflict && l.suspect) && kind(name, u) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (l *loop) takenOut(names []federation.FQDN) []federation.FQDN {
+	for _, name := range names {
+		l.reads.unset(name)
+	}
+	return names
+}
+
+// readRequest reads names, each by itself or all with one List of a suffix.
+type readRequest struct {
+	provider provider.Provider
+	names    []federation.FQDN
+	suffix   federation.FQDN
+}
+
+type readResult struct {
+	readRequest
+	sets map[federation.FQDN][]federation.RRset
+	errs map[federation.FQDN]error
+}
+
+func (r readRequest) do(ctx context.Context) result {
+	res := readResult{r, map[federation.FQDN][]federation.RRset{}, map[federation.FQDN]error{}}
+	if r.suffix == "" {
+		for _, n := range r.names {
+			res.sets[n], res.errs[n] = r.provider.Get(ctx, n)
+		}
+		return res
+	}
+	for _, n := range r.names {
+		res.sets[n] = nil
+	}
+	err := r.provider.List(ctx, r.suffix, func(set federation.RRset) error {
+		if sets, asked := res.sets[set.Name]; asked {
+			res.sets[set.Name] = append(sets, set)
+		}
+		return nil
+	})
+	for _, n := range r.names {
+		res.errs[n] = err
+	}
+	return res
+}
+
+// apply takes each name by itself: what could not be read waits, whatever the error is (X5a).
+func (r readResult) apply(l *loop, now time.Time) {
+	for _, name := range r.names {
+		u := l.reread[name]
+		if u == nil {
+			continue
+		}
+		if err := r.errs[name]; err != nil {
+			if u.err == nil || u.err.Error() != err.Error() {
+				l.log.Error("a name could not be read: it is left as it is and read again, all others go on", "name", string(name), "error", err)
+			}
+			u.failed(now, err, minUnread, maxUnread)
+			u.single = u.single || r.suffix != ""
+			l.reads.set(name, u.until)
+			continue
+		}
+		delete(l.reread, name)
+		l.know(name, r.sets[name])
+		l.touchName(name)
+		l.succeeded()
+	}
+}
