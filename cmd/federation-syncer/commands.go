@@ -76,7 +76,7 @@ func rootCommand() *cobra.Command {
 				return usageError{err}
 			}
 			if validate {
-				for _, err := range c.CheckKubeconfigs() {
+				for _, err := range c.Warnings() {
 					fmt.Fprintln(cmd.ErrOrStderr(), "warning:", err)
 				}
 				fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: %d federations, %d members\n", file, len(c.Federations), len(c.Clusters))

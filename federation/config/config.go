@@ -45,6 +45,9 @@ type Federation struct {
 	federation.Federation
 	Options  federation.Options
 	Provider Provider
+	// NameProblem says why a federation may not begin to have this name (N4); one whose claim is there already goes on,
+	// with a warning. "" mostly.
+	NameProblem string
 }
 
 // Key is what makes it this federation: name and domain.

@@ -121,7 +121,7 @@ timers: {emptyGrace: 5s}
 		}
 	})
 	t.Run("X7 a kubeconfig that cannot be used is named, and is no error of the file", func(t *testing.T) {
-		errs := c.CheckKubeconfigs()
+		errs := c.Warnings()
 		if len(errs) != 2 || !strings.Contains(errs[0].Error(), `clusters[0] "gce-us-central1"`) {
 			t.Errorf("errors: %v", errs)
 		}
@@ -131,4 +131,22 @@ timers: {emptyGrace: 5s}
 			t.Errorf("%s", s)
 		}
 	})
+}
+
+func TestNameProblem(t *testing.T) {
+	for name, want := range map[string]string{"myfederation": "", "internal": "special-use", "lan": "private"} {
+		t.Run("N4 "+name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "config.yaml")
+			text := "apiVersion: federation-dns.io/v1alpha1\nkind: SyncerConfiguration\nowner: us\nclusters: [{name: a, kubeconfig: {path: a}}]\n" +
+				"federations: [{name: " + name + ", domain: example.com, provider: {route53: {}}}]\n"
+			c, err := Parse(path, []byte(text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			problem := c.Federations[0].NameProblem
+			if (problem == "") != (want == "") || !strings.Contains(problem, want) {
+				t.Errorf("problem %q, want %q", problem, want)
+			}
+		})
+	}
 }

@@ -22,9 +22,9 @@ type (
 		// How long is waited for what.
 		Timers fileTimers `yaml:"timers"`
 		// If more than this percentage of the members is lost at about the same time, the syncer takes itself for the one that is cut off, and withdraws nothing for it.
-		PanicThreshold int `yaml:"panicThreshold"`
+		PanicThreshold whole `yaml:"panicThreshold"`
 		// If more than this percentage of the services (of the federation, or of those with an address of one member) would lose their last address within holdFor, or of the names would be deleted, and more than 10, these changes wait; all else goes on. So do all services of a federation that has more than one.
-		MaxDeletePercent int `yaml:"maxDeletePercent"`
+		MaxDeletePercent whole `yaml:"maxDeletePercent"`
 		// The HTTP server with /metrics, /healthz and /readyz.
 		Metrics fileMetrics `yaml:"metrics"`
 		// The socket that `federation-syncer status` asks; only its owner may.
@@ -88,11 +88,11 @@ type (
 		// flat or nested, as in the Corefile: see naming.md.
 		Naming string `yaml:"naming"`
 		// The TTL of the records in seconds, 1 to 86400; the annotation `federation-dns.io/ttl` of a Service goes before it.
-		TTL *int `yaml:"ttl"`
+		TTL *whole `yaml:"ttl"`
 		// all, or shards: only the levels of members that have a shard of the service, and regions with a regionFallback.
 		Levels string `yaml:"levels"`
 		// The most addresses of one name and type, 1 to 256; no member has two before each has one.
-		MaxAddresses *int `yaml:"maxAddresses"`
+		MaxAddresses *whole `yaml:"maxAddresses"`
 		// For a region the other regions whose addresses it gets while it has no healthy shard, the first choice first. Without one it leads to global.
 		RegionFallback map[string][]string `yaml:"regionFallback"`
 		// Who hosts the zone of the domain: one of rfc2136, route53 and cloudDNS. Needed.
@@ -122,7 +122,7 @@ type (
 		// A change counts as made only when all name servers have it, up to a minute later.
 		WaitInSync bool `yaml:"waitInSync"`
 		// The requests a second of the account that the syncer may use, 1 to 100, the same in all its federations.
-		RequestsPerSecond *int `yaml:"requestsPerSecond"`
+		RequestsPerSecond *whole `yaml:"requestsPerSecond"`
 	}
 	fileCloudDNS struct {
 		// The project that has the managed zone; without, that of the credentials.
@@ -134,7 +134,7 @@ type (
 		// The URL of the API; without, that of Google.
 		Endpoint string `yaml:"endpoint"`
 		// The requests a second of the project that the syncer may use, 1 to 100, the same in all its federations.
-		RequestsPerSecond *int `yaml:"requestsPerSecond"`
+		RequestsPerSecond *whole `yaml:"requestsPerSecond"`
 	}
 	fileRFC2136 struct {
 		// host or host:port of the primary. Needed.
@@ -168,7 +168,7 @@ type (
 		// The namespaces that the member may serve; without, all.
 		Namespaces []string `yaml:"namespaces"`
 		// The most federated Services of the member that count, the oldest first; 0 is no limit.
-		MaxServices int `yaml:"maxServices"`
+		MaxServices whole `yaml:"maxServices"`
 		// The member's own, instead of that of timers.
 		UnreachableAfter string `yaml:"unreachableAfter"`
 		// Its shards count as unhealthy, at once: others take over, and it keeps its levels. To be set before a member is taken away, or worked on.

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -25,9 +26,39 @@ func namesOtherFiles(text string) bool {
 	})
 }
 
-// FuzzParse holds for every text that it is either refused, with a line
-// for everything that is wrong and nothing of a secret, or taken; and that what
-// is taken is the same after it was written and read again.
+// roundedNumber is a value in the text that is not a number in decimal digits, though its field is one; "" if there is
+// none.
+func roundedNumber(text string) (bad string) {
+	numbers := []string{"ttl", "maxAddresses", "requestsPerSecond", "maxServices", "panicThreshold", "maxDeletePercent"}
+	digits := regexp.MustCompile(`^-?\d+$`)
+	var walk func(n *yaml.Node)
+	walk = func(n *yaml.Node) {
+		for i, value := range n.Content {
+			if n.Kind == yaml.MappingNode && i%2 == 1 && slices.Contains(numbers, n.Content[i-1].Value) {
+				if value.Kind == yaml.AliasNode {
+					value = value.Alias
+				}
+				if value.ShortTag() != "!!null" && !digits.MatchString(value.Value) {
+					bad = value.Value
+				}
+			}
+			walk(value)
+		}
+	}
+	dec := yaml.NewDecoder(strings.NewReader(text))
+	for {
+		var doc yaml.Node
+		if dec.Decode(&doc) != nil {
+			return bad
+		}
+		walk(&doc)
+	}
+}
+
+// FuzzParse holds for every text that it is either refused, with a line of the
+// file for everything that is wrong and nothing of a secret, or accepted; that
+// what is accepted is the same after it was written and read again; and that no
+// number in it was rounded.
 func FuzzParse(f *testing.F) {
 	cases, err := filepath.Glob("testdata/errors/*.txtar")
 	if err != nil || len(cases) == 0 {
@@ -46,7 +77,7 @@ func FuzzParse(f *testing.F) {
 		f.Fatal(err)
 	}
 	path := filepath.Join(dir, "config.yaml")
-	located := regexp.MustCompile(`^` + regexp.QuoteMeta(path) + `:\d+: `)
+	located := regexp.MustCompile(`^` + regexp.QuoteMeta(path) + `:(\d+): `)
 	f.Fuzz(func(t *testing.T, text string) {
 		if namesOtherFiles(text) {
 			return // which may be anything, and are read
@@ -56,18 +87,27 @@ func FuzzParse(f *testing.F) {
 			if strings.Contains(err.Error(), secret) && !strings.Contains(text, secret) {
 				t.Fatalf("the secret stands in %v", err)
 			}
-			if joined, ok := err.(interface{ Unwrap() []error }); ok {
-				for _, e := range joined.Unwrap() {
-					if !located.MatchString(e.Error()) {
-						t.Errorf("no line: %q", e)
-					}
+			joined, ok := err.(interface{ Unwrap() []error })
+			if !ok {
+				t.Fatalf("not a list of errors: %v", err)
+			}
+			for _, e := range joined.Unwrap() {
+				m := located.FindStringSubmatch(e.Error())
+				if m == nil {
+					t.Fatalf("no line: %q", e)
+				}
+				if n, _ := strconv.Atoi(m[1]); n < 1 || n > strings.Count(text, "\n")+1 {
+					t.Errorf("line %d of %d: %q", n, strings.Count(text, "\n")+1, e)
 				}
 			}
 			return
 		}
+		if has := roundedNumber(text); has != "" {
+			t.Errorf("a number was rounded, or read in another notation: %q", has)
+		}
 		written := defaults()
-		if err := yaml.Unmarshal([]byte(text), &written); err != nil {
-			t.Fatal(err)
+		if p := (&parser{bad: map[int]bool{}}); !p.decode([]byte(text), &written) || len(p.errs) > 0 {
+			t.Fatal(p.joined())
 		}
 		again, err := yaml.Marshal(written)
 		if err != nil {

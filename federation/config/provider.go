@@ -102,12 +102,12 @@ func (p *parser) provider(c *Config, here at, in fileProvider, domain federation
 	return out
 }
 
-func (p *parser) requestsPerSecond(here at, n *int) int {
+func (p *parser) requestsPerSecond(here at, n *whole) int {
 	if n == nil {
 		return budget.PerSecond
 	}
 	p.between(here.to("requestsPerSecond"), *n, 1, 100, "requests a second")
-	return *n
+	return int(*n)
 }
 
 func (p *parser) rfc2136(c *Config, here at, in fileRFC2136, domain federation.FQDN) *rfc2136.Config {
@@ -118,6 +118,8 @@ func (p *parser) rfc2136(c *Config, here at, in fileRFC2136, domain federation.F
 	}
 	if in.Server == "" {
 		p.fail(here.to("server"), "the primary of the zone is needed: host or host:port")
+	} else if !isServerAddress(in.Server) {
+		p.fail(here.to("server"), "%q: host or host:port is allowed, with a host name or an IP address ([address]:port for IPv6) and a port from 1 to 65535", in.Server)
 	}
 	return &rfc2136.Config{Server: in.Server, Zone: zone, TSIG: rfc2136.TSIG{
 		Name: in.TSIG.Name, Algorithm: in.TSIG.Algorithm, Secret: p.secret(c, here.to("tsig", "secretFile"), in.TSIG.SecretFile),
@@ -129,7 +131,7 @@ func (p *parser) accounts(c *Config) {
 	first := map[string]int{}
 	for i, f := range c.Federations {
 		account := f.Provider.Account()
-		if account == "" {
+		if account == "" || f.Provider.RequestsPerSecond < 1 { // or wrong by itself
 			continue
 		}
 		j, seen := first[account]

@@ -4,10 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"net"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -21,6 +19,8 @@ const (
 	maxTTL       = 86400 // a day: a longer one would outlive every repair
 	maxAddresses = 256
 	maxZones     = 16 // H6
+	// maxSocketPath is sun_path of unix(7) without its NUL.
+	maxSocketPath = 107
 )
 
 // clusterZone is the usual cluster zone: a domain in it would loop (N4), a host
@@ -50,21 +50,21 @@ func (p *parser) config(f file) *Config {
 		StartupTimeout:   p.duration(timers.to("startupTimeout"), f.Timers.StartupTimeout, time.Second),
 		EmptyGrace:       p.duration(timers.to("emptyGrace"), f.Timers.EmptyGrace, 0),
 		HeldMax:          p.duration(timers.to("heldMax"), f.Timers.HeldMax, time.Second),
-		PanicThreshold:   f.PanicThreshold,
+		PanicThreshold:   int(f.PanicThreshold),
 		PanicHold:        p.duration(timers.to("panicHold"), f.Timers.PanicHold, time.Second),
-		MaxDeletePercent: f.MaxDeletePercent,
+		MaxDeletePercent: int(f.MaxDeletePercent),
 		HoldFor:          p.duration(timers.to("holdFor"), f.Timers.HoldFor, time.Second),
 	}
 	c.AuditInterval = p.duration(timers.to("auditInterval"), f.Timers.AuditInterval, time.Second)
 	p.between(at{"panicThreshold"}, f.PanicThreshold, 1, 100, "percent")
 	p.between(at{"maxDeletePercent"}, f.MaxDeletePercent, 1, 100, "percent")
-	if _, port, err := net.SplitHostPort(f.Metrics.Address); err != nil {
-		p.fail(at{"metrics", "address"}, "%q is not [host]:port", f.Metrics.Address)
-	} else if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		p.fail(at{"metrics", "address"}, "port %q is not a number from 0 to 65535", port)
+	if !isListenAddress(f.Metrics.Address) {
+		p.fail(at{"metrics", "address"}, "%q: [host]:port is allowed, with a host name or an IP address and a port from 0 to 65535", f.Metrics.Address)
 	}
 	if f.Admin.Socket == "" {
 		p.fail(at{"admin", "socket"}, "the path of a Unix socket is needed")
+	} else if n := len(c.AdminSocket); n > maxSocketPath {
+		p.fail(at{"admin", "socket"}, "%q has %d octets: a Unix socket's path has at most %d", c.AdminSocket, n, maxSocketPath)
 	}
 	p.oneOf(at{"log", "level"}, f.Log.Level, "debug", "info", "warn", "error")
 	p.oneOf(at{"log", "format"}, f.Log.Format, "text", "json")
@@ -85,7 +85,7 @@ func (p *parser) oneOf(here at, have string, allowed ...string) {
 	}
 }
 
-func (p *parser) between(here at, n, low, high int, unit string) {
+func (p *parser) between(here at, n, low, high whole, unit string) {
 	if n < low || n > high {
 		p.fail(here, "%d: %d to %d %s are allowed", n, low, high, unit)
 	}
@@ -111,7 +111,7 @@ func (p *parser) federations(c *Config, list []fileFederation) {
 	for i, ff := range list {
 		here := at{"federations", i}
 		f := Federation{}
-		f.Federation = p.federation(here, ff)
+		f.Federation, f.NameProblem = p.federation(here, ff)
 		if f.Name != "" && f.Domain != "" {
 			if seen[f.Key()] {
 				p.fail(here, "federation %q in domain %q stands twice", f.Name, f.Domain)
@@ -124,7 +124,7 @@ func (p *parser) federations(c *Config, list []fileFederation) {
 		}
 		if ff.MaxAddresses != nil {
 			p.between(here.to("maxAddresses"), *ff.MaxAddresses, 1, maxAddresses, "addresses")
-			f.Options.MaxAddresses = *ff.MaxAddresses
+			f.Options.MaxAddresses = int(*ff.MaxAddresses)
 		}
 		p.oneOf(here.to("levels"), cmp.Or(ff.Levels, "all"), "all", "shards")
 		f.Options.ShardLevelsOnly = ff.Levels == "shards"
@@ -136,12 +136,20 @@ func (p *parser) federations(c *Config, list []fileFederation) {
 	p.nested(c)
 }
 
-func (p *parser) federation(here at, ff fileFederation) (f federation.Federation) {
+// federation also returns why a federation may not begin to have this name, though one that is there may go on (N4).
+func (p *parser) federation(here at, ff fileFederation) (f federation.Federation, nameProblem string) {
 	var err error
 	f.Name, err = federation.ParseName(ff.Name)
 	p.check(here.to("name"), err)
-	if err == nil && federation.TopLevelDomain(f.Name) == federation.Public {
-		p.fail(here.to("name"), "%q is a public top-level domain: pods could not tell its names from those of the Internet", ff.Name)
+	if err == nil {
+		switch kind := federation.TopLevelDomain(f.Name); kind {
+		case "":
+		case federation.Public:
+			p.fail(here.to("name"), "%q is a public top-level domain: pods could not tell its names from those of the Internet", ff.Name)
+		default:
+			nameProblem = fmt.Sprintf("%q is a %s top-level domain: pods cannot tell its names from those below that domain; "+
+				"only a federation whose claim is there already goes on with it", ff.Name, kind)
+		}
 	}
 	f.Domain, err = federation.ParseDomain(ff.Domain)
 	p.check(here.to("domain"), err)
@@ -150,7 +158,7 @@ func (p *parser) federation(here at, ff fileFederation) (f federation.Federation
 	}
 	f.Naming, err = federation.ParseNaming(ff.Naming)
 	p.check(here.to("naming"), err)
-	return f
+	return f, nameProblem
 }
 
 func (p *parser) fallbacks(here at, in map[string][]string) map[federation.Label][]federation.Label {
@@ -222,7 +230,7 @@ func (p *parser) cluster(here at, fc fileCluster, name string, times policy.Conf
 		cl.UnreachableAfter = p.duration(here.to("unreachableAfter"), fc.UnreachableAfter, time.Second)
 	}
 	cl.Member = member.Config{
-		Name: name, Federations: labels, MaxServices: fc.MaxServices,
+		Name: name, Federations: labels, MaxServices: int(fc.MaxServices),
 		UnreachableAfter: cmp.Or(cl.UnreachableAfter, times.UnreachableAfter),
 		Policy:           member.Policy{AllowAddressAnnotation: fc.AllowAddressAnnotation, ForbiddenHosts: forbidden},
 	}
@@ -267,23 +275,4 @@ func (p *parser) topology(here at, name string, in *fileTopology) *federation.Me
 	}
 	slices.Sort(m.Zones)
 	return m
-}
-
-// CheckKubeconfigs returns what is wrong with the kubeconfigs that the
-// configuration names, one error for each, with the name of the cluster. They
-// do not make the configuration bad: such a member is reported and tried again
-// while the others are served (X7).
-func (c *Config) CheckKubeconfigs() []error {
-	var errs []error
-	for i, cl := range c.Clusters {
-		if _, err := member.LoadKubeconfig(cl.Kubeconfig.Path, cl.Kubeconfig.Context); err != nil {
-			errs = append(errs, fmt.Errorf("clusters[%d] %q: %w", i, cl.Member.Name, err))
-		}
-	}
-	if c.Host != nil {
-		if _, err := member.LoadKubeconfig(c.Host.Kubeconfig.Path, c.Host.Kubeconfig.Context); err != nil {
-			errs = append(errs, fmt.Errorf("host: %w", err))
-		}
-	}
-	return errs
 }

@@ -1,0 +1,217 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// decode reads the one document of the file into f, and its nodes into p.root. Errors are collected; it reports whether
+// f is worth looking at.
+func (p *parser) decode(data []byte, f *file) bool {
+	before, ok := p.document(data)
+	if !ok {
+		return false
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	dec.KnownFields(true)
+	for range before {
+		_ = dec.Decode(new(yaml.Node)) // it is empty
+	}
+	err := dec.Decode(f)
+	var typeErr *yaml.TypeError
+	switch {
+	case errors.As(err, &typeErr):
+		for _, e := range typeErr.Errors {
+			p.decodeError(e)
+		}
+		return !strings.Contains(err.Error(), "already defined") // else the mapping was not decoded
+	case err != nil && !errors.Is(err, io.EOF):
+		p.syntaxError(data, err)
+		return false
+	}
+	return true
+}
+
+// document finds the one document that is not empty, and returns how many are before it: a template may leave a "---"
+// at either end.
+func (p *parser) document(data []byte) (before int, ok bool) {
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	for i := 0; ; i++ {
+		var doc yaml.Node
+		switch err := dec.Decode(&doc); {
+		case errors.Is(err, io.EOF):
+			return before, true
+		case err != nil:
+			p.syntaxError(data, err)
+			return 0, false
+		}
+		if len(doc.Content) == 0 || doc.Content[0].ShortTag() == "!!null" {
+			continue
+		}
+		if p.root.Kind != 0 {
+			p.errs = append(p.errs, lineError{doc.Content[0].Line, "another document begins here: one is allowed"})
+			return 0, false
+		}
+		p.root, before = doc, i
+	}
+}
+
+var (
+	syntaxLine    = regexp.MustCompile(`^line (\d+): (.*)$`)
+	unknownAnchor = regexp.MustCompile(`^unknown anchor '(.*)' referenced$`)
+	indentedByTab = regexp.MustCompile(`^ *\t[ \t]*[^ \t\r]`)
+)
+
+// syntaxError reports what is no YAML at its line. The library says the line before for what its parser, in contrast to
+// its scanner, finds; none for the first line; and for a tab that of what is around it.
+func (p *parser) syntaxError(data []byte, err error) {
+	text, line := strings.TrimPrefix(err.Error(), "yaml: "), 1
+	if m := syntaxLine.FindStringSubmatch(text); m != nil {
+		line, _ = strconv.Atoi(m[1])
+		if text = m[2]; strings.HasPrefix(text, "did not find expected") {
+			line++
+		}
+	}
+	lines := strings.Split(string(data), "\n")
+	find := func(is func(string) bool) bool {
+		for i, l := range lines {
+			if is(l) {
+				line = i + 1
+				return true
+			}
+		}
+		return false
+	}
+	if m := unknownAnchor.FindStringSubmatch(text); m != nil {
+		find(func(l string) bool { return strings.Contains(l, "*"+m[1]) })
+	} else if strings.Contains(text, " tab ") || strings.Contains(text, "cannot start any token") {
+		if find(indentedByTab.MatchString) {
+			text = "a tab is no indentation: use blanks"
+		}
+	} else if strings.Contains(text, "control characters") || strings.Contains(text, "UTF-8") {
+		find(func(l string) bool { return !utf8.ValidString(l) || strings.ContainsFunc(l, isControl) })
+	}
+	p.errs = append(p.errs, lineError{max(1, min(line, len(strings.Split(strings.TrimRight(string(data), "\n"), "\n")))), text})
+}
+
+func isControl(r rune) bool { return r < ' ' && r != '\t' && r != '\r' || r == 0x7f }
+
+// whole is a number as it is written, in decimal digits. What YAML would round or read in another notation (60.9, 1e3,
+// 0x10, 017) is refused rather than guessed at.
+type whole int
+
+var decimal = regexp.MustCompile(`^(0|-?[1-9][0-9]*)$`)
+
+// UnmarshalYAML implements yaml.Unmarshaler.
+func (w *whole) UnmarshalYAML(n *yaml.Node) error {
+	is := ""
+	switch tag := n.ShortTag(); {
+	case tag != "!!int" && tag != "!!float":
+		is = kindWords(tag)
+	case !decimal.MatchString(n.Value) && tag == "!!int":
+		is = "another notation"
+	case !decimal.MatchString(n.Value):
+		is = kindWords(tag)
+	default:
+		i, err := strconv.Atoi(n.Value)
+		if err == nil {
+			*w = whole(i)
+			return nil
+		}
+		is = "one that is too large"
+	}
+	text := fmt.Sprintf("line %d: column %d: a whole number in decimal digits is needed, not %s", n.Line, n.Column, is)
+	return &yaml.TypeError{Errors: []string{text}}
+}
+
+var (
+	unknownField = regexp.MustCompile(`^line (\d+): field (\S+) not found in type config\.(\w+)$`)
+	wrongNumber  = regexp.MustCompile(`^line (\d+): column (\d+): (.*)$`)
+	wrongKind    = regexp.MustCompile("^line (\\d+): cannot unmarshal (!!\\w+)(?: `(.*)`)? into (\\S+)$")
+	anyLine      = regexp.MustCompile(`^line (\d+): (.*)$`)
+)
+
+// decodeError turns the YAML library's words into ours. They never hold the
+// value, which may be a secret at the wrong place.
+func (p *parser) decodeError(e string) {
+	if m := unknownField.FindStringSubmatch(e); m != nil {
+		line, _ := strconv.Atoi(m[1])
+		path := p.pathTo(func(key, _ *yaml.Node) bool { return key != nil && key.Line == line && key.Value == m[2] })
+		around := path[:max(0, len(path)-1)]
+		p.errs = append(p.errs, lineError{line, fmt.Sprintf("%sunknown field %q: allowed here are %s",
+			around.before(), m[2], strings.Join(fieldsOf(reflect.TypeFor[file](), m[3]), ", "))})
+		return
+	}
+	text := e
+	line := 1
+	if m := wrongNumber.FindStringSubmatch(e); m != nil {
+		var column int
+		line, _ = strconv.Atoi(m[1])
+		column, _ = strconv.Atoi(m[2])
+		path := p.pathTo(func(_, n *yaml.Node) bool { return n.Line == line && n.Column == column })
+		text = path.before() + m[3]
+	} else if m := wrongKind.FindStringSubmatch(e); m != nil {
+		line, _ = strconv.Atoi(m[1])
+		path := p.pathTo(func(_, n *yaml.Node) bool {
+			return n.Line == line && n.ShortTag() == m[2] && strings.HasPrefix(n.Value, strings.TrimSuffix(m[3], "..."))
+		})
+		text = fmt.Sprintf("%s%s is needed, not %s", path.before(), kindWords(m[4]), kindWords(m[2]))
+	} else if m := anyLine.FindStringSubmatch(e); m != nil {
+		line, _ = strconv.Atoi(m[1])
+		text = m[2]
+	}
+	p.bad[line] = true
+	p.errs = append(p.errs, lineError{line, text})
+}
+
+// kindWords says in words what kind of value a Go type takes or a YAML tag is.
+func kindWords(typ string) string {
+	switch {
+	case typ == "!!str":
+		return "text"
+	case typ == "!!int":
+		return "a whole number"
+	case typ == "!!float":
+		return "a number with a fraction or an exponent"
+	case typ == "bool" || typ == "!!bool":
+		return "true or false"
+	case typ == "string":
+		return "text"
+	case strings.HasPrefix(typ, "[]") || typ == "!!seq":
+		return "a list"
+	case typ == "!!null":
+		return "nothing"
+	}
+	return "a mapping of fields"
+}
+
+// fieldsOf lists the fields of the named type, which t is or holds.
+func fieldsOf(t reflect.Type, name string) []string {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice:
+		return fieldsOf(t.Elem(), name)
+	case reflect.Struct:
+	default:
+		return nil
+	}
+	var names []string
+	for i := range t.NumField() {
+		if found := fieldsOf(t.Field(i).Type, name); found != nil {
+			return found
+		}
+		names = append(names, t.Field(i).Tag.Get("yaml"))
+	}
+	if t.Name() != name {
+		return nil
+	}
+	return names
+}

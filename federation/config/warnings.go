@@ -1,0 +1,95 @@
+package config
+
+import (
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"k8s.io/client-go/rest"
+
+	"github.com/federation-dns/federation/federation/member"
+)
+
+// Warnings returns what --validate says of a configuration that may be used: what is wrong with the kubeconfigs that it
+// names, which harms that member only (X7) and is tried again while the others are served; and members that seem to be
+// one cluster. Each names the entry.
+func (c *Config) Warnings() []error {
+	var warnings []error
+	for i, f := range c.Federations {
+		if f.NameProblem != "" {
+			warnings = append(warnings, fmt.Errorf("federations[%d].name: %s", i, f.NameProblem))
+		}
+	}
+	first := map[string]string{} // who uses a kubeconfig with a context, or an API server
+	for i, cl := range c.Clusters {
+		here := fmt.Sprintf("clusters[%d] %q", i, cl.Member.Name)
+		server, err := checkKubeconfig(cl.Kubeconfig)
+		if err != nil {
+			warnings = append(warnings, fmt.Errorf("%s: %w", here, err))
+		}
+		same, what := cl.Kubeconfig.identity(), "kubeconfig and context"
+		if server != "" {
+			same, what = server, "API server "+server
+		}
+		if before := first[same]; before != "" {
+			warnings = append(warnings, fmt.Errorf("%s has the same %s as %s: a cluster may be one member only; "+
+				"while the syncer runs, the one that it knew before stays, and the other one counts as unreachable", here, what, before))
+		} else {
+			first[same] = here
+		}
+	}
+	if c.Host != nil {
+		if _, err := checkKubeconfig(c.Host.Kubeconfig); err != nil {
+			warnings = append(warnings, fmt.Errorf("host: %w", err))
+		}
+	}
+	return warnings
+}
+
+// identity is the same for the same file, whatever its path, with the same context.
+func (k Kubeconfig) identity() string {
+	path := k.Path
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	return filepath.Clean(path) + " " + k.Context
+}
+
+// checkKubeconfig returns the API server of a kubeconfig, and what would keep a client from being made of it: also what
+// the files that it names hold, and a credential plugin that is not there.
+func checkKubeconfig(k Kubeconfig) (server string, err error) {
+	c, err := member.LoadKubeconfig(k.Path, k.Context)
+	if err != nil {
+		return "", err
+	}
+	fail := func(format string, args ...any) error {
+		return fmt.Errorf("kubeconfig %q: %w", k.Path, fmt.Errorf(format, args...))
+	}
+	u, err := url.Parse(c.Host)
+	if err != nil || !strings.Contains(c.Host, "://") {
+		u, err = url.Parse("https://" + c.Host)
+	}
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || !isHost(u.Hostname()) || u.Port() != "" && !isPort(u.Port(), 1) {
+		return "", fail("server %q: https://HOST[:PORT] is allowed", c.Host)
+	}
+	server = strings.TrimSuffix(u.Scheme+"://"+strings.ToLower(u.Host)+u.Path, "/")
+	for _, name := range member.KubeconfigFiles(k.Path, k.Context) {
+		if info, err := os.Stat(name); err == nil && info.Size() == 0 {
+			return server, fail("file %q is empty", name)
+		} else if err != nil {
+			return server, fail("%w", err)
+		}
+	}
+	if c.ExecProvider != nil {
+		if _, err := exec.LookPath(c.ExecProvider.Command); err != nil {
+			return server, fail("the command of the user's credential plugin cannot be run here: %w", err)
+		}
+	}
+	if _, err := rest.TLSConfigFor(c); err != nil {
+		return server, fail("%w", err)
+	}
+	return server, nil
+}
