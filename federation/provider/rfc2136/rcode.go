@@ -48,7 +48,8 @@ func (p *Provider) meaning(reply *dns.Msg) (kind error, text string) {
 		return provider.ErrRefused, fmt.Sprintf("key %q (%s) may not do this in zone %q, or its signature is not accepted: "+
 			"check the server's rules for the key (allow-update or update-policy in BIND, acl in Knot, TSIG-ALLOW-DNSUPDATE and dnsupdate in PowerDNS, "+
 			"allow of dynupdate and its limits in CoreDNS; allow-transfer, acl, TSIG-ALLOW-AXFR, transfer for zone transfers), "+
-			"and the key's name, secret and algorithm on both sides (PowerDNS refuses a wrong one so)", key.Name, key.Algorithm, zone)
+			"and the key's name, secret and algorithm on both sides, and that both clocks differ by less than %d s "+
+			"(PowerDNS answers an update so, whatever is wrong with its key)", key.Name, key.Algorithm, zone, tsigFudge)
 	case dns.RcodeNotZone:
 		return provider.ErrRefused, fmt.Sprintf("the name is not in zone %q there: check the zone's name and its delegations", zone)
 	case dns.RcodeFormatError:

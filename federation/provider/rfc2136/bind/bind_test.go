@@ -20,6 +20,17 @@ func TestProvider(t *testing.T) {
 	providertest.Run(t, func(t *testing.T) providertest.Target { return start(t).Target(t) })
 }
 
+func TestSecondary(t *testing.T) {
+	primary := start(t)
+	rfc2136test.Secondary(t, primary, nameserver.Start(t, nameserver.BINDSecondary(t, primary)))
+}
+
+func TestTooLarge(t *testing.T) {
+	t.Run("X5a RRsets of more than 100 records cost only themselves", func(t *testing.T) {
+		rfc2136test.TooLarge(t, start(t), 100)
+	})
+}
+
 func TestServer(t *testing.T) { rfc2136test.Run(t, start) }
 
 func TestFigures(t *testing.T) { rfc2136test.Figures(t, start) }

@@ -4,6 +4,7 @@ package knot_test
 
 import (
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -18,6 +19,11 @@ func start(t *testing.T) rfc2136test.Server { return nameserver.Start(t, nameser
 
 func TestProvider(t *testing.T) {
 	providertest.Run(t, func(t *testing.T) providertest.Target { return start(t).Target(t) })
+}
+
+func TestClocks(t *testing.T) {
+	late := nameserver.Start(t, nameserver.Knot.Behind(10*time.Minute))
+	rfc2136test.Clocks(t, late, "BADTIME", "both clocks")
 }
 
 func TestServer(t *testing.T) { rfc2136test.Run(t, start) }

@@ -4,6 +4,7 @@ package pdns_test
 
 import (
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -22,6 +23,11 @@ func start(t *testing.T) rfc2136test.Server {
 
 func TestProvider(t *testing.T) {
 	providertest.Run(t, func(t *testing.T) providertest.Target { return start(t).Target(t) })
+}
+
+func TestClocks(t *testing.T) {
+	late := nameserver.Start(t, nameserver.PowerDNS.Behind(10*time.Minute))
+	rfc2136test.Clocks(t, late, "both clocks")
 }
 
 func TestServer(t *testing.T) { rfc2136test.Run(t, start) }

@@ -21,6 +21,27 @@ type wrong struct {
 	reads  bool // queries and transfers fail too
 }
 
+// Clocks holds that an error says so where the server's clock differs too much
+// from ours.
+func Clocks(t *testing.T, late Server, words ...string) {
+	p := late.Provider(t, nil)
+	c := plan.Change{Name: "nginx.ns.fed.svc." + Zone}
+	c.To = []federation.RRset{{Name: c.Name, Type: "A", TTL: 180, Data: []string{"192.0.2.1"}}}
+	_, getErr := p.Get(t.Context(), c.Name)
+	for op, err := range map[string]error{"Apply": p.Apply(t.Context(), nil, []plan.Change{c})[0], "Get": getErr} {
+		t.Run("X7 clocks that differ, "+op, func(t *testing.T) {
+			if provider.KindOf(err) != provider.ErrRefused {
+				t.Fatalf("error is %v", err)
+			}
+			for _, want := range append(words, late.TCP, Key.Name) {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("error %q does not say %q", err, want)
+				}
+			}
+		})
+	}
+}
+
 // testWrongKey holds that a wrong key or zone is an error that names the key,
 // the server, its answer and what to check, and no secret.
 func testWrongKey(t *testing.T, s *suite) {

@@ -4,6 +4,7 @@ package nameserver
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -57,7 +58,7 @@ func Start(t testing.TB, program Program) rfc2136test.Server {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	n := &nameserver{program: program, dir: dir, mark: filepath.Base(dir)}
+	n := &nameserver{program: program, dir: dir, mark: cmp.Or(program.mark, filepath.Base(dir))}
 	if n.path, err = program.find(dir); err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +150,8 @@ func (n *nameserver) start() error {
 		return err
 	}
 	begin := len(n.wholeLog())
-	process, err := startProcess(n.logFile(), n.path, n.program.args(config)...)
+	program, args := n.program.commandLine(n.path, config)
+	process, err := startProcess(n.logFile(), program, args...)
 	if err != nil {
 		return err
 	}

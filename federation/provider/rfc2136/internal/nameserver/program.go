@@ -2,8 +2,13 @@ package nameserver
 
 import (
 	"fmt"
+	"net"
 	"path/filepath"
 	"strings"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
 
 	"github.com/federation-dns/federation/federation/provider/rfc2136"
 	"github.com/federation-dns/federation/federation/provider/rfc2136/rfc2136test"
@@ -19,6 +24,24 @@ type Program struct {
 	// prepare turns the zone file into what the program keeps its zone in; nil
 	// if that is the file.
 	prepare func(dir string) error
+	behind  time.Duration // its clock
+	mark    string        // in the zone that it serves; "" is one of its own
+}
+
+// Behind is the program with a clock that is late, by the library of Debian's
+// package faketime.
+func (p Program) Behind(d time.Duration) Program {
+	p.behind = d
+	return p
+}
+
+// commandLine is how the executable at the path is started.
+func (p Program) commandLine(path, config string) (program string, args []string) {
+	args = p.args(config)
+	if p.behind == 0 {
+		return path, args
+	}
+	return "faketime", append([]string{"-f", fmt.Sprintf("-%ds", int(p.behind.Seconds())), path}, args...)
 }
 
 // keys are the keys of the suite.
@@ -33,8 +56,18 @@ var BIND = Program{
 	file:    "named.conf",
 	args:    func(config string) []string { return []string{"-g", "-4", "-n", "2", "-c", config} },
 	config: func(dir string, port int) string {
-		var b strings.Builder
-		fmt.Fprintf(&b, `options {
+		return bindConfig(dir, port, fmt.Sprintf(`	type primary;
+	file "zone";
+	allow-update { key %[1]q; key %[2]q; };
+	allow-transfer { key %[1]q; key %[2]q; };
+`, rfc2136test.Key.Name, rfc2136test.Foreign.Name))
+	},
+}
+
+// bindConfig is named.conf with that in the zone's block.
+func bindConfig(dir string, port int, zone string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, `options {
 	directory %[1]q;
 	listen-on port %[2]d { 127.0.0.1; };
 	listen-on-v6 { none; };
@@ -48,18 +81,35 @@ var BIND = Program{
 };
 controls { };
 `, dir, port)
-		for _, key := range keys {
-			fmt.Fprintf(&b, "key %q { algorithm %s; secret %q; };\n", key.Name, key.Algorithm, key.Secret)
-		}
-		fmt.Fprintf(&b, `zone %[1]q {
-	type primary;
-	file "zone";
-	allow-update { key %[2]q; key %[3]q; };
-	allow-transfer { key %[2]q; key %[3]q; };
-};
-`, rfc2136test.Zone, rfc2136test.Key.Name, rfc2136test.Foreign.Name)
-		return b.String()
-	},
+	for _, key := range keys {
+		fmt.Fprintf(&b, "key %q { algorithm %s; secret %q; };\n", key.Name, key.Algorithm, key.Secret)
+	}
+	fmt.Fprintf(&b, "zone %q {\n%s};\n", rfc2136test.Zone, zone)
+	return b.String()
+}
+
+// BINDSecondary is named as a secondary of the server: it forwards updates, and is
+// never told that the zone has changed.
+func BINDSecondary(t testing.TB, primary rfc2136test.Server) Program {
+	t.Helper()
+	reply, _, err := new(dns.Client).Exchange(new(dns.Msg).SetQuestion(string(rfc2136test.Zone), dns.TypeSOA), primary.UDP)
+	if err != nil || len(reply.Answer) != 1 {
+		t.Fatalf("SOA of the primary: %v, %v", err, reply)
+	}
+	_, port, err := net.SplitHostPort(primary.TCP)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := BIND
+	p.mark, _, _ = strings.Cut(reply.Answer[0].(*dns.SOA).Mbox, ".")
+	p.config = func(dir string, own int) string {
+		return bindConfig(dir, own, fmt.Sprintf(`	type secondary;
+	file "copy";
+	primaries { 127.0.0.1 port %s key %q; };
+	allow-update-forwarding { any; };
+`, port, rfc2136test.Key.Name))
+	}
+	return p
 }
 
 // Knot is knotd. Its databases are small, as some containers limit the
