@@ -35,7 +35,7 @@ func TestNeighboursBlocks(t *testing.T) {
 		check(t, c.ask("healthy.ns.fed.svc.other.local.", dns.TypeA), "NOERROR aa rd\nhealthy.ns.fed.svc.other.local. 5 A 10.1.0.1")
 		check(t, c.ask("dead.ns.fed.svc.other.local.", dns.TypeA), `NOERROR aa rd ra
 			dead.ns.fed.svc.other.local. 5 CNAME dead.ns.fed.svc.zone2.example.com.
-			dead.ns.fed.svc.zone2.example.com. 180 A 203.0.113.2`)
+			dead.ns.fed.svc.zone2.example.com. 5 A 203.0.113.2`)
 	})
 	t.Run("Q6 DS as for the plain name", func(t *testing.T) {
 		check(t, c.ask("healthy.ns.svc.cluster.local.", dns.TypeDS), noDataText)
@@ -66,7 +66,7 @@ func TestNeighboursTwoFederations(t *testing.T) {
 	t.Run("Q7a each has its own domain", func(t *testing.T) {
 		check(t, c.ask("dead.ns.other.svc.cluster.local.", dns.TypeA), `NOERROR aa rd ra
 			dead.ns.other.svc.cluster.local. 5 CNAME dead.ns.other.svc.zone1.example.net.
-			dead.ns.other.svc.zone1.example.net. 60 A 203.0.113.3`)
+			dead.ns.other.svc.zone1.example.net. 5 A 203.0.113.3`)
 	})
 	t.Run("Q13 each is counted, and no Service is named", func(t *testing.T) {
 		want := []string{

@@ -19,8 +19,8 @@ func turningLines(name string) string {
 func turnedText(name string) string {
 	return strings.ReplaceAll(`NOERROR aa rd ra
 		X.ns.fed.svc.cluster.local. 5 CNAME X.ns.fed.svc.zone1.example.com.
-		X.ns.fed.svc.zone1.example.com. 180 CNAME X.ns.fed.svc.region1.example.com.
-		X.ns.fed.svc.region1.example.com. 180 A 203.0.113.9`, "X", name)
+		X.ns.fed.svc.zone1.example.com. 5 CNAME X.ns.fed.svc.region1.example.com.
+		X.ns.fed.svc.region1.example.com. 5 A 203.0.113.9`, "X", name)
 }
 
 // kept is a reply as the cache plugin gives it: RA as it was, AA too, all TTLs
@@ -96,7 +96,7 @@ func TestNeighboursCacheNegative(t *testing.T) {
 		missing := `NXDOMAIN aa rd ra
 			late.ns.fed.svc.cluster.local. 5 CNAME late.ns.fed.svc.zone1.example.com.
 			late.ns.fed.svc.zone1.example.com. 5 CNAME late.ns.fed.svc.region1.example.com.
-			; example.com. 5 SOA 30`
+			; example.com. 5 SOA 5`
 		for range 30 {
 			if m := c.ask(federated("late"), dns.TypeA); !kept(m, missing) {
 				t.Fatal(text(m))

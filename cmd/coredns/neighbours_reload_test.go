@@ -121,7 +121,7 @@ func TestNeighboursReload(t *testing.T) {
 		check(t, c.ask(federated("healthy"), dns.TypeA), "NXDOMAIN aa rd\n; cluster.local. 5 SOA 5")
 		check(t, c.ask("dead.ns.new.svc.cluster.local.", dns.TypeA), `NOERROR aa rd ra
 			dead.ns.new.svc.cluster.local. 5 CNAME dead.ns.new.svc.zone1.example.net.
-			dead.ns.new.svc.zone1.example.net. 60 A 203.0.113.3`)
+			dead.ns.new.svc.zone1.example.net. 5 A 203.0.113.3`)
 	})
 }
 

@@ -26,7 +26,7 @@ func TestNeighboursSoak(t *testing.T) {
 	text := corefile(api, auth, "metadata\n    cache 5\n    loadbalance")
 	p := run(t, text)
 	local := "NOERROR aa rd\n%s 5 A %s"
-	abroad := "NOERROR aa rd ra\n%[1]s 5 CNAME %[2]s.ns.fed.svc.zone1.example.com.\n%[2]s.ns.fed.svc.zone1.example.com. 60 A %[3]s"
+	abroad := "NOERROR aa rd ra\n%[1]s 5 CNAME %[2]s.ns.fed.svc.zone1.example.com.\n%[2]s.ns.fed.svc.zone1.example.com. 5 A %[3]s"
 	var end atomic.Bool
 	var wg sync.WaitGroup
 	var total atomic.Int64

@@ -28,21 +28,21 @@ const (
 		+ two.headless.ns.svc.cluster.local. 5 A 172.16.0.4`
 	externalText = `NOERROR aa rd
 		external.ns.fed.svc.cluster.local. 5 CNAME www.example.com.
-		www.example.com. 180 A 192.0.2.80`
+		www.example.com. 5 A 192.0.2.80`
 	deadText = `NOERROR aa rd ra
 		dead.ns.fed.svc.cluster.local. 5 CNAME dead.ns.fed.svc.zone1.example.com.
-		dead.ns.fed.svc.zone1.example.com. 180 CNAME dead.ns.fed.svc.region1.example.com.
-		dead.ns.fed.svc.region1.example.com. 180 CNAME dead.ns.fed.svc.example.com.
-		dead.ns.fed.svc.example.com. 180 A 203.0.113.1`
+		dead.ns.fed.svc.zone1.example.com. 5 CNAME dead.ns.fed.svc.region1.example.com.
+		dead.ns.fed.svc.region1.example.com. 5 CNAME dead.ns.fed.svc.example.com.
+		dead.ns.fed.svc.example.com. 5 A 203.0.113.1`
 	deadNoDataText = `NOERROR aa rd ra
 		nodata.ns.fed.svc.cluster.local. 5 CNAME nodata.ns.fed.svc.zone1.example.com.
-		nodata.ns.fed.svc.zone1.example.com. 180 CNAME nodata.ns.fed.svc.region1.example.com.
-		; example.com. 60 SOA 30`
+		nodata.ns.fed.svc.zone1.example.com. 5 CNAME nodata.ns.fed.svc.region1.example.com.
+		; example.com. 5 SOA 5`
 	goneText = `NXDOMAIN aa rd ra
 		gone.ns.fed.svc.cluster.local. 5 CNAME gone.ns.fed.svc.zone1.example.com.
-		gone.ns.fed.svc.zone1.example.com. 180 CNAME gone.ns.fed.svc.region1.example.com.
-		gone.ns.fed.svc.region1.example.com. 180 CNAME gone.ns.fed.svc.example.com.
-		; example.com. 60 SOA 30`
+		gone.ns.fed.svc.zone1.example.com. 5 CNAME gone.ns.fed.svc.region1.example.com.
+		gone.ns.fed.svc.region1.example.com. 5 CNAME gone.ns.fed.svc.example.com.
+		; example.com. 5 SOA 5`
 	circleText = `SERVFAIL rd`
 	circleEDNS = circleText + `
 		opt 1232 ede 0 the records of the federation lead in a circle`

@@ -2,9 +2,11 @@ package federation
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
+	"github.com/coredns/coredns/core/dnsserver"
 	"github.com/coredns/coredns/plugin/metadata"
 	"github.com/coredns/coredns/plugin/metrics"
 	"github.com/coredns/coredns/request"
@@ -14,19 +16,14 @@ import (
 
 // The bounds of a chase (Q8).
 const (
-	chaseTimeout  = 3 * time.Second // for all levels together
+	chaseTimeout  = 3 * time.Second // for all levels together, and for one lookup
 	maxLinks      = 8
-	maxChases     = 1000
+	maxLookups    = 1000
 	negativeTTL   = 5 * time.Second
 	negativeSize  = 4096
 	chaseUDPSize  = 1232
 	maxReentrance = 4
 )
-
-// lookuper resolves a name through CoreDNS itself. *upstream.Upstream is one.
-type lookuper interface {
-	Lookup(ctx context.Context, state request.Request, name string, typ uint16) (*dns.Msg, error)
-}
 
 // failure is a chase that has to end in SERVFAIL: an extended error (RFC 8914).
 type failure struct {
@@ -37,14 +34,13 @@ type failure struct {
 // chaser follows CNAMEs through the upstream, so that the answer carries the
 // addresses: stub resolvers do not ask on.
 type chaser struct {
-	upstream lookuper
-	slots    chan struct{}
+	*lookups
 	negative *negatives
 	now      func() time.Time
 }
 
 func newChaser(u lookuper) *chaser {
-	return &chaser{upstream: u, slots: make(chan struct{}, maxChases), negative: newNegatives(negativeSize), now: time.Now}
+	return &chaser{lookups: newLookups(u), negative: newNegatives(negativeSize), now: time.Now}
 }
 
 // reentrance counts how often a lookup of ours has come back to us.
@@ -65,7 +61,7 @@ type chase struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	state  request.Request
-	depth  int
+	key    lookupKey // of all its lookups, but for the name
 	start  time.Time
 	asked  bool
 }
@@ -80,7 +76,11 @@ func (c *chaser) begin(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) *c
 		do = opt.Do()
 	}
 	req.SetEdns0(chaseUDPSize, do)
-	ch := &chase{c: c, state: request.Request{W: w, Req: req}, depth: reentrances(ctx), start: c.now()}
+	ch := &chase{c: c, state: request.Request{W: w, Req: req}, start: c.now()}
+	ch.key = lookupKey{
+		server: ctx.Value(dnsserver.Key{}), qtype: r.Question[0].Qtype, do: do, cd: r.CheckingDisabled,
+		tcp: ch.state.Proto() == "tcp", ip6: ch.state.Family() == 2, depth: reentrances(ctx),
+	}
 	if metadata.ValueFuncs(ctx) != nil {
 		// A lookup may go on after the question was answered: not on a map that
 		// others read then.
@@ -97,15 +97,15 @@ func (ch *chase) end() {
 	}
 }
 
-func (ch *chase) qtype() uint16 { return ch.state.Req.Question[0].Qtype }
-func (ch *chase) do() bool      { return ch.state.Req.IsEdns0().Do() }
+func (ch *chase) qtype() uint16 { return ch.key.qtype }
 
 // follow resolves the target and the chain from there.
 func (ch *chase) follow(target string) (*found, *failure) {
-	if ch.depth >= maxReentrance {
+	if ch.key.depth >= maxReentrance {
 		return nil, &failure{dns.ExtendedErrorCodeOther, "the records of the federation lead back here"}
 	}
-	key := negativeKey{target, ch.qtype(), ch.do()}
+	key := ch.key
+	key.name = target
 	if f := ch.c.negative.get(key, ch.c.now()); f != nil {
 		return f, nil
 	}
@@ -113,7 +113,7 @@ func (ch *chase) follow(target string) (*found, *failure) {
 	if failed != nil {
 		return nil, failed
 	}
-	if ttl, ok := negativeFor(f, ch.qtype()); ok {
+	if ttl, ok := negativeFor(f, ch.qtype()); ok && !ch.c.alone {
 		f.kept = true
 		ch.c.negative.add(key, f, ch.c.now().Add(ttl))
 	}
@@ -123,7 +123,7 @@ func (ch *chase) follow(target string) (*found, *failure) {
 // negativeFor is how long an answer without data may be kept: by its SOA (RFC
 // 2308, section 5), at most negativeTTL.
 func negativeFor(f *found, qtype uint16) (time.Duration, bool) {
-	if f.truncated || f.hasData(qtype) {
+	if f.truncated || f.unclear || f.hasData(qtype) {
 		return 0, false
 	}
 	for _, rr := range f.ns {
@@ -167,18 +167,7 @@ func (ch *chase) takeReply(out *found, reply *dns.Msg, name string, seen map[str
 		}
 		seen[at] = true
 		var next string
-		for _, rr := range reply.Answer {
-			h := rr.Header()
-			if !equalFold(h.Name, at) {
-				continue
-			}
-			out.answer = append(out.answer, dns.Copy(rr))
-			if cname, ok := rr.(*dns.CNAME); ok && ch.qtype() != dns.TypeCNAME {
-				next = lower(cname.Target)
-			} else if h.Rrtype != dns.TypeRRSIG {
-				data = true
-			}
-		}
+		next, data = ch.take(out, reply, at)
 		if next == "" {
 			break
 		}
@@ -190,58 +179,83 @@ func (ch *chase) takeReply(out *found, reply *dns.Msg, name string, seen map[str
 	out.rcode, out.ns = reply.Rcode, nil
 	out.truncated = out.truncated || reply.Truncated
 	out.recursion = reply.RecursionAvailable
-	if !data {
-		for _, rr := range reply.Ns {
-			out.ns = append(out.ns, dns.Copy(rr))
-		}
+	if data {
+		return "", nil
 	}
-	ended := data || reply.Rcode == dns.RcodeNameError || reply.Truncated || at == lower(name) || hasSOA(reply.Ns)
-	if ended {
+	out.ns = copies(reply.Ns)
+	switch {
+	case reply.Rcode == dns.RcodeNameError || reply.Truncated || hasNoData(reply, at):
+		return "", nil
+	case at == lower(name):
+		out.unclear = true
 		return "", nil
 	}
 	delete(seen, at) // it is asked for now
 	return at, nil
 }
 
-func hasSOA(rrs []dns.RR) bool {
-	for _, rr := range rrs {
-		if rr.Header().Rrtype == dns.TypeSOA {
-			return true
+// take adds the reply's records of the name; next is where a CNAME leads.
+func (ch *chase) take(out *found, reply *dns.Msg, name string) (next string, data bool) {
+	for _, rr := range reply.Answer {
+		h := rr.Header()
+		if !equalFold(h.Name, name) {
+			continue
+		}
+		out.answer = append(out.answer, dns.Copy(rr))
+		if cname, ok := rr.(*dns.CNAME); ok && ch.qtype() != dns.TypeCNAME {
+			next = lower(cname.Target)
+		} else if h.Rrtype == ch.qtype() || ch.qtype() == dns.TypeANY && h.Rrtype != dns.TypeRRSIG {
+			data = true
 		}
 	}
-	return false
+	return next, data
 }
 
-// lookup asks the upstream. A slot is held until it returns, even if we have
-// stopped waiting.
+// hasNoData reports whether a reply without data for the name says that there
+// are none: by the SOA record of a zone that the name lies in, or by saying
+// nothing at all (RFC 2308, section 2.2). NS records alone are a referral, and
+// records of other names are no answer.
+func hasNoData(reply *dns.Msg, name string) bool {
+	for _, rr := range reply.Ns {
+		if h := rr.Header(); h.Rrtype == dns.TypeSOA {
+			return dns.IsSubDomain(h.Name, name)
+		}
+	}
+	nothing := len(reply.Answer) == 0
+	for _, rr := range reply.Ns {
+		nothing = nothing && rr.Header().Rrtype != dns.TypeNS
+	}
+	return nothing
+}
+
+// lookup asks the upstream, or waits for the reply to somebody else's equal
+// question. The reply is not ours to change.
 func (ch *chase) lookup(name string) (*dns.Msg, *failure) {
 	ch.asked = true
-	select {
-	case ch.c.slots <- struct{}{}:
-	default:
+	key := ch.key
+	key.name = lower(name)
+	at := ch.c.start(key, ch.state.IP(), func() (*dns.Msg, error) {
+		// It may outlive this question, as others wait for it, too.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ch.ctx), chaseTimeout)
+		defer cancel()
+		state := request.Request{W: ch.state.W, Req: ch.state.Req.Copy()}
+		state.Req.Id = dns.Id()
+		return ch.c.upstream.Lookup(ctx, state, name, key.qtype)
+	})
+	if at == nil {
 		return nil, &failure{dns.ExtendedErrorCodeOther, "too many lookups at once"}
 	}
-	type result struct {
-		msg *dns.Msg
-		err error
-	}
-	done := make(chan result, 1)
-	state := request.Request{W: ch.state.W, Req: ch.state.Req.Copy()}
-	state.Req.Id = dns.Id()
-	go func() {
-		defer func() { <-ch.c.slots }()
-		msg, err := ch.c.upstream.Lookup(ch.ctx, state, name, ch.qtype())
-		done <- result{msg, err}
-	}()
 	select {
-	case r := <-done:
-		if r.err != nil || r.msg == nil {
+	case <-at.done:
+		switch {
+		case at.err == nil && at.msg != nil:
+			return at.msg, nil
+		case !errors.Is(at.err, context.DeadlineExceeded):
 			return nil, &failure{dns.ExtendedErrorCodeNetworkError, "the federation's records could not be looked up"}
 		}
-		return r.msg, nil
 	case <-ch.ctx.Done():
-		return nil, &failure{dns.ExtendedErrorCodeNoReachableAuthority, "the lookup of the federation's records took too long"}
 	}
+	return nil, &failure{dns.ExtendedErrorCodeNoReachableAuthority, "the lookup of the federation's records took too long"}
 }
 
 // inZone reports whether the name lies in one of the zones, all lower case.

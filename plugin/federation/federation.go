@@ -8,7 +8,6 @@ package federation
 
 import (
 	"sync/atomic"
-	"time"
 
 	"github.com/coredns/coredns/plugin"
 	"github.com/coredns/coredns/plugin/kubernetes"
@@ -30,8 +29,9 @@ type Federation struct {
 	config config
 	zones  []zone
 	feds   []*fed
-	// The TTLs of answers from the local shard, and of the CNAME.
-	localTTL, cnameTTL uint32
+	// No record of an answer has a TTL above ttl (Q15), and those made from the
+	// local shard have localTTL.
+	ttl, localTTL uint32
 
 	indexes  indexes
 	exposed  func(namespace string) bool
@@ -72,7 +72,7 @@ type fed struct {
 	// they change with the topology.
 	levels   atomic.Pointer[[]string]
 	counters atomic.Pointer[counters]
-	// noNamespace says that no namespace is called like the federation, for a
+	// noNamespace says that no namespace has the federation's name, for a
 	// moment: looking for what is not there costs more than all else in an answer
 	// from the indexes.
 	noNamespace atomic.Bool
@@ -94,23 +94,4 @@ func (f *Federation) isSynced() bool {
 	}
 	f.synced.Store(true)
 	return true
-}
-
-// collides reports whether a namespace is called like the federation. One that
-// has just been made may be passed over for a tenth of a second.
-func (f *Federation) collides(fed *fed) bool {
-	if fed.noNamespace.Load() {
-		return false
-	}
-	if f.namespaceExists(string(fed.Name)) {
-		return true
-	}
-	fed.noNamespace.Store(true)
-	time.AfterFunc(100*time.Millisecond, func() { fed.noNamespace.Store(false) }) // cheaper than a look at the clock each time
-	return false
-}
-
-func (f *Federation) namespaceExists(name string) bool {
-	_, err := f.indexes.GetNamespaceByName(name)
-	return err == nil
 }

@@ -3,6 +3,7 @@ package federation
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -86,32 +87,6 @@ func TestAnswers(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestPassedOn(t *testing.T) {
-	t.Run("Q3 class, opcode and types that are not a name's records", func(t *testing.T) {
-		f := newPlugin(t, newCluster(), nil, usualKubernetes, usualFederation)
-		for _, change := range []func(*dns.Msg){
-			func(m *dns.Msg) { m.Question[0].Qclass = dns.ClassCHAOS },
-			func(m *dns.Msg) { m.Opcode = dns.OpcodeNotify },
-			func(m *dns.Msg) { m.Question = append(m.Question, m.Question[0]) },
-		} {
-			r := new(dns.Msg)
-			r.SetQuestion("healthy.ns.myfed.svc.cluster.local.", dns.TypeA)
-			change(r)
-			var m match
-			if f.matches(r, &m) {
-				t.Errorf("taken for ours: %v", r)
-			}
-		}
-		for qtype := range uint16(300) { // RFC 6895, section 3.1
-			var m match
-			meta := qtype == 0 || qtype == dns.TypeOPT || qtype >= 128 && qtype <= 254
-			if f.matches(new(dns.Msg).SetQuestion("healthy.ns.myfed.svc.cluster.local.", qtype), &m) == meta {
-				t.Errorf("type %d: taken for ours is %t", qtype, !meta)
-			}
-		}
-	})
 }
 
 func TestCollisions(t *testing.T) {
@@ -376,8 +351,12 @@ func TestChase(t *testing.T) {
 	t.Run("Q8a beyond 1,000 at once", func(t *testing.T) {
 		up := newRecords(t, published...)
 		f := newPlugin(t, newCluster(), up, usualKubernetes, usualFederation)
-		for range 1000 {
-			f.chaser.slots <- struct{}{}
+		hold := make(chan struct{})
+		defer close(hold)
+		for i := range 1000 {
+			if f.chaser.start(lookupKey{name: fmt.Sprint(i)}, fmt.Sprint("client", i), func() (*dns.Msg, error) { <-hold; return nil, nil }) == nil {
+				t.Fatalf("lookup %d is refused", i)
+			}
 		}
 		if m := ask(t, f, name, dns.TypeA); m.Rcode != dns.RcodeServerFailure || up.asked.Load() > 0 {
 			t.Errorf("got %s after %d lookups", short(m), up.asked.Load())
@@ -391,13 +370,13 @@ func TestChase(t *testing.T) {
 			if m := ask(t, f, name, dns.TypeA); m.Rcode != dns.RcodeServerFailure {
 				t.Errorf("got %s", short(m))
 			}
-			if held := len(f.chaser.slots); held != 1 {
+			if held := f.chaser.slots; held != 1 {
 				t.Errorf("%d slots held while the lookup runs, want 1", held)
 			}
 			close(up.block)
 			synctest.Wait()
-			if held := len(f.chaser.slots); held != 0 {
-				t.Errorf("%d slots held after it", held)
+			if f.chaser.slots != 0 || len(f.chaser.held) != 0 || len(f.chaser.running) != 0 {
+				t.Errorf("%d slots held after it, %v, %d running", f.chaser.slots, f.chaser.held, len(f.chaser.running))
 			}
 		})
 	})

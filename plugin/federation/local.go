@@ -13,37 +13,103 @@ import (
 	"github.com/miekg/dns"
 )
 
+// shard is the local shard of a service as the indexes have it now.
+type shard struct {
+	service   *object.Service // nil if there is none
+	endpoints []*object.Endpoints
+	healthy   bool
+}
+
+// look decides on the health of the local shard: the Service exists, its
+// namespace is exposed, and it has a ready endpoint with an IP address over all
+// its EndpointSlices; an ExternalName Service is healthy when it exists (Q5).
+// That is decided once, for all types.
+//
+//go:noinline
+func (a *answerer) look() {
+	a.shard = shard{}
+	if a.unsynced || a.m.key == "" {
+		return
+	}
+	services := a.f.indexes.SvcIndex(a.m.key)
+	if len(services) == 0 {
+		return
+	}
+	a.shard.service = services[0]
+	if !a.f.exposed(a.m.namespace) || !a.f.namespaceExists(a.m.namespace) {
+		return
+	}
+	if a.shard.service.Type == api.ServiceTypeExternalName {
+		a.shard.healthy = true
+		return
+	}
+	a.shard.endpoints = a.f.indexes.EpIndex(a.m.key)
+	a.shard.healthy = hasReady(a.shard.endpoints)
+}
+
+// hasReady: the index holds ready addresses only, among them the names of
+// slices of type FQDN.
+func hasReady(list []*object.Endpoints) bool {
+	for _, ep := range list {
+		for i := range ep.Subsets {
+			for j := range ep.Subsets[i].Addresses {
+				if _, ok := parseIP(ep.Subsets[i].Addresses[j].IP); ok {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// parseIP reads an address as net.ParseIP does, by which the kubernetes plugin
+// tells addresses from names.
+func parseIP(s string) (netip.Addr, bool) {
+	addr, err := netip.ParseAddr(s)
+	return addr, err == nil && addr.Zone() == ""
+}
+
 // local answers from the healthy local shard what the kubernetes plugin
 // answers for the name without the federation's label (Q6). It reports false,
 // with nothing written, if again is set and the Service turned out to be gone.
 //
 // The addresses of a Service, which most questions are about, are read from the
-// indexes; everything else is left to the kubernetes plugin.
+// indexes where that is sure to be the same; everything else is left to the
+// kubernetes plugin.
 func (a *answerer) local(again bool) bool {
 	s := &a.shard
 	qtype := a.r.Question[0].Qtype
-	if qtype != dns.TypeA && qtype != dns.TypeAAAA || a.m.shape != shapeService || s.service.Type == api.ServiceTypeExternalName {
-		return a.delegate(again)
+	if (qtype == dns.TypeA || qtype == dns.TypeAAAA) && a.m.shape == shapeService && s.service.Type != api.ServiceTypeExternalName {
+		if s.service.Headless() && a.endpoints(s.endpoints) || !s.service.Headless() && a.clusterIPs(s.service.ClusterIPs) {
+			return true
+		}
 	}
-	if s.service.Headless() {
-		a.endpoints(s.endpoints)
-	} else {
-		a.clusterIPs(s.service.ClusterIPs)
-	}
-	return true
+	return a.delegate(again)
 }
 
 // clusterIPs answers A and AAAA of a ClusterIP Service; a family that it does
-// not have is NODATA.
-func (a *answerer) clusterIPs(ips []string) {
-	q := &a.r.Question[0]
+// not have is NODATA. It reports false, with nothing written, if the list is
+// not one that Kubernetes makes: one address of each family at most.
+func (a *answerer) clusterIPs(ips []string) bool {
+	var found netip.Addr
 	for _, text := range ips {
-		if addr, err := netip.ParseAddr(text); err == nil && isOfType(addr.Unmap(), q.Qtype) {
-			a.write(a.oneAddress(addr.Unmap()), resultLocal)
-			return
+		addr, ok := parseIP(text)
+		if !ok {
+			return false
+		}
+		if addr = addr.Unmap(); isOfType(addr, a.r.Question[0].Qtype) {
+			if found.IsValid() {
+				return false
+			}
+			found = addr
 		}
 	}
-	a.noData()
+	if found.IsValid() {
+		a.write(a.oneAddress(found), resultLocal)
+	} else {
+		a.noData()
+	}
+	return true
 }
 
 // isOfType reports whether records of the type hold such an address.
@@ -95,12 +161,16 @@ func fillAAAA(rr *dns.AAAA, hdr dns.RR_Header, addr netip.Addr, ip []byte) dns.R
 }
 
 // endpoints answers A and AAAA of a headless Service: its ready addresses, each
-// once; none of the family is NODATA.
-func (a *answerer) endpoints(list []*object.Endpoints) {
-	addrs := readyAddresses(list, a.r.Question[0].Qtype)
+// once; none of the family is NODATA. It reports false, with nothing written,
+// if there are names among them.
+func (a *answerer) endpoints(list []*object.Endpoints) bool {
+	addrs, ok := readyAddresses(list, a.r.Question[0].Qtype)
+	if !ok {
+		return false
+	}
 	if len(addrs) == 0 {
 		a.noData()
-		return
+		return true
 	}
 	reply := a.reply(dns.RcodeSuccess)
 	reply.Answer = make([]dns.RR, len(addrs))
@@ -119,6 +189,7 @@ func (a *answerer) endpoints(list []*object.Endpoints) {
 		}
 	}
 	a.write(reply, resultLocal)
+	return true
 }
 
 // manyAddresses is from where on doubles are found with a map.
@@ -126,7 +197,11 @@ const manyAddresses = 32
 
 // readyAddresses are those of the type, in the order of the index, each once:
 // one that moves from one EndpointSlice to another stands in both for a while.
-func readyAddresses(list []*object.Endpoints, qtype uint16) []netip.Addr {
+// As in the kubernetes plugin, two spellings of an address are two. It reports
+// false if not all of them are addresses.
+//
+//go:noinline
+func readyAddresses(list []*object.Endpoints, qtype uint16) ([]netip.Addr, bool) {
 	n := 0
 	for _, ep := range list {
 		for i := range ep.Subsets {
@@ -134,26 +209,48 @@ func readyAddresses(list []*object.Endpoints, qtype uint16) []netip.Addr {
 		}
 	}
 	addrs := make([]netip.Addr, 0, n)
-	var seen map[netip.Addr]bool
+	var few [manyAddresses]string
+	seen := few[:0]
+	var many map[string]bool
 	if n > manyAddresses {
-		seen = make(map[netip.Addr]bool, n)
+		many = make(map[string]bool, n)
 	}
 	for _, ep := range list {
 		for i := range ep.Subsets {
 			for j := range ep.Subsets[i].Addresses {
-				addr, err := netip.ParseAddr(ep.Subsets[i].Addresses[j].IP)
+				text := ep.Subsets[i].Addresses[j].IP
+				addr, ok := parseIP(text)
+				if !ok {
+					return nil, false
+				}
 				addr = addr.Unmap()
-				if err != nil || !isOfType(addr, qtype) || seen[addr] || seen == nil && slices.Contains(addrs, addr) {
+				if !isOfType(addr, qtype) || many[text] || slices.Contains(seen, text) {
 					continue
 				}
 				addrs = append(addrs, addr)
-				if seen != nil {
-					seen[addr] = true
+				if many != nil {
+					many[text] = true
+				} else {
+					seen = append(seen, text)
 				}
 			}
 		}
 	}
-	return addrs
+	return addrs, true
+}
+
+// allAddresses reports whether the endpoints have no names among them.
+func allAddresses(list []*object.Endpoints) bool {
+	for _, ep := range list {
+		for i := range ep.Subsets {
+			for j := range ep.Subsets[i].Addresses {
+				if _, ok := parseIP(ep.Subsets[i].Addresses[j].IP); !ok {
+					return false
+				}
+			}
+		}
+	}
+	return true
 }
 
 // delegate asks the kubernetes plugin for the name without the federation's
@@ -162,8 +259,8 @@ func (a *answerer) delegate(again bool) bool {
 	asked := *a.r // shallow: the sections are only read
 	asked.Question = []dns.Question{a.r.Question[0]}
 	asked.Question[0].Name = a.m.local(a.r.Question[0].Name)
-	ctx, external := a.ctx, a.shard.service != nil && a.shard.service.Type == api.ServiceTypeExternalName
-	if external { // the kubernetes plugin follows it through the upstream, and that may lead back here
+	ctx, external := a.ctx, a.shard.service.Type == api.ServiceTypeExternalName || !allAddresses(a.shard.endpoints)
+	if external { // the kubernetes plugin follows a name through the upstream, and that may lead back here
 		if reentrances(ctx) >= maxReentrance {
 			a.servfail(dns.ExtendedErrorCodeOther, "the Service's external name leads back here")
 			return true
@@ -172,7 +269,12 @@ func (a *answerer) delegate(again bool) bool {
 	}
 	nw := nonwriter.New(a.w)
 	rcode, err := a.f.delegate.ServeDNS(ctx, nw, &asked)
-	if nw.Msg == nil || err != nil || !plugin.ClientWrite(rcode) {
+	switch {
+	case nw.Msg != nil && err == nil && plugin.ClientWrite(rcode):
+	case err == nil && rcode == dns.RcodeRefused: // as what the plugin falls through to may say
+		a.refuse(rcode)
+		return true
+	default:
 		a.servfail(dns.ExtendedErrorCodeOther, "the kubernetes plugin gave no answer")
 		a.err = err
 		return true
@@ -190,6 +292,9 @@ func (a *answerer) delegate(again bool) bool {
 	reply.Id = a.r.Id
 	reply.Question = []dns.Question{a.r.Question[0]} // plugins above may change what they are given
 	rename(reply.Answer, asked.Question[0].Name, a.r.Question[0].Name)
+	for _, rrs := range [][]dns.RR{reply.Answer, reply.Ns, reply.Extra} {
+		limitTTLs(rrs, a.f.ttl)
+	}
 	a.write(reply, resultOf(reply, resultLocal))
 	return true
 }

@@ -22,7 +22,10 @@ const (
 type match struct {
 	fed   *fed
 	shape shape
-	zone  string // the zone as it stands in the question
+	// unusual questions are not for a name's records: by their opcode, their
+	// class, their type, or as there are several in one message.
+	unusual bool
+	zone    string // the zone as it stands in the question
 	// Where the federation's label begins and ends in the question's name, with
 	// a dot before it.
 	labelAt, labelEnd int
@@ -33,22 +36,20 @@ type match struct {
 	namespace string
 }
 
-// matches reports whether the question is one of Q3's, without allocating for
-// those that are not. The message is not changed.
+// matches reports whether the question's name is one of Q3's, without
+// allocating for those that are not. The message is not changed.
 func (f *Federation) matches(r *dns.Msg, m *match) bool {
-	if r.Opcode != dns.OpcodeQuery || len(r.Question) != 1 {
+	if len(r.Question) == 0 {
 		return false
 	}
 	q := &r.Question[0]
-	if q.Qclass != dns.ClassINET || metaType(q.Qtype) {
-		return false
-	}
 	for i := range f.zones {
 		z := &f.zones[i]
 		if hasSuffixFold(q.Name, z.suffix) {
 			left := q.Name[:len(q.Name)-len(z.suffix)]
 			dot := strings.LastIndexByte(left, '.')
 			if fed := f.byLabel(left[dot+1:]); fed != nil {
+				m.unusual = r.Opcode != dns.OpcodeQuery || len(r.Question) > 1 || q.Qclass != dns.ClassINET || metaType(q.Qtype)
 				return m.split(fed, q.Name, left, dot, len(z.name))
 			}
 			return false
@@ -83,31 +84,59 @@ func (m *match) split(fed *fed, qname, left string, dot, zoneLen int) bool {
 		m.shape = shapeBare
 		return true
 	}
-	rest := left[:dot]
-	if strings.ContainsAny(rest, `\*`) {
-		return false // no name of Kubernetes has an escape, and wildcards are not expanded
+	rest, ok := hostname(left[:dot])
+	if !ok {
+		return false
 	}
-	rest = lower(rest)
-	labels := strings.Count(rest, ".") + 1
-	switch {
-	case labels == 1 && rest[0] != '_':
+	switch strings.Count(rest, ".") + 1 {
+	case 1:
 		m.shape = shapeNamespace
 		m.namespace = rest
-		return true
-	case labels == 2 && rest[0] != '_':
+		return isLabel(rest)
+	case 2:
 		m.shape = shapeService
-	case labels == 3 && rest[0] != '_':
+	case 3:
 		m.shape = shapeEndpoint
-	case labels == 4 && rest[0] == '_' && rest[strings.IndexByte(rest, '.')+1] == '_':
+	case 4:
 		m.shape = shapePort
 	default:
 		return false
 	}
 	at := lastButOneDot(rest)
 	m.prefix, m.key = rest[:at+1], rest[at+1:]
-	m.namespace = m.key[strings.IndexByte(m.key, '.')+1:]
+	service, namespace, _ := strings.Cut(m.key, ".")
+	m.namespace = namespace
 	m.labelAt, m.labelEnd = dot, len(left)
-	return true
+	return isLabel(service) && isLabel(namespace) && m.prefixed()
+}
+
+// prefixed reports whether the prefix is one of the shape: that of an endpoint
+// has no underscore, and that of a port begins both its labels with one.
+func (m *match) prefixed() bool {
+	underscores := strings.Count(m.prefix, "_")
+	if m.shape != shapePort {
+		return underscores == 0
+	}
+	return underscores == 2 && m.prefix[0] == '_' && m.prefix[strings.IndexByte(m.prefix, '.')+1] == '_'
+}
+
+// hostname returns s in lower case; false if it has an octet that no name of
+// Kubernetes has: a wildcard's, an escape, a slash.
+func hostname(s string) (string, bool) {
+	for i := range len(s) {
+		c := s[i] | 0x20 // lower case, if it is a letter
+		if (c < 'a' || c > 'z') && (s[i] < '0' || s[i] > '9') && s[i] != '-' && s[i] != '.' && s[i] != '_' {
+			return "", false
+		}
+	}
+	return lower(s), true
+}
+
+// isLabel reports whether what hostname returned is the name of a Service or a
+// namespace: a DNS-1123 label. Nobody can have any other, here or elsewhere, so
+// that it is not looked up (Q8a).
+func isLabel(s string) bool {
+	return s != "" && s[0] != '-' && s[len(s)-1] != '-' && strings.IndexByte(s, '_') < 0
 }
 
 // lastButOneDot is where the labels before the last two end, or -1.

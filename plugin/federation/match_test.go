@@ -1,34 +1,41 @@
 package federation
 
 import (
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/miekg/dns"
 )
 
+var (
+	referenceLabel    = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`) // DNS-1123
+	referenceEndpoint = regexp.MustCompile(`^[-a-z0-9]+$`)                    // --1 is ::1
+	referencePort     = regexp.MustCompile(`^_[-a-z0-9]*$`)
+)
+
 // reference is Q3's matcher, written to be obvious: it splits the name.
 func reference(name string) (s shape, prefix, key string) {
-	if strings.ContainsAny(name, `\*`) && !strings.EqualFold(name, "myfed.svc.cluster.local.") {
-		return shapeNone, "", ""
-	}
 	labels := dns.SplitDomainName(strings.ToLower(name))
 	n := len(labels) - 3
 	if n < 1 || strings.Join(labels[n:], ".") != "svc.cluster.local" || labels[n-1] != "myfed" {
 		return shapeNone, "", ""
 	}
 	left := labels[:n-1]
-	under := func(i int) bool { return strings.HasPrefix(left[i], "_") }
+	label := func(labels ...string) bool {
+		return !slices.ContainsFunc(labels, func(l string) bool { return !referenceLabel.MatchString(l) })
+	}
 	switch {
 	case len(left) == 0:
 		return shapeBare, "", ""
-	case len(left) == 1 && !under(0):
+	case len(left) == 1 && label(left[0]):
 		return shapeNamespace, "", ""
-	case len(left) == 2 && !under(0):
+	case len(left) == 2 && label(left...):
 		return shapeService, "", strings.Join(left, ".")
-	case len(left) == 3 && !under(0):
+	case len(left) == 3 && referenceEndpoint.MatchString(left[0]) && label(left[1:]...):
 		return shapeEndpoint, left[0] + ".", strings.Join(left[1:], ".")
-	case len(left) == 4 && under(0) && under(1):
+	case len(left) == 4 && referencePort.MatchString(left[0]) && referencePort.MatchString(left[1]) && label(left[2:]...):
 		return shapePort, left[0] + "." + left[1] + ".", strings.Join(left[2:], ".")
 	}
 	return shapeNone, "", ""
@@ -39,6 +46,8 @@ func FuzzMatch(f *testing.F) {
 		"s.n.myfed.svc.cluster.local.", "S.N.MyFed.svc.cluster.LOCAL.", "myfed.svc.cluster.local.", "n.myfed.svc.cluster.local.",
 		"_p._t.s.n.myfed.svc.cluster.local.", "_p._t.s.myfed.svc.cluster.local.", "e.s.n.myfed.svc.cluster.local.", `a\.b.n.myfed.svc.cluster.local.`,
 		"s.n.other.svc.cluster.local.", "xmyfed.svc.cluster.local.", "s.n.myfed.svc.cluster.local.example.com.", ".", "svc.cluster.local.", `\046.n.myfed.svc.cluster.local.`,
+		"-s.n.myfed.svc.cluster.local.", "s-.n.myfed.svc.cluster.local.", "s.n_.myfed.svc.cluster.local.", "s/t.n.myfed.svc.cluster.local.",
+		"--1.s.n.myfed.svc.cluster.local.", "_p.t.s.n.myfed.svc.cluster.local.", "_p._t._s.n.myfed.svc.cluster.local.", "_p_._t.s.n.myfed.svc.cluster.local.",
 	} {
 		f.Add(name)
 	}

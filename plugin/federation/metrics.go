@@ -2,6 +2,7 @@ package federation
 
 import (
 	"context"
+	"sync"
 
 	"github.com/coredns/coredns/plugin"
 	"github.com/coredns/coredns/plugin/metadata"
@@ -16,7 +17,7 @@ import (
 var (
 	requestCount = promauto.NewCounterVec(prometheus.CounterOpts{
 		Namespace: plugin.Namespace, Subsystem: pluginName, Name: "requests_total",
-		Help: "Counter of federated names answered, by result: local, cname, nodata, nxdomain, servfail.",
+		Help: "Counter of federated names answered, by result: local, cname, nodata, nxdomain, servfail, refused.",
 	}, []string{"server", "federation", "result"})
 	chaseDuration = promauto.NewHistogramVec(prometheus.HistogramOpts{
 		Namespace: plugin.Namespace, Subsystem: pluginName, Name: "chase_duration_seconds",
@@ -25,9 +26,45 @@ var (
 	}, []string{"server"})
 	collisions = promauto.NewGauge(prometheus.GaugeOpts{
 		Namespace: plugin.Namespace, Subsystem: pluginName, Name: "namespace_collisions",
-		Help: "Number of federations, over all server blocks, that are called like a namespace of this cluster.",
+		Help: "Number of federations, over all server blocks, that have the name of a namespace of this cluster.",
+	})
+	topologyKnown = promauto.NewGauge(prometheus.GaugeOpts{
+		Namespace: plugin.Namespace, Subsystem: pluginName, Name: "topology_known",
+		Help: "1 if the topology of this node is known in all server blocks; 0 if names lead to global, as it is not.",
 	})
 )
+
+// places are the running plugins, each with whether it knows its topology.
+var places = placed{known: map[*Federation]bool{}}
+
+type placed struct {
+	mu    sync.Mutex
+	known map[*Federation]bool
+}
+
+func (p *placed) set(f *Federation, known bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.known[f] = known
+	p.show()
+}
+
+func (p *placed) drop(f *Federation) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.known, f)
+	p.show()
+}
+
+func (p *placed) show() {
+	all := 1.0
+	for _, known := range p.known {
+		if !known {
+			all = 0
+		}
+	}
+	topologyKnown.Set(all)
+}
 
 // result is what became of a question that was ours (Q13).
 type result uint8
@@ -38,11 +75,12 @@ const (
 	resultNoData
 	resultNXDomain
 	resultServFail
+	resultRefused // class, opcode or type, or several questions at once
 	results
 )
 
 func (r result) String() string {
-	return [results]string{"local", "cname", "nodata", "nxdomain", "servfail"}[r]
+	return [results]string{"local", "cname", "nodata", "nxdomain", "servfail", "refused"}[r]
 }
 
 // counters are those of one federation at one server, found once.

@@ -58,6 +58,8 @@ func (a *answerer) followed(levels []string) {
 	}
 	m.Answer = append([]dns.RR{chosen.cname}, answer...)
 	m.Ns = ns
+	limitTTLs(m.Answer, a.f.ttl)
+	limitTTLs(m.Ns, a.f.ttl)
 	m.Truncated = chosen.found.truncated
 	m.RecursionAvailable = chosen.found.recursion
 	result := resultCNAME
@@ -77,7 +79,7 @@ func (a *answerer) fillCNAME(cname *dns.CNAME, suffix string) bool {
 	if core.FQDN(cname.Target).WireOctets() > core.MaxNameOctets {
 		return false
 	}
-	cname.Hdr = dns.RR_Header{Name: a.r.Question[0].Name, Rrtype: dns.TypeCNAME, Class: dns.ClassINET, Ttl: a.f.cnameTTL}
+	cname.Hdr = dns.RR_Header{Name: a.r.Question[0].Name, Rrtype: dns.TypeCNAME, Class: dns.ClassINET, Ttl: a.f.ttl}
 	return true
 }
 
@@ -92,7 +94,8 @@ type level struct {
 }
 
 // chooseLevel follows the levels up: the first one whose own name exists
-// counts, else the first one asked (Q7b). Addresses of our own Service, which
+// counts, else the first one asked (Q7b). One about which nothing is learned is
+// passed over, too, but then there is no answer by default (Q8b). Addresses of our own Service, which
 // is not healthy, are left out; a level that has none but those leads to the
 // next, and if global has none but those either, the first level's answer
 // stands as it was received (Q8d).
@@ -100,6 +103,7 @@ func (a *answerer) chooseLevel(levels []string, own []netip.Addr) (level, *failu
 	chase := a.f.chaser.begin(a.ctx, a.w, a.r)
 	defer chase.end()
 	var first, owned *level
+	unclear := false
 	for _, suffix := range levels {
 		cname := &dns.CNAME{}
 		if !a.fillCNAME(cname, suffix) {
@@ -108,6 +112,10 @@ func (a *answerer) chooseLevel(levels []string, own []netip.Addr) (level, *failu
 		found, failure := chase.follow(cname.Target)
 		if failure != nil {
 			return level{}, failure
+		}
+		if found.unclear {
+			unclear = true
+			continue
 		}
 		at := &level{cname: cname, found: found}
 		if first == nil {
@@ -126,7 +134,10 @@ func (a *answerer) chooseLevel(levels []string, own []netip.Addr) (level, *failu
 			owned = at
 		}
 	}
-	if owned != nil {
+	switch {
+	case unclear:
+		return level{}, &failure{dns.ExtendedErrorCodeInvalidData, "the servers of the federation's records neither answer nor deny"}
+	case owned != nil:
 		return *owned, nil
 	}
 	return *first, nil
@@ -156,6 +167,7 @@ type found struct {
 	truncated bool
 	recursion bool
 	kept      bool // as a negative answer, for other questions too
+	unclear   bool // the servers have neither answered nor denied
 }
 
 func copies(rrs []dns.RR) []dns.RR {

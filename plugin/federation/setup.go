@@ -1,10 +1,7 @@
 package federation
 
 import (
-	"context"
 	"errors"
-	"fmt"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,8 +11,6 @@ import (
 	"github.com/coredns/coredns/core/dnsserver"
 	"github.com/coredns/coredns/plugin"
 	"github.com/coredns/coredns/plugin/kubernetes"
-	"github.com/coredns/coredns/plugin/pkg/upstream"
-	"github.com/coredns/coredns/request"
 
 	core "github.com/federation-dns/federation/federation"
 )
@@ -45,18 +40,22 @@ func setup(c *caddy.Controller) error {
 	c.OnStartup(func() error {
 		k, ok := server.Handler("kubernetes").(*kubernetes.Kubernetes)
 		if !ok {
-			return plugin.Error(pluginName, errors.New("there is no kubernetes plugin in this server block: federated names are answered from its indexes; federation belongs into the server block that has it"))
+			return plugin.Error(pluginName, errors.New("there is no kubernetes plugin in this server block, from whose indexes federated names are answered; put federation in the server block that contains kubernetes"))
 		}
 		if err := f.attach(k); err != nil {
 			return plugin.Error(pluginName, err)
 		}
+		f.neighbours(c.Context(), server.Handler)
 		f.start(k)
+		started.add(c.Context(), f)
+		return nil
+	})
+	c.OnRestartFailed(func() error {
+		started.stopAfter(c.Context())
 		return nil
 	})
 	c.OnShutdown(func() error {
-		if f.stop != nil {
-			f.stop()
-		}
+		started.stop(f)
 		return nil
 	})
 	server.AddPlugin(func(next plugin.Handler) plugin.Handler {
@@ -66,14 +65,72 @@ func setup(c *caddy.Controller) error {
 	return nil
 }
 
-// parse reads the directive (section 4 of the design). Errors name the token
+// instances are the plugins that run, in the order of their start, each with
+// the instance of CoreDNS that it is part of. When a reload fails after the
+// plugins have started (a port may be in use), CoreDNS goes on with the old
+// instance, and does not stop what the new one has started.
+type instances struct {
+	mu   sync.Mutex
+	list []instance
+}
+
+type instance struct {
+	of any
+	f  *Federation
+}
+
+var started instances
+
+func (i *instances) add(of any, f *Federation) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.list = append(i.list, instance{of, f})
+}
+
+// stopAfter stops those that have started after the instance.
+func (i *instances) stopAfter(of any) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	last := -1
+	for at, one := range i.list {
+		if one.of == of {
+			last = at
+		}
+	}
+	if last < 0 {
+		return // it has been stopped
+	}
+	for _, one := range i.list[last+1:] {
+		one.f.stop()
+	}
+	i.list = i.list[:last+1]
+}
+
+func (i *instances) stop(f *Federation) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.list = slices.DeleteFunc(i.list, func(one instance) bool {
+		if one.f == f {
+			f.stop()
+		}
+		return one.f == f
+	})
+}
+
+// parse reads the directive. Errors name the token
 // and what is allowed.
 func parse(c *caddy.Controller) (config, error) {
 	var out config
 	seen := false
 	for c.Next() {
-		if seen {
+		switch {
+		case !seen:
+		case c.Val() == pluginName:
 			return out, c.Err("federation stands twice in this server block: one directive is allowed, with a line for each federation")
+		case c.Val() == "{":
+			return out, c.Err(`"{" stands on a line of its own: put it at the end of the line that begins with federation`)
+		default:
+			return out, c.Errf("%q stands behind the block: nothing is allowed after its \"}\"", c.Val())
 		}
 		seen = true
 		for _, arg := range c.RemainingArgs() {
@@ -84,7 +141,11 @@ func parse(c *caddy.Controller) (config, error) {
 			out.zones = append(out.zones, zones...)
 		}
 		for c.NextBlock() {
-			if err := out.line(c, c.Val(), c.RemainingArgs()); err != nil {
+			word, args := c.Val(), c.RemainingArgs()
+			if err := misplaced(c, word, args); err != nil {
+				return out, err
+			}
+			if err := out.line(c, word, args); err != nil {
 				return out, err
 			}
 		}
@@ -98,11 +159,29 @@ func parse(c *caddy.Controller) (config, error) {
 	return out, nil
 }
 
+// misplaced finds lines that are no lines of the block: braces that are where
+// they cannot be, and the directives behind a block that is not closed.
+func misplaced(c *caddy.Controller, word string, args []string) error {
+	line := strings.Join(append([]string{word}, args...), " ")
+	if c.NextArg() { // the arguments end before a brace
+		return c.Errf("%q: \"{\" is not allowed in the block; is a \"}\" missing above?", line+" {")
+	}
+	switch domain := len(args) == 1 && strings.Contains(args[0], "."); {
+	case len(args) > 0 && args[len(args)-1] == "}":
+		return c.Errf("%q: \"}\" has to stand on a line of its own", line)
+	case strings.ContainsAny(word, " \t"):
+		return c.Errf("%q is one word: NAME and DOMAIN are two, so put no quotes around both, nor both into one variable", word)
+	case slices.Contains(dnsserver.Directives, word) && !domain:
+		return c.Errf("%q: %s is a directive of its own; is a \"}\" missing above?", line, word)
+	}
+	return nil
+}
+
 // line reads one line of the block. A word of ours followed by exactly one
 // dotted argument is the name of a federation, as it was before there were such
 // words.
 func (cfg *config) line(c *caddy.Controller, word string, args []string) error {
-	if len(args) == 1 && strings.Contains(args[0], ".") && word != "upstream" {
+	if len(args) == 1 && strings.Contains(args[0], ".") && word != "upstream" && (word != "ttl" || !endsInNumber(args[0])) {
 		return cfg.federation(c, word, args[0])
 	}
 	if cfg.has(word) {
@@ -124,7 +203,7 @@ func (cfg *config) line(c *caddy.Controller, word string, args []string) error {
 	case "ttl":
 		ttl, err := strconv.ParseUint(strings.Join(args, " "), 10, 32)
 		if err != nil || ttl > 3600 {
-			return c.Errf("ttl %q: a number of seconds from 0 to 3600 is allowed", strings.Join(args, " "))
+			return c.Errf("ttl %q: a whole number of seconds from 0 to 3600 is allowed", strings.Join(args, " "))
 		}
 		seconds := uint32(ttl)
 		cfg.ttl = &seconds
@@ -166,7 +245,7 @@ func (cfg *config) federation(c *caddy.Controller, name, domain string) error {
 	if err != nil {
 		return c.Errf("federation %q: %v", name, err)
 	}
-	if labels := strings.Split(strings.TrimSuffix(string(d), "."), "."); strings.Trim(labels[len(labels)-1], "0123456789") == "" {
+	if endsInNumber(string(d)) {
 		return c.Errf("federation %q: domain %q ends in a number: the name of a DNS domain is allowed, which no number ends", name, domain)
 	}
 	if slices.ContainsFunc(cfg.federations, func(f core.Federation) bool { return f.Name == label }) {
@@ -174,6 +253,13 @@ func (cfg *config) federation(c *caddy.Controller, name, domain string) error {
 	}
 	cfg.federations = append(cfg.federations, core.Federation{Name: label, Domain: d})
 	return nil
+}
+
+// endsInNumber reports whether the last label of a name is a number, which that
+// of no domain is.
+func endsInNumber(name string) bool {
+	labels := strings.Split(strings.TrimSuffix(name, "."), ".")
+	return strings.Trim(labels[len(labels)-1], "0123456789") == ""
 }
 
 func (cfg *config) setTopology(c *caddy.Controller, args []string) error {
@@ -190,138 +276,4 @@ func (cfg *config) setTopology(c *caddy.Controller, args []string) error {
 	}
 	cfg.topology = &t
 	return nil
-}
-
-// attach takes what is needed from the kubernetes plugin of the same server
-// block, and checks the configuration against it.
-func (f *Federation) attach(k *kubernetes.Kubernetes) error {
-	forward, err := forwardZones(k)
-	if err != nil {
-		return err
-	}
-	if noEndpoints(k) {
-		return errors.New("the kubernetes plugin has the option noendpoints: without endpoints no shard's health is known, and every federated name would lead abroad; remove one of the two")
-	}
-	f.config.kubernetesZones = lowered(k.Zones)
-	zones := f.config.zones
-	if len(zones) == 0 {
-		zones = forward
-	}
-	f.zones = nil
-	for _, z := range zones {
-		z = lower(z)
-		if !slices.Contains(forward, z) {
-			return fmt.Errorf("zone %q is not a forward zone of the kubernetes plugin in this server block, which has %q", z, forward)
-		}
-		f.zones = append(f.zones, zone{name: z, suffix: ".svc." + z})
-	}
-	f.feds = nil
-	for _, c := range f.config.federations {
-		fed := &fed{Federation: c, topLevel: core.TopLevelDomain(c.Name)}
-		if global := string(fed.Suffix(fed.Domain)); inZone(global, f.config.kubernetesZones) {
-			return fmt.Errorf("federation %q: domain %q lies in a zone of the kubernetes plugin (%q): its records would lead back here; a domain outside of these zones is allowed", c.Name, c.Domain, f.config.kubernetesZones)
-		}
-		if fed.topLevel != "" {
-			log.Warningf("federation %q has the name of a %s top-level domain: only names of namespaces that exist here are "+
-				"expanded, and the syncer refuses the name; choose another one", c.Name, fed.topLevel)
-		}
-		f.feds = append(f.feds, fed)
-	}
-	if t := f.config.topology; t != nil {
-		for _, fed := range f.feds {
-			if n := len(fed.Path(*t)); n != len(f.levelsOf(fed, *t)) {
-				return fmt.Errorf("federation %q: with this topology a level lies in a zone of the kubernetes plugin (%q): it would lead back here; another topology or domain is allowed", fed.Name, f.config.kubernetesZones)
-			}
-		}
-	}
-	f.setTopology(core.Topology{})
-	f.localTTL = k.MinTTL(request.Request{}) // it is the option ttl
-	f.cnameTTL = f.localTTL
-	if f.config.ttl != nil {
-		f.cnameTTL = *f.config.ttl
-	}
-	f.indexes = k.APIConn
-	f.exposed = func(namespace string) bool {
-		_, named := k.Namespaces[namespace]
-		return named || len(k.Namespaces) == 0
-	}
-	f.delegate, f.backend = k, k
-	f.fallsThrough = len(k.Fall.Zones) > 0
-	f.chaser = newChaser(upstream.New())
-	return nil
-}
-
-// start learns the topology and watches for collisions, beside the queries.
-func (f *Federation) start(k *kubernetes.Kubernetes) {
-	ctx, cancel := context.WithCancel(context.Background())
-	var wg sync.WaitGroup
-	if t := f.config.topology; t != nil {
-		f.setTopology(*t)
-		f.decided.Store(true)
-	} else {
-		if last := lastPlace.Load(); last != nil {
-			f.setTopology(*last)
-		}
-		wg.Go(func() { f.learn(ctx, k.APIConn) })
-	}
-	wg.Go(func() { f.watchCollisions(ctx) })
-	f.stop = func() {
-		cancel()
-		wg.Wait()
-	}
-}
-
-// forwardZones are the zones of the kubernetes plugin that hold Services:
-// neither its reverse nor its multicluster zones (Q1).
-func forwardZones(k *kubernetes.Kubernetes) ([]string, error) {
-	multi, err := multiclusterZones(k)
-	if err != nil {
-		return nil, err
-	}
-	var out []string
-	for _, z := range lowered(k.Zones) {
-		if !inZone(z, []string{"in-addr.arpa.", "ip6.arpa."}) && !slices.Contains(multi, z) {
-			out = append(out, z)
-		}
-	}
-	return out, nil
-}
-
-func lowered(zones []string) []string {
-	out := make([]string, len(zones))
-	for i, z := range zones {
-		out[i] = lower(z)
-	}
-	return out
-}
-
-// The kubernetes plugin's options are not exported; their fields are read here
-// and nowhere else, and a test pins them for the version in go.mod (Q12).
-
-func option(k *kubernetes.Kubernetes, name string) reflect.Value {
-	opts := reflect.ValueOf(k).Elem().FieldByName("opts")
-	if !opts.IsValid() {
-		return opts
-	}
-	return opts.FieldByName(name)
-}
-
-func noEndpoints(k *kubernetes.Kubernetes) bool {
-	v := option(k, "initEndpointsCache")
-	return v.IsValid() && v.Kind() == reflect.Bool && !v.Bool()
-}
-
-func multiclusterZones(k *kubernetes.Kubernetes) ([]string, error) {
-	v := option(k, "multiclusterZones")
-	if !v.IsValid() {
-		return nil, nil // a version without them
-	}
-	if v.Kind() != reflect.Slice || v.Type().Elem().Kind() != reflect.String {
-		return nil, errors.New("this version of the kubernetes plugin keeps its multicluster zones in a way that is not known here")
-	}
-	out := make([]string, v.Len())
-	for i := range out {
-		out[i] = lower(v.Index(i).String())
-	}
-	return out, nil
 }

@@ -3,6 +3,7 @@ package federation
 import (
 	"context"
 	"net"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -29,6 +30,8 @@ func TestParse(t *testing.T) {
 		{"Q1 every option", "federation {\n prod example.com\n topology Region1 zone1\n naming nested\n ttl 30\n no_chase\n}",
 			config{federations: []core.Federation{{Name: "prod", Domain: "example.com.", Naming: core.Nested}}, naming: core.Nested,
 				topology: &core.Topology{Region: "region1", Zone: "zone1"}, ttl: &ttl, noChase: true}},
+		{"Q1 so are directives", "federation {\n cache example.com\n}",
+			config{federations: []core.Federation{{Name: "cache", Domain: "example.com."}}}},
 		{"Q1 options with one dotted argument are names", "federation {\n topology a.example.com\n naming b.example.com\n ttl c.example.com\n no_chase d.example.com\n}",
 			config{federations: []core.Federation{
 				{Name: "topology", Domain: "a.example.com."}, {Name: "naming", Domain: "b.example.com."}, {Name: "ttl", Domain: "c.example.com."}}}},
@@ -73,14 +76,25 @@ func TestParseErrors(t *testing.T) {
 		{"Q1 an option twice", "federation {\n prod example.com\n ttl 5\n ttl 6\n}", "ttl stands twice: one such line is allowed"},
 		{"Q1 a line with more than a domain", "federation {\n prod example.com example.org\n}", `unknown option "prod example.com example.org": "NAME DOMAIN", topology`},
 		{"N4 a domain that is an address", "federation {\n prod 203.0.113.5\n}", `federation "prod": domain "203.0.113.5" ends in a number`},
-		{"N4 a domain that is a time", "federation {\n prod example.com\n ttl 5.5\n}", `federation "ttl": domain "5.5" ends in a number`},
+		{"Q1 a fraction of a second", "federation {\n prod example.com\n ttl 5.5\n}", `ttl "5.5": a whole number of seconds from 0 to 3600`},
+		{"N4 a domain that is a version", "federation {\n naming 1.5\n}", `federation "naming": domain "1.5" ends in a number`},
+		{"Q1 the brace on a line of its own", "federation\n{\n myfed example.com\n}", `"{" stands on a line of its own: put it at the end of the line`},
+		{"Q1 zones, and the brace on a line of its own", "federation cluster.local\n{\n myfed example.com\n}", `"{" stands on a line of its own`},
+		{"Q1 words behind the block", "federation {\n myfed example.com\n} more", `"more" stands behind the block`},
+		{"Q1 a block on one line", "federation { myfed example.com }", `"}" has to stand on a line of its own`},
+		{"Q1 the last line closes the block", "federation {\n myfed example.com }\n}", `"}" has to stand on a line of its own`},
+		{"Q1 an unclosed block, and a directive with a block", "federation {\n myfed example.com\n kubernetes cluster.local {\n endpoint http://192.0.2.1\n}\n}", `"{" is not allowed in the block; is a "}" missing above?`},
+		{"Q1 an unclosed block, and a directive with arguments", "federation {\n myfed example.com\n forward . 192.0.2.53\n}", `forward is a directive of its own; is a "}" missing above?`},
+		{"Q1 an unclosed block, and a directive with a number", "federation {\n myfed example.com\n cache 30\n}", `cache is a directive of its own; is a "}" missing above?`},
+		{"Q1 an unclosed block, and a directive alone", "federation {\n myfed example.com\n errors\n}", `errors is a directive of its own; is a "}" missing above?`},
+		{"Q1 name and domain in one variable or in quotes", "federation {\n \"myfed example.com\"\n}", `"myfed example.com" is one word: NAME and DOMAIN are two`},
 		{"N4 svc", "federation {\n svc example.com\n}", `"svc" and "pod" are reserved`},
 		{"N4 name", "federation {\n pr_od example.com\n}", `label "pr_od" is not a DNS-1123 label`},
 		{"N4 domain", "federation {\n prod exa_mple.com\n}", `federation "prod": domain`},
 		{"N4 topology", "federation {\n prod example.com\n topology re_gion\n}", `topology "re_gion": label "re_gion"`},
 		{"Q1 topology without region", "federation {\n prod example.com\n topology\n}", `"topology REGION [ZONE]" is allowed`},
 		{"Q1 naming", "federation {\n prod example.com\n naming deep\n}", `naming "deep": "naming flat" and "naming nested" are allowed`},
-		{"Q1 ttl", "federation {\n prod example.com\n ttl 1h\n}", `ttl "1h": a number of seconds`},
+		{"Q1 ttl", "federation {\n prod example.com\n ttl 1h\n}", `ttl "1h": a whole number of seconds`},
 		{"Q1 no_chase", "federation {\n prod example.com\n no_chase really\n}", `no_chase "really": no argument is allowed`},
 	} {
 		t.Run(tc.rule, func(t *testing.T) {
@@ -133,9 +147,17 @@ func TestAttach(t *testing.T) {
 	}
 	t.Run("Q12 the options of the kubernetes plugin are where we look", func(t *testing.T) {
 		k := stanza(t, newCluster(), usualKubernetes)
-		for _, name := range []string{"initEndpointsCache", "multiclusterZones"} {
-			if !option(k, name).IsValid() {
-				t.Errorf("this version of the kubernetes plugin has no option %q: see Q12", name)
+		for name, kind := range map[string]reflect.Kind{"initEndpointsCache": reflect.Bool, "multiclusterZones": reflect.Slice} {
+			if _, err := option(k, name, kind); err != nil {
+				t.Errorf("see Q12: %v", err)
+			}
+		}
+	})
+	t.Run("Q12 an option that cannot be read is refused, not taken for one that is not set", func(t *testing.T) {
+		k := stanza(t, newCluster(), usualKubernetes)
+		for name, kind := range map[string]reflect.Kind{"initEndpointsCache": reflect.String, "multiclusterZones": reflect.Map, "renamed": reflect.Bool} {
+			if _, err := option(k, name, kind); err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "docs/plugin.md") {
+				t.Errorf("%s: error %v", name, err)
 			}
 		}
 	})

@@ -19,9 +19,9 @@ import (
 // The times of learning the node's topology, off the query path (Q10).
 const (
 	firstAttempt    = 5 * time.Second // after this we are ready without it
+	firstRetry      = time.Second     // then after twice as long each time, up to
 	topologyRetry   = 10 * time.Second
 	topologyRefresh = 10 * time.Minute
-	collisionEvery  = time.Hour
 )
 
 // nodes is where the node's labels come from: the kubernetes plugin's client
@@ -42,7 +42,8 @@ func (f *Federation) learn(ctx context.Context, n nodes) {
 	defer f.decided.Store(true)
 	ready := time.AfterFunc(firstAttempt, func() { f.decided.Store(true) })
 	defer ready.Stop()
-	var last string // what was said of it last
+	var last string // what was logged of it last
+	retry := firstRetry
 	for {
 		attempt, cancel := context.WithTimeout(ctx, firstAttempt)
 		t, err := nodeTopology(attempt, n)
@@ -56,14 +57,19 @@ func (f *Federation) learn(ctx context.Context, n nodes) {
 			wait, says = 100*time.Millisecond, last
 		case t != (core.Topology{}):
 			f.setTopology(t)
+			places.set(f, true)
 			lastPlace.Store(&t)
+			retry = firstRetry
 			if err != nil {
 				says = fmt.Sprintf("topology of this node: %v", err)
 			}
 		case *f.place.Load() != (core.Topology{}):
-			wait, says = topologyRetry, fmt.Sprintf("topology of this node cannot be read again, the last one stays: %v", err)
+			wait, says = retry, fmt.Sprintf("topology of this node cannot be read again, the last one stays: %v", err)
 		default:
-			wait, says = topologyRetry, fmt.Sprintf("topology of this node is not known, names lead to global (or say \"topology REGION [ZONE]\"): %v", err)
+			wait, says = retry, fmt.Sprintf("topology of this node is not known, names lead to global (or say \"topology REGION [ZONE]\"): %v", err)
+		}
+		if wait == retry {
+			retry = min(2*retry, topologyRetry)
 		}
 		if says != "" && says != last {
 			log.Warning(says)
@@ -180,38 +186,4 @@ func (f *Federation) levelsOf(fed *fed, t core.Topology) []string {
 		levels = append(levels, suffix)
 	}
 	return levels
-}
-
-// watchCollisions tells of federations that are called like a namespace, at
-// start and at most once an hour (Q4a).
-func (f *Federation) watchCollisions(ctx context.Context) {
-	var told time.Time
-	counted := 0
-	defer func() { collisions.Sub(float64(counted)) }()
-	for wait := 100 * time.Millisecond; ; {
-		if f.isSynced() {
-			wait = time.Minute
-			count := 0
-			for _, fed := range f.feds {
-				if !f.namespaceExists(string(fed.Name)) {
-					continue
-				}
-				count++
-				if time.Since(told) >= collisionEvery {
-					log.Warningf("federation %q is called like a namespace of this cluster: names of Services in that namespace are not expanded", fed.Name)
-				}
-			}
-			if count > 0 && time.Since(told) >= collisionEvery {
-				told = time.Now()
-			}
-			collisions.Add(float64(count - counted)) // other server blocks have theirs
-			counted = count
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(wait):
-			wait = min(2*wait, time.Minute)
-		}
-	}
 }

@@ -97,7 +97,7 @@ func TestCollisionWarnings(t *testing.T) {
 			warnings := func(want int) {
 				t.Helper()
 				synctest.Wait()
-				if got := strings.Count(said.String(), `[WARNING] plugin/federation: federation "ns" is called like a namespace of this cluster`); got != want || strings.Contains(said.String(), `"other" is called`) {
+				if got := strings.Count(said.String(), `[WARNING] plugin/federation: federation "ns" has the name of a namespace of this cluster`); got != want || strings.Contains(said.String(), `"other" has`) {
 					t.Errorf("%d warnings, want %d:\n%s", got, want, said)
 				}
 			}
@@ -177,5 +177,90 @@ func TestLearnSays(t *testing.T) {
 				t.Errorf("names lead to %q", got)
 			}
 		})
+	})
+}
+
+// TestTopologyKnown: an upgrade of the platform may take the right to read
+// nodes away, which is to be seen.
+func TestTopologyKnown(t *testing.T) {
+	t.Setenv("NODE_NAME", "node1")
+	gauge := func(t *testing.T, want float64) {
+		t.Helper()
+		synctest.Wait()
+		if got := counted(t, "coredns_federation_topology_known", ""); got != want {
+			t.Errorf("coredns_federation_topology_known is %v, want %v", got, want)
+		}
+	}
+	t.Run("Q10 the gauge says that names lead to global, and the first retry is soon", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			lastPlace.Store(nil)
+			c := newCluster()
+			asked := func() int {
+				c.mu.Lock()
+				defer c.mu.Unlock()
+				return c.nodesAsked
+			}
+			k := stanza(t, c, usualKubernetes)
+			first := newPlugin(t, c, nil, usualKubernetes, usualFederation)
+			first.start(k)
+			defer first.stop()
+			gauge(t, 1) // of the Corefile
+			second := newPlugin(t, c, nil, usualKubernetes, "federation {\n other example.com\n}")
+			second.start(k)
+			gauge(t, 0)
+			for i, wait := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, topologyRetry, topologyRetry} {
+				time.Sleep(wait) // the clock of synctest
+				synctest.Wait()
+				if n := asked(); n != i+2 {
+					t.Errorf("after retry %d the node was asked for %d times", i+1, n)
+				}
+			}
+			gauge(t, 0)
+			c.setNode("node1", map[string]string{"topology.kubernetes.io/region": "r"})
+			time.Sleep(topologyRetry)
+			gauge(t, 1)
+			third := newPlugin(t, newCluster(), nil, usualKubernetes, "federation {\n third example.com\n}")
+			third.start(stanza(t, newCluster(), usualKubernetes))
+			gauge(t, 1) // of a plugin that ran here before, until it is known again
+			third.stop()
+			second.stop()
+			gauge(t, 1)
+			lastPlace.Store(nil)
+		})
+	})
+}
+
+// TestInstances: a reload that fails leaves CoreDNS with the old instance.
+func TestInstances(t *testing.T) {
+	t.Run("Q10 what a failed reload has started is stopped", func(t *testing.T) {
+		var list instances
+		stopped := map[string]int{}
+		add := func(of any, name string) *Federation {
+			f := &Federation{stop: func() { stopped[name]++ }}
+			list.add(of, f)
+			return f
+		}
+		serving, failed, next := new(int), new(int), new(int)
+		one, two := add(serving, "one"), add(serving, "two")
+		for range 5 {
+			add(failed, "three")
+			add(failed, "four")
+			list.stopAfter(serving)
+			list.stopAfter(serving) // each block of the old instance is told
+		}
+		if stopped["three"] != 5 || stopped["four"] != 5 || stopped["one"]+stopped["two"] != 0 {
+			t.Errorf("stopped: %v", stopped)
+		}
+		add(next, "five")
+		list.stop(one)
+		list.stop(two)
+		list.stop(&Federation{}) // one that has never started
+		if stopped["one"] != 1 || stopped["two"] != 1 || stopped["five"] != 0 || len(list.list) != 1 {
+			t.Errorf("after a reload stopped: %v", stopped)
+		}
+		list.stopAfter(serving) // it has been stopped
+		if stopped["five"] != 0 {
+			t.Errorf("stopped: %v", stopped)
+		}
 	})
 }

@@ -1,0 +1,167 @@
+package federation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"sync"
+
+	"github.com/coredns/coredns/plugin/kubernetes"
+	"github.com/coredns/coredns/plugin/pkg/upstream"
+	"github.com/coredns/coredns/request"
+
+	core "github.com/federation-dns/federation/federation"
+)
+
+// defaultTTL is the limit of all TTLs, unless kubernetes has a lower one: what is
+// answered must not outlive a failover (Q15).
+const defaultTTL = 5
+
+// attach takes what is needed from the kubernetes plugin of the same server
+// block, and checks the configuration against it.
+func (f *Federation) attach(k *kubernetes.Kubernetes) error {
+	forward, err := forwardZones(k)
+	if err != nil {
+		return err
+	}
+	without, err := noEndpoints(k)
+	if err != nil {
+		return err
+	}
+	if without {
+		return errors.New("the kubernetes plugin has the option noendpoints: without endpoints the health of no local shard is known, and all traffic would go to other clusters; remove one of the two")
+	}
+	f.config.kubernetesZones = lowered(k.Zones)
+	zones := f.config.zones
+	if len(zones) == 0 {
+		zones = forward
+	}
+	f.zones = nil
+	for _, z := range zones {
+		z = lower(z)
+		if !slices.Contains(forward, z) {
+			return fmt.Errorf("zone %q is not a forward zone of the kubernetes plugin in this server block, which has %q", z, forward)
+		}
+		f.zones = append(f.zones, zone{name: z, suffix: ".svc." + z})
+	}
+	f.feds = nil
+	for _, c := range f.config.federations {
+		fed := &fed{Federation: c, topLevel: core.TopLevelDomain(c.Name)}
+		if global := string(fed.Suffix(fed.Domain)); inZone(global, f.config.kubernetesZones) {
+			return fmt.Errorf("federation %q: domain %q lies in a zone of the kubernetes plugin (%q): its records would lead back here; a domain outside of these zones is allowed", c.Name, c.Domain, f.config.kubernetesZones)
+		}
+		if fed.topLevel != "" {
+			log.Warningf("federation %q has the name of a %s top-level domain: only names of namespaces that exist here are "+
+				"expanded, and the syncer refuses the name; choose another one", c.Name, fed.topLevel)
+		}
+		f.feds = append(f.feds, fed)
+	}
+	if t := f.config.topology; t != nil {
+		for _, fed := range f.feds {
+			if n := len(fed.Path(*t)); n != len(f.levelsOf(fed, *t)) {
+				return fmt.Errorf("federation %q: with this topology a level lies in a zone of the kubernetes plugin (%q): it would lead back here; another topology or domain is allowed", fed.Name, f.config.kubernetesZones)
+			}
+		}
+	}
+	f.setTopology(core.Topology{})
+	kubernetesTTL := k.MinTTL(request.Request{}) // it is the option ttl
+	f.ttl = min(defaultTTL, kubernetesTTL)
+	if f.config.ttl != nil {
+		f.ttl = *f.config.ttl
+	}
+	f.localTTL = min(f.ttl, kubernetesTTL)
+	f.indexes = k.APIConn
+	f.exposed = func(namespace string) bool {
+		_, named := k.Namespaces[namespace]
+		return named || len(k.Namespaces) == 0
+	}
+	f.delegate, f.backend = k, k
+	f.fallsThrough = len(k.Fall.Zones) > 0
+	f.chaser = newChaser(upstream.New())
+	return nil
+}
+
+// start learns the topology and watches for collisions, beside the queries.
+func (f *Federation) start(k *kubernetes.Kubernetes) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	if t := f.config.topology; t != nil {
+		f.setTopology(*t)
+		f.decided.Store(true)
+	} else {
+		if last := lastPlace.Load(); last != nil {
+			f.setTopology(*last)
+		}
+	}
+	places.set(f, *f.place.Load() != core.Topology{})
+	if f.config.topology == nil {
+		wg.Go(func() { f.learn(ctx, k.APIConn) })
+	}
+	wg.Go(func() { f.watchCollisions(ctx) })
+	f.stop = func() {
+		cancel()
+		wg.Wait()
+		places.drop(f)
+	}
+}
+
+// forwardZones are the zones of the kubernetes plugin that hold Services:
+// neither its reverse nor its multicluster zones (Q1).
+func forwardZones(k *kubernetes.Kubernetes) ([]string, error) {
+	multi, err := multiclusterZones(k)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, z := range lowered(k.Zones) {
+		if !inZone(z, []string{"in-addr.arpa.", "ip6.arpa."}) && !slices.Contains(multi, z) {
+			out = append(out, z)
+		}
+	}
+	return out, nil
+}
+
+func lowered(zones []string) []string {
+	out := make([]string, len(zones))
+	for i, z := range zones {
+		out[i] = lower(z)
+	}
+	return out
+}
+
+// The kubernetes plugin's options are not exported; their fields are read here
+// and nowhere else, and a test pins them for the version in go.mod. Another
+// version may keep them elsewhere: CoreDNS does not start then, rather than send
+// all traffic to other clusters (Q12).
+
+func option(k *kubernetes.Kubernetes, name string, kind reflect.Kind) (reflect.Value, error) {
+	opts := reflect.ValueOf(k).Elem().FieldByName("opts")
+	if opts.Kind() == reflect.Struct {
+		if v := opts.FieldByName(name); v.IsValid() && v.Kind() == kind {
+			return v, nil
+		}
+	}
+	return reflect.Value{}, fmt.Errorf("the kubernetes plugin of this CoreDNS has no option field %q that can be read: use a version of CoreDNS that docs/plugin.md lists", name)
+}
+
+func noEndpoints(k *kubernetes.Kubernetes) (bool, error) {
+	v, err := option(k, "initEndpointsCache", reflect.Bool)
+	if err != nil {
+		return false, err
+	}
+	return !v.Bool(), nil
+}
+
+func multiclusterZones(k *kubernetes.Kubernetes) ([]string, error) {
+	v, err := option(k, "multiclusterZones", reflect.Slice)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]string, v.Len())
+	for i := range out {
+		out[i] = lower(v.Index(i).String())
+	}
+	return out, nil
+}
