@@ -2,6 +2,7 @@ package main
 
 import (
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -78,6 +79,18 @@ func (a *authority) add(t *testing.T, lines string) {
 		}
 		a.rrs = append(a.rrs, rr)
 	}
+}
+
+// replace puts these records, one a line, in place of all that their owners have.
+func (a *authority) replace(t *testing.T, lines string) {
+	t.Helper()
+	for l := range strings.Lines(strings.TrimSpace(lines)) {
+		owner := strings.Fields(l)[0]
+		a.mu.Lock()
+		a.rrs = slices.DeleteFunc(a.rrs, func(rr dns.RR) bool { return rr.Header().Name == owner })
+		a.mu.Unlock()
+	}
+	a.add(t, lines)
 }
 
 func (a *authority) setFail(fail bool) {

@@ -123,10 +123,10 @@ func testIPv6Only(t *testing.T, m *members) {
 		other := m.Member(eastC).DNS.String()
 		chain := []string{
 			inCluster + " 5 IN CNAME " + level("us-east1-c"),
-			level("us-east1-c") + " 180 IN CNAME " + level("us-east1"),
+			level("us-east1-c") + " 5 IN CNAME " + level("us-east1"),
 		}
 		m.nodata(t, other, inCluster, dns.TypeA, chain...)
-		m.digs(t, other, inCluster, dns.TypeAAAA, append(append([]string{";; status: NOERROR"}, chain...), level("us-east1")+" 180 IN AAAA 2001:db8:0:4::1")...)
+		m.digs(t, other, inCluster, dns.TypeAAAA, append(append([]string{";; status: NOERROR"}, chain...), level("us-east1")+" 5 IN AAAA 2001:db8:0:4::1")...)
 		m.resolves(t, eastC, "2001:db8:0:4::1")
 		m.change(t, "all", func(ctx context.Context) error {
 			return m.Member(eastC).Cluster.StartBackends(ctx, scenario.Namespace, "app=nginx")
