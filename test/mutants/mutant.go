@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/federation-dns/federation/test/patch"
 )
 
 // mutant is one wrong change of one declaration.
@@ -125,21 +127,10 @@ func parseMutant(block []string) (mutant, error) {
 	return m, nil
 }
 
-// apply returns the file with the change, and its text then.
-func (m mutant) apply(root string) (file, text string, err error) {
-	at, err := m.find(root)
-	if err != nil {
-		return "", "", err
-	}
-	whole, err := os.ReadFile(filepath.Join(root, at.file))
-	if err != nil {
-		return "", "", err
-	}
-	decl := string(whole[at.start:at.end])
-	if n := strings.Count(decl, m.from); n != 1 {
-		return "", "", fmt.Errorf("%s %s: the text to change stands there %d times, want once: %q", m.path, m.decl, n, m.from)
-	}
-	return at.file, string(whole[:at.start]) + strings.Replace(decl, m.from, m.to, 1) + string(whole[at.end:]), nil
+// apply returns the file with the change.
+func (m mutant) apply(root string) (patch.Files, error) {
+	files := patch.Files{}
+	return files, files.Apply(root, patch.Change{Path: m.path, Decl: m.decl, From: m.from, To: m.to})
 }
 
 // holds reports whether a test of that name is one of the clause: a word of the

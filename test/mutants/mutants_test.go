@@ -21,20 +21,22 @@ func TestChangesFit(t *testing.T) {
 	}
 	for _, m := range f.mutants {
 		t.Run(m.clause+" "+m.what, func(t *testing.T) {
-			name, changed, err := m.apply(root)
+			files, err := m.apply(root)
 			if err != nil {
 				t.Fatal(err)
 			}
-			text, err := os.ReadFile(filepath.Join(root, name))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if changed == string(text) {
-				t.Error("it changes nothing")
-			}
-			if strings.HasSuffix(name, ".go") {
-				if _, err := parser.ParseFile(token.NewFileSet(), name, changed, 0); err != nil {
-					t.Error(err)
+			for name, changed := range files {
+				text, err := os.ReadFile(filepath.Join(root, name))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if changed == string(text) {
+					t.Error("it changes nothing")
+				}
+				if strings.HasSuffix(name, ".go") {
+					if _, err := parser.ParseFile(token.NewFileSet(), name, changed, 0); err != nil {
+						t.Error(err)
+					}
 				}
 			}
 			for _, p := range m.packages {

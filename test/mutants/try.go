@@ -80,24 +80,11 @@ func (m mutant) usesRapid(root string) bool {
 
 // overlay writes the changed file and the list that hands it to the compiler.
 func (m mutant) overlay(root, dir string) (string, error) {
-	name, changed, err := m.apply(root)
+	files, err := m.apply(root)
 	if err != nil {
 		return "", err
 	}
-	original := filepath.Join(root, name)
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		return "", err
-	}
-	file := filepath.Join(dir, filepath.Base(name))
-	if err := os.WriteFile(file, []byte(changed), 0o644); err != nil {
-		return "", err
-	}
-	list, err := json.Marshal(map[string]map[string]string{"Replace": {original: file}})
-	if err != nil {
-		return "", err
-	}
-	overlay := filepath.Join(dir, "overlay.json")
-	return overlay, os.WriteFile(overlay, list, 0o644)
+	return files.Overlay(root, dir)
 }
 
 // judge reads what `go test -json` printed.
