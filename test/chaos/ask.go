@@ -23,6 +23,8 @@ const (
 	askLevels  = 5 * time.Millisecond // each DNS server
 	askPlugins = 8 * time.Millisecond
 	askZones   = time.Second // by transfer
+	// askMemory is how often the memory of the syncers is looked at.
+	askMemory = 100 * time.Millisecond
 )
 
 // ask starts the clients. What they ask is drawn without the seed: it changes
@@ -33,6 +35,13 @@ func (r *run) ask(ctx context.Context, aside *sync.WaitGroup) {
 		aside.Go(func() { every(ctx, askZones, func() { r.askZone(i) }) })
 	}
 	aside.Go(func() { every(ctx, askPlugins, func() { r.askPlugin(ctx) }) })
+	aside.Go(func() {
+		every(ctx, askMemory, func() {
+			for _, s := range r.stage.Syncers {
+				r.report.resident(s.Memory())
+			}
+		})
+	})
 }
 
 func every(ctx context.Context, d time.Duration, f func()) {
@@ -83,6 +92,9 @@ func (r *run) askLevel(ctx context.Context, zone int) {
 	a := truth.Answer{Federation: string(z.Name), Service: stage.ServiceName(service), Level: levelOf(z, level), Type: dns.TypeToString[typ], Sent: sent, Received: time.Now()}
 	addrs, end, mixed := follow(reply, name, typ)
 	a.Addresses, a.End = addrs, endLevel(z, end)
+	if cut := r.cuts[zone].Load(); cut != nil && cut.level == a.End && len(addrs) == 0 {
+		return // the server refers to others
+	}
 	r.judge(name, a, answerText(reply), mixed)
 }
 
@@ -191,6 +203,9 @@ func (r *run) askZone(zone int) {
 				var end federation.FQDN
 				a.Addresses, end = endOf(records, name, typ)
 				a.End = endLevel(z, string(end))
+				if cut := r.cuts[zone].Load(); cut != nil && cut.level == a.End {
+					continue // what stands there is not served
+				}
 				r.judge(string(name), a, fmt.Sprintf("(transfer) %v", records[name]), "")
 			}
 		}
@@ -222,19 +237,20 @@ func (r *run) transfer(zone int) (map[federation.FQDN]map[string][]string, error
 // somebody else are all there, and nothing else is but names of its own (O2).
 func (r *run) strangers(zone int, records map[federation.FQDN]map[string][]string) (wrong []string) {
 	z := stage.Zones[zone]
-	want := map[string]bool{}
+	want, cut := map[string]bool{}, r.cuts[zone].Load()
 	for _, line := range z.Foreign() {
 		want[line] = true
 	}
 	for name, sets := range records {
 		for typ, data := range sets {
 			_, _, ours := z.ParseOwner(name)
-			mark := typ == "TXT" && (strings.HasPrefix(string(name), "_claim.") || strings.HasPrefix(string(name), "_levels."))
+			mark := typ == "TXT" && z.Marks(string(name))
 			for _, d := range data {
 				line := string(name) + " " + typ + " " + d
 				switch {
 				case want[line]:
 					delete(want, line)
+				case cut != nil && line == cut.line:
 				case ours && slices.Contains([]string{"A", "AAAA", "CNAME"}, typ), mark:
 				default:
 					wrong = append(wrong, fmt.Sprintf("%s is there, and nobody's", line))

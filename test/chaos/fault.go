@@ -26,6 +26,14 @@ const (
 	// refusedSettles: a refused change is tried again after 10 s at first, and
 	// twice as long after each further one of the name.
 	refusedSettles = 45 * time.Second
+	// watchSettles: a watch that was refused is tried again after 3 s, client-go's
+	// own attempts and the API server's being told of what it may grant included.
+	watchSettles = 12 * time.Second
+	// claimSettles is how long a claim that has gone may take to be there again:
+	// it is missed by an audit, if nothing changes before.
+	claimSettles = 20 * time.Second
+	// leaseRunsOut is how long it takes at most until another syncer writes.
+	leaseRunsOut = 24 * time.Second
 	// maxBackoff is that of the syncer for a DNS server that does not answer.
 	maxBackoff = 30 * time.Second
 )
@@ -50,58 +58,6 @@ func (r *run) fault(ctx context.Context, f schedule.Fault) (err error) {
 	return fmt.Errorf("no such class")
 }
 
-// steps of a fault: it is noted before it begins, and ends after it was mended.
-type steps struct{ begin, end func() error }
-
-func (r *run) memberFault(ctx context.Context, f schedule.Fault, m *stage.Member) error {
-	link := func(mode cutproxy.Mode) func() error { return func() error { m.Link.Set(mode); return nil } }
-	what := truth.Fault{Class: string(f.Class), Silent: true}
-	own := time.Duration(0) // how long its own CoreDNS is concerned
-	var s steps
-	switch f.Class {
-	case schedule.APIKill:
-		what.Blocks, own = true, serverSettles
-		s = steps{func() error { m.Cluster.Kill(); return nil }, func() error {
-			ctx, cancel := context.WithTimeout(ctx, time.Minute)
-			defer cancel()
-			return m.Cluster.Restart(ctx)
-		}}
-	case schedule.APIStop:
-		what.Blocks, own = true, serverSettles/2
-		s = steps{m.Cluster.Pause, m.Cluster.Resume}
-	case schedule.Blackhole:
-		what.Blocks = true
-		s = steps{link(cutproxy.Blackhole), link(cutproxy.Pass)}
-	case schedule.Reset:
-		what.Blocks = true
-		s = steps{link(cutproxy.Reset), link(cutproxy.Pass)}
-	case schedule.SlowLink:
-		what.Silent = false
-		slow := func(d time.Duration) func() error { return func() error { m.Link.Slow(d); return nil } }
-		s = steps{slow(time.Duration(f.For.Milliseconds()%100+20) * time.Millisecond), slow(0)}
-	case schedule.Revoke:
-		s = steps{func() error { return m.Allow(ctx, false) }, func() error { return m.Allow(context.WithoutCancel(ctx), true) }}
-	}
-	begin := time.Now()
-	if what.Silent && f.For > stage.Timers.UnreachableAfter {
-		r.followLoss(ctx, m, begin, f.For)
-	}
-	r.truth.MemberFault(begin, m.Name, what)
-	if own > 0 {
-		r.truth.ServerFault(begin, m.Name, what)
-	}
-	if err := s.begin(); err != nil {
-		return err
-	}
-	sleep(ctx, f.For)
-	r.truth.Opens(time.Now(), m.Name, what.Class)
-	if err := s.end(); err != nil {
-		return err
-	}
-	r.truth.EndFault(time.Now(), m.Name, what.Class, max(memberSettles, own))
-	return nil
-}
-
 // cut cuts several links at once.
 func (r *run) cut(ctx context.Context, f schedule.Fault) error {
 	mode := []cutproxy.Mode{cutproxy.Blackhole, cutproxy.Reset}[f.For.Milliseconds()%2]
@@ -118,51 +74,6 @@ func (r *run) cut(ctx context.Context, f schedule.Fault) error {
 	each(func(m *stage.Member) { m.Link.Set(cutproxy.Pass) })
 	end := time.Now()
 	each(func(m *stage.Member) { r.truth.EndFault(end, m.Name, what.Class, memberSettles+time.Second) })
-	return nil
-}
-
-func (r *run) providerFault(ctx context.Context, f schedule.Fault) error {
-	name, host := string(stage.Zones[f.Federation].Name), r.stage.Hosts[f.Federation]
-	what := truth.Fault{Class: string(f.Class)}
-	var mode stage.Mode
-	switch f.Class {
-	case schedule.DNSDown:
-		mode.Down = true
-	case schedule.DNSRefuse:
-		what.Service = stage.ServiceName(f.Services[0])
-		mode.Refuse = what.Service + "."
-	case schedule.DNSSlow:
-		mode.Delay = time.Duration(300+f.For.Milliseconds()%700) * time.Millisecond
-	case schedule.DNSServfail:
-		mode.Servfail = true
-	case schedule.ReplyLost:
-		mode.LoseReply = true
-	case schedule.RequestLost:
-		mode.LoseRequest = true
-	case schedule.DNSKill:
-		what.Silent = true
-	}
-	begin := time.Now()
-	r.truth.ProviderFault(begin, name, what)
-	if f.Class == schedule.DNSKill {
-		host.Kill()
-	} else {
-		host.Set(mode)
-	}
-	sleep(ctx, f.For)
-	host.Set(stage.Mode{})
-	if f.Class == schedule.DNSKill {
-		ctx, cancel := context.WithTimeout(ctx, time.Minute)
-		defer cancel()
-		if err := host.Start(ctx); err != nil {
-			return err
-		}
-	}
-	settles := min(maxBackoff, 2*time.Since(begin)+2*time.Second) + time.Second
-	if f.Class == schedule.DNSRefuse {
-		settles = refusedSettles
-	}
-	r.truth.EndFault(time.Now(), name, what.Class, settles)
 	return nil
 }
 

@@ -1,9 +1,7 @@
-// Chaos plays a seeded random schedule of faults on the whole system: real API
-// servers behind links that are cut, real BIND and Knot or the stand-ins of
-// clouds, the syncer and a second one, and a CoreDNS with the plugin in each cluster, while clients ask
-// for all names all the time. Every answer is held against what the clusters
-// are known to be. docs/reliability.md says what must hold; package truth
-// judges it.
+// Chaos plays a seeded random schedule of faults on the whole system: real API servers behind links that are cut, real
+// BIND, Knot and PowerDNS or the stand-ins of clouds, the syncer and a second one, and a CoreDNS with the plugin in each
+// cluster, while clients ask for all names all the time. Every answer is held against what the clusters are known to be.
+// docs/reliability.md says what must hold; package truth judges it.
 package main
 
 import (
@@ -26,7 +24,7 @@ import (
 
 const usage = `chaos lets clusters, links, DNS servers and syncers fail by a schedule that is
 drawn from a seed, and judges every answer meanwhile. It needs root or a user
-namespace, BIND and Knot. The status is 1 if there was a violation, or less
+namespace, and BIND, Knot or PowerDNS, whichever keeps a zone. The status is 1 if there was a violation, or less
 happened than had to.
 
 Flags:
@@ -117,19 +115,38 @@ func parse() (f flags, err error) {
 		err = fmt.Errorf("-members %d: 3 to %d are allowed", f.members, stage.MaxMembers)
 	case f.services < schedule.MinServices || f.services > schedule.MaxServices:
 		err = fmt.Errorf("-services %d: %d to %d are allowed", f.services, schedule.MinServices, schedule.MaxServices)
+	case len(f.options().Classes()) == 0:
+		err = fmt.Errorf("-favour %q: -hosts %q can play none of these", favour, hosts)
 	case f.minutes <= 0:
 		err = fmt.Errorf("-minutes %g: more than 0 is needed", f.minutes)
 	}
 	return f, err
 }
 
-func (f flags) generator() *schedule.Generator {
-	return schedule.New(f.seed, schedule.Options{Members: f.members, Services: f.services, Favour: f.favour, Lease: f.lease, PerSecond: 3})
+func (f flags) options() schedule.Options {
+	o := schedule.Options{Members: f.members, Services: f.services, Favour: f.favour, Lease: f.lease, PerSecond: 3}
+	for i, kind := range f.hosts {
+		o.Without[i], _ = stage.Without(kind)
+	}
+	return o
+}
+
+func (f flags) generator() *schedule.Generator { return schedule.New(f.seed, f.options()) }
+
+// leftOut says which classes are not played on which hosts, and why.
+func (f flags) leftOut() (lines []string) {
+	for _, kind := range slices.Compact(slices.Sorted(slices.Values(f.hosts))) {
+		if classes, why := stage.Without(kind); len(classes) > 0 {
+			lines = append(lines, fmt.Sprintf("on %s without %v: %s", kind, classes, why))
+		}
+	}
+	return lines
 }
 
 // print prints as many rounds as there may be.
 func (f flags) print() {
 	g := f.generator()
+	fmt.Println(strings.Join(append(f.leftOut(), fmt.Sprintf("seed %d on %s", f.seed, strings.Join(f.hosts, " and "))), "\n"))
 	for total := time.Duration(0); total.Minutes() < f.minutes; {
 		r := g.Next()
 		total += r.Length

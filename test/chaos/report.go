@@ -17,6 +17,10 @@ type violation struct {
 	Kind, Name, Service, Answer, Why string
 }
 
+// maxMemory is how much memory a syncer may have at any time, whatever its members
+// send (H3e).
+const maxMemory = 900 << 20
+
 // maxTold is how many violations are told in full.
 const maxTold = 8
 
@@ -41,6 +45,9 @@ type report struct {
 	failback   []time.Duration
 	losses     []time.Duration
 	calm       []time.Duration
+	claims     []time.Duration
+	labels     int
+	memory     int64
 	seen       map[string]int // violations by what they are about
 	violations int
 	told       int
@@ -141,6 +148,20 @@ func (r *report) lost(took time.Duration) {
 	r.locked(func() { r.losses = append(r.losses, took) })
 }
 
+func (r *report) reclaimed(after time.Duration) {
+	r.locked(func() { r.claims = append(r.claims, after) })
+}
+
+func (r *report) stormed(changes int) { r.locked(func() { r.labels += changes }) }
+
+// resident notes how much memory a syncer has.
+func (r *report) resident(octets int64) {
+	r.locked(func() { r.memory = max(r.memory, octets) })
+	if octets > maxMemory {
+		r.violation(violation{Kind: "memory", Name: "the syncer", Why: fmt.Sprintf("it has %d MiB of memory, more than %d MiB", octets>>20, int64(maxMemory)>>20)})
+	}
+}
+
 func (r *report) note(what, text string) {
 	r.locked(func() { fmt.Printf("--- %s\n%s\n", what, text) })
 }
@@ -190,7 +211,7 @@ func (r *report) first() error {
 
 // minimum is what must have happened at least in ten minutes.
 var minimum = struct{ Faults, Switches, Questions, Plugins, Updates, Failovers int }{
-	Faults: 3, Switches: 500, Questions: 60000, Plugins: 20000, Updates: 2500, Failovers: 30,
+	Faults: 2, Switches: 500, Questions: 60000, Plugins: 20000, Updates: 2500, Failovers: 30,
 }
 
 // verdict prints the summary, and says what is wrong with the run.
@@ -211,7 +232,7 @@ func (r *report) verdict(ctx context.Context) error {
 	}
 	fmt.Printf("\nseed %d, %d members, %d services: %d rounds in %.0f s\n", r.seed, r.members, r.services, r.rounds, r.took.Seconds())
 	all, wanted := 0, 0
-	for _, c := range schedule.Classes {
+	for _, c := range r.options().Classes() {
 		want := least(minimum.Faults)
 		if len(r.favour) > 0 {
 			want = 0
@@ -234,6 +255,9 @@ func (r *report) verdict(ctx context.Context) error {
 	r.times("the same for shards that come back", r.failback)
 	r.times("from the loss of a member to the records", r.losses)
 	r.times("until the records are the rule's, in calm", r.calm)
+	r.times("from the deletion of a claim to a new one", r.claims)
+	fmt.Printf("  %-46s %8d\n", "changes of Nodes' labels", r.labels)
+	fmt.Printf("  %-46s %8d   at most %d\n", "memory of the syncers, MiB", r.memory>>20, int64(maxMemory)>>20)
 	fmt.Printf("  %-46s %8d\n", "violations", r.violations)
 	if r.err != nil {
 		return r.err

@@ -27,6 +27,7 @@ type run struct {
 	report *report
 	levels []*federation.Levels // of each zone
 	wires  []*wire
+	cuts   [schedule.Federations]atomic.Pointer[cut]
 	main   atomic.Int32 // the syncer that is to write
 	fatal  chan error   // the harness itself cannot go on
 
@@ -35,6 +36,9 @@ type run struct {
 	pending sync.WaitGroup
 	tracks  chan struct{} // holds a token for each change that may be followed
 }
+
+// cut is a level that is delegated away, and the record that does it.
+type cut struct{ level, line string }
 
 // deadline is how long a change may take from the API server to the records.
 const deadline = 5 * time.Second
@@ -52,6 +56,9 @@ func play(ctx context.Context, f flags) (err error) {
 	}
 	for i := range stage.Zones {
 		r.wires = append(r.wires, &wire{zone: stage.Zones[i], report: r.report})
+	}
+	for _, line := range f.leftOut() {
+		fmt.Println(line)
 	}
 	fmt.Printf("seed %d: starting %d clusters, %s\n", f.seed, f.members, strings.Join(f.hosts, " and "))
 	r.stage, err = stage.Start(ctx, stage.Options{
@@ -143,6 +150,13 @@ func (r *run) begin(ctx context.Context, gen *schedule.Generator) error {
 // round plays one round: its changes and faults, and then the calm in which all
 // has to become well.
 func (r *run) round(ctx context.Context, round schedule.Round) error {
+	for _, host := range r.stage.Hosts {
+		if keeper, ok := host.(stage.Restorer); ok {
+			if err := keeper.Keep(); err != nil {
+				return fmt.Errorf("keeping a zone: %w", err)
+			}
+		}
+	}
 	begin := time.Now()
 	r.report.round(round)
 	var faults sync.WaitGroup

@@ -131,25 +131,27 @@ func (r *run) shards(z stage.Zone, service int) (out []federation.Shard) {
 // marks compares the claims and the list of levels (O1).
 func (r *run) marks(zone int, records map[federation.FQDN]map[string][]string) (out []string) {
 	z := stage.Zones[zone]
-	want := map[string]bool{string(z.LevelsName()): true}
+	want := map[string]bool{}
 	for _, lv := range r.levels[zone].All() {
 		want[string(z.ClaimName(lv.Name))] = true
 	}
-	have := map[string]bool{}
+	listed := false
 	for name := range records {
-		if strings.HasPrefix(string(name), "_") && strings.Contains(string(name), "."+string(z.Name)+".svc.") && len(records[name]["TXT"]) > 0 {
-			have[string(name)] = true
+		switch text := string(name); {
+		case !z.Marks(text) || len(records[name]["TXT"]) == 0:
+		case want[text]:
+			delete(want, text)
+		case strings.HasPrefix(text, "_claim."):
+			out = append(out, "+ "+text+" TXT")
+		default:
+			listed = true
 		}
 	}
 	for name := range maps.Keys(want) {
-		if !have[name] {
-			out = append(out, "- "+name+" TXT")
-		}
+		out = append(out, "- "+name+" TXT")
 	}
-	for name := range maps.Keys(have) {
-		if !want[name] {
-			out = append(out, "+ "+name+" TXT")
-		}
+	if !listed {
+		out = append(out, "- "+string(z.LevelsName())+" TXT")
 	}
 	return out
 }

@@ -55,7 +55,7 @@ func (w *wire) see(u stage.Update) {
 // judge looks at what is changed at one name.
 func (w *wire) judge(name string, c stage.Change) {
 	_, _, ours := w.zone.ParseOwner(federation.FQDN(name))
-	if !ours && !strings.HasPrefix(name, "_claim.") && !strings.HasPrefix(name, "_levels.") {
+	if !ours && !w.zone.Marks(name) {
 		w.wrong("touched", name, "an update changes a name that is not ours")
 	}
 	if len(c.Uncompared) > 0 {

@@ -219,6 +219,13 @@ func (s *Server) Load(name string, sets ...cloudzone.Set) error {
 	return z.zone.Load(sets...)
 }
 
+// Remove takes RRsets out of the managed zone as somebody else would.
+func (s *Server) Remove(id string, keys ...cloudzone.Key) {
+	if z := s.zone(id); z != nil {
+		z.zone.Remove(keys...)
+	}
+}
+
 // RRsets returns all RRsets of the managed zone, sorted by name.
 func (s *Server) RRsets(name string) []cloudzone.Set {
 	z := s.zone(name)

@@ -211,6 +211,16 @@ func (z *Zone) Load(sets ...Set) error {
 	})
 }
 
+// Remove takes the RRsets away, as somebody else would.
+func (z *Zone) Remove(keys ...Key) {
+	_ = z.Do(func(tx *Tx) error { // it cannot fail
+		for _, k := range keys {
+			tx.Delete(k)
+		}
+		return nil
+	})
+}
+
 // Exclusive reports whether there is a CNAME among RRsets of other types.
 func Exclusive(at []Set) bool {
 	cname := slices.ContainsFunc(at, func(s Set) bool { return s.Type == "CNAME" })

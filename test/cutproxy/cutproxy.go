@@ -31,15 +31,15 @@ func (m Mode) String() string { return []string{"pass", "black hole", "reset"}[m
 // Proxy forwards one address to one upstream.
 type Proxy struct {
 	listener net.Listener
-	upstream string
 
-	mu     sync.Mutex
-	mode   Mode
-	delay  time.Duration
-	change chan struct{} // closed when mode or delay change
-	conns  map[net.Conn]bool
-	done   bool
-	wg     sync.WaitGroup
+	mu       sync.Mutex
+	upstream string
+	mode     Mode
+	delay    time.Duration
+	change   chan struct{} // closed when mode or delay change
+	conns    map[net.Conn]bool
+	done     bool
+	wg       sync.WaitGroup
 }
 
 // New starts a proxy to upstream on a loopback port that the kernel picks.
@@ -65,6 +65,14 @@ func (p *Proxy) Set(m Mode) {
 	if m == Reset {
 		p.closeAll()
 	}
+}
+
+// Redirect gives new connections another upstream, and closes the open ones.
+func (p *Proxy) Redirect(upstream string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.upstream = upstream
+	p.closeAll()
 }
 
 // Slow delays every piece of data, each way, by d; 0 ends that.
@@ -138,7 +146,10 @@ func (p *Proxy) forward(client net.Conn) {
 	if !p.gate() {
 		return
 	}
-	server, err := net.DialTimeout("tcp", p.upstream, 5*time.Second)
+	p.mu.Lock()
+	upstream := p.upstream
+	p.mu.Unlock()
+	server, err := net.DialTimeout("tcp", upstream, 5*time.Second)
 	if err != nil || !p.track(server) {
 		return
 	}

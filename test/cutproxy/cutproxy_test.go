@@ -117,3 +117,26 @@ func TestSlow(t *testing.T) {
 		t.Errorf("there and back took %s, want at least 100ms", took)
 	}
 }
+
+func TestRedirect(t *testing.T) {
+	p := echo(t)
+	c := dial(t, p)
+	if err := ask(c, 5*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	other, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	p.Redirect(other.Addr().String())
+	if err := ask(c, 5*time.Second); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("open connection: %v, want a reset", err)
+	}
+	dial(t, p)
+	there, err := other.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	there.Close()
+}

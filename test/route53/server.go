@@ -228,6 +228,13 @@ func (s *Server) Load(id string, sets ...cloudzone.Set) error {
 	return z.zone.Load(sets...)
 }
 
+// Remove takes RRsets out of the hosted zone as somebody else would.
+func (s *Server) Remove(id string, keys ...cloudzone.Key) {
+	if z := s.zone(id); z != nil {
+		z.zone.Remove(keys...)
+	}
+}
+
 // RRsets returns all RRsets of the hosted zone in the order of the API.
 func (s *Server) RRsets(id string) []cloudzone.Set {
 	z := s.zone(id)

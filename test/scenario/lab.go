@@ -85,6 +85,9 @@ func (l *Lab) Run(name, log, program string, args ...string) (*Process, error) {
 // Ended says how the process ended, or nil while it runs.
 func (p *Process) Ended() error { return p.process.ended() }
 
+// PID is the id of the process.
+func (p *Process) PID() int { return p.process.cmd.Process.Pid }
+
 // Stop ends the process with SIGTERM, which it must obey within grace.
 func (p *Process) Stop(grace time.Duration) error { return p.process.stop(grace) }
 

@@ -11,7 +11,7 @@ const (
 	// roundLength is how long faults begin.
 	roundLength = 30 * time.Second
 	// perRound is how many faults there are in a round, if they fit.
-	perRound = 6
+	perRound = 8
 	// tries is how often a time is drawn for a fault before it waits for the next
 	// round.
 	tries = 30
@@ -90,12 +90,28 @@ func (g *Generator) Next() Round {
 }
 
 func (g *Generator) shuffled() []Class {
-	deck := slices.Clone(Classes)
-	if len(g.opt.Favour) > 0 {
-		deck = slices.Clone(g.opt.Favour)
-	}
+	deck := g.opt.Classes()
 	g.rng.Shuffle(len(deck), func(i, j int) { deck[i], deck[j] = deck[j], deck[i] })
 	return deck
+}
+
+// Classes are those that come up.
+func (o Options) Classes() []Class {
+	all := Classes
+	if len(o.Favour) > 0 {
+		all = o.Favour
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(c Class) bool { return len(o.hosts(c)) == 0 })
+}
+
+// hosts are the federations whose hosts the class can be played on.
+func (o Options) hosts(c Class) (federations []int) {
+	for f, without := range o.Without {
+		if !slices.Contains(without, c) {
+			federations = append(federations, f)
+		}
+	}
+	return federations
 }
 
 // place draws a fault of the class that does not get in the way of the others.
@@ -121,11 +137,20 @@ var lengths = map[Class][2]time.Duration{
 	DNSKill: {200 * time.Millisecond, 2 * time.Second}, SyncerKill: {100 * time.Millisecond, 3 * time.Second},
 	SyncerStop: {2 * time.Second, 9 * time.Second}, Takeover: {8 * time.Second, 12 * time.Second},
 	MassDelete: {10 * time.Second, 12 * time.Second},
+	PluginHang: {14 * time.Second, 22 * time.Second}, WatchForbidden: {4 * time.Second, 14 * time.Second},
+	Throttled: {7 * time.Second, 14 * time.Second}, LabelStorm: {4 * time.Second, 10 * time.Second},
+	EndlessAnswers: {6 * time.Second, 13 * time.Second}, NameUnreadable: {3 * time.Second, 8 * time.Second},
+	ClaimDeleted: {8 * time.Second, 12 * time.Second}, ZoneRestored: {8 * time.Second, 12 * time.Second},
+	LevelDelegated: {4 * time.Second, 10 * time.Second},
 }
 
 func (g *Generator) draw(class Class) Fault {
 	l := lengths[class]
-	f := Fault{Class: class, For: l[0] + time.Duration(g.rng.Int64N(int64(l[1]-l[0]))), Federation: g.rng.IntN(Federations)}
+	hosts := g.opt.hosts(class)
+	f := Fault{
+		Class: class, For: l[0] + time.Duration(g.rng.Int64N(int64(l[1]-l[0]))), Federation: hosts[g.rng.IntN(len(hosts))],
+		Variant: g.rng.IntN(1 << 16),
+	}
 	f.Away = f.For
 	if g.opt.Lease && (class == SyncerKill || class == Takeover) {
 		f.Away = max(f.For, leaseRunsOut)
@@ -137,15 +162,17 @@ func (g *Generator) draw(class Class) Fault {
 	f.At = time.Second + time.Duration(g.rng.Int64N(int64(latest-time.Second)))
 	members := g.rng.Perm(g.opt.Members)
 	switch {
+	case class == PluginHang:
+		f.Members = slices.DeleteFunc(members, func(m int) bool { return !HasPlugin(m) })[:1]
 	case class.OfMember():
 		f.Members = members[:1]
 	case class == CutMajority:
 		f.Members = members[:g.opt.Members/2+1]
 	case class == CutAll:
 		f.Members = members
-	case class == DNSRefuse:
-		f.Services = []int{Steady + g.rng.IntN(g.opt.Services-Steady)}
-		f.Federation = Of(f.Services[0])
+	case class == DNSRefuse || class == NameUnreadable:
+		services := (g.opt.Services - Steady) / Federations
+		f.Services = []int{Steady + f.Federation + Federations*g.rng.IntN(services)}
 	case class == MassDelete:
 		var of []int
 		for s := Steady; s < g.opt.Services; s++ {
@@ -181,6 +208,8 @@ func (g *Generator) fits(f Fault, others []Fault) bool {
 			return false
 		case f.Class.OfProvider() && o.Class.OfProvider() && f.Federation == o.Federation && f.near(o, apart),
 			f.Class.OfSyncer() && o.Class.OfSyncer() && f.near(o, 2*apart),
+			f.Class == Takeover && o.Class.OfClaim() && f.near(o, apartGroup),
+			o.Class == Takeover && f.Class.OfClaim() && f.near(o, apartGroup),
 			f.Class.OfMembers() && (o.Class.OfMember() || o.Class.OfSyncer()) && f.near(o, apartGroup),
 			o.Class.OfMembers() && (f.Class.OfMember() || f.Class.OfSyncer()) && f.near(o, apartGroup):
 			return false
@@ -188,7 +217,9 @@ func (g *Generator) fits(f Fault, others []Fault) bool {
 			if f.Members[0] == o.Members[0] {
 				return false
 			}
-			lost[o.Members[0]] = true
+			if f.Class.Loses() && o.Class.Loses() {
+				lost[o.Members[0]] = true
+			}
 		}
 	}
 	return (len(lost)+1)*2 <= g.opt.Members

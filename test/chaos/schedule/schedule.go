@@ -3,7 +3,10 @@
 // same options give the same schedule, whatever comes of it.
 package schedule
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Class is a kind of fault.
 type Class string
@@ -29,21 +32,36 @@ const (
 	SyncerStop  Class = "syncer-stop"   // SIGSTOP, and SIGCONT
 	Takeover    Class = "takeover"      // SIGSTOP, a second one takes over, SIGCONT
 	MassDelete  Class = "mass-deletion" // most Services of a federation at once
+
+	PluginHang     Class = "plugin-hang"     // the member's credential plugin hangs
+	WatchForbidden Class = "watch-forbidden" // the account may list, but not watch: 403
+	Throttled      Class = "throttled"       // lists and watches of the account are answered 429
+	LabelStorm     Class = "label-storm"     // labels of the member's Nodes change many times a second
+	EndlessAnswers Class = "endless-answers" // every answer of the member has no end
+	NameUnreadable Class = "name-unreadable" // the DNS server cannot answer for one name, or refers elsewhere
+	ClaimDeleted   Class = "claim-deleted"   // somebody deletes claims
+	ZoneRestored   Class = "zone-restored"   // the DNS server begins again with an older zone
+	LevelDelegated Class = "level-delegated" // somebody delegates a level away
 )
 
 // Classes are all of them.
 var Classes = []Class{
 	APIKill, APIStop, Blackhole, Reset, SlowLink, Revoke, CutMajority, CutAll, DNSDown, DNSRefuse, DNSSlow, DNSServfail,
 	ReplyLost, RequestLost, DNSKill, SyncerKill, SyncerStop, Takeover, MassDelete,
+	PluginHang, WatchForbidden, Throttled, LabelStorm, EndlessAnswers, NameUnreadable, ClaimDeleted, ZoneRestored, LevelDelegated,
 }
 
 // OfMember reports whether the class is a fault of one member.
 func (c Class) OfMember() bool {
-	switch c {
-	case APIKill, APIStop, Blackhole, Reset, SlowLink, Revoke:
-		return true
-	}
-	return false
+	return slices.Contains([]Class{
+		APIKill, APIStop, Blackhole, Reset, SlowLink, Revoke, PluginHang, WatchForbidden, Throttled, LabelStorm, EndlessAnswers,
+	}, c)
+}
+
+// Loses reports whether a fault of the class, of one member, may have it taken
+// for lost.
+func (c Class) Loses() bool {
+	return c.OfMember() && !slices.Contains([]Class{SlowLink, WatchForbidden, Throttled, LabelStorm}, c)
 }
 
 // OfMembers reports whether it is one of several members at once.
@@ -51,12 +69,14 @@ func (c Class) OfMembers() bool { return c == CutMajority || c == CutAll }
 
 // OfProvider reports whether it is one of a federation's DNS server.
 func (c Class) OfProvider() bool {
-	switch c {
-	case DNSDown, DNSRefuse, DNSSlow, DNSServfail, ReplyLost, RequestLost, DNSKill:
-		return true
-	}
-	return false
+	return slices.Contains([]Class{
+		DNSDown, DNSRefuse, DNSSlow, DNSServfail, ReplyLost, RequestLost, DNSKill, NameUnreadable, ClaimDeleted, ZoneRestored, LevelDelegated,
+	}, c)
 }
+
+// OfClaim reports whether the claims of a federation go, or become older: until
+// they are there again, nobody can say which of two syncers is the one to write.
+func (c Class) OfClaim() bool { return c == ClaimDeleted || c == ZoneRestored }
 
 // OfSyncer reports whether it is one of the syncer.
 func (c Class) OfSyncer() bool { return c == SyncerKill || c == SyncerStop || c == Takeover }
@@ -71,8 +91,11 @@ type Fault struct {
 	Members []int
 	// Federation is that of a provider's fault, and of a mass deletion.
 	Federation int
-	// Services are those that are deleted, or the one whose names are refused.
+	// Services are those that are deleted, or the one whose names are refused or
+	// cannot be read.
 	Services []int
+	// Variant is a number that those who make the fault choose by.
+	Variant int
 }
 
 // Shard names one member's part of a service.
@@ -125,6 +148,9 @@ type Options struct {
 	Services int
 	// Favour, if not empty, are the only classes.
 	Favour []Class
+	// Without are the classes that cannot be played on the host of each
+	// federation.
+	Without [Federations][]Class
 	// Lease: a syncer that is killed or stopped is replaced when its Lease has run
 	// out.
 	Lease bool
@@ -148,6 +174,10 @@ const (
 	// ten, and more than its 30 %.
 	massDeleted = 13
 )
+
+// HasPlugin reports whether the syncer's credentials for the member come from a
+// plugin: those of every other one do.
+func HasPlugin(member int) bool { return member%2 == 1 }
 
 // Of is the federation that a service begins in.
 func Of(service int) int { return service % Federations }

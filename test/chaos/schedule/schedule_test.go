@@ -38,8 +38,46 @@ func TestAllClasses(t *testing.T) {
 			}
 		}
 		for _, c := range Classes {
-			if count[c] < 3 {
-				t.Errorf("seed %d: %d faults %s in 16 rounds, want 3", seed, count[c], c)
+			if count[c] < 2 {
+				t.Errorf("seed %d: %d faults %s in 16 rounds, want 2", seed, count[c], c)
+			}
+		}
+	}
+}
+
+// TestWithout: what a host cannot play comes up on the other one only, or not
+// at all.
+func TestWithout(t *testing.T) {
+	opt := options()
+	opt.Without = [Federations][]Class{{ZoneRestored, LevelDelegated}, {ZoneRestored}}
+	delegated := 0
+	for _, r := range rounds(1, opt, 30) {
+		for _, f := range r.Faults {
+			switch {
+			case f.Class == ZoneRestored, f.Class == LevelDelegated && f.Federation == 0:
+				t.Errorf("round %d has %+v", r.Number, f)
+			case f.Class == LevelDelegated:
+				delegated++
+			}
+		}
+	}
+	if delegated == 0 {
+		t.Error("no level was delegated at the other host")
+	}
+}
+
+// TestOfWhom: a plugin hangs only where there is one, and the service whose name
+// cannot be read is one of the federation.
+func TestOfWhom(t *testing.T) {
+	for seed := range uint64(10) {
+		for _, r := range rounds(seed, options(PluginHang, NameUnreadable, DNSRefuse), 20) {
+			for _, f := range r.Faults {
+				if f.Class == PluginHang && !HasPlugin(f.Members[0]) {
+					t.Errorf("seed %d, round %d: %+v", seed, r.Number, f)
+				}
+				if len(f.Services) > 0 && (Of(f.Services[0]) != f.Federation || f.Services[0] < Steady || f.Services[0] >= options().Services) {
+					t.Errorf("seed %d, round %d: %+v", seed, r.Number, f)
+				}
 			}
 		}
 	}
@@ -58,6 +96,7 @@ func TestApart(t *testing.T) {
 					case f.Class.OfMember() && o.Class.OfMember() && f.Members[0] == o.Members[0],
 						f.Class.OfMembers() && (o.Class.OfMember() || o.Class.OfSyncer() || o.Class.OfMembers()),
 						f.Class.OfProvider() && o.Class.OfProvider() && f.Federation == o.Federation,
+						f.Class == Takeover && o.Class.OfClaim(), o.Class == Takeover && f.Class.OfClaim(),
 						f.Class.OfSyncer() && o.Class.OfSyncer():
 						t.Errorf("seed %d, round %d: %+v and %+v", seed, r.Number, f, o)
 					}

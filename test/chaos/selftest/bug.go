@@ -2,15 +2,16 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/federation-dns/federation/test/chaos/schedule"
+	"github.com/federation-dns/federation/test/chaos/stage"
+	"github.com/federation-dns/federation/test/patch"
 )
 
 // bug is a planted one.
@@ -19,11 +20,9 @@ type bug struct {
 	// favour are the classes of faults that there are, all if it is empty; finds
 	// are the kinds of violations that show the bug.
 	favour, finds []string
-	changes       []change
+	hosts         string // "" for those by default
+	changes       []patch.Change
 }
-
-// change is one change of a file: from stands in it exactly once.
-type change struct{ file, from, to string }
 
 // parse reads the format that bugs.txt describes in its first lines.
 func parse(text string) (bugs []bug, err error) {
@@ -54,14 +53,20 @@ func parseBug(block []string) (bug, error) {
 			b.favour = strings.Fields(rest)
 		case word == "finds":
 			b.finds = strings.Fields(rest)
-		case word == "file":
-			b.changes = append(b.changes, change{file: rest})
+		case word == "hosts":
+			b.hosts = rest
+		case word == "at":
+			where, decl, _ := strings.Cut(rest, " ")
+			if (path.Ext(where) == "") != (decl != "") {
+				return b, fmt.Errorf("line %q: want a package and a declaration, or a file", line)
+			}
+			b.changes = append(b.changes, patch.Change{Path: where, Decl: decl})
 		case line[0] == '-' && last >= 0:
-			b.changes[last].from += line[1:] + "\n"
+			b.changes[last].From += line[1:] + "\n"
 		case line[0] == '+' && last >= 0:
-			b.changes[last].to += line[1:] + "\n"
+			b.changes[last].To += line[1:] + "\n"
 		default:
-			return b, fmt.Errorf("line %q is none of favour, finds, file, -, +", line)
+			return b, fmt.Errorf("line %q is none of favour, finds, hosts, at, -, +", line)
 		}
 	}
 	for _, class := range b.favour {
@@ -69,60 +74,43 @@ func parseBug(block []string) (bug, error) {
 			return b, fmt.Errorf("favour %q: allowed are %v", class, schedule.Classes)
 		}
 	}
+	if b.hosts != "" {
+		if _, err := stage.ParseHosts(b.hosts); err != nil {
+			return b, err
+		}
+	}
 	if len(b.finds) == 0 || len(b.changes) == 0 {
-		return b, fmt.Errorf("want finds, and a file with lines that begin with - and +")
+		return b, fmt.Errorf("want finds, and a place with lines that begin with - and +")
 	}
 	for i := range b.changes {
 		c := &b.changes[i]
-		c.from, c.to = strings.TrimSuffix(c.from, "\n"), strings.TrimSuffix(c.to, "\n")
+		c.From, c.To = strings.TrimSuffix(c.From, "\n"), strings.TrimSuffix(c.To, "\n")
 	}
 	return b, nil
 }
 
-// apply makes the change in the text of its file.
-func (c change) apply(text string) (string, error) {
-	if n := strings.Count(text, c.from); c.from == "" || n != 1 {
-		return "", fmt.Errorf("%s: the text to change stands there %d times, want once: %q", c.file, n, c.from)
+// files are those that the bug changes, with its changes.
+func (b bug) files(root string) (patch.Files, error) {
+	files := patch.Files{}
+	for _, c := range b.changes {
+		if err := files.Apply(root, c); err != nil {
+			return nil, err
+		}
 	}
-	return strings.Replace(text, c.from, c.to, 1), nil
+	return files, nil
 }
 
 // build builds the syncer with the bug, in dir, which it makes.
 func (b bug) build(ctx context.Context, dir string) (string, error) {
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		return "", err
-	}
-	replace := map[string]string{}
-	for i, c := range b.changes {
-		original, err := filepath.Abs(c.file)
-		if err != nil {
-			return "", err
-		}
-		source := original
-		if replace[original] != "" {
-			source = replace[original] // changed already
-		}
-		text, err := os.ReadFile(source)
-		if err != nil {
-			return "", err
-		}
-		changed, err := c.apply(string(text))
-		if err != nil {
-			return "", err
-		}
-		replace[original] = filepath.Join(dir, fmt.Sprintf("%d-%s", i, filepath.Base(c.file)))
-		if err := os.WriteFile(replace[original], []byte(changed), 0o644); err != nil {
-			return "", err
-		}
-	}
-	list, err := json.Marshal(map[string]map[string]string{"Replace": replace})
+	files, err := b.files(".")
 	if err != nil {
 		return "", err
 	}
-	overlay, syncer := filepath.Join(dir, "overlay.json"), filepath.Join(dir, "federation-syncer")
-	if err := os.WriteFile(overlay, list, 0o644); err != nil {
+	overlay, err := files.Overlay(".", dir)
+	if err != nil {
 		return "", err
 	}
+	syncer := filepath.Join(dir, "federation-syncer")
 	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-overlay="+overlay, "-o", syncer, "./cmd/federation-syncer")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("it does not compile: %w: %s", err, out)

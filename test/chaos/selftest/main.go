@@ -43,6 +43,7 @@ const (
 func run(ctx context.Context) error {
 	only := flag.String("run", "", "only the bugs whose name matches this regular `expression`")
 	list := flag.Bool("list", false, "print the bugs, and run nothing")
+	compile := flag.Bool("compile", false, "build the syncer with each bug, and run nothing")
 	bin := flag.String("bin", "bin", "`folder` with chaos, coredns and federation-syncer")
 	flag.Parse()
 	chosen, err := regexp.Compile(*only)
@@ -72,6 +73,14 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	if *compile {
+		for i, b := range bugs {
+			if _, err := b.build(ctx, filepath.Join(dir, fmt.Sprint(i))); err != nil {
+				return fmt.Errorf("%s: %w", b.name, err)
+			}
+		}
+		return nil
+	}
 	found := 0
 	for i, b := range bugs {
 		text, ok := b.try(ctx, *bin, filepath.Join(dir, fmt.Sprint(i)))
@@ -99,6 +108,9 @@ func (b bug) try(ctx context.Context, bin, dir string) (text string, found bool)
 	args := []string{"-bin", bin, "-syncer", syncer, "-seed", seed, "-first", "-minutes", fmt.Sprint(limit.Minutes())}
 	if len(b.favour) > 0 {
 		args = append(args, "-favour", strings.Join(b.favour, ","))
+	}
+	if b.hosts != "" {
+		args = append(args, "-hosts", b.hosts)
 	}
 	cmd := exec.CommandContext(ctx, filepath.Join(bin, "chaos"), args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }

@@ -26,6 +26,8 @@ type cloudHost struct {
 	provider func(url string) string
 	env      []string
 	rrsets   func() []cloudzone.Set
+	load     func(...cloudzone.Set) error
+	remove   func(...cloudzone.Key)
 	close    func()
 }
 
@@ -57,6 +59,18 @@ func (h *cloudHost) Transfer() (map[federation.FQDN]map[string][]string, error) 
 	return out, nil
 }
 
+func (h *cloudHost) Edit(_ context.Context, gone []Key, come []string) error {
+	for _, k := range gone {
+		h.remove(cloudzone.Key{Name: k.Name, Type: k.Type})
+	}
+	for _, line := range come {
+		if err := h.load(setOf(line)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (h *cloudHost) Stop() error {
 	h.link.close()
 	h.close()
@@ -84,7 +98,9 @@ func startRoute53(z Zone, watch func(Update)) (Host, error) {
 		},
 		env: []string{"AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=" + accessKey, "AWS_SECRET_ACCESS_KEY=of the stand-in", "AWS_CONFIG_FILE=/dev/null",
 			"AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_EC2_METADATA_DISABLED=true"},
-		rrsets: func() []cloudzone.Set { return s.RRsets(hostedZone) }, close: s.Close,
+		rrsets: func() []cloudzone.Set { return s.RRsets(hostedZone) },
+		load:   func(sets ...cloudzone.Set) error { return s.Load(hostedZone, sets...) },
+		remove: func(keys ...cloudzone.Key) { s.Remove(hostedZone, keys...) }, close: s.Close,
 	}, nil
 }
 
@@ -111,7 +127,9 @@ func startCloudDNS(lab *scenario.Lab, z Zone, watch func(Update)) (Host, error) 
 			return fmt.Sprintf("{cloudDNS: {project: %s, managedZone: %s, endpoint: %q}}", clouddns.Project, managedZone, url)
 		},
 		env:    []string{"GOOGLE_APPLICATION_CREDENTIALS=" + file},
-		rrsets: func() []cloudzone.Set { return s.RRsets(managedZone) }, close: s.Close,
+		rrsets: func() []cloudzone.Set { return s.RRsets(managedZone) },
+		load:   func(sets ...cloudzone.Set) error { return s.Load(managedZone, sets...) },
+		remove: func(keys ...cloudzone.Key) { s.Remove(managedZone, keys...) }, close: s.Close,
 	}, nil
 }
 
@@ -121,10 +139,15 @@ func foreignSets(z Zone) []cloudzone.Set {
 	d := string(z.Domain)
 	sets := []cloudzone.Set{{Name: d, Type: "SOA", TTL: 300, Data: []string{fmt.Sprintf("ns.%s hostmaster.%s 1 3600 600 86400 1", d, d)}}}
 	for _, line := range z.Foreign() {
-		f := strings.SplitN(line, " ", 3)
-		sets = append(sets, cloudzone.Set{Name: f[0], Type: f[1], TTL: 300, Data: []string{f[2]}})
+		sets = append(sets, setOf(line))
 	}
 	return sets
+}
+
+// setOf is the RRset of one record, "name type data".
+func setOf(line string) cloudzone.Set {
+	f := strings.SplitN(line, " ", 3)
+	return cloudzone.Set{Name: f[0], Type: f[1], TTL: 300, Data: []string{f[2]}}
 }
 
 func parseRoute53(r *http.Request, body []byte) (elements []element, ok bool) {

@@ -145,6 +145,10 @@ func (l *DNSLink) serve(client net.Conn, syncer int) {
 			}
 			_, _ = io.Copy(client, server) // until one of them has had enough
 			return
+		case mode.Unreadable != "" && len(m.Question) == 1 && strings.EqualFold(m.Question[0].Name, mode.Unreadable):
+			if !l.unreadable(client, m, mode.Referred) {
+				return
+			}
 		default:
 			if reply, err := exchange(server, wire); err != nil || writeFrame(client, reply) != nil {
 				return
@@ -159,9 +163,9 @@ func (l *DNSLink) update(client, server net.Conn, wire []byte, m *dns.Msg, mode 
 	case mode.LoseRequest:
 		return false
 	case mode.Servfail:
-		return l.answer(client, m, dns.RcodeServerFailure)
+		return l.answer(client, new(dns.Msg).SetRcode(m, dns.RcodeServerFailure), m)
 	case mode.Refuse != "" && slices.ContainsFunc(m.Ns, func(rr dns.RR) bool { return strings.HasPrefix(strings.ToLower(rr.Header().Name), mode.Refuse) }):
-		return l.answer(client, m, dns.RcodeRefused)
+		return l.answer(client, new(dns.Msg).SetRcode(m, dns.RcodeRefused), m)
 	}
 	l.turn.Lock()
 	reply, err := exchange(server, wire)
@@ -178,13 +182,23 @@ func (l *DNSLink) update(client, server net.Conn, wire []byte, m *dns.Msg, mode 
 	return writeFrame(client, reply) == nil
 }
 
-// answer answers instead of the server, signed with its key.
-func (l *DNSLink) answer(client net.Conn, m *dns.Msg, rcode int) bool {
+// unreadable answers a query for a name of which the server knows nothing: it
+// fails, or says that others have it.
+func (l *DNSLink) unreadable(client net.Conn, m *dns.Msg, referred bool) bool {
+	reply := new(dns.Msg).SetRcode(m, dns.RcodeServerFailure)
+	if referred {
+		reply.Rcode = dns.RcodeSuccess
+		reply.Ns = []dns.RR{&dns.NS{Hdr: dns.RR_Header{Name: m.Question[0].Name, Rrtype: dns.TypeNS, Class: dns.ClassINET, Ttl: 60}, Ns: "ns.elsewhere.example."}}
+	}
+	return l.answer(client, reply, m)
+}
+
+// answer answers instead of the server, signed with the key of the request.
+func (l *DNSLink) answer(client net.Conn, reply, m *dns.Msg) bool {
 	sig := m.IsTsig()
 	if sig == nil {
 		return false
 	}
-	reply := new(dns.Msg).SetRcode(m, rcode)
 	reply.SetTsig(sig.Hdr.Name, sig.Algorithm, 300, time.Now().Unix())
 	wire, _, err := dns.TsigGenerate(reply, tsigSecret, sig.MAC, false)
 	return err == nil && writeFrame(client, wire) == nil

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/test/chaos/schedule"
 	"github.com/federation-dns/federation/test/scenario"
 )
 
@@ -26,7 +27,22 @@ type Host interface {
 	// Transfer reads the whole zone, as the data of RRsets by owner name and type,
 	// without its SOA.
 	Transfer() (map[federation.FQDN]map[string][]string, error)
+	// Edit takes RRsets away and adds records, each "name type data", as somebody
+	// else does who may change the zone.
+	Edit(ctx context.Context, gone []Key, come []string) error
 	Stop() error
+}
+
+// Key names an RRset.
+type Key struct{ Name, Type string }
+
+// Restorer is a Host that can be given an older zone.
+type Restorer interface {
+	// Keep keeps the zone as it is.
+	Keep() error
+	// Restore ends the host at once, and starts it with the older one of the last
+	// zones that were kept, and nothing since.
+	Restore(ctx context.Context) error
 }
 
 // Mode is how the way to a Host fails.
@@ -39,13 +55,28 @@ type Mode struct {
 	Servfail bool
 	// Refuse refuses changes of names that begin so.
 	Refuse string
+	// Unreadable is a name for which there is no answer but SERVFAIL, or, if
+	// Referred, that other servers have it.
+	Unreadable string
+	Referred   bool
 	// LoseReply and LoseRequest cut the connection after, or before, the host
 	// has a change.
 	LoseReply, LoseRequest bool
 }
 
 // HostKinds are the words for the hosts.
-var HostKinds = []string{"bind", "knot", "route53", "clouddns"}
+var HostKinds = []string{"bind", "knot", "pdns", "route53", "clouddns"}
+
+// Without are the classes of faults that cannot be played on a host of the kind,
+// and why.
+func Without(kind string) (classes []schedule.Class, why string) {
+	switch kind {
+	case "route53", "clouddns":
+		return []schedule.Class{schedule.NameUnreadable, schedule.ZoneRestored, schedule.LevelDelegated},
+			"a cloud lists all names with one request, has no zone file, and its stand-in follows no delegation"
+	}
+	return nil, ""
+}
 
 // ParseHosts parses a list of as many words as there are Zones. Cloud DNS may
 // have one of them: a syncer has the credentials of one project.

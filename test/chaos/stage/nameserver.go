@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -20,13 +21,16 @@ const (
 	foreignName, foreignSecret = "foreign.", "YW5vdGhlciBrZXksIG5laXRoZXIgb25lIGEgc2VjcmV0"
 )
 
-// NameServer is BIND or Knot with the zone of a federation.
+// NameServer is a DNS server with the zone of a federation.
 type NameServer struct {
 	zone    Zone
 	lab     *scenario.Lab
-	name    string // of the program
-	args    []string
+	program program
+	path    string // of the program
+	dir     string
 	process *scenario.Process
+	// kept are zone files of earlier times, the oldest first.
+	kept []string
 }
 
 // Foreign are the records that are not the syncer's, each as "name type data":
@@ -60,90 +64,51 @@ func zoneFile(z Zone) string {
 	return b.String()
 }
 
-const bindConfig = `options {
-	directory %[1]q;
-	listen-on port 53 { %[2]s; };
-	listen-on-v6 { none; };
-	pid-file none;
-	session-keyfile none;
-	managed-keys-directory %[1]q;
-	recursion no;
-	dnssec-validation no;
-	notify no;
-};
-controls { };
-key "syncer." { algorithm hmac-sha256; secret %[3]q; };
-key "foreign." { algorithm hmac-sha256; secret %[4]q; };
-zone %[5]q {
-	type primary;
-	file "zone";
-	allow-update { key "syncer."; key "foreign."; };
-	allow-transfer { key "syncer."; key "foreign."; };
-};
-`
-
-const knotConfig = `server:
-    rundir: %[1]q
-    listen: %[2]s@53
-    udp-workers: 1
-    tcp-workers: 1
-control:
-    listen: "%[1]s/control"
-database:
-    storage: %[1]q
-    journal-db-max-size: 64M
-    timer-db-max-size: 4M
-    kasp-db-max-size: 8M
-log:
-  - target: stderr
-    any: info
-key:
-  - id: syncer.
-    algorithm: hmac-sha256
-    secret: %[3]s
-  - id: foreign.
-    algorithm: hmac-sha256
-    secret: %[4]s
-acl:
-  - id: writers
-    key: [syncer., foreign.]
-    action: [update, transfer]
-zone:
-  - domain: %[5]s
-    storage: %[1]q
-    file: zone
-    acl: writers
-`
-
-// startNameServer starts BIND or Knot for a zone.
+// startNameServer starts a DNS server for a zone.
 func startNameServer(ctx context.Context, lab *scenario.Lab, kind string, z Zone) (*NameServer, error) {
-	config, debianPackage, program := bindConfig, "bind9", "named"
-	args := []string{"-g", "-4", "-n", "1", "-c"}
-	if kind == "knot" {
-		config, debianPackage, program = knotConfig, "knot", "knotd"
-		args = []string{"-m", "16", "-c"}
-	}
-	dir := lab.Path("dns", string(z.Name))
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	s := &NameServer{zone: z, lab: lab, program: programs[kind], dir: lab.Path("dns", string(z.Name))}
+	if err := os.MkdirAll(s.dir, 0o755); err != nil {
 		return nil, err
 	}
-	files := map[string]string{"zone": zoneFile(z), "config": fmt.Sprintf(config, dir, z.Address, tsigSecret, foreignSecret, z.Domain)}
-	for name, text := range files {
-		if err := os.WriteFile(dir+"/"+name, []byte(text), 0o644); err != nil {
-			return nil, err
+	if err := s.write(zoneFile(z)); err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(filepath.Join(s.dir, s.program.configFile), []byte(s.program.config(s.dir, z)), 0o644); err != nil {
+		return nil, err
+	}
+	var err error
+	if s.path, err = lab.Program(s.program.debian, s.program.command); err != nil {
+		return nil, err
+	}
+	return s, s.Start(ctx)
+}
+
+// write gives the server, which must not run, the zone to begin with, in place
+// of all that it has.
+func (s *NameServer) write(zone string) error {
+	for _, pattern := range s.program.keeps {
+		kept, err := filepath.Glob(filepath.Join(s.dir, pattern))
+		if err != nil {
+			return err
+		}
+		for _, path := range kept {
+			if err := os.RemoveAll(path); err != nil {
+				return err
+			}
 		}
 	}
-	path, err := lab.Program(debianPackage, program)
-	if err != nil {
-		return nil, err
+	if err := os.WriteFile(filepath.Join(s.dir, "zone"), []byte(zone), 0o644); err != nil {
+		return err
 	}
-	s := &NameServer{zone: z, lab: lab, name: path, args: append(args, dir+"/config")}
-	return s, s.Start(ctx)
+	if s.program.prepare == nil {
+		return nil
+	}
+	return s.program.prepare(s.dir, s.zone)
 }
 
 // Start starts the server and waits until it serves the zone.
 func (s *NameServer) Start(ctx context.Context) (err error) {
-	if s.process, err = s.lab.Run("the DNS server of "+string(s.zone.Domain), "dns-"+string(s.zone.Name), s.name, s.args...); err != nil {
+	if s.process, err = s.lab.Run("the DNS server of "+string(s.zone.Domain), "dns-"+string(s.zone.Name), s.path, s.program.args(s.dir)...); err != nil {
 		return err
 	}
 	return scenario.Poll(ctx, "the DNS server of "+string(s.zone.Domain), func() error {
@@ -171,31 +136,93 @@ func (s *NameServer) Stop() error {
 
 // Transfer reads the whole zone, as RRsets by owner name.
 func (s *NameServer) Transfer() (map[federation.FQDN]map[string][]string, error) {
-	m := new(dns.Msg).SetAxfr(string(s.zone.Domain))
-	m.SetTsig(foreignName, dns.HmacSHA256, 300, time.Now().Unix())
-	t := &dns.Transfer{DialTimeout: 2 * time.Second, ReadTimeout: 5 * time.Second, TsigSecret: map[string]string{foreignName: foreignSecret}}
-	in, err := t.In(m, net.JoinHostPort(s.zone.Address, "53"))
+	rrs, err := s.transfer()
 	if err != nil {
 		return nil, err
 	}
 	out := map[federation.FQDN]map[string][]string{}
+	for _, rr := range rrs {
+		if rr.Header().Rrtype == dns.TypeSOA {
+			continue
+		}
+		name := federation.CanonicalName(rr.Header().Name)
+		if out[name] == nil {
+			out[name] = map[string][]string{}
+		}
+		typ := dns.TypeToString[rr.Header().Rrtype]
+		data := strings.TrimPrefix(rr.String(), rr.Header().String())
+		out[name][typ] = append(out[name][typ], data)
+	}
+	return out, nil
+}
+
+func (s *NameServer) transfer() (rrs []dns.RR, err error) {
+	m := new(dns.Msg).SetAxfr(string(s.zone.Domain))
+	m.SetTsig(foreignName, dns.HmacSHA256, 300, time.Now().Unix())
+	t := &dns.Transfer{DialTimeout: 2 * time.Second, ReadTimeout: 5 * time.Second, TsigSecret: map[string]string{foreignName: foreignSecret}}
+	in, err := t.In(m, s.addr())
+	if err != nil {
+		return nil, err
+	}
 	for e := range in {
 		if e.Error != nil {
 			err = e.Error
-			continue
 		}
-		for _, rr := range e.RR {
-			if rr.Header().Rrtype == dns.TypeSOA {
-				continue
-			}
-			name := federation.CanonicalName(rr.Header().Name)
-			if out[name] == nil {
-				out[name] = map[string][]string{}
-			}
-			typ := dns.TypeToString[rr.Header().Rrtype]
-			data := strings.TrimPrefix(rr.String(), rr.Header().String())
-			out[name][typ] = append(out[name][typ], data)
+		rrs = append(rrs, e.RR...)
+	}
+	return rrs, err
+}
+
+func (s *NameServer) addr() string { return net.JoinHostPort(s.zone.Address, "53") }
+
+// Edit implements Host, by an update with a key that is not the syncer's.
+func (s *NameServer) Edit(ctx context.Context, gone []Key, come []string) error {
+	m := new(dns.Msg).SetUpdate(string(s.zone.Domain))
+	for _, k := range gone {
+		m.RemoveRRset([]dns.RR{&dns.ANY{Hdr: dns.RR_Header{Name: k.Name, Rrtype: dns.StringToType[k.Type]}}})
+	}
+	for _, line := range come {
+		rr, err := dns.NewRR(line)
+		if err != nil {
+			return err
+		}
+		rr.Header().Ttl = 60
+		m.Insert([]dns.RR{rr})
+	}
+	m.SetTsig(foreignName, dns.HmacSHA256, 300, time.Now().Unix())
+	client := &dns.Client{Net: "tcp", Timeout: 3 * time.Second, TsigSecret: map[string]string{foreignName: foreignSecret}}
+	reply, _, err := client.ExchangeContext(ctx, m, s.addr())
+	if err == nil && reply.Rcode != dns.RcodeSuccess {
+		err = fmt.Errorf("an update of %s is answered %s", s.zone.Domain, dns.RcodeToString[reply.Rcode])
+	}
+	return err
+}
+
+// keptZones is how many zones Keep keeps.
+const keptZones = 2
+
+// Keep implements Restorer.
+func (s *NameServer) Keep() error {
+	rrs, err := s.transfer()
+	if err != nil || len(rrs) == 0 {
+		return err
+	}
+	var b strings.Builder
+	for _, rr := range rrs[:len(rrs)-1] { // the SOA comes again at the end
+		b.WriteString(rr.String() + "\n")
+	}
+	s.kept = append(s.kept, b.String())
+	s.kept = s.kept[max(0, len(s.kept)-keptZones):]
+	return nil
+}
+
+// Restore implements Restorer.
+func (s *NameServer) Restore(ctx context.Context) error {
+	s.Kill()
+	if len(s.kept) > 0 {
+		if err := s.write(s.kept[0]); err != nil {
+			return err
 		}
 	}
-	return out, err
+	return s.Start(ctx)
 }

@@ -32,7 +32,11 @@ type ShardState struct {
 type Member struct {
 	*scenario.Member
 	client kubernetes.Interface
+	config *rest.Config
 	index  int
+	// hang is the file with which the credential plugin hangs, if there is one.
+	hang     string
+	standIns *standIns
 }
 
 // requestTime is how long one request may take: an API server that is stopped
@@ -43,7 +47,7 @@ func newMember(m *scenario.Member, index int) (*Member, error) {
 	config := m.Cluster.Config()
 	config.QPS, config.WarningHandler, config.Timeout = -1, rest.NoWarnings{}, requestTime
 	client, err := kubernetes.NewForConfig(config)
-	return &Member{Member: m, client: client, index: index}, err
+	return &Member{Member: m, client: client, config: config, index: index}, err
 }
 
 // Apply makes the Service and its slice what they are to be, whatever they are,
@@ -195,25 +199,4 @@ func (m *Member) patch(ctx context.Context, resource, name string, patch any, su
 		client = m.client.DiscoveryV1().RESTClient()
 	}
 	return client.Patch(types.MergePatchType).Namespace(scenario.Namespace).Resource(resource).Name(name).SubResource(sub...).Body(body).Do(ctx).Error()
-}
-
-// Allow gives the syncer's account the right to list Services and slices, or
-// takes it away.
-func (m *Member) Allow(ctx context.Context, list bool) error {
-	roles := m.client.RbacV1().ClusterRoles()
-	role, err := roles.Get(ctx, "federation-syncer", metav1.GetOptions{})
-	if err != nil {
-		return err
-	}
-	for i := range role.Rules {
-		r := &role.Rules[i]
-		if slices.Contains(r.Resources, "services") || slices.Contains(r.Resources, "endpointslices") {
-			r.Verbs = []string{"watch"}
-			if list {
-				r.Verbs = []string{"list", "watch"}
-			}
-		}
-	}
-	_, err = roles.Update(ctx, role, metav1.UpdateOptions{})
-	return err
 }

@@ -40,6 +40,8 @@ type Stage struct {
 	Members []*Member
 	Hosts   []Host
 	Syncers []*Syncer
+
+	standIns *standIns
 }
 
 // Start starts all but the syncers. What has been started is to be stopped by
@@ -58,8 +60,14 @@ func Start(ctx context.Context, opt Options) (*Stage, error) {
 	if s.lab, err = scenario.StartLab(ctx, opt.Lab); err != nil {
 		return s, err
 	}
+	if s.standIns, err = startStandIns(); err != nil {
+		return s, err
+	}
 	for i, m := range s.lab.Members() {
 		member, err := newMember(m, i)
+		if err == nil {
+			err = member.furnish(s.lab, s.standIns)
+		}
 		if err != nil {
 			return s, err
 		}
@@ -106,6 +114,9 @@ func (s *Stage) Stop() error {
 	}
 	if s.lab != nil {
 		err = errors.Join(err, s.lab.Stop())
+	}
+	if s.standIns != nil {
+		s.standIns.close()
 	}
 	return err
 }

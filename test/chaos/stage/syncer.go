@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/federation-dns/federation/test/scenario"
@@ -22,6 +23,7 @@ type Syncer struct {
 	Number  int
 	stage   *Stage
 	process *scenario.Process
+	pid     atomic.Int64 // of the process that was started last
 }
 
 func (s *Syncer) path(name string) string {
@@ -44,7 +46,7 @@ func (s *Syncer) writeConfig() error {
 	}
 	fmt.Fprintf(&b, "clusters:\n")
 	for _, m := range s.stage.Members {
-		fmt.Fprintf(&b, "- name: %s\n  kubeconfig: {path: %s}\n", m.Name, m.Entry().Kubeconfig)
+		fmt.Fprintf(&b, "- name: %s\n  kubeconfig: {path: %s}\n  addressCIDRs: [198.18.0.0/15]\n", m.Name, m.Entry().Kubeconfig)
 	}
 	fmt.Fprintf(&b, "timers: {unreachableAfter: %s, startupTimeout: %s, emptyGrace: %s, panicHold: %s, holdFor: %s, heldMax: %s, auditInterval: %s}\n",
 		t.UnreachableAfter, t.StartupTimeout, t.EmptyGrace, t.PanicHold, t.HoldFor, t.HeldMax, t.AuditInterval)
@@ -63,7 +65,21 @@ func (s *Syncer) Start() (err error) {
 	}
 	args = append(args, s.stage.opt.Syncer, "--config", s.path("yaml"))
 	s.process, err = s.stage.lab.Run(fmt.Sprintf("syncer %d", s.Number), fmt.Sprintf("syncer-%d", s.Number), "env", args...)
+	if err == nil {
+		s.pid.Store(int64(s.process.PID()))
+	}
 	return err
+}
+
+// Memory is how many octets of memory the syncer has; 0 if it does not run.
+func (s *Syncer) Memory() int64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", s.pid.Load()))
+	if err != nil {
+		return 0
+	}
+	var size, resident int64
+	_, _ = fmt.Sscan(string(text), &size, &resident) // 0 then
+	return resident * int64(os.Getpagesize())
 }
 
 // Writes is nil if the syncer has taken the claims and seen every member, or given

@@ -28,9 +28,16 @@ type Change struct {
 	Uncompared []string
 }
 
+// Marks reports whether the name is one of a claim, or of the list of levels or a
+// part of it (O1).
+func (z Zone) Marks(name string) bool {
+	list := string(z.LevelsName())
+	return strings.HasPrefix(name, "_claim."+string(z.Name)+".svc.") || name == list || strings.HasSuffix(name, "."+list)
+}
+
 // comparable are the types that a change of the name has to compare (O3a).
-func comparable(name string) []string {
-	if strings.HasPrefix(name, "_claim.") || strings.HasPrefix(name, "_levels.") {
+func (z Zone) comparable(name string) []string {
+	if z.Marks(name) {
 		return []string{"TXT"}
 	}
 	return []string{federation.TypeA, federation.TypeAAAA, federation.TypeCNAME}
@@ -54,7 +61,7 @@ func (u dnsUpdate) update(z Zone) Update {
 			continue
 		}
 		c := Change{Switches: u.switches(name)}
-		for _, typ := range comparable(name) {
+		for _, typ := range z.comparable(name) {
 			if !u.asserts(name, typ) {
 				c.Uncompared = append(c.Uncompared, typ)
 			}

@@ -113,7 +113,7 @@ type since struct {
 func (s since) before(t time.Time) bool { return s.ok && !s.at.After(t) }
 
 func (s since) and(w *way, a Answer) since {
-	at, ok := w.quiet(a.Sent, a.Service)
+	at, ok := w.quiet(a)
 	return since{latest(s.at, at), s.ok && ok}
 }
 

@@ -196,6 +196,28 @@ func (m *Model) SyncerStarts(at time.Time, records map[netip.Addr]bool) {
 	}
 }
 
+// Rewritten says that the records of a federation are not what the syncer has
+// made them any more: what was seen before shows nothing of what is to be there
+// now, and what is missing was not withdrawn.
+func (m *Model) Rewritten(federation string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, s := range m.shards {
+		if s.federation == federation {
+			s.known = time.Time{}
+			clear(s.seen)
+		}
+		if s.before.federation == federation {
+			s.ended = time.Time{}
+		}
+	}
+	for key, n := range m.names {
+		if key.federation == federation {
+			n.empty, n.full = true, time.Time{}
+		}
+	}
+}
+
 // Confirmed says that whatever waited was confirmed.
 func (m *Model) Confirmed(at time.Time) {
 	m.mu.Lock()

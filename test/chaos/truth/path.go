@@ -12,8 +12,21 @@ type Fault struct {
 	Silent bool
 	// Group: most members at once, so that nothing of theirs may be withdrawn.
 	Group bool
-	// Service, if set, is the only one concerned.
-	Service string
+	// Late is how long after its begin probes may go on to be answered, though it
+	// is Silent.
+	Late time.Duration
+	// Service and Level, if set, are the only ones concerned; a Level is never
+	// global.
+	Service, Level string
+}
+
+// concerns reports whether the fault may show in the answer, or in one of those
+// to all questions about a federation if it is about no Service.
+func (f Fault) concerns(a Answer) bool {
+	if a.Service == "" {
+		return true
+	}
+	return (f.Service == "" || f.Service == a.Service) && (f.Level == "" || f.Level == a.Level || f.Level == a.End)
 }
 
 // fault is one fault of a way.
@@ -54,14 +67,14 @@ func (w *way) open(at time.Time, class string) {
 	}
 }
 
-// quiet returns since when there was no fault that concerns the service, nor what
-// comes of one; false if there is one now. Every service is "".
-func (w *way) quiet(now time.Time, service string) (since time.Time, ok bool) {
+// quiet returns since when there was no fault that concerns the answer, nor what
+// comes of one; false if there was one when that was asked for.
+func (w *way) quiet(a Answer) (since time.Time, ok bool) {
 	for _, f := range w.faults {
-		if f.Service != "" && service != "" && f.Service != service {
+		if !f.concerns(a) {
 			continue
 		}
-		if f.to.IsZero() || now.Before(f.settled) {
+		if f.to.IsZero() || a.Sent.Before(f.settled) {
 			return since, false
 		}
 		since = latest(since, f.settled)
@@ -113,12 +126,12 @@ func (w *way) mayBeLost(since, now time.Time, after time.Duration) bool {
 	return false
 }
 
-// silent returns since when probes fail, and whether it is together with most
+// silent returns since when probes fail for sure, if not together with most
 // others; false if they do not.
 func (w *way) silent() (since time.Time, ok bool) {
 	for _, f := range w.faults {
 		if f.Silent && !f.Group && f.to.IsZero() {
-			return f.from, true
+			return f.from.Add(f.Late), true
 		}
 	}
 	return since, false

@@ -143,6 +143,55 @@ func TestJudge(t *testing.T) {
 			s.want(s.seen(13, "", "a", "b", "c"))
 			s.want(s.seen(13.2, "", "a", "b", "c"), "lost")
 		}},
+		{"X2a an address of a member whose credentials hang, some time after", func(s *stage) {
+			s.seen(3, "", "a", "b", "c")
+			s.MemberFault(at(4), "a", Fault{Class: "hang", Silent: true, Late: 5 * time.Second})
+			s.want(s.seen(18, "", "a", "b", "c"))
+			s.want(s.seen(18.2, "", "a", "b", "c"), "lost")
+		}},
+		{"P3a a shard that fails while its member's credentials hang was seen to", func(s *stage) {
+			for _, m := range []string{"b", "c"} {
+				s.turn(1, m, false)
+			}
+			s.seen(3, "", "a")
+			s.MemberFault(at(4), "a", Fault{Class: "hang", Silent: true, Late: 5 * time.Second})
+			s.turn(5, "a", false)
+			s.want(s.seen(7, ""), "empty")
+			s.want(s.seen(8.1, ""))
+		}},
+		{"X2a missing at a server that answers 429", func(s *stage) {
+			s.seen(3, "", "a", "b", "c")
+			s.MemberFault(at(4), "a", Fault{Class: "throttled", Blocks: true})
+			s.want(s.seen(60, "", "b", "c"), "missing")
+		}},
+		{"O5 dead at a level that is delegated away, but nowhere else", func(s *stage) {
+			s.seen(3, "", "a", "b", "c")
+			s.ProviderFault(at(3.5), "fed", Fault{Class: "delegated", Level: "us"})
+			s.turn(4, "a", false)
+			s.want(s.seen(60, "us", "a", "b"))
+			s.want(s.seen(60, "", "a", "b", "c"), "dead")
+			s.EndFault(at(61), "fed", "delegated", 10*time.Second)
+			s.want(s.seen(75, "us", "a", "b"))
+			s.want(s.seen(76.2, "us", "a", "b"), "dead")
+		}},
+		{"X5a dead at a name that cannot be read, but nowhere else", func(s *stage) {
+			s.seen(3, "", "a", "b", "c")
+			s.ProviderFault(at(3.5), "fed", Fault{Class: "unreadable", Service: "web", Level: "us"})
+			s.turn(4, "a", false)
+			s.want(s.seen(10, "us", "a", "b"))
+			s.want(s.seen(10, "us-a", "a"), "dead")
+		}},
+		{"O1e what an older zone has shows nothing", func(s *stage) {
+			s.seen(3, "", "a", "b", "c")
+			s.ProviderFault(at(4), "fed", Fault{Class: "restored"})
+			s.Rewritten("fed")
+			s.want(s.seen(5, ""))
+			s.want(s.seen(5.1, "", "a"))
+			s.EndFault(at(6), "fed", "restored", 4*time.Second)
+			s.want(s.seen(11, "", "a"))
+			s.want(s.seen(13, "", "a", "b", "c"))
+			s.want(s.seen(13.1, "", "a", "b"), "missing")
+		}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) { tt.run(newStage(t, "a", "b", "c")) })
