@@ -49,7 +49,7 @@ func (l *loop) take(e member.Event) {
 				if e.Shard != nil {
 					l.beginning.account(e.Member, e.Key.Service, e.Shard.Known)
 				}
-				ms.gone[e.Key.Service] = watchedLoss(e.Shard) // it matters only if it is lost
+				ms.noteLoss(e.Key.Service, e.Shard)
 				l.setShard(ms, e.Key.Service, e.Shard)
 				l.touchAt(e.Key.Service, e.Seen)
 			}

@@ -155,6 +155,9 @@ func (l *loop) settled(name federation.ServiceName) {
 	s.since = time.Time{}
 	if s.shards == 0 && len(l.shadow.Services[name]) == 0 && s.parts == 0 {
 		delete(l.services, name) // nothing to remember
+		for _, ms := range l.members {
+			delete(ms.gone, name)
+		}
 	}
 }
 

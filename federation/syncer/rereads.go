@@ -163,25 +163,27 @@ func (r readRequest) do(ctx context.Context) result {
 	return res
 }
 
-// apply takes each name by itself: what could not be read waits, whatever the error is (X5a).
+// apply takes each name by itself: what could not be read waits, whatever the error is (X5a). Names that a List did not
+// give are read one by one.
 func (r readResult) apply(l *loop, now time.Time) {
 	for _, name := range r.names {
-		u := l.reread[name]
-		if u == nil {
-			continue
-		}
-		if err := r.errs[name]; err != nil {
+		u, err := l.reread[name], r.errs[name]
+		switch {
+		case u == nil:
+		case err == nil:
+			delete(l.reread, name)
+			l.know(name, r.sets[name])
+			l.touchName(name)
+			l.succeeded()
+		case r.suffix != "":
+			u.single, u.until = true, now
+			l.reads.set(name, now)
+		default:
 			if u.err == nil || u.err.Error() != err.Error() {
 				l.log.Error("a name could not be read: it is left as it is and read again, all others go on", "name", string(name), "error", err)
 			}
 			u.failed(now, err, minUnread, maxUnread)
-			u.single = u.single || r.suffix != ""
 			l.reads.set(name, u.until)
-			continue
 		}
-		delete(l.reread, name)
-		l.know(name, r.sets[name])
-		l.touchName(name)
-		l.succeeded()
 	}
 }
