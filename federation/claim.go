@@ -3,6 +3,7 @@ package federation
 import (
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 const (
@@ -27,23 +28,49 @@ type Claim struct {
 	Generation uint64
 	Federation Label
 	Naming     Naming
+	// Instance is random, and tells two syncers with one owner id apart (O1e). The
+	// claims of levels and of earlier releases have none.
+	Instance string
+	// Removed: cleanup has removed the federation. Such a claim deposes every
+	// syncer, and no start writes past it.
+	Removed bool
 }
 
 // ClaimName is the name of the claim on a level; that on the federation's
 // Domain is the main claim.
 func (f Federation) ClaimName(level FQDN) FQDN { return join(claimLabel, f.Suffix(level)) }
 
-// LevelsName is the name of the TXT RRset that lists every level ever written
-// (O1b).
+// ParseClaimName is the inverse of ClaimName.
+func (f Federation) ParseClaimName(name FQDN) (level FQDN, ok bool) {
+	suffix, ok := strings.CutPrefix(string(name), claimLabel+".")
+	if !ok {
+		return "", false
+	}
+	return f.ParseSuffix(FQDN(suffix))
+}
+
+// LevelsName is the name that the list of every level ever written is below: one
+// TXT RRset a level (O1b). The list of earlier releases is the TXT RRset of this
+// name.
 func (f Federation) LevelsName() FQDN { return join(levelsLabel, f.Suffix(f.Domain)) }
 
 // RRset returns the claim as the TXT RRset of the given name.
 func (c Claim) RRset(name FQDN) RRset {
-	return RRset{Name: name, Type: TypeTXT, TTL: claimTTL, Data: []string{printTXT(
-		heritageField, versionField, "owner="+c.Owner, "generation="+strconv.FormatUint(c.Generation, 10),
-		"federation="+string(c.Federation), "naming="+string(c.Naming),
-	)}}
+	strs := []string{
+		heritageField, versionField, "owner=" + c.Owner, "generation=" + strconv.FormatUint(c.Generation, 10),
+		"federation=" + string(c.Federation), "naming=" + string(c.Naming),
+	}
+	if c.Instance != "" {
+		strs = append(strs, "instance="+c.Instance)
+	}
+	if c.Removed {
+		strs = append(strs, "state="+stateRemoved)
+	}
+	return RRset{Name: name, Type: TypeTXT, TTL: claimTTL, Data: []string{printTXT(strs...)}}
 }
+
+// stateRemoved is the state of a claim that cleanup has left.
+const stateRemoved = "removed"
 
 // ParseClaim is the inverse of Claim.RRset. It refuses what is not a claim of
 // this format, naming the RRset and what is wrong: such a name is somebody
@@ -88,7 +115,17 @@ func parseClaim(set RRset) (c Claim, err error) {
 	if err != nil {
 		return c, err
 	}
-	c.Naming, err = ParseNaming(naming)
+	if c.Naming, err = ParseNaming(naming); err != nil {
+		return c, err
+	}
+	if c.Instance, err = fields.optional("instance"); err != nil {
+		return c, err
+	}
+	state, err := fields.optional("state")
+	if err == nil && state != "" && state != stateRemoved {
+		err = fmt.Errorf("record %s: state %q is not known here", set.Data[0], state)
+	}
+	c.Removed = state == stateRemoved
 	return c, err
 }
 

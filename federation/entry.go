@@ -21,39 +21,50 @@ type LevelEntry struct {
 	Members []string
 }
 
+// Equal reports whether both say the same.
+func (e LevelEntry) Equal(o LevelEntry) bool {
+	return e.Name == o.Name && e.Kind == o.Kind && e.Region == o.Region && e.Zone == o.Zone && slices.Equal(e.Members, o.Members)
+}
+
 // Entry returns the level as it stands in the list of levels.
 func (lv Level) Entry() LevelEntry {
 	return LevelEntry{Name: lv.Name, Kind: lv.Kind, Region: lv.Region, Zone: lv.Zone, Members: lv.Members}
 }
 
-// LevelsRRset returns the entries as the list of levels, one record a level,
-// sorted; their order and that of their members does not matter. With no
+// LevelsRRset returns the entries as the list of earlier releases, one record a
+// level, sorted; their order and that of their members does not matter. With no
 // entries the RRset has no data, and is not to be written.
 func (f Federation) LevelsRRset(entries []LevelEntry) RRset {
 	set := RRset{Name: f.LevelsName(), Type: TypeTXT, TTL: claimTTL}
 	for _, e := range entries {
-		strs := []string{heritageField, versionField, "level=" + string(e.Name), "kind=" + string(e.Kind)}
-		if e.Region != "" {
-			strs = append(strs, "region="+string(e.Region))
-		}
-		if e.Zone != "" {
-			strs = append(strs, "zone="+string(e.Zone))
-		}
-		set.Data = append(set.Data, printTXT(append(strs, memberStrings(e.Members)...)...))
+		strs := append([]string{heritageField, versionField}, e.strings()...)
+		set.Data = append(set.Data, printTXT(append(strs, memberStrings(membersKey, e.Members)...)...))
 	}
 	slices.Sort(set.Data)
 	return set
 }
 
+// strings are those that say which level it is.
+func (e LevelEntry) strings() []string {
+	strs := []string{"level=" + string(e.Name), "kind=" + string(e.Kind)}
+	if e.Region != "" {
+		strs = append(strs, "region="+string(e.Region))
+	}
+	if e.Zone != "" {
+		strs = append(strs, "zone="+string(e.Zone))
+	}
+	return strs
+}
+
 // memberStrings packs the names of members into as few character-strings as
 // they fit into.
-func memberStrings(members []string) []string {
+func memberStrings(key string, members []string) []string {
 	var strs []string
 	for _, m := range slices.Compact(slices.Sorted(slices.Values(members))) {
 		if last := len(strs) - 1; last >= 0 && len(strs[last])+1+len(m) <= maxTXTOctets {
 			strs[last] += "," + m
 		} else {
-			strs = append(strs, membersKey+"="+m)
+			strs = append(strs, key+"="+m)
 		}
 	}
 	return strs
@@ -69,11 +80,15 @@ func (f Federation) ParseLevels(set RRset) ([]LevelEntry, error) {
 	}
 	entries := make([]LevelEntry, 0, len(set.Data))
 	for _, d := range set.Data {
-		e, err := f.parseEntry(d)
+		fields, err := parseFields(d)
+		if err == nil {
+			var e LevelEntry
+			e, err = f.parseEntry(fields)
+			entries = append(entries, e)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("list of levels %q: %w", set.Name, err)
 		}
-		entries = append(entries, e)
 	}
 	slices.SortFunc(entries, func(a, b LevelEntry) int { return cmp.Compare(a.Name, b.Name) })
 	for i := 1; i < len(entries); i++ {
@@ -84,11 +99,7 @@ func (f Federation) ParseLevels(set RRset) ([]LevelEntry, error) {
 	return entries, nil
 }
 
-func (f Federation) parseEntry(data string) (e LevelEntry, err error) {
-	fields, err := parseFields(data)
-	if err != nil {
-		return e, err
-	}
+func (f Federation) parseEntry(fields fields) (e LevelEntry, err error) {
 	name, err := fields.one("level")
 	if err != nil {
 		return e, err
@@ -107,17 +118,22 @@ func (f Federation) parseEntry(data string) (e LevelEntry, err error) {
 	}
 	e = LevelEntry{Name: FQDN(name), Kind: Kind(kind), Region: Label(region), Zone: Label(zone)}
 	if !f.isLevel(e) {
-		return e, fmt.Errorf("record %s is no level of federation %q in domain %q", data, f.Name, f.Domain)
+		return e, fmt.Errorf("record %s is no level of federation %q in domain %q", fields.record, f.Name, f.Domain)
 	}
-	for _, v := range fields.values[membersKey] {
-		e.Members = append(e.Members, strings.Split(v, ",")...)
+	e.Members, err = fields.names(membersKey)
+	return e, err
+}
+
+// names returns the names of members in all strings of the key, sorted.
+func (f fields) names(key string) (members []string, err error) {
+	for _, v := range f.values[key] {
+		members = append(members, strings.Split(v, ",")...)
 	}
-	slices.Sort(e.Members)
-	if slices.Contains(e.Members, "") {
-		return e, fmt.Errorf("record %s: a member has no name", data)
+	slices.Sort(members)
+	if slices.Contains(members, "") {
+		return nil, fmt.Errorf("record %s: a member has no name", f.record)
 	}
-	e.Members = slices.Compact(e.Members)
-	return e, nil
+	return slices.Compact(members), nil
 }
 
 // isLevel reports whether the kind, labels and name of an entry fit together

@@ -21,14 +21,16 @@ the list of levels. Nothing else is touched.
 
 Take the federation from the configuration of the running syncer first, or stop
 the syncer: its records stay as they are then. This command reads a configuration
-that still has it. A syncer that still runs with it is deposed, and writes all
-again at its next start.
+that still has it. It leaves one TXT record as a mark, which deposes a syncer that
+still runs with the federation and keeps any other from starting with it. To use
+the names again, start the syncer with --adopt, or remove the mark with --forget.
 
 It shows what goes, and asks.`
 
 func cleanupCommand() *cobra.Command {
 	var file, name, domain string
-	var yes, adopt bool
+	var yes bool
+	var opt claim.CleanupOptions
 	cmd := &cobra.Command{
 		Use:   "cleanup --config FILE --federation NAME",
 		Short: "Remove all records, claims and marks of a federation",
@@ -48,14 +50,16 @@ func cleanupCommand() *cobra.Command {
 			if err != nil {
 				return usageError{err}
 			}
-			return cleanUp(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout(), c, f, yes, adopt)
+			return cleanUp(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout(), c, f, yes, opt)
 		},
 	}
 	cmd.Flags().StringVar(&file, "config", "", "configuration file that has the federation (YAML)")
 	cmd.Flags().StringVar(&name, "federation", "", "name of the federation")
 	cmd.Flags().StringVar(&domain, "domain", "", "its domain, if the name stands there with several")
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
-	cmd.Flags().BoolVar(&adopt, "adopt", false, "also what another owner has claimed")
+	cmd.Flags().BoolVar(&opt.Adopt, "adopt", false,
+		"also what another owner has claimed and, if there is no claim, all names of the federation's shape")
+	cmd.Flags().BoolVar(&opt.Forget, "forget", false, "also the mark that keeps a syncer that still runs from writing again")
 	return cmd
 }
 
@@ -80,7 +84,9 @@ func chosen(all []config.Federation, name, domain string) (one config.Federation
 	return one, fmt.Errorf("%s is meant by --federation %q --domain %q: the configuration has %s", what, name, domain, strings.Join(there, ", "))
 }
 
-func cleanUp(ctx context.Context, in io.Reader, out io.Writer, c *config.Config, f config.Federation, yes, adopt bool) error {
+func cleanUp(ctx context.Context, in io.Reader, out io.Writer, c *config.Config, f config.Federation, yes bool,
+	opt claim.CleanupOptions,
+) error {
 	owner, err := syncer.OwnerID(ctx, c)
 	if err != nil {
 		return err
@@ -90,7 +96,7 @@ func cleanUp(ctx context.Context, in io.Reader, out io.Writer, c *config.Config,
 		return err
 	}
 	defer p.Close()
-	cl, err := claim.NewCleanup(ctx, p, f.Federation, owner, adopt)
+	cl, err := claim.NewCleanup(ctx, p, f.Federation, owner, opt)
 	if err != nil {
 		return err
 	}
@@ -112,9 +118,14 @@ func cleanUp(ctx context.Context, in io.Reader, out io.Writer, c *config.Config,
 			return err
 		}
 	}
-	if err := cl.Run(ctx, adopt, func(done, of int) { fmt.Fprintf(out, "removed: %d of %d names\n", done, of) }); err != nil {
+	if err := cl.Run(ctx, func(done, of int) { fmt.Fprintf(out, "removed: %d of %d names\n", done, of) }); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "nothing of federation %s is left in %s\n", f.Name, f.Domain)
+	left := ""
+	if !opt.Forget {
+		left = fmt.Sprintf(" but the mark %s, which keeps a syncer that still has it from writing again (--forget removes it)",
+			f.ClaimName(f.Domain))
+	}
+	fmt.Fprintf(out, "nothing of federation %s is left in %s%s\n", f.Name, f.Domain, left)
 	return nil
 }

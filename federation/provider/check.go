@@ -2,7 +2,6 @@ package provider
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/federation-dns/federation/federation"
@@ -66,7 +65,7 @@ func checkSet(name federation.FQDN, set federation.RRset) error {
 		return fmt.Errorf("RRset of type %s has another name, %q", set.Type, set.Name)
 	}
 	if set.Type == federation.TypeTXT && !ofOwnership(name) {
-		return fmt.Errorf("TXT RRsets are for claims and lists of levels only: names that begin with %s", strings.Join(ownershipLabels, " or "))
+		return fmt.Errorf("TXT RRsets are for claims and lists of levels only: names that begin with _claim, or with _levels in them")
 	}
 	if len(set.Data) == 0 {
 		return fmt.Errorf("RRset of type %q has no data", set.Type)
@@ -89,13 +88,10 @@ func checkSet(name federation.FQDN, set federation.RRset) error {
 	return nil
 }
 
-// ownershipLabels begin the names of federation.Federation's ClaimName and
-// LevelsName.
-var ownershipLabels = []string{"_claim.", "_levels."}
-
-// ofOwnership reports whether a claim or the list of levels can be at the name.
+// ofOwnership reports whether a claim, or a part of the list of levels, can be at
+// the name.
 func ofOwnership(name federation.FQDN) bool {
-	return slices.ContainsFunc(ownershipLabels, func(label string) bool { return strings.HasPrefix(string(name), label) })
+	return strings.HasPrefix(string(name), "_claim.") || strings.Contains("."+string(name), "._levels.")
 }
 
 // HasTXT reports whether the change has TXT RRsets, so that From says all

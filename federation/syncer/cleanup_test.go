@@ -18,7 +18,7 @@ import (
 
 // cleanup looks at what the world's federation has, as the owner.
 func (w *world) cleanup(owner string, adopt bool) (*claim.Cleanup, error) {
-	return claim.NewCleanup(w.t.Context(), w.provider, w.config.Federations[0].Federation, owner, adopt)
+	return claim.NewCleanup(w.t.Context(), w.provider, w.config.Federations[0].Federation, owner, claim.CleanupOptions{Adopt: adopt})
 }
 
 // put writes an RRset that is not the syncer's.
@@ -28,6 +28,9 @@ func (w *world) put(set federation.RRset) {
 		w.t.Fatal(err)
 	}
 }
+
+// removed is the claim that cleanup leaves.
+const removed = "_claim.fed.svc state=removed"
 
 func TestCleanup(t *testing.T) {
 	none := func(int, int) {}
@@ -60,14 +63,14 @@ func TestCleanup(t *testing.T) {
 			t.Errorf("what is shown (-want +got):\n%s", d)
 		}
 		var last [2]int
-		if err := cl.Run(t.Context(), false, func(done, of int) { last = [2]int{done, of} }); err != nil {
+		if err := cl.Run(t.Context(), func(done, of int) { last = [2]int{done, of} }); err != nil {
 			t.Fatal(err)
 		}
 		if last != [2]int{6, 6} {
 			t.Errorf("progress %v", last)
 		}
 		w.want("web.shop.fed.svc.south A 192.0.2.3", "web.shop.other.svc A 192.0.2.2", "www A 192.0.2.1")
-		w.wantMarks()
+		w.wantMarks(removed)
 	})
 	bubble(t, "O1b an interrupted one goes on with the next run", func(t *testing.T) {
 		w := stopped(t)
@@ -78,7 +81,7 @@ func TestCleanup(t *testing.T) {
 					t.Errorf("it took %d runs", lost)
 				}
 				w.want()
-				w.wantMarks()
+				w.wantMarks(removed)
 				return
 			}
 			if err != nil {
@@ -86,7 +89,7 @@ func TestCleanup(t *testing.T) {
 			}
 			n := 0
 			w.provider.SetFaults(inmem.Faults{LoseReply: func(plan.Change) bool { n++; return n > 2*lost+1 }})
-			err = cl.Run(t.Context(), false, none)
+			err = cl.Run(t.Context(), none)
 			w.provider.SetFaults(inmem.Faults{})
 			if err == nil {
 				continue
@@ -104,11 +107,11 @@ func TestCleanup(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := cl.Run(t.Context(), true, none); err != nil {
+		if err := cl.Run(t.Context(), none); err != nil {
 			t.Fatal(err)
 		}
 		w.want()
-		w.wantMarks()
+		w.wantMarks("_claim.fed.svc owner=them state=removed")
 	})
 	bubble(t, "O1c a foreign level stays", func(t *testing.T) {
 		w := stopped(t)
@@ -124,11 +127,11 @@ func TestCleanup(t *testing.T) {
 		if len(cl.Foreign) != 1 || cl.Foreign["east.example.com."] == nil {
 			t.Errorf("foreign: %v", cl.Foreign)
 		}
-		if err := cl.Run(t.Context(), false, none); err != nil {
+		if err := cl.Run(t.Context(), none); err != nil {
 			t.Fatal(err)
 		}
 		w.want("web.shop.fed.svc.east A 203.0.113.1")
-		w.wantMarks(`_claim.fed.svc.east owner=them`)
+		w.wantMarks(removed, `_claim.fed.svc.east owner=them`)
 	})
 	bubble(t, "O3b a syncer that still runs is deposed by it", func(t *testing.T) {
 		w := three(t)
@@ -138,7 +141,7 @@ func TestCleanup(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := cl.Run(t.Context(), false, none); err != nil {
+		if err := cl.Run(t.Context(), none); err != nil {
 			t.Fatal(err)
 		}
 		w.set("a", web, false)
@@ -150,11 +153,11 @@ func TestCleanup(t *testing.T) {
 	})
 	bubble(t, "O3c a name that changes meanwhile is an error that says what to do", func(t *testing.T) {
 		w := stopped(t)
-		cl, err := claim.NewCleanup(t.Context(), changing{w.provider}, w.config.Federations[0].Federation, "us", false)
+		cl, err := claim.NewCleanup(t.Context(), changing{w.provider}, w.config.Federations[0].Federation, "us", claim.CleanupOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := cl.Run(t.Context(), false, none); !errors.Is(err, provider.ErrConflict) || !strings.Contains(err.Error(), "does a syncer still have this federation?") {
+		if err := cl.Run(t.Context(), none); !errors.Is(err, provider.ErrConflict) || !strings.Contains(err.Error(), "does a syncer still have this federation?") {
 			t.Errorf("%v", err)
 		}
 	})

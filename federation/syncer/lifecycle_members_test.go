@@ -50,25 +50,50 @@ func (w *world) shows(name string, svc federation.ServiceName, addresses ...stri
 	w.members[name].change(svc, &shard)
 }
 
-var generationField = regexp.MustCompile(`"generation=\d+" `)
+var randomField = regexp.MustCompile(`"generation=\d+" | "instance=\w+"`)
 
 // marks are the claims and the list of levels, a line each, sorted: without
 // what is the same in all of them.
 func (w *world) marks() (lines []string) {
+	w.t.Helper()
+	f := w.config.Federations[0].Federation
+	former := federation.RRset{Name: f.LevelsName(), Type: federation.TypeTXT}
+	listed := former
 	for _, set := range w.provider.RRsets() {
 		if set.Type != federation.TypeTXT {
 			continue
 		}
-		for _, data := range set.Data {
-			data = generationField.ReplaceAllString(data, "")
-			for _, same := range []string{`"heritage=federation-dns" "version=1" `, `"owner=us" `, `"federation=fed" "naming=flat"`, `"`, "." + string(domain)} {
-				data = strings.ReplaceAll(data, same, "")
+		if set.Name == f.LevelsName() {
+			former.Data = set.Data
+		} else if _, _, ok := f.ParseListingName(set.Name); ok {
+			l, err := f.ParseListing([]federation.RRset{set})
+			if err != nil {
+				w.t.Fatal(err)
 			}
-			lines = append(lines, strings.TrimSpace(strings.TrimSuffix(string(set.Name), "."+string(domain))+" "+data))
+			listed.Data = append(listed.Data, f.LevelsRRset([]federation.LevelEntry{l.LevelEntry}).Data...)
+		} else {
+			lines = append(lines, mark(set.Name, set.Data[0]))
 		}
+	}
+	slices.Sort(listed.Data)
+	if !listed.SameData(former) {
+		w.t.Errorf("the list %q, and that of earlier releases %q", listed.Data, former.Data)
+	}
+	for _, data := range listed.Data {
+		lines = append(lines, mark(listed.Name, data))
 	}
 	slices.Sort(lines)
 	return lines
+}
+
+func mark(name federation.FQDN, data string) string {
+	data = randomField.ReplaceAllString(data, "")
+	for _, same := range []string{
+		`"heritage=federation-dns" "version=1" `, `"owner=us" `, `"federation=fed" "naming=flat"`, `"`, "." + string(domain),
+	} {
+		data = strings.ReplaceAll(data, same, "")
+	}
+	return strings.Join(append([]string{strings.TrimSuffix(string(name), "."+string(domain))}, strings.Fields(data)...), " ")
 }
 
 // wantMarks compares the claims and the list of levels.

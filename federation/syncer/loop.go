@@ -74,6 +74,7 @@ type loop struct {
 
 	// What the provider has.
 	held      *claim.Holding // nil until the claim is taken
+	lost      *claim.Holding // what was held when the claim was lost; nil at the first start
 	shadow    *claim.Records
 	beginning *beginning
 	foreign   map[federation.FQDN]*setback // the levels that are not ours, and why (O1c, X5a)

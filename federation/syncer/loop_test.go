@@ -160,7 +160,8 @@ func TestPublish(t *testing.T) {
 		)
 		if got := claimNames(w); !slices.Equal(got, []string{
 			"_claim.fed.svc.example.com.", "_claim.fed.svc.west-1.example.com.", "_claim.fed.svc.west-2.example.com.",
-			"_claim.fed.svc.west.example.com.", "_levels.fed.svc.example.com.",
+			"_claim.fed.svc.west.example.com.", "_global._levels.fed.svc.example.com.", "_levels.fed.svc.example.com.",
+			"west-1._levels.fed.svc.example.com.", "west-2._levels.fed.svc.example.com.", "west._levels.fed.svc.example.com.",
 		}) {
 			t.Errorf("claims: %v", got)
 		}

@@ -240,6 +240,7 @@ func (m *model) judge() string {
 	at := map[federation.ServiceName][]federation.RRset{}
 	marks := []federation.FQDN{f.ClaimName(f.Domain), f.LevelsName()}
 	for _, lv := range levels.All() {
+		marks = append(marks, f.ListingName(lv.Name, 1))
 		if lv.Kind != federation.KindGlobal {
 			marks = append(marks, f.ClaimName(lv.Name))
 		}

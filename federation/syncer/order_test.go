@@ -122,6 +122,20 @@ func TestOrder(t *testing.T) {
 			w := three(t)
 			w.start()
 			w.after(time.Second)
+			if name := w.config.Federations[0].ListingName("east-1."+domain, 1); data == nil {
+				w.provider.Remove(name, "TXT")
+			} else {
+				w.provider.Put(federation.RRset{Name: name, Type: "TXT", TTL: 180, Data: data})
+			}
+			w.after(12 * time.Minute)
+			w.want(allHealthy...)
+			w.wantMarks(marksOfAll...)
+			w.logged("audit: a level is not in the list as it was left")
+		})
+		bubble(t, "X6 a list of earlier releases that somebody has "+what+" is mended", func(t *testing.T) {
+			w := three(t)
+			w.start()
+			w.after(time.Second)
 			if name := w.config.Federations[0].LevelsName(); data == nil {
 				w.provider.Remove(name, "TXT")
 			} else {
@@ -130,7 +144,7 @@ func TestOrder(t *testing.T) {
 			w.after(12 * time.Minute)
 			w.want(allHealthy...)
 			w.wantMarks(marksOfAll...)
-			w.logged("audit: the list of levels is not as it was left")
+			w.logged("audit: the list of levels of earlier releases is not as it was left")
 		})
 	}
 	bubble(t, "X1c the topology of a member that is not listed is that of the list of levels", func(t *testing.T) {
