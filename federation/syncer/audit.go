@@ -2,6 +2,8 @@ package syncer
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -24,20 +26,16 @@ func (l *loop) runAudit(ctx context.Context) {
 	slow := l.claims
 	slow.Provider = throttled{l.provider, rate.NewLimiter(auditsPerSecond, 1)}
 	l.aside.Go(func() {
-		mine, err := slow.Held(ctx, held)
+		state, _, err := slow.State(ctx, held)
 		var found claim.Survey
-		if err == nil && mine {
-			found, err = slow.Survey(ctx, held.Entries, false)
+		if err == nil && state == claim.Current {
+			found, err = slow.Survey(ctx, held, false)
 		}
-		var levels *federation.RRset
-		if err == nil && mine {
-			levels, err = slow.TXT(ctx, held.Levels.Name)
-		}
-		l.audits <- func() { l.audited(held, mine, found, levels, err) }
+		l.audits <- func() { l.audited(held, state, found, err) }
 	})
 }
 
-func (l *loop) audited(held *claim.Holding, mine bool, found claim.Survey, levels *federation.RRset, err error) {
+func (l *loop) audited(began *claim.Holding, state claim.State, found claim.Survey, err error) {
 	touched := l.auditing
 	l.auditing = nil
 	l.auditAt = time.Now().Add(jitter(l.audit))
@@ -46,35 +44,50 @@ func (l *loop) audited(held *claim.Holding, mine bool, found claim.Survey, level
 		l.log.Warn("audit failed", "error", err)
 		l.auditAt = time.Now().Add(jitter(min(l.audit, foreignRetry)))
 		return
-	case !mine:
+	case state != claim.Current || l.held == nil:
 		l.suspect = true
 		return
 	}
 	l.metrics.audits.Inc()
-	l.takeLevels(held, levels)
-	if len(found.Foreign) > 0 { // lost since
-		l.held = l.held.Without(found.Foreign)
-		l.notOurs(time.Now(), found.Foreign)
-		l.relevel()
-	}
+	l.auditLevels(began, found)
 	l.takeFound(found.Records, touched)
 }
 
-// takeLevels has a list of levels that somebody else changed read again, and
-// then written as it is to be; nil is none. One that changed meanwhile is none
-// of that.
-func (l *loop) takeLevels(held *claim.Holding, found *federation.RRset) {
-	was := held.Levels
-	is := federation.RRset{Name: was.Name, Type: was.Type}
-	if found != nil {
-		is = *found
+// auditLevels has claims and list entries that are not as they were left made again, and levels that are somebody
+// else's now left alone. What this syncer has changed during the audit is as it was left.
+func (l *loop) auditLevels(began *claim.Holding, found claim.Survey) {
+	listed := inBoth(began.Drift(found), l.held.Drift(found))
+	for _, level := range listed {
+		l.log.Warn("audit: a level is not in the list as it was left", "level", string(level))
 	}
-	if is.SameData(was) || !l.held.Levels.SameData(was) || l.list.open {
-		return
+	claims := inBoth(began.LostClaims(found), l.held.LostClaims(found))
+	for _, level := range claims {
+		l.log.Warn("audit: the claim of a level is gone", "level", string(level))
 	}
-	l.log.Warn("audit: the list of levels is not as it was left", "name", string(was.Name), "was", was.Data, "is", is.Data)
-	l.list.open = true
-	l.metrics.drift.Inc()
+	if began.FormerDrift(l.config.Federation, found) && l.held.FormerDrift(l.config.Federation, found) {
+		l.log.Warn("audit: the list of levels of earlier releases is not as it was left", "name", string(l.config.LevelsName()))
+		l.metrics.drift.Inc()
+		l.keepFormer = true
+	}
+	l.metrics.drift.Add(float64(len(listed) + len(claims)))
+	l.held = l.held.Reopen(listed...).Without(claims...)
+	if len(listed)+len(claims) > 0 {
+		l.stale = true
+	}
+	if len(found.Foreign) > 0 { // lost since
+		l.held = l.held.Without(slices.Collect(maps.Keys(found.Foreign))...)
+		l.notOurs(time.Now(), found.Foreign)
+	}
+	if len(claims)+len(found.Foreign) > 0 {
+		stale := l.stale
+		l.relevel()
+		l.stale = l.stale || stale
+	}
+}
+
+// inBoth returns the levels that are in a and in b.
+func inBoth(a, b []federation.FQDN) []federation.FQDN {
+	return slices.DeleteFunc(slices.Clone(a), func(level federation.FQDN) bool { return !slices.Contains(b, level) })
 }
 
 // takeFound takes what an audit found for the truth, but for names that were

@@ -24,15 +24,15 @@ type checkRequest struct {
 }
 
 type checkResult struct {
-	held *claim.Holding
-	mine bool
-	err  error // of the claim
-	up   bool  // the provider answers though the claim cannot be read
+	state claim.State
+	why   error
+	err   error // the claim could not be read
+	up    bool  // the provider answers though the claim cannot be read
 }
 
 func (r checkRequest) do(ctx context.Context) result {
-	res := checkResult{held: r.held}
-	if res.mine, res.err = r.claims.Held(ctx, r.held); res.err == nil {
+	var res checkResult
+	if res.state, res.why, res.err = r.claims.State(ctx, r.held); res.err == nil {
 		return res
 	}
 	if soa, ok := r.claims.Provider.(provider.NegativeTTL); ok {
@@ -47,6 +47,7 @@ func (r checkResult) apply(l *loop, now time.Time) {
 	case r.err != nil && !r.up:
 		l.suspect = true
 		l.failed("reading the main claim", r.err)
+		return
 	case r.err != nil: // the claim alone cannot be read: changes assert it, so nothing is lost
 		if l.claimUnread.err == nil || l.claimUnread.err.Error() != r.err.Error() {
 			l.log.Error("the main claim could not be read: it is read again, all else goes on", "error", r.err)
@@ -54,10 +55,14 @@ func (r checkResult) apply(l *loop, now time.Time) {
 		l.claimUnread.failed(now, r.err, minUnread, maxUnread)
 		l.suspect, l.checkAt = true, l.claimUnread.until
 		l.succeeded()
-	case !r.mine:
-		l.depose(r.held)
-	default:
-		l.claimUnread = setback{}
-		l.succeeded()
+		return
+	}
+	l.claimUnread = setback{}
+	l.succeeded()
+	switch r.state {
+	case claim.Taken:
+		l.depose(r.why)
+	case claim.Lost:
+		l.lostClaim(r.why)
 	}
 }

@@ -61,12 +61,12 @@ func (l *loop) unclaimed(levels *federation.Levels) map[federation.FQDN]bool {
 // claimLevels starts a request that lists and claims the levels that there are now and that are not ours yet, and
 // writes list entries that have changed; it reports whether there is anything to do now.
 func (l *loop) claimLevels(ctx context.Context, now time.Time) bool {
-	if l.list.open || now.Before(l.list.until) || !l.stale && !l.levelsDue(now) {
+	if !l.stale && !due(l.foreign, now) && !due(l.unlisted, now) {
 		return false
 	}
-	want, fresh := l.wantedEntries(now)
+	want := l.wantedEntries(now)
 	l.stale = false // an event may set it while the request is under way
-	if !fresh && l.config.LevelsRRset(want).SameData(l.held.Levels) {
+	if len(want) == 0 {
 		l.endAdoption()
 		return false
 	}
@@ -74,9 +74,9 @@ func (l *loop) claimLevels(ctx context.Context, now time.Time) bool {
 	return true
 }
 
-// levelsDue reports whether a level that is not ours is to be looked at again.
-func (l *loop) levelsDue(now time.Time) bool {
-	for _, s := range l.foreign {
+// due reports whether something that failed is to be tried again.
+func due(levels map[federation.FQDN]*setback, now time.Time) bool {
+	for _, s := range levels {
 		if !now.Before(s.until) {
 			return true
 		}
@@ -84,30 +84,36 @@ func (l *loop) levelsDue(now time.Time) bool {
 	return false
 }
 
-// wantedEntries are the levels that are to be in the list: those of now that are claimed or may be, and those of before
-// that have not been given up yet. fresh: some of them are to be claimed.
-func (l *loop) wantedEntries(now time.Time) (want []federation.LevelEntry, fresh bool) {
+// wantedEntries are the levels that are to be listed or claimed now: those of now whose entry has changed, or that are
+// not claimed, and those of before that are to be claimed again before they can be given up.
+func (l *loop) wantedEntries(now time.Time) (want []federation.LevelEntry) {
 	here := map[federation.FQDN]bool{}
-	for _, lv := range l.levels.All() {
-		here[lv.Name] = true
-		if s := l.foreign[lv.Name]; s != nil && now.Before(s.until) {
-			continue
+	add := func(e federation.LevelEntry) {
+		if waits(l.foreign[e.Name], now) || waits(l.unlisted[e.Name], now) {
+			return
 		}
-		fresh = fresh || !l.held.Claimed[lv.Name]
-		e := lv.Entry()
-		e.Members = slices.DeleteFunc(slices.Clone(e.Members), func(name string) bool { return !l.members[name].mayHaveRecords() })
-		want = append(want, e)
-	}
-	for _, e := range l.held.Entries {
-		if s := l.foreign[e.Name]; !here[e.Name] && (s == nil || !errors.Is(s.err, claim.ErrForeign)) {
-			fresh = fresh || !l.held.Claimed[e.Name] && (s == nil || !now.Before(s.until)) // to be given up then
-			e.Members = nil
+		listed := l.held.Entry(e.Name)
+		if listed == nil || !listed.Equal(e) || !l.held.Claimed[e.Name] && e.Name != l.config.Domain {
 			want = append(want, e)
 		}
 	}
+	for _, lv := range l.levels.All() {
+		here[lv.Name] = true
+		e := lv.Entry()
+		e.Members = slices.DeleteFunc(slices.Clone(e.Members), func(name string) bool { return !l.members[name].mayHaveRecords() })
+		add(e)
+	}
+	for _, e := range l.held.Entries {
+		if s := l.foreign[e.Name]; !here[e.Name] && (s == nil || !errors.Is(s.err, claim.ErrForeign)) {
+			e.Members = nil
+			add(e)
+		}
+	}
 	slices.SortFunc(want, compareNames)
-	return want, fresh
+	return want
 }
+
+func waits(s *setback, now time.Time) bool { return s != nil && now.Before(s.until) }
 
 // mayHaveRecords reports whether anything in the records may be the member's: it has been seen, now or by an earlier run,
 // or has levels by the configuration.
@@ -127,45 +133,69 @@ type levelsRequest struct {
 }
 
 type levelsResult struct {
-	levelsRequest
-	next  *claim.Holding
-	not   map[federation.FQDN]error
-	found bool // records at a level that was claimed just now
-	err   error
+	began  *claim.Holding
+	levels map[federation.FQDN]claim.LevelResult
 }
 
 func (r levelsRequest) do(ctx context.Context) result {
-	res := levelsResult{levelsRequest: r}
-	res.next, res.not, res.found, res.err = r.claims.Write(ctx, r.held, r.want, r.adopt)
-	return res
+	return levelsResult{r.held, r.claims.Write(ctx, r.held, r.want, r.adopt)}
 }
 
 func (r levelsResult) apply(l *loop, now time.Time) {
-	if r.err != nil {
-		l.listFailed(now, r.err)
-		r.not, r.next = map[federation.FQDN]error{}, r.held
-		for _, e := range r.want {
-			if !r.held.Claimed[e.Name] {
-				r.not[e.Name] = r.err
-			}
-		}
-	} else {
-		l.list = listState{}
-		l.succeeded()
-	}
-	l.merge(r.held, r.next)
+	l.merge(r.began, r.levels)
 	l.forgetLevels()
-	for _, e := range r.want {
-		if l.held.Claimed[e.Name] {
-			delete(l.foreign, e.Name)
+	not := map[federation.FQDN]error{}
+	for _, level := range slices.Sorted(maps.Keys(r.levels)) {
+		res := r.levels[level]
+		switch {
+		case res.Err == nil:
+			delete(l.foreign, level)
+			delete(l.unlisted, level)
+			l.succeeded()
+		case l.held.Claimed[level] || level == l.config.Domain:
+			delete(l.foreign, level)
+			l.notListed(now, level, res.Err)
+		default:
+			not[level] = res.Err
 		}
+		l.suspect = l.suspect || errors.Is(res.Err, provider.ErrConflict)
 	}
-	l.notOurs(now, r.not)
-	if r.found { // adopted with records
-		l.auditAt = now
-	}
+	l.notOurs(now, not)
+	l.keepFormer = true
 	l.endAdoption()
 	l.relevelClaimed()
+	for _, res := range r.levels {
+		if res.Err == nil {
+			l.adopted(res.Records)
+		}
+	}
+}
+
+// adopted takes the records that were found at a level that was claimed just now.
+func (l *loop) adopted(records []federation.RRset) {
+	at := map[federation.FQDN][]federation.RRset{}
+	for _, set := range records {
+		at[set.Name] = append(at[set.Name], set)
+	}
+	for name, sets := range at {
+		if len(l.shadow.At(name)) == 0 {
+			l.know(name, sets)
+			l.touchName(name)
+		}
+	}
+}
+
+// notListed notes that the entry of a level that is ours could not be written; all else goes on there.
+func (l *loop) notListed(now time.Time, level federation.FQDN, err error) {
+	s := l.unlisted[level]
+	if s == nil {
+		s = &setback{}
+		l.unlisted[level] = s
+	}
+	if s.err == nil || s.err.Error() != err.Error() {
+		l.log.Error("a level could not be written to the list of levels: it is tried again, all else goes on", "level", string(level), "error", err)
+	}
+	s.notWritten(now, err)
 }
 
 // relevelClaimed computes the levels again if there are others now at which something may be written.
@@ -187,102 +217,72 @@ func (l *loop) forgetLevels() {
 	for _, e := range l.held.Entries {
 		known[e.Name] = true
 	}
-	for _, levels := range []map[federation.FQDN]*setback{l.foreign, l.dropping} {
+	for _, levels := range []map[federation.FQDN]*setback{l.foreign, l.unlisted, l.dropping} {
 		maps.DeleteFunc(levels, func(level federation.FQDN, _ *setback) bool { return !known[level] })
 	}
 }
 
-// merge takes over what a request made of the holding, but for the levels that were lost meanwhile.
-func (l *loop) merge(began, next *claim.Holding) {
-	lost := map[federation.FQDN]error{}
-	for level := range began.Claimed {
-		if !l.held.Claimed[level] {
-			lost[level] = nil
+// merge takes what came of levels into the holding, but for the claims that were lost meanwhile.
+func (l *loop) merge(began *claim.Holding, levels map[federation.FQDN]claim.LevelResult) {
+	for level, res := range levels {
+		if began.Claimed[level] && !l.held.Claimed[level] {
+			res.Claimed = false
+			levels[level] = res
 		}
 	}
-	l.held = next.Without(lost)
+	l.held = l.held.With(levels)
 }
 
-// listState is what is known of writing the list of levels.
-type listState struct {
-	setback
-	open bool // what is there is to be read
-}
-
-// listFailed notes that the list of levels could not be written; unless that is sure, it is read before the next time.
-func (l *loop) listFailed(now time.Time, err error) {
-	if l.list.err == nil || l.list.err.Error() != err.Error() {
-		l.log.Error("the list of levels could not be written: no level is claimed or given up until it can be, all else goes on", "error", err)
-	}
-	l.list.notWritten(now, err)
-	l.stale = true
-	untouched := false
-	for _, kind := range []error{provider.ErrNotSent, provider.ErrRefused, provider.ErrUnavailable} {
-		untouched = untouched || errors.Is(err, kind)
-	}
-	if !untouched {
-		l.list.open = true
-	}
-	if errors.Is(err, provider.ErrConflict) {
-		l.suspect = true
-	}
-}
-
-// readList starts a request that reads the list of levels, if what is there is open, and reports whether it is to be
-// read now.
-func (l *loop) readList(ctx context.Context, now time.Time) bool {
-	if !l.list.open || now.Before(l.list.until) || l.suspect {
+// writeFormer starts a request that keeps the list of earlier releases beside the one that is read, so that a rollback
+// finds it, and reports whether it is to be written now (O1b).
+func (l *loop) writeFormer(ctx context.Context, now time.Time) bool {
+	if !l.keepFormer || waits(&l.former, now) {
 		return false
 	}
-	l.start(ctx, keeping, listRequest{claims: l.claims, held: l.held})
+	l.keepFormer = false
+	l.start(ctx, keeping, formerRequest{claims: l.claims, held: l.held})
 	return true
 }
 
-type listRequest struct {
+type formerRequest struct {
 	claims claim.Keeper
 	held   *claim.Holding
 }
 
-type listResult struct {
-	listed claim.Holding
-	err    error
+type formerResult struct {
+	kept bool
+	err  error
 }
 
-func (r listRequest) do(ctx context.Context) result {
-	res := listResult{listed: *r.held}
-	res.err = r.claims.ReadLevels(ctx, &res.listed, true)
+func (r formerRequest) do(ctx context.Context) result {
+	var res formerResult
+	res.kept, res.err = r.claims.KeepFormer(ctx, r.held)
 	return res
 }
 
-func (r listResult) apply(l *loop, now time.Time) {
-	if r.err != nil {
-		l.list.failed(now, r.err, minUnread, maxUnread)
-		return
-	}
-	l.succeeded()
-	l.list.open, l.stale = false, true
-	next := *l.held
-	next.Levels, next.Entries = r.listed.Levels, joinEntries(l.held.Entries, r.listed.Entries)
-	l.held = &next
-}
-
-// joinEntries returns our entries plus any that only the provider lists: a write of ours whose outcome is not known may
-// have been made, with claims after it.
-func joinEntries(ours, listed []federation.LevelEntry) []federation.LevelEntry {
-	all := slices.Clone(ours)
-	for _, e := range listed {
-		if !slices.ContainsFunc(ours, func(o federation.LevelEntry) bool { return o.Name == e.Name }) {
-			all = append(all, e)
+func (r formerResult) apply(l *loop, now time.Time) {
+	switch {
+	case errors.Is(r.err, claim.ErrForeign): // said at the start
+	case r.err != nil:
+		if l.former.err == nil || l.former.err.Error() != r.err.Error() {
+			l.log.Warn("the list of levels of earlier releases could not be written: it is tried again, all else goes on", "error", r.err)
 		}
+		l.former.notWritten(now, r.err)
+		l.keepFormer = true
+		l.suspect = l.suspect || errors.Is(r.err, provider.ErrConflict)
+	default:
+		if !r.kept && !l.formerLost {
+			l.log.Warn("there are more levels than the list of earlier releases can have: a rollback to one would not find all of them")
+		}
+		l.former, l.formerLost = setback{}, !r.kept
+		l.succeeded()
 	}
-	slices.SortFunc(all, compareNames)
-	return all
 }
 
 // dropLevel starts a request that gives up one level at which nothing is left and that no member has any more (P4, O1b),
 // and reports whether there is one to give up now.
 func (l *loop) dropLevel(ctx context.Context, now time.Time) bool {
-	if l.list.open || l.busy[publishing] || now.Before(l.list.until) { // what is being published may be at that level
+	if l.busy[publishing] { // what is being published may be at that level
 		return false
 	}
 	here := map[federation.FQDN]bool{}
@@ -291,7 +291,7 @@ func (l *loop) dropLevel(ctx context.Context, now time.Time) bool {
 	}
 	at := slices.IndexFunc(l.held.Entries, func(e federation.LevelEntry) bool {
 		s := l.dropping[e.Name]
-		return !here[e.Name] && l.held.Claimed[e.Name] && (s == nil || !now.Before(s.until)) && !l.shadow.HasLevel(e.Name)
+		return !here[e.Name] && l.held.Claimed[e.Name] && !waits(s, now) && !l.shadow.HasLevel(e.Name)
 	})
 	if at < 0 {
 		return false
@@ -308,20 +308,18 @@ type dropRequest struct {
 
 type dropResult struct {
 	dropRequest
-	next *claim.Holding
-	err  error
+	came claim.LevelResult
 }
 
 func (r dropRequest) do(ctx context.Context) result {
-	res := dropResult{dropRequest: r}
-	res.next, res.err = r.claims.Drop(ctx, r.held, r.level)
-	return res
+	return dropResult{r, r.claims.Drop(ctx, r.held, r.level)}
 }
 
 func (r dropResult) apply(l *loop, now time.Time) {
-	if r.err == nil {
+	l.merge(r.held, map[federation.FQDN]claim.LevelResult{r.level: r.came})
+	l.keepFormer = true
+	if r.came.Err == nil {
 		l.succeeded()
-		l.merge(r.held, r.next)
 		delete(l.dropping, r.level)
 		l.log.Info("level given up", "level", string(r.level))
 		return
@@ -331,11 +329,12 @@ func (r dropResult) apply(l *loop, now time.Time) {
 		s = &setback{}
 		l.dropping[r.level] = s
 	}
-	if s.err == nil || s.err.Error() != r.err.Error() {
-		l.log.Error("a level could not be given up: it is tried again, all else goes on", "level", string(r.level), "error", r.err)
+	if s.err == nil || s.err.Error() != r.came.Err.Error() {
+		l.log.Error("a level could not be given up: it is tried again, all else goes on", "level", string(r.level), "error", r.came.Err)
 	}
-	s.notWritten(now, r.err)
-	// Whether its claim is still there is open now: before anything is written there again, it is claimed anew.
-	l.held = l.held.Without(map[federation.FQDN]error{r.level: r.err})
-	l.listFailed(now, r.err)
+	s.notWritten(now, r.came.Err)
+	l.suspect = l.suspect || errors.Is(r.came.Err, provider.ErrConflict)
+	if !l.held.Claimed[r.level] { // before anything is written there again, or it is given up, it is claimed anew
+		l.stale = true
+	}
 }

@@ -79,7 +79,11 @@ type loop struct {
 	beginning *beginning
 	foreign   map[federation.FQDN]*setback // the levels that are not ours, and why (O1c, X5a)
 	dropping  map[federation.FQDN]*setback // the levels that could not be given up
-	list      listState
+	unlisted  map[federation.FQDN]*setback // the levels of ours whose list entry could not be written
+	// keepFormer: the list of earlier releases is to be compared; former is how that failed, formerLost that it has not
+	// all levels.
+	keepFormer, formerLost bool
+	former                 setback
 	// claimUnread: the main claim could not be read, though the provider answers.
 	claimUnread   setback
 	negativeAsked bool
@@ -167,7 +171,7 @@ func newLoop(c *config.Config, f config.Federation, p provider.Provider, adopt b
 		audits:   make(chan func(), 1),
 		standing: policy.NewMembers(c.Policy), brake: policy.NewBrake(c.Policy),
 		members: map[string]*memberState{},
-		shadow:  claim.NewRecords(f.Federation), foreign: map[federation.FQDN]*setback{}, dropping: map[federation.FQDN]*setback{},
+		shadow:  claim.NewRecords(f.Federation), foreign: map[federation.FQDN]*setback{}, dropping: map[federation.FQDN]*setback{}, unlisted: map[federation.FQDN]*setback{},
 		services: map[federation.ServiceName]*service{}, dirty: map[federation.ServiceName]bool{},
 		names: map[federation.FQDN]*nameState{}, reread: map[federation.FQDN]*unread{},
 		retries: newRetries(),
@@ -175,6 +179,9 @@ func newLoop(c *config.Config, f config.Federation, p provider.Provider, adopt b
 	}
 	l.provider = m.measured(p, l.metrics.labels)
 	l.claims = claim.Keeper{Provider: l.provider, Federation: f.Federation, Owner: c.Owner}
+	if f.NameProblem != "" {
+		l.claims.Refuse = errors.New(f.NameProblem)
+	}
 	l.configure(c, f)
 	return l
 }
@@ -284,11 +291,11 @@ func (l *loop) next(now time.Time) time.Time {
 		return next
 	}
 	for _, t := range []time.Time{
-		l.retryAt, l.checkAt, l.notBefore, l.quietAt, l.auditAt, l.answered.Add(answerValid), l.list.until, l.retries.next(), l.reads.next(),
+		l.retryAt, l.checkAt, l.notBefore, l.quietAt, l.auditAt, l.answered.Add(answerValid), l.former.until, l.retries.next(), l.reads.next(),
 	} {
 		at(t)
 	}
-	for _, levels := range []map[federation.FQDN]*setback{l.foreign, l.dropping} {
+	for _, levels := range []map[federation.FQDN]*setback{l.foreign, l.unlisted, l.dropping} {
 		for _, s := range levels {
 			at(s.until)
 		}

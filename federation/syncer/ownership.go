@@ -3,7 +3,7 @@ package syncer
 import (
 	"cmp"
 	"context"
-	"fmt"
+	"errors"
 	"slices"
 	"time"
 
@@ -15,11 +15,12 @@ import (
 
 // open takes the claim and reads what is there (O1, O3b, X1).
 func (l *loop) open(ctx context.Context) {
-	l.start(ctx, keeping, openRequest{claims: l.claims, adopt: l.adopt})
+	l.start(ctx, keeping, openRequest{claims: l.claims, lost: l.lost, adopt: l.adopt})
 }
 
 type openRequest struct {
 	claims claim.Keeper
+	lost   *claim.Holding // what this run held before its claim was lost (O1e)
 	adopt  bool
 }
 
@@ -31,22 +32,29 @@ type openResult struct {
 
 func (r openRequest) do(ctx context.Context) result {
 	var res openResult
-	res.held, res.found, res.err = r.claims.Take(ctx, r.adopt)
+	res.held, res.found, res.err = r.claims.Take(ctx, r.lost, r.adopt)
 	return res
 }
 
 func (r openResult) apply(l *loop, now time.Time) {
-	if r.err != nil {
+	switch {
+	case errors.Is(r.err, claim.ErrTaken):
+		l.depose(r.err)
+	case r.err != nil:
 		l.failed("claiming the names of the federation", r.err)
-		return
+	default:
+		l.succeeded()
+		l.opened(now, r.held, r.found)
 	}
-	l.succeeded()
-	l.opened(now, r.held, r.found)
 }
 
 func (l *loop) opened(now time.Time, held *claim.Holding, found claim.Survey) {
-	l.held, l.shadow, l.beginning = held, found.Records, newBeginning(found.Records)
+	l.held, l.lost, l.shadow, l.beginning = held, nil, found.Records, newBeginning(found.Records)
+	for level := range held.Claimed {
+		delete(l.foreign, level)
+	}
 	l.notOurs(now, found.Foreign)
+	l.keepFormer = true
 	for m, ms := range l.members { // those that were listed before the records
 		for svc, shard := range ms.shards {
 			l.beginning.account(m, svc, shard.Known)
@@ -63,6 +71,12 @@ func (l *loop) opened(now time.Time, held *claim.Holding, found claim.Survey) {
 	}
 	if held.Naming != "" {
 		l.log.Warn("the naming has changed: the topology zones get other names", "from", string(held.Naming), "to", string(l.config.Naming))
+	}
+	if found.Former != nil {
+		l.log.Warn("the list of levels of earlier releases is not ours, and is left as it is", "error", found.Former)
+	}
+	if problem := l.config.NameProblem; problem != "" {
+		l.log.Warn("the federation goes on, as it has its claim, but should get another name", "reason", problem)
 	}
 	l.log.Info("claimed", "claim", held.Claim.Data[0], "levels", len(held.Entries), "services", len(l.shadow.Services))
 }
@@ -145,11 +159,4 @@ func (l *loop) stands(svc federation.ServiceName) {
 		members = s.members
 	}
 	l.brake.Stands(svc, len(names[l.config.OwnerName(svc, l.config.Domain)]) > 0, members, len(names))
-}
-
-// depose ends all writing: the claim is another syncer's, or of another
-// generation.
-func (l *loop) depose(held *claim.Holding) {
-	l.deposed = fmt.Errorf("the claim %q is not of our generation any more: another syncer has taken over", held.Claim.Name)
-	l.log.Error("deposed: nothing more is written until this replica gets the Lease again, or is restarted", "error", l.deposed)
 }

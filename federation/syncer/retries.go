@@ -249,11 +249,10 @@ func (l *loop) retryNow(now time.Time) {
 		u.until = now
 		l.reads.set(name, now)
 	}
-	for _, s := range l.foreign {
-		s.until = now
+	for _, levels := range []map[federation.FQDN]*setback{l.foreign, l.unlisted, l.dropping} {
+		for _, s := range levels {
+			s.until = now
+		}
 	}
-	for _, s := range l.dropping {
-		s.until = now
-	}
-	l.list.until = now
+	l.former.until = now
 }
