@@ -15,30 +15,34 @@ import (
 // server is that fast.
 const stormEvery = 20 * time.Millisecond
 
+const (
+	nodes      = 2 // of each member
+	stormLabel = "example.com/storm"
+)
+
 // Storm changes the labels of the Nodes, one after the other, until ctx ends, and
-// puts them back: each loses its region and its topology zone to values that no
-// DNS name can have, or to none, and gets them again, so that at any time another
-// Node says where the member is.
+// puts them back: all lose region and topology zone to values that no DNS name
+// can have, or to none, and get them again. So again and again there is no Node
+// that says where the member is (H6).
 func (m *Member) Storm(ctx context.Context) (changes int, err error) {
 	tick := time.NewTicker(stormEvery)
 	defer tick.Stop()
-	for n := 0; ctx.Err() == nil; n++ {
-		node := fmt.Sprintf("%s-node-%d", m.Name, n%2+1)
-		region, zone := any(fmt.Sprintf("dc.row_%d", n)), any(fmt.Sprintf("dc.rack_%d", n))
-		if n%4 < 2 {
-			region, zone = nil, nil
+	for ctx.Err() == nil {
+		lost := map[string]any{corev1.LabelTopologyRegion: nil, corev1.LabelTopologyZone: nil, stormLabel: fmt.Sprint(changes)}
+		if changes%8 == 0 {
+			lost[corev1.LabelTopologyRegion], lost[corev1.LabelTopologyZone] = fmt.Sprintf("dc.row_%d", changes), fmt.Sprintf("dc.rack_%d", changes)
 		}
-		for _, labels := range []map[string]any{
-			{corev1.LabelTopologyRegion: region, corev1.LabelTopologyZone: zone, "example.com/storm": fmt.Sprint(n)},
-			{corev1.LabelTopologyRegion: m.Region, corev1.LabelTopologyZone: m.Zone, "example.com/storm": nil},
-		} {
-			if err := m.relabel(context.WithoutCancel(ctx), node, labels); err != nil {
-				return changes, err
-			}
-			changes++
-			select {
-			case <-ctx.Done(): // but a Node gets its labels back
-			case <-tick.C:
+		again := map[string]any{corev1.LabelTopologyRegion: m.Region, corev1.LabelTopologyZone: m.Zone, stormLabel: nil}
+		for _, labels := range []map[string]any{lost, again} {
+			for node := range nodes {
+				if err := m.relabel(context.WithoutCancel(ctx), fmt.Sprintf("%s-node-%d", m.Name, node+1), labels); err != nil {
+					return changes, err
+				}
+				changes++
+				select {
+				case <-ctx.Done(): // but they get their labels back
+				case <-tick.C:
+				}
 			}
 		}
 	}
