@@ -19,7 +19,7 @@ type violation struct {
 
 // maxMemory is how much memory a syncer may have at any time, whatever its members
 // send (H3e).
-const maxMemory = 900 << 20
+const maxMemory = 1 << 30
 
 // maxTold is how many violations are told in full.
 const maxTold = 8
