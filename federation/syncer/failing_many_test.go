@@ -96,6 +96,7 @@ func TestFailingMany(t *testing.T) {
 			}
 		}
 		w.logged("a name could not be read")
+		w.wantMetrics(map[string]string{"failing reads": "1", "failing levels": ""})
 	})
 	for _, d := range []time.Duration{5 * time.Second, 16 * time.Minute} {
 		for _, kind := range inmem.Kinds() {
@@ -118,6 +119,10 @@ func TestFailingMany(t *testing.T) {
 				w.set("a", web, false)
 				w.after(d)
 				tried := n.Load()
+				if s := w.status(); s.State != "changes-fail" || s.Error == "" {
+					t.Errorf("state %q, error %q", s.State, s.Error)
+				}
+				w.wantMetrics(map[string]string{"state changes_fail": "1", "state provider_down": ""})
 				w.provider.SetFaults(inmem.Faults{})
 				w.after(maxCanary + 2*time.Second)
 				w.wantRule(func(federation.FQDN) bool { return false })
