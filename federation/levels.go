@@ -269,6 +269,16 @@ func (l *Levels) Federation() Federation { return l.federation }
 // kind. The caller must not change them.
 func (l *Levels) All() []Level { return l.all }
 
+// Level returns the level with that domain; ok is false if there is none.
+func (l *Levels) Level(name FQDN) (lv Level, ok bool) {
+	for i := range l.all {
+		if l.all[i].Name == name {
+			return l.all[i], true
+		}
+	}
+	return Level{}, false
+}
+
 // Of returns the levels at which the member stands, in the order of All; none
 // if there is no such member.
 func (l *Levels) Of(member string) []Level {

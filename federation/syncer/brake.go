@@ -11,73 +11,72 @@ import (
 // stay as they are.
 func (l *loop) desired(now time.Time, name federation.ServiceName, all policy.Summary, have []federation.RRset) (want []federation.RRset, write bool) {
 	s := l.service(name)
-	v := policy.Decide(now, l.policy, policy.Service{
-		Shards: l.shards(name), AllMembers: all, Had: len(have) > 0, EmptySince: s.emptySince, HealthyAt: s.healthyAt,
+	out := l.brake.Publish(now, l.levels, policy.Publishing{
+		Service: policy.Service{Shards: l.shards(name), AllMembers: all, Had: len(have) > 0, EmptySince: s.emptySince, HealthyAt: s.healthyAt},
+		Name:    name, Have: have,
+		Watched:   func() bool { return l.watched(name) },
+		WatchedAt: func(lv federation.Level) bool { return l.watchedAt(name, lv) },
 	})
-	s.parts, s.held, s.emptySince, s.healthyAt = len(v.Shards), v.Held, v.EmptySince, v.HealthyAt
-	l.timers.set(name, v.Next)
-	var problems []federation.Problem
-	if !v.Keep && !v.Gone {
-		want, problems = l.levels.RRsets(name, v.Shards, len(have) > 0)
-	}
-	l.report(name, s, problems)
-	if v.Keep {
-		l.braked(now, name, policy.Wish{Loss: l.lossInGrace(v, name, have), Pending: true})
-		return nil, false
-	}
-	wish := policy.Wish{Loss: policy.LossOf(l.config.Federation, name, have, want), Watched: l.watched(name), Since: now}
-	if l.braked(now, name, wish) {
-		if wish.Empties {
-			return nil, false
-		}
-		return policy.Kept(have, want), true
-	}
-	if members := healthyMembers(v.Shards); len(members) > 0 {
+	s.parts, s.held, s.emptySince, s.healthyAt = len(out.Shards), out.Held, out.EmptySince, out.HealthyAt
+	l.timers.set(name, out.Next)
+	l.report(name, s, out.Problems)
+	l.braked(now, name, out.Waits)
+	if members := healthyMembers(out.Shards); out.Write && len(members) > 0 {
 		s.members = members
 	}
-	return want, true
-}
-
-// lossInGrace is what the service will lose when emptyGrace has run out.
-func (l *loop) lossInGrace(v policy.Verdict, name federation.ServiceName, have []federation.RRset) (loss policy.Loss) {
-	if !v.EmptySince.IsZero() && policy.HasAddress(l.config.Federation, name, have) {
-		loss = policy.Loss{Empties: true, Names: 1}
-	}
-	return loss
+	return out.Want, out.Write
 }
 
 // brakeRecheck is how often what waits for the brake is looked at again.
 const brakeRecheck = 15 * time.Second
 
-// braked reports whether the service has to keep what it is to lose (X4).
-func (l *loop) braked(now time.Time, name federation.ServiceName, wish policy.Wish) bool {
-	held, next := l.brake.Wish(now, name, wish)
+// braked shows that names of the service have to wait (X4).
+func (l *loop) braked(now time.Time, name federation.ServiceName, waits []federation.FQDN) {
 	s := l.service(name)
-	if !held {
+	if len(waits) == 0 {
 		s.brakedSince = time.Time{}
-		return false
+		return
 	}
 	if s.brakedSince.IsZero() {
 		s.brakedSince = now
 		l.log.Warn("too much would be withdrawn or deleted at once: it waits", "service", name.String(), "reason", string(policy.ReasonBrake),
-			"watched", wish.Watched, "confirm", "federation-syncer confirm")
+			"names", len(waits), "confirm", "federation-syncer confirm")
 	}
 	s.held = append(s.held, policy.Held{Reason: policy.ReasonBrake, Since: s.brakedSince})
-	l.timers.set(name, next)
 	l.timers.set(name, now.Add(brakeRecheck)) // others may have come back
-	return true
 }
 
-// watched reports whether the shards of the service went by events of watches
-// of members that are present (X4c).
+// watched reports whether the shards whose addresses the service had last went by events of watches of members that are
+// present (X4c).
 func (l *loop) watched(name federation.ServiceName) bool {
 	for _, m := range l.service(name).members {
 		ms := l.members[m]
-		if ms == nil || !ms.gone[name] || l.standing.Get(m).Standing != policy.Present {
+		if ms == nil || !ms.losses[name] || l.standing.Get(m).Standing != policy.Present {
 			return false
 		}
 	}
 	return len(l.service(name).members) > 0
+}
+
+// watchedAt reports the same of the shards that a level of the service had (P2c).
+func (l *loop) watchedAt(name federation.ServiceName, lv federation.Level) (watched bool) {
+	for _, m := range lv.Members {
+		if seen, lost := l.members[m].losses[name]; lost {
+			if !seen || l.standing.Get(m).Standing != policy.Present {
+				return false
+			}
+			watched = true
+		}
+	}
+	return watched
+}
+
+// forget drops what members are remembered to have shown of a service that nobody has any more.
+func (l *loop) forget(name federation.ServiceName) {
+	delete(l.services, name)
+	for _, ms := range l.members {
+		delete(ms.losses, name)
+	}
 }
 
 func healthyMembers(shards []federation.Shard) (members []string) {
@@ -89,12 +88,11 @@ func healthyMembers(shards []federation.Shard) (members []string) {
 	return members
 }
 
-// confirm lets what waits for a service happen, and reports whether anything
-// does (X4c).
-func (l *loop) confirm(name federation.ServiceName) bool {
-	ok := l.brake.Confirm(name)
+// confirm lets those of a service's names go that wait, and reports whether any does (X4c).
+func (l *loop) confirm(name federation.ServiceName, names []federation.FQDN) bool {
+	ok := l.brake.Confirm(name, names)
 	if ok {
-		l.log.Info("confirmed", "service", name.String())
+		l.log.Info("confirmed", "service", name.String(), "names", len(names))
 		l.touch(name)
 	}
 	return ok

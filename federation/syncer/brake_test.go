@@ -135,6 +135,81 @@ func TestBrake(t *testing.T) {
 		w.wantAt(at("east-1."), "")
 		w.wantAt("_claim.fed.svc.east-1.example.com.", "")
 	})
+	bubble(t, "X4c names of a level that is forgotten were never watched, whatever the watches showed", func(t *testing.T) {
+		w, services := many(t)
+		w.start()
+		w.after(10 * time.Second)
+		for _, svc := range services { // an event of each shard, which loses nothing
+			w.set("a", svc, true)
+			w.set("b", svc, true)
+		}
+		w.moved("a", "north", "north-1")
+		w.moved("b", "south", "south-1")
+		w.after(time.Minute)
+		before := w.waits()
+		if len(before) < 20 {
+			t.Fatalf("%d of 40 wait", len(before))
+		}
+		w.after(time.Hour)
+		after := w.waits()
+		if len(after) != len(before) {
+			t.Errorf("%d waited, and an hour later %d", len(before), len(after))
+		}
+		for _, wait := range after {
+			if wait.Watched {
+				t.Errorf("%s counts as watched", wait.Service)
+			}
+		}
+	})
+	bubble(t, "X4c a name that waits is a CNAME to global unless all its addresses are healthy", func(t *testing.T) {
+		w, _ := many(t)
+		w.start()
+		w.after(10 * time.Second)
+		w.moved("a", "north", "north-1")
+		w.moved("b", "south", "south-1")
+		w.after(time.Minute)
+		waits := w.waits()
+		if len(waits) < 2 {
+			t.Fatalf("%d wait", len(waits))
+		}
+		at := func(i int, level string) federation.FQDN {
+			return federation.FQDN(waits[i].Service + ".shop.fed.svc." + level + "example.com.")
+		}
+		w.set("a", federation.ServiceName{Namespace: waits[0].Namespace, Name: waits[0].Service}, false)
+		w.after(24 * time.Hour)
+		w.wantAt(at(0, "east-1."), string(at(0, "")))
+		w.wantAt(at(0, ""), "203.0.113.2")
+		w.wantAt(at(1, "east-1."), "203.0.113.1")
+	})
+	bubble(t, "X4c a member goes with what was shown, never with more", func(t *testing.T) {
+		w, services := many(t)
+		w.start()
+		w.after(10 * time.Second)
+		w.without("a")
+		w.after(time.Minute)
+		shown := w.waits()
+		if len(shown) != 1 || shown[0].Member != "a" || shown[0].Services != 0 {
+			t.Fatalf("shown: %+v", shown)
+		}
+		for _, svc := range services[:5] { // a's is the only one that was healthy now
+			w.set("b", svc, false)
+		}
+		w.after(time.Minute)
+		var n int
+		w.loop.ask(t.Context(), func() { n = w.loop.confirmAll(shown) })
+		w.after(time.Minute)
+		if n != 0 || w.withAddress() != 40 {
+			t.Fatalf("an old list confirmed %d, and %d of 40 have an address", n, w.withAddress())
+		}
+		w.logged("more goes with the member now than was shown")
+		if n := w.confirm(); n != 1 {
+			t.Errorf("what is shown now confirms %d", n)
+		}
+		w.after(time.Minute)
+		if n := w.withAddress(); n != 35 {
+			t.Errorf("%d have an address, want 35", n)
+		}
+	})
 	bubble(t, "X4b what waits goes when it is not too much any more", func(t *testing.T) {
 		w, services := many(t)
 		w.start()

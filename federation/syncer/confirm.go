@@ -28,6 +28,11 @@ type Waiting struct {
 	Services int `json:"services,omitempty"`
 	// Names is how many of its names are deleted.
 	Names int `json:"names,omitempty"`
+	// Deletes are these names, of a service.
+	Deletes []federation.FQDN `json:"deletes,omitempty"`
+	// Emptied are the services, as namespace/name, and Levels the domains of the levels that go with a member.
+	Emptied []string          `json:"emptied,omitempty"`
+	Levels  []federation.FQDN `json:"levels,omitempty"`
 	// Watched: it was seen by watches, and is let through at Until; else it waits
 	// for a confirmation.
 	Watched bool       `json:"watched"`
@@ -39,24 +44,24 @@ func (l *loop) waiting() (list []Waiting) {
 	for _, b := range l.brake.Held() {
 		w := Waiting{
 			Federation: string(l.config.Name), Domain: string(l.config.Domain), Namespace: b.Service.Namespace, Service: b.Service.Name,
-			Empties: b.Empties, Names: b.Names, Watched: b.Watched,
+			Empties: b.Empties, Names: len(b.Names), Deletes: b.Names, Watched: b.Watched,
 		}
 		if b.Watched {
-			until := b.Since.Add(l.policy.HoldFor)
-			w.Until = &until
+			w.Until = &b.Until
 		}
 		list = append(list, w)
 	}
 	return append(list, l.waitingMembers()...)
 }
 
-// confirmAll confirms those of the list that are this loop's, and counts them.
+// confirmAll confirms those of the list that are this loop's, and counts them: what has grown since it was shown waits
+// again (X4c).
 func (l *loop) confirmAll(list []Waiting) (n int) {
 	for _, w := range list {
 		if w.Federation != string(l.config.Name) || w.Domain != string(l.config.Domain) {
 			continue
 		}
-		if w.Member != "" && l.confirmDeparture(w.Member) || w.Member == "" && l.confirm(federation.ServiceName{Namespace: w.Namespace, Name: w.Service}) {
+		if w.Member != "" && l.confirmDeparture(w) || w.Member == "" && l.confirm(federation.ServiceName{Namespace: w.Namespace, Name: w.Service}, w.Deletes) {
 			n++
 		}
 	}
@@ -96,7 +101,7 @@ func FetchWaiting(ctx context.Context, socket string) (list []Waiting, err error
 	return list, callAdmin(ctx, socket, http.MethodGet, "/waiting", nil, &list)
 }
 
-// Confirm lets exactly these happen, and returns how many still waited.
+// Confirm lets exactly these happen, and returns how many still waited as they were shown.
 func Confirm(ctx context.Context, socket string, list []Waiting) (n int, err error) {
 	return n, callAdmin(ctx, socket, http.MethodPost, "/confirm", list, &n)
 }

@@ -16,7 +16,7 @@ func (l *loop) memberState(name string) *memberState {
 	ms := l.members[name]
 	if ms == nil {
 		ms = &memberState{
-			topology: federation.Member{Name: name}, gone: map[federation.ServiceName]bool{}, unresolved: map[federation.ServiceName]unresolved{},
+			topology: federation.Member{Name: name}, losses: policy.Losses{}, unresolved: map[federation.ServiceName]unresolved{},
 		}
 		l.members[name] = ms
 	}
@@ -83,51 +83,78 @@ func (l *loop) removeMember(name string) {
 	l.relevel()
 }
 
-// waitingMembers are the departed members, with what goes with them.
+// waitingMembers are the departed members, with what goes with each when those before it have gone.
 func (l *loop) waitingMembers() (list []Waiting) {
+	before := map[string]bool{}
 	for _, name := range l.order {
 		if !l.members[name].departed {
 			continue
 		}
-		w := Waiting{Federation: string(l.config.Name), Domain: string(l.config.Domain), Member: name}
-		for _, loss := range l.lossWith(name) {
-			w.Names += loss.Names
-			if loss.Empties {
-				w.Services++
-			}
-		}
-		list = append(list, w)
+		d := l.departure(name, before)
+		before[name] = true
+		list = append(list, Waiting{
+			Federation: string(l.config.Name), Domain: string(l.config.Domain), Member: name,
+			Services: len(d.emptied), Names: d.count(), Emptied: d.emptied, Levels: d.levels,
+		})
 	}
 	return list
 }
 
-// lossWith is what the services lose with a member: the names at levels that
-// only it has, and all of them if no other member has a shard that counts.
-func (l *loop) lossWith(name string) map[federation.ServiceName]policy.Loss {
-	losses := map[federation.ServiceName]policy.Loss{}
-	for svc, names := range l.shadow.Services {
-		var loss policy.Loss
-		for _, lv := range l.levels.All() {
-			if slices.Equal(lv.Members, []string{name}) && len(names[lv.OwnerName(svc)]) > 0 {
-				loss.Names++
-			}
-		}
-		if l.onlyOn(name, svc) {
-			loss = policy.Loss{Empties: policy.HasAddress(l.config.Federation, svc, l.shadow.Of(svc)), Names: len(names)}
-		}
-		if loss != (policy.Loss{}) {
-			losses[svc] = loss
-		}
-	}
-	return losses
+// departure is what goes with a member: the levels that only it has, with all names there, and all names of the
+// services of which no other member has a shard that counts.
+type departure struct {
+	levels  []federation.FQDN
+	emptied []string // services that lose their last address
+	names   map[federation.ServiceName][]federation.FQDN
 }
 
-// onlyOn reports whether the member's shard of a service is the only one that
-// was healthy when it was last seen.
-func (l *loop) onlyOn(name string, svc federation.ServiceName) (only bool) {
+func (d departure) count() (n int) {
+	for _, names := range d.names {
+		n += len(names)
+	}
+	return n
+}
+
+// departure returns what goes with a member after those before it.
+func (l *loop) departure(name string, before map[string]bool) departure {
+	d := departure{names: map[federation.ServiceName][]federation.FQDN{}}
+	sooner := map[federation.FQDN]bool{} // levels that go with those before
+	for _, lv := range l.levels.All() {
+		switch rest := slices.DeleteFunc(slices.Clone(lv.Members), func(m string) bool { return before[m] }); {
+		case slices.Equal(rest, []string{name}):
+			d.levels = append(d.levels, lv.Name)
+		case len(rest) == 0 && len(lv.Members) > 0:
+			sooner[lv.Name] = true
+		}
+	}
+	for svc, names := range l.shadow.Services {
+		if !l.onlyOn(name, svc, before) {
+			for _, level := range d.levels {
+				if owner := l.config.OwnerName(svc, level); len(names[owner]) > 0 {
+					d.names[svc] = append(d.names[svc], owner)
+				}
+			}
+			continue
+		}
+		if policy.HasAddress(l.config.Federation, svc, l.shadow.Of(svc)) {
+			d.emptied = append(d.emptied, svc.String())
+		}
+		for owner := range names {
+			if _, level, _ := l.config.ParseOwner(owner); !sooner[level] {
+				d.names[svc] = append(d.names[svc], owner)
+			}
+		}
+	}
+	slices.Sort(d.emptied)
+	return d
+}
+
+// onlyOn reports whether the member's shard of a service is the only one that was healthy when it was last seen, but for
+// those of the members before it.
+func (l *loop) onlyOn(name string, svc federation.ServiceName, before map[string]bool) (only bool) {
 	for _, st := range l.shards(svc) {
 		switch {
-		case !st.Healthy || !st.Drained.IsZero():
+		case !st.Healthy || !st.Drained.IsZero() || before[st.Shard.Member]:
 		case st.Shard.Member == name:
 			only = true
 		default:
@@ -137,16 +164,32 @@ func (l *loop) onlyOn(name string, svc federation.ServiceName) (only bool) {
 	return only
 }
 
-// confirmDeparture removes a departed member with all that it has; what its
-// services lose with it is confirmed too. It reports whether the member waits.
-func (l *loop) confirmDeparture(name string) bool {
+// confirmDeparture removes a departed member with all that it has; what its services lose with it is confirmed too. It
+// reports whether the member waits, and nothing more goes with it than was shown: other levels, or services that have
+// come to depend on it since (X4c).
+func (l *loop) confirmDeparture(shown Waiting) bool {
+	name := shown.Member
 	if ms := l.members[name]; ms == nil || !ms.departed {
 		return false
 	}
-	for svc, loss := range l.lossWith(name) {
-		l.brake.Expect(svc, loss)
+	d := l.departure(name, nil)
+	if !subset(d.emptied, shown.Emptied) || !subset(d.levels, shown.Levels) {
+		l.log.Warn("not confirmed: more goes with the member now than was shown", "member", name, "confirm", "federation-syncer confirm")
+		return false
+	}
+	for svc, names := range d.names {
+		l.brake.Expect(svc, names)
 	}
 	l.log.Info("confirmed: what the member has is removed from the records", "member", name)
 	l.removeMember(name)
 	return true
+}
+
+// subset reports whether all of part are among all.
+func subset[T comparable](part, all []T) bool {
+	has := map[T]bool{}
+	for _, x := range all {
+		has[x] = true
+	}
+	return !slices.ContainsFunc(part, func(x T) bool { return !has[x] })
 }

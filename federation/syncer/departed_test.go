@@ -61,7 +61,10 @@ func TestDeparture(t *testing.T) {
 			depart(w, "a")
 			w.want(withoutAddressOfA...)
 			w.wantMarks(marksOfAll...)
-			want := []Waiting{{Federation: "fed", Domain: "example.com.", Member: "a", Names: 2}}
+			want := []Waiting{{
+				Federation: "fed", Domain: "example.com.", Member: "a", Names: 2,
+				Levels: []federation.FQDN{"east-1.example.com.", "east.example.com."},
+			}}
 			if d := cmp.Diff(want, w.waits()); d != "" {
 				t.Errorf("what waits (-want +got):\n%s", d)
 			}

@@ -41,13 +41,9 @@ func (lm *loopMetrics) observe(l *loop) {
 	state := lm.m.state.MustCurryWith(lm.labels)
 	for name, is := range map[string]bool{
 		"claimed": l.held != nil, "foreign": l.isForeign(), "deposed": l.deposed != nil,
-		"panic": !l.standing.Panic().IsZero(), "provider_down": l.backoff > 0, "changes_fail": l.changesFail() != nil,
+		"panic": !l.standing.Panic().IsZero(), "provider_down": l.backoff > 0,
 	} {
 		state.WithLabelValues(name).Set(oneIf(is))
-	}
-	failing := lm.m.failing.MustCurryWith(lm.labels)
-	for what, n := range l.countFailing() {
-		failing.WithLabelValues(what).Set(float64(n))
 	}
 }
 

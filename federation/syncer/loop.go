@@ -134,9 +134,8 @@ type memberState struct {
 	// seen: this run has listed it, or the list of levels has it. Before, nothing
 	// in the records can be its, but the levels of a configured topology.
 	seen bool
-	// gone are the services whose shard was last seen to go, or to become
-	// unhealthy, by an event of a watch (X4c).
-	gone map[federation.ServiceName]bool
+	// losses are the shards that are not healthy any more, and how that was seen (X4c).
+	losses policy.Losses
 	// unresolved are the shards of whose host names nothing is known (H4).
 	unresolved map[federation.ServiceName]unresolved
 	version    string

@@ -19,7 +19,6 @@ type metrics struct {
 	held     *prometheus.GaugeVec
 	problems *prometheus.GaugeVec
 	state    *prometheus.GaugeVec
-	failing  *prometheus.GaugeVec
 	changes  *prometheus.CounterVec
 	conflict *prometheus.CounterVec
 	requests *prometheus.CounterVec
@@ -57,8 +56,7 @@ func newMetrics(b *budgets) *metrics {
 		records:  gauge("names", "Names of services that have records.", of),
 		held:     gauge("held", "What is published without being seen healthy, by reason.", with("reason")),
 		problems: gauge("problems", "What was refused or left out, by reason; the status names each.", with("reason")),
-		state:    gauge("state", "1 if the federation is in the state: claimed, foreign, deposed, panic, provider_down, changes_fail.", with("state")),
-		failing:  gauge("failing", "What fails and is tried again by itself, by what it is: changes or reads of names, levels.", with("what")),
+		state:    gauge("state", "1 if the federation is in the state: claimed, foreign, deposed, panic, provider_down.", with("state")),
 		changes:  counter("changes_total", "Changes of names by result: ok, conflict, refused, failed.", with("result")),
 		conflict: counter("conflicts_total", "Names that another writer had changed.", of),
 		requests: counter("provider_requests_total", "Requests to the provider by operation (apply, get, list, soa) and result: ok, conflict, refused, throttled or failed; that of an apply is the first of its changes that is not ok.", with("operation", "result")),
@@ -84,8 +82,8 @@ func newMetrics(b *budgets) *metrics {
 // all are all of them.
 func (m *metrics) all() []prometheus.Collector {
 	return []prometheus.Collector{
-		m.accounts, m.member, m.answers, m.contact, m.shards, m.services, m.records, m.held, m.problems, m.state, m.failing, m.changes,
-		m.conflict, m.requests, m.duration, m.budget, m.audits, m.drift, m.latency, m.reload, m.leads,
+		m.accounts, m.member, m.answers, m.contact, m.shards, m.services, m.records, m.held, m.problems, m.state, m.changes, m.conflict,
+		m.requests, m.duration, m.budget, m.audits, m.drift, m.latency, m.reload, m.leads,
 	}
 }
 
@@ -117,7 +115,7 @@ func (lm *loopMetrics) change(result string) {
 // forget drops the gauges of a federation that is not ours any more.
 func (lm *loopMetrics) forget() {
 	for _, v := range []*prometheus.GaugeVec{
-		lm.m.member, lm.m.answers, lm.m.contact, lm.m.shards, lm.m.services, lm.m.records, lm.m.held, lm.m.problems, lm.m.state, lm.m.failing,
+		lm.m.member, lm.m.answers, lm.m.contact, lm.m.shards, lm.m.services, lm.m.records, lm.m.held, lm.m.problems, lm.m.state,
 	} {
 		v.DeletePartialMatch(lm.labels)
 	}

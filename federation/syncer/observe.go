@@ -49,7 +49,9 @@ func (l *loop) take(e member.Event) {
 				if e.Shard != nil {
 					l.beginning.account(e.Member, e.Key.Service, e.Shard.Known)
 				}
-				ms.noteLoss(e.Key.Service, e.Shard)
+				if _, had := ms.shards[e.Key.Service]; had || e.Shard != nil {
+					ms.losses.Event(e.Key.Service, e.Shard != nil && e.Shard.Healthy, watchedLoss(e.Shard))
+				}
 				l.setShard(ms, e.Key.Service, e.Shard)
 				l.touchAt(e.Key.Service, e.Seen)
 			}
@@ -86,16 +88,14 @@ func (l *loop) takeList(ms *memberState, e member.ListEvent) {
 	for key, shard := range e.Shards {
 		if key.Federation == l.config.Name {
 			l.beginning.account(e.Member, key.Service, shard.Known)
-			if before, had := ms.shards[key.Service]; had && before.Healthy && !shard.Healthy {
-				delete(ms.gone, key.Service)
-			}
+			ms.losses.Listed(key.Service, shard.Healthy)
 			l.setShard(ms, key.Service, &shard)
 			delete(gone, key.Service)
 			l.touchAt(key.Service, now)
 		}
 	}
 	for name := range gone {
-		delete(ms.gone, name)
+		ms.losses.Missing(name)
 		l.setShard(ms, name, nil)
 		l.touchAt(name, now)
 	}

@@ -158,5 +158,8 @@ func (l *loop) stands(svc federation.ServiceName) {
 	if s := l.services[svc]; s != nil {
 		members = s.members
 	}
-	l.brake.Stands(svc, len(names[l.config.OwnerName(svc, l.config.Domain)]) > 0, members, len(names))
+	l.brake.Stands(svc, policy.Published{
+		Address: len(names[l.config.OwnerName(svc, l.config.Domain)]) > 0, Members: members,
+		Names: len(names), Has: func(name federation.FQDN) bool { return len(names[name]) > 0 },
+	})
 }

@@ -154,10 +154,7 @@ func (l *loop) settled(name federation.ServiceName) {
 	s := l.services[name]
 	s.since = time.Time{}
 	if s.shards == 0 && len(l.shadow.Services[name]) == 0 && s.parts == 0 {
-		delete(l.services, name) // nothing to remember
-		for _, ms := range l.members {
-			delete(ms.gone, name)
-		}
+		l.forget(name) // nothing to remember
 	}
 }
 

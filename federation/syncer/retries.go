@@ -256,23 +256,3 @@ func (l *loop) retryNow(now time.Time) {
 	}
 	l.former.until = now
 }
-
-// changesFail returns an error of those changes that fail if several do and none was made since; nil if some are made.
-func (l *loop) changesFail() error {
-	if !l.retries.outage || len(l.retries.failing) < 2 {
-		return nil
-	}
-	first := slices.Min(slices.Collect(maps.Keys(l.retries.failing)))
-	return l.retries.failing[first].failure.err
-}
-
-// countFailing counts what fails and is tried again, for the metrics.
-func (l *loop) countFailing() map[string]int {
-	n := map[string]int{"changes": len(l.retries.failing), "reads": 0, "levels": len(l.foreign) + len(l.dropping)}
-	for _, u := range l.reread {
-		if u.err != nil {
-			n["reads"]++
-		}
-	}
-	return n
-}

@@ -24,8 +24,7 @@ type Status struct {
 type FederationStatus struct {
 	Name   string `json:"name"`
 	Domain string `json:"domain"`
-	// State is claiming, writing, foreign, deposed, provider-down, or changes-fail: the provider answers, and makes no
-	// change.
+	// State is claiming, writing, foreign, deposed, or provider-down.
 	State string `json:"state"`
 	// Error is the last error of the provider, "" if it answers.
 	Error string `json:"error,omitempty"`
@@ -138,10 +137,6 @@ func (l *loop) status(services bool) FederationStatus {
 		s.State = "provider-down"
 	case l.held == nil:
 		s.State = "claiming"
-	case l.changesFail() != nil:
-		s.State, s.Error = "changes-fail", l.changesFail().Error()
-	case l.claimUnread.err != nil:
-		s.Error = l.claimUnread.err.Error()
 	}
 	if l.lastErr != nil {
 		s.Error = l.lastErr.Error()

@@ -75,16 +75,6 @@ func (l *loop) endBeginning() {
 	l.beginning = nil
 }
 
-// noteLoss remembers whether the shard of a service was lost by an event of a watch; one that was not is forgotten, so
-// that only losses take memory (X4c).
-func (ms *memberState) noteLoss(name federation.ServiceName, shard *member.Shard) {
-	if shard != nil && shard.Healthy || !watchedLoss(shard) {
-		delete(ms.gone, name)
-		return
-	}
-	ms.gone[name] = true
-}
-
 // watchedLoss reports whether a shard that was seen by a watch was lost by what
 // the member shows, and not as its host name does not resolve: that is no
 // change of a single Service (X4c).
