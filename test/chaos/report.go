@@ -211,7 +211,7 @@ func (r *report) first() error {
 
 // minimum is what must have happened at least in ten minutes.
 var minimum = struct{ Faults, Switches, Questions, Plugins, Updates, Failovers int }{
-	Faults: 2, Switches: 500, Questions: 60000, Plugins: 20000, Updates: 2500, Failovers: 30,
+	Faults: 2, Switches: 500, Questions: 60000, Plugins: 20000, Updates: 2500, Failovers: 10,
 }
 
 // verdict prints the summary, and says what is wrong with the run.

@@ -76,7 +76,7 @@ func (r *run) writeOne(ctx context.Context, c schedule.Change) {
 func (r *run) follow(ctx context.Context, key truth.Shard, sent time.Time, before, now truth.State, known bool) {
 	wasHealthy, isHealthy := before.Exists && before.Ready, now.Exists && now.Ready
 	if before.Federation != now.Federation || before.Federation == "" || wasHealthy == isHealthy || wasHealthy && !known ||
-		!r.truth.Quiet(sent, now.Federation, key.Member) || !r.otherKnown(now.Federation, key) {
+		!r.truth.QuietFor(key.Service, sent, now.Federation, key.Member) || !r.otherKnown(now.Federation, key) {
 		return
 	}
 	select {
@@ -87,7 +87,7 @@ func (r *run) follow(ctx context.Context, key truth.Shard, sent time.Time, befor
 	go func() {
 		defer func() { <-r.tracks }()
 		took, ok := r.until(ctx, key.Service, now.Federation, now.Addresses[0], isHealthy, sent)
-		if ok && r.truth.Quiet(time.Now(), now.Federation, key.Member) && r.truth.State(key).Ready == now.Ready {
+		if ok && r.truth.QuietFor(key.Service, time.Now(), now.Federation, key.Member) && r.truth.State(key).Ready == now.Ready {
 			r.report.followed(isHealthy, took)
 		}
 	}()
@@ -122,14 +122,14 @@ func (r *run) followLoss(ctx context.Context, m *stage.Member, begin time.Time, 
 	for service := range schedule.Steady { // these have a healthy shard everywhere
 		of := string(stage.Zones[service].Name)
 		key := truth.Shard{Member: m.Name, Service: stage.ServiceName(service)}
-		if !r.truth.Quiet(begin.Add(-time.Millisecond), of, m.Name) || !r.otherKnown(of, key) || r.truth.Known(of, key.Service, key.Member) == nil {
+		if !r.truth.QuietFor(key.Service, begin.Add(-time.Millisecond), of, m.Name) || !r.otherKnown(of, key) || r.truth.Known(of, key.Service, key.Member) == nil {
 			continue
 		}
 		addr := r.truth.State(key).Addresses[0]
 		other := r.stage.Members[slices.IndexFunc(r.stage.Members, func(o *stage.Member) bool { return o != m })]
 		go func() {
 			took, ok := r.until(ctx, key.Service, of, addr, false, begin)
-			if ok && took < lasts && r.truth.Quiet(time.Now(), of, other.Name) {
+			if ok && took < lasts && r.truth.QuietFor(key.Service, time.Now(), of, other.Name) {
 				r.report.lost(took)
 			}
 		}()

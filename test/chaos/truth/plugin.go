@@ -102,10 +102,19 @@ func (m *Model) Known(federation, service, member string) (addrs []netip.Addr) {
 // Quiet reports whether there is no fault on the ways from these members, or from
 // all without any, to the records of the federation, nor what comes of one.
 func (m *Model) Quiet(now time.Time, federation string, members ...string) bool {
+	return m.quiet(Answer{Federation: federation, Sent: now}, members)
+}
+
+// QuietFor is Quiet for the global name of one service.
+func (m *Model) QuietFor(service string, now time.Time, federation string, members ...string) bool {
+	return m.quiet(Answer{Federation: federation, Service: service, Sent: now}, members)
+}
+
+func (m *Model) quiet(a Answer, members []string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(members) == 0 {
 		members = m.allMembers()
 	}
-	return m.quietSince(Answer{Federation: federation, Sent: now}, members...).ok
+	return m.quietSince(a, members...).ok
 }

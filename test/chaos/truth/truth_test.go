@@ -180,6 +180,9 @@ func TestJudge(t *testing.T) {
 			s.turn(4, "a", false)
 			s.want(s.seen(10, "us", "a", "b"))
 			s.want(s.seen(10, "us-a", "a"), "dead")
+			if s.Quiet(at(10), "fed", "a") || !s.QuietFor("web", at(10), "fed", "a") {
+				s.t.Error("want the global name quiet, and the federation not")
+			}
 		}},
 		{"O1e what an older zone has shows nothing", func(s *stage) {
 			s.seen(3, "", "a", "b", "c")
