@@ -42,6 +42,28 @@ func TestOwnership(t *testing.T) {
 			t.Errorf("the first change is of %s", order[0])
 		}
 	})
+	bubble(t, "O1e what is at levels whose claims were deleted stays until they are claimed again", func(t *testing.T) {
+		w := three(t)
+		w.start(func(c plan.Change) error {
+			if _, _, ours := w.config.Federations[0].ParseOwner(c.Name); ours && len(c.To) == 0 {
+				t.Errorf("a change takes everything at %s away", c.Name)
+			}
+			return nil
+		})
+		w.after(time.Second)
+		for _, name := range w.provider.Names() {
+			if strings.HasPrefix(string(name), "_claim.") {
+				w.provider.Remove(name, "TXT")
+			}
+		}
+		w.set("a", web, false)
+		w.after(time.Minute)
+		w.want(withoutA...)
+		if w.at("_claim.fed.svc.east-1.example.com.") == "" {
+			t.Error("the level was not claimed again")
+		}
+		w.neverEmpty()
+	})
 	bubble(t, "O1a so they do at a level that comes later", func(t *testing.T) {
 		w := three(t)
 		var order []string

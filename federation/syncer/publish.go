@@ -79,7 +79,7 @@ func (l *loop) diff(now time.Time, batch []federation.ServiceName) []plan.Change
 	var current, desired []federation.RRset
 	all := l.standing.Summary()
 	for _, name := range batch {
-		have := l.shadow.Of(name)
+		have := l.claimed(l.shadow.Of(name))
 		want, write := l.desired(now, name, all, have)
 		if !write || federation.EqualRRsets(have, want) {
 			l.settled(name)
@@ -90,6 +90,15 @@ func (l *loop) diff(now time.Time, batch []federation.ServiceName) []plan.Change
 	changes := plan.Diff(current, desired)
 	l.unwanted(batch, changes)
 	return changes
+}
+
+// claimed returns those at the levels that are claimed. What is at another level of ours, whose claim was lost, stays as
+// it is until that is claimed again (O1e): then the service is planned again.
+func (l *loop) claimed(sets []federation.RRset) []federation.RRset {
+	return slices.DeleteFunc(sets, func(s federation.RRset) bool {
+		_, level, ok := l.config.ParseOwner(s.Name)
+		return ok && level != l.config.Domain && !l.held.Claimed[level]
+	})
 }
 
 // allowed reports whether the change may be published now; else its service is planned again when it may (X5). A name
