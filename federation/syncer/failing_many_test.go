@@ -116,6 +116,7 @@ func TestFailingMany(t *testing.T) {
 					w.set("a", svc, false)
 				}
 				w.set("a", web, false)
+				w.moved("c", "south", "south-1") // claims are tried again too
 				w.after(d)
 				tried := n.Load()
 				w.provider.SetFaults(inmem.Faults{})
