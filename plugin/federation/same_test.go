@@ -153,7 +153,7 @@ func drawSlice(t *rapid.T, i int) (slice *discovery.EndpointSlice, ready bool) {
 			e.Addresses = []string{fmt.Sprintf("172.0.%d.%d", rapid.IntRange(0, 1).Draw(t, "net"), j+1)} // doubles are meant
 		case discovery.AddressTypeIPv6:
 			e.Addresses = []string{rapid.SampledFrom([]string{
-				fmt.Sprintf("fd01::%d:%d", i, j+1), fmt.Sprintf("FD01::%d:%d", i, j+1), fmt.Sprintf("::ffff:172.0.0.%d", j+1), "fd01::",
+				fmt.Sprintf("fd01::%d:%d", i, j+1), fmt.Sprintf("FD01::%d:%d", i, j+1), fmt.Sprintf("::ffff:172.0.0.%d", j+1), "fd01::", "FD01::", // one address, spelled in two ways
 			}).Draw(t, "address")}
 		default:
 			e.Addresses = []string{rapid.SampledFrom([]string{"www.example.net", "nowhere.example.net", "drawn.ns.svc.cluster.local"}).Draw(t, "address")}
@@ -209,4 +209,40 @@ func TestNamesInSlices(t *testing.T) {
 			t.Errorf("it is %s", up.rrs[0])
 		}
 	})
+}
+
+// TestSpellings: what the random Services of TestSameAsKubernetes have rarely.
+func TestSpellings(t *testing.T) {
+	many := make([]string, 40)
+	for i := range many {
+		many[i] = fmt.Sprintf("172.0.4.%d", i+1)
+	}
+	for _, tc := range []struct {
+		rule   string
+		ips    []string
+		slices [][]string
+	}{
+		{"Q6 an address in two slices", []string{"None"}, [][]string{{"172.0.4.1"}, {"172.0.4.1", "172.0.4.2"}}},
+		{"Q6 many addresses in two slices", []string{"None"}, [][]string{many, many}},
+		{"Q6 an address in two spellings", []string{"None"}, [][]string{{"fd01::1", "FD01::1"}}},
+		{"Q6 an IPv4 address in IPv6 form", []string{"None"}, [][]string{{"::ffff:10.9.9.9", "fd01::1"}}},
+		{"Q6 a ClusterIP in IPv6 form", []string{"::ffff:10.9.9.9"}, [][]string{{"172.0.4.1"}}},
+		{"Q6 no ClusterIP", []string{""}, [][]string{{"172.0.4.1"}}},
+	} {
+		t.Run(tc.rule, func(t *testing.T) {
+			c := newCluster()
+			c.service("drawn.ns", tc.ips...)
+			for _, addrs := range tc.slices {
+				c.slice("drawn.ns", addrs...)
+			}
+			up := changedFor{newRecords(t, ". 60 IN A 192.0.2.1"), func(*dns.Msg, request.Request) {}}
+			f := newPlugin(t, c, up, usualKubernetes, usualFederation)
+			for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA} {
+				plain := short(ask(t, f, "drawn.ns.svc.cluster.local.", qtype))
+				if got := strings.ReplaceAll(short(ask(t, f, "drawn.ns.myfed.svc.cluster.local.", qtype)), ".myfed.", "."); got != plain {
+					t.Errorf("%s\n got %s\nwant %s", dns.TypeToString[qtype], got, plain)
+				}
+			}
+		})
+	}
 }

@@ -130,6 +130,14 @@ func TestNoSuchName(t *testing.T) {
 			}
 		})
 	}
+	for _, name := range []string{"_x.dead.ns", "x_y.dead.ns", "_http.tcp.dead.ns", "http._tcp.dead.ns", "_ht_tp._tcp.dead.ns"} {
+		t.Run("Q3 "+name+" is neither an endpoint nor a port", func(t *testing.T) {
+			if got, want := short(ask(t, f, name+".myfed.svc.cluster.local.", dns.TypeSRV)), "NXDOMAIN; soa cluster.local."; got != want {
+				t.Error(got)
+			}
+		})
+	}
+	up.asked.Store(0)
 	for _, name := range []string{"0dead.ns", "d--d.ns", "dead.0", "--1.dead.ns", "10-0-0-1.dead.ns", "_http-alt._sctp.dead.ns"} {
 		t.Run("Q3 "+name+" may be", func(t *testing.T) {
 			ask(t, f, name+".myfed.svc.cluster.local.", dns.TypeA)
