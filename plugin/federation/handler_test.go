@@ -370,7 +370,7 @@ func TestChase(t *testing.T) {
 			if m := ask(t, f, name, dns.TypeA); m.Rcode != dns.RcodeServerFailure {
 				t.Errorf("got %s", short(m))
 			}
-			if held := f.chaser.slots; held != 1 {
+			if held, _, _ := inUse(f, ""); held != 1 {
 				t.Errorf("%d slots held while the lookup runs, want 1", held)
 			}
 			close(up.block)

@@ -45,6 +45,13 @@ func from(ctx context.Context, f *Federation, addr, name string, change ...func(
 	return w.msg
 }
 
+// inUse returns the slots in use, those of a client, and the lookups that run.
+func inUse(f *Federation, client string) (slots, held, running int) {
+	f.chaser.mu.Lock()
+	defer f.chaser.mu.Unlock()
+	return f.chaser.slots, f.chaser.held[client], len(f.chaser.running)
+}
+
 func address(i int) string { return fmt.Sprintf("10.1.%d.%d", i/250, i%250+1) }
 
 func TestManyAtOnce(t *testing.T) {
@@ -76,22 +83,22 @@ func TestManyAtOnce(t *testing.T) {
 				go from(t.Context(), f, "10.1.0.1", fmt.Sprintf("random-%d.ns", i))
 			}
 			synctest.Wait()
-			if f.chaser.slots != 500 {
-				t.Errorf("it has %d slots, want half of them", f.chaser.slots)
+			if slots, _, _ := inUse(f, ""); slots != 500 {
+				t.Errorf("it has %d slots, want half of them", slots)
 			}
 			for i := range 300 {
 				go from(t.Context(), f, "10.1.0.2", fmt.Sprintf("other-%d.ns", i))
 			}
 			synctest.Wait()
-			if held := f.chaser.held["10.1.0.2"]; held != 250 {
+			if _, held, _ := inUse(f, "10.1.0.2"); held != 250 {
 				t.Errorf("the second has %d slots, want half of what was left", held)
 			}
 			for i := range 100 {
 				go from(t.Context(), f, address(1000+i), fmt.Sprintf("third-%d.ns", i))
 			}
 			synctest.Wait()
-			if f.chaser.slots != 850 {
-				t.Errorf("%d slots are used, want 850: a hundred others with one name each", f.chaser.slots)
+			if slots, _, _ := inUse(f, ""); slots != 850 {
+				t.Errorf("%d slots are used, want 850: a hundred others with one name each", slots)
 			}
 			time.Sleep(2 * chaseTimeout) // all end
 		})
@@ -147,7 +154,7 @@ func TestManyAtOnce(t *testing.T) {
 				_, _ = f.ServeDNS(t.Context(), &test.ResponseWriter{TCP: true}, r)
 			}()
 			synctest.Wait()
-			if n := len(f.chaser.running); n != 7+4+1 { // the servers are made for each question
+			if _, _, n := inUse(f, ""); n != 7+4+1 { // the servers are made for each question
 				t.Errorf("%d lookups, want 12", n)
 			}
 			time.Sleep(2 * chaseTimeout) // all end
