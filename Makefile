@@ -111,6 +111,7 @@ bench-failover: build cluster ## Measure how soon a failed shard is led away fro
 soak: test-packages build cluster ## The long loops: random scripts and histories, fuzzing, 100 kills of the syncer, 100 failovers (about an hour)
 	$(GO) test -buildvcs=false -timeout 60m $$(git grep -l pgregory.net/rapid -- '*_test.go' | xargs -n1 dirname | sort -u | sed 's,^,./,') -rapid.checks=20000
 	$(GO) test -buildvcs=false -timeout 60m ./federation/syncer -run TestRandom -seeds=3000
+	$(GO) test -buildvcs=false -timeout 60m -count=1 ./federation/policy -run TestExplore -explore.depth=1
 	test/fuzz $(or $(FUZZTIME),1m)
 	FEDERATION_DNS_BIN=$(GOBIN_ABS) $(GO) test -buildvcs=false -timeout 60m -count=1 -v ./test/e2e -run 'TestSystem/(the_walk|killing)' -kills=100
 	$(GO) test -buildvcs=false -race -timeout 60m -count=1 ./cmd/coredns -run TestNeighboursSoak -soak=10m

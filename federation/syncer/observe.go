@@ -228,6 +228,7 @@ func (l *loop) judge(now time.Time) {
 
 // relevel computes the levels anew, and has every service planned again.
 func (l *loop) relevel() {
+	l.keepUnresolved()
 	members := make([]federation.Member, 0, len(l.members))
 	for _, ms := range l.members {
 		members = append(members, ms.topology)

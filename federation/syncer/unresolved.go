@@ -64,6 +64,13 @@ func (l *loop) recorded(m string, name federation.ServiceName) (federation.Shard
 // endBeginning drops the records of the start, as they need not speak for
 // members any more. What they say of unresolved shards is kept.
 func (l *loop) endBeginning() {
+	l.keepUnresolved()
+	l.beginning = nil
+}
+
+// keepUnresolved keeps what the records of the start say of unresolved shards, at the places where their members are
+// now. It has to be called before a member moves, as there is nothing of it at its new place.
+func (l *loop) keepUnresolved() {
 	for m, ms := range l.members {
 		for name, u := range ms.unresolved {
 			if shard, ok := l.recorded(m, name); ok && u.before == nil {
@@ -72,7 +79,6 @@ func (l *loop) endBeginning() {
 			}
 		}
 	}
-	l.beginning = nil
 }
 
 // watchedLoss reports whether a shard that was seen by a watch was lost by what

@@ -73,6 +73,26 @@ func TestUnresolved(t *testing.T) {
 		w.after(5 * time.Second)
 		w.want(before...)
 	})
+	for _, down := range []bool{true, false} {
+		bubble(t, fmt.Sprintf("H4 X1b a member that moves takes what the records had along, while the syncer is down: %t", down), func(t *testing.T) {
+			w := balanced(t)
+			w.unset("b", web)
+			w.after(10 * time.Second)
+			w.kill()
+			w.members["a"].change(web, lb.unheard())
+			if down {
+				w.members["a"].place = federation.Member{Name: "a", Region: "south", Zones: []federation.Label{"south-1"}}
+			}
+			w.start()
+			w.after(10 * time.Second)
+			if !down {
+				w.moved("a", "south", "south-1")
+			}
+			w.after(5 * time.Minute)
+			w.wantAt("web.shop.fed.svc.south-1.example.com.", lb.host)
+			w.wantAt(global, lb.host)
+		})
+	}
 	bubble(t, "H4 X1b nothing changes while members with host names alone start", func(t *testing.T) {
 		w := newWorld(t, "a east east-1", "b east east-2", "c west west-1")
 		for i, m := range []string{"a", "b", "c"} {
