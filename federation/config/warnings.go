@@ -22,6 +22,9 @@ func (c *Config) Warnings() []error {
 		if f.NameProblem != "" {
 			warnings = append(warnings, fmt.Errorf("federations[%d].name: %s", i, f.NameProblem))
 		}
+		if what := f.tooManyRecords(); what != "" {
+			warnings = append(warnings, fmt.Errorf("federations[%d].maxAddresses: %s", i, what))
+		}
 	}
 	first := map[string]string{} // who uses a kubeconfig with a context, or an API server
 	for i, cl := range c.Clusters {
@@ -47,6 +50,24 @@ func (c *Config) Warnings() []error {
 		}
 	}
 	return warnings
+}
+
+// usualRecords is how many records an RRset may have at BIND (max-records-per-type since 9.18.28) and at Cloud DNS (its
+// quota), by default.
+const usualRecords = 100
+
+// tooManyRecords says where an RRset of maxAddresses records is refused by default; "" is nowhere.
+func (f Federation) tooManyRecords() string {
+	switch n := f.Options.MaxAddresses; {
+	case n <= usualRecords:
+	case f.Provider.RFC2136 != nil:
+		return fmt.Sprintf("BIND refuses an RRset of more than %d records with SERVFAIL, by default: "+
+			"allow %d there (max-records-per-type), or set %d here", usualRecords, n, usualRecords)
+	case f.Provider.CloudDNS != nil:
+		return fmt.Sprintf("Cloud DNS refuses an RRset of more than %d records, by default: "+
+			"have this quota of the project raised to %d, or set %d here", usualRecords, n, usualRecords)
+	}
+	return ""
 }
 
 // identity is the same for the same file, whatever its path, with the same context.

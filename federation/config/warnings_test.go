@@ -78,3 +78,39 @@ func TestWarnings(t *testing.T) {
 		})
 	}
 }
+
+func TestRecordWarnings(t *testing.T) {
+	rfc := `{rfc2136: {server: "192.0.2.53:53", zone: example.com, tsig: {name: k, secretFile: secret}}}`
+	for _, tt := range []struct {
+		name, provider string
+		max            int
+		want           string // "" is no warning
+	}{
+		{"C1 as many records as BIND takes", rfc, 100, ""},
+		{"C1 more records than BIND takes", rfc, 101, "federations[0].maxAddresses: BIND refuses"},
+		{"C1 more records than Cloud DNS takes", "{cloudDNS: {project: my-project-123}}", 256, "federations[0].maxAddresses: Cloud DNS refuses"},
+		{"C1 Route 53 takes more", "{route53: {}}", 256, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			for name, text := range map[string]string{
+				"secret": "c2VjcmV0", "a": fmt.Sprintf(kubeconfigText, "https://a.example", "", "token: x"),
+				"config.yaml": fmt.Sprintf("apiVersion: federation-dns.io/v1alpha1\nkind: SyncerConfiguration\nowner: us\n"+
+					"federations: [{name: fed, domain: example.com, maxAddresses: %d, provider: %s}]\n"+
+					"clusters: [{name: a, kubeconfig: {path: a}}]\n", tt.max, tt.provider),
+			} {
+				if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			c, err := Load(filepath.Join(dir, "config.yaml"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := fmt.Sprint(c.Warnings())
+			if tt.want == "" && got != "[]" || !strings.Contains(got, tt.want) {
+				t.Errorf("warnings %q, want %q", got, tt.want)
+			}
+		})
+	}
+}

@@ -25,6 +25,15 @@ func TestSecondary(t *testing.T) {
 	rfc2136test.Secondary(t, primary, nameserver.Start(t, nameserver.BINDSecondary(t, primary)))
 }
 
+// TestPolicy holds what docs/providers.md says of a key that may write a subtree.
+func TestPolicy(t *testing.T) {
+	t.Run("X5a what a key may not write costs nothing else", func(t *testing.T) {
+		s := nameserver.Start(t, nameserver.BINDWithPolicy(
+			`grant syncer. subdomain svc.example.com. A AAAA CNAME TXT; grant syncer. subdomain svc.us.example.com. A AAAA CNAME TXT;`))
+		rfc2136test.Subtree(t, s, []string{"svc", "svc.us"}, "svc.eu")
+	})
+}
+
 func TestTooLarge(t *testing.T) {
 	t.Run("X5a RRsets of more than 100 records cost only themselves", func(t *testing.T) {
 		rfc2136test.TooLarge(t, start(t), 100)

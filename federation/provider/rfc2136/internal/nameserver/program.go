@@ -64,6 +64,16 @@ var BIND = Program{
 	},
 }
 
+// BINDWithPolicy is named with this update-policy for the suite's key.
+func BINDWithPolicy(policy string) Program {
+	p := BIND
+	p.config = func(dir string, port int) string {
+		return bindConfig(dir, port, fmt.Sprintf("	type primary;\n	file \"zone\";\n	update-policy { %s };\n	allow-transfer { key %q; };\n",
+			policy, rfc2136test.Key.Name))
+	}
+	return p
+}
+
 // bindConfig is named.conf with that in the zone's block.
 func bindConfig(dir string, port int, zone string) string {
 	var b strings.Builder
