@@ -25,7 +25,9 @@ func (p *Provider) comparing(ctx context.Context) error {
 		what string
 	}{
 		{emptyRR(p.config.Zone, "SOA", dns.ClassNONE), "that the zone has no SOA record"},
-		{&dns.NS{Hdr: dns.RR_Header{Name: apex, Rrtype: dns.TypeNS, Class: dns.ClassINET}, Ns: "no-such-name-server.invalid."},
+		{&dns.NS{
+			Hdr: dns.RR_Header{Name: apex, Rrtype: dns.TypeNS, Class: dns.ClassINET}, Ns: "no-such-name-server.invalid.",
+		},
 			"that the zone's name server is no-such-name-server.invalid"},
 	} {
 		m := new(dns.Msg).SetUpdate(apex)
@@ -37,13 +39,15 @@ func (p *Provider) comparing(ctx context.Context) error {
 		switch {
 		case errors.Is(err, provider.ErrConflict):
 		case err == nil:
-			return fmt.Errorf("%w: server %s does not compare prerequisites as RFC 2136, section 3.2, says: it agreed to one that demands %s; "+
+			return fmt.Errorf("%w: server %s does not compare prerequisites as RFC 2136, section 3.2, says: "+
+				"it agreed to one that demands %s; "+
 				"nothing is written there, as it would overwrite what others have written: use another server, or another provider",
 				provider.ErrRefused, p.config.Server, demand.what)
 		case errors.Is(err, provider.ErrRefused):
 			return err
 		default:
-			return provider.Recast(provider.ErrNotSent, fmt.Errorf("the server was asked first whether it compares prerequisites: %w", err))
+			return provider.Recast(provider.ErrNotSent,
+				fmt.Errorf("the server was asked first whether it compares prerequisites: %w", err))
 		}
 	}
 	p.compares.Store(true)

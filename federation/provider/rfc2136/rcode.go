@@ -46,22 +46,27 @@ func (p *Provider) meaning(reply *dns.Msg) (kind error, text string) {
 		return provider.ErrRefused, p.notAuth(reply)
 	case dns.RcodeRefused:
 		return provider.ErrRefused, fmt.Sprintf("key %q (%s) may not do this in zone %q, or its signature is not accepted: "+
-			"check the server's rules for the key (allow-update or update-policy in BIND, acl in Knot, TSIG-ALLOW-DNSUPDATE and dnsupdate in PowerDNS, "+
+			"check the server's rules for the key (allow-update or update-policy in BIND, acl in Knot, "+
+			"TSIG-ALLOW-DNSUPDATE and dnsupdate in PowerDNS, "+
 			"allow of dynupdate and its limits in CoreDNS; allow-transfer, acl, TSIG-ALLOW-AXFR, transfer for zone transfers), "+
 			"and the key's name, secret and algorithm on both sides, and that both clocks differ by less than %d s "+
 			"(PowerDNS answers an update so, whatever is wrong with its key)", key.Name, key.Algorithm, zone, tsigFudge)
 	case dns.RcodeNotZone:
-		return provider.ErrRefused, fmt.Sprintf("the name is not in zone %q there: check the zone's name and its delegations", zone)
+		return provider.ErrRefused,
+			fmt.Sprintf("the name is not in zone %q there: check the zone's name and its delegations", zone)
 	case dns.RcodeFormatError:
-		return provider.ErrRefused, fmt.Sprintf("the server cannot read the message: check that it supports RFC 2136 updates of zone %q", zone)
+		return provider.ErrRefused,
+			fmt.Sprintf("the server cannot read the message: check that it supports RFC 2136 updates of zone %q", zone)
 	case dns.RcodeNotImplemented:
-		return provider.ErrRefused, fmt.Sprintf("the server takes no updates: check that zone %q is a primary zone with updates allowed there", zone)
+		return provider.ErrRefused,
+			fmt.Sprintf("the server takes no updates: check that zone %q is a primary zone with updates allowed there", zone)
 	}
 	kind = provider.ErrUnavailable
 	if reply.IsTsig() == nil && reply.Opcode == dns.OpcodeUpdate {
 		kind = provider.ErrUnknownOutcome // whoever says so is not known
 	}
-	return kind, fmt.Sprintf("zone %q, key %q: the server's log says why (in BIND, it may be an RRset of more than max-records-per-type records, 100 by default)",
+	return kind, fmt.Sprintf("zone %q, key %q: the server's log says why "+
+		"(in BIND, it may be an RRset of more than max-records-per-type records, 100 by default)",
 		zone, key.Name)
 }
 
@@ -73,14 +78,19 @@ func (p *Provider) notAuth(reply *dns.Msg) string {
 	}
 	switch tsigError {
 	case dns.RcodeBadKey:
-		return fmt.Sprintf("BADKEY: it does not know TSIG key %q with algorithm %q, or has no rule for it (Knot, whose acl must name the key): "+
+		return fmt.Sprintf("BADKEY: it does not know TSIG key %q with algorithm %q, "+
+			"or has no rule for it (Knot, whose acl must name the key): "+
 			"check the key's name, algorithm and rules on both sides", key.Name, key.Algorithm)
 	case dns.RcodeBadSig:
-		return fmt.Sprintf("BADSIG: it does not accept the signature of TSIG key %q: check the secret and the algorithm (here %q) on both sides", key.Name, key.Algorithm)
+		return fmt.Sprintf("BADSIG: it does not accept the signature of TSIG key %q: "+
+			"check the secret and the algorithm (here %q) on both sides", key.Name, key.Algorithm)
 	case dns.RcodeBadTime:
-		return fmt.Sprintf("BADTIME: the clocks of this host and of the server differ by more than %d s (TSIG key %q): check both clocks", tsigFudge, key.Name)
+		return fmt.Sprintf("BADTIME: the clocks of this host and of the server differ by more than %d s (TSIG key %q): "+
+			"check both clocks", tsigFudge, key.Name)
 	}
-	return fmt.Sprintf("it is not authoritative for zone %[1]q, or rejects TSIG key %[2]q (%[3]q) without saying why, as PowerDNS does: "+
-		"check the zone's name, that this server is its primary, the key's name, secret and algorithm on both sides, and that both clocks differ by less than %[4]d s",
+	return fmt.Sprintf("it is not authoritative for zone %[1]q, or rejects TSIG key %[2]q (%[3]q) "+
+		"without saying why, as PowerDNS does: "+
+		"check the zone's name, that this server is its primary, "+
+		"the key's name, secret and algorithm on both sides, and that both clocks differ by less than %[4]d s",
 		p.config.Zone, key.Name, key.Algorithm, tsigFudge)
 }

@@ -15,7 +15,8 @@ import (
 
 // errIgnored is the refusal of a CNAME that the server has acknowledged but not
 // made.
-var errIgnored = fmt.Errorf("%w: the server ignored the CNAME: there are foreign RRsets at the name, which allow none beside them", provider.ErrRefused)
+var errIgnored = fmt.Errorf("%w: the server ignored the CNAME: "+
+	"there are foreign RRsets at the name, which allow none beside them", provider.ErrRefused)
 
 // inKnownForm is the batch in the form that the server is known to take.
 func (r *run) inKnownForm(batch []job) []job {
@@ -102,7 +103,8 @@ func (r *run) readBackPart(ctx context.Context, part []job) {
 
 // notReadBack is the error of a switch that the server has acknowledged.
 func notReadBack(err error) error {
-	return provider.Recast(provider.ErrUnknownOutcome, fmt.Errorf("the switch to CNAME was sent but not read back: %w", err))
+	return provider.Recast(provider.ErrUnknownOutcome,
+		fmt.Errorf("the switch to CNAME was sent but not read back: %w", err))
 }
 
 // unseen deals with a switch that a query does not show. Most likely the CNAME
@@ -132,7 +134,8 @@ func (r *run) ignored(ctx context.Context, j job) error {
 	back := plan.Change{Name: j.change.Name, To: j.change.From}
 	if err := r.makeOne(ctx, j.index, back); err != nil {
 		return provider.Recast(provider.ErrUnknownOutcome,
-			fmt.Errorf("the server ignored the CNAME because of foreign RRsets, and the old RRsets could not be put back: %w", err))
+			fmt.Errorf("the server ignored the CNAME because of foreign RRsets, "+
+				"and the old RRsets could not be put back: %w", err))
 	}
 	return errIgnored
 }
@@ -142,7 +145,8 @@ func (r *run) ignored(ctx context.Context, j job) error {
 func (r *run) undone(ctx context.Context, j job, refusal error) error {
 	back := plan.Change{Name: j.change.Name, From: j.change.To, To: j.change.From}
 	if err := r.makeOne(ctx, j.index, back); err != nil {
-		return provider.Recast(provider.ErrUnknownOutcome, fmt.Errorf("%w; and the old RRsets could not be put back: %w", refusal, err))
+		return provider.Recast(provider.ErrUnknownOutcome,
+			fmt.Errorf("%w; and the old RRsets could not be put back: %w", refusal, err))
 	}
 	return refusal
 }

@@ -227,7 +227,8 @@ func (r *run) single(ctx context.Context, j job, refusal error, claimRead bool) 
 // count counts a refused change; after too many in a row the run is over.
 func (r *run) count(refusal error, soon bool) {
 	if r.refused++; r.refused >= maxRefused || soon && r.refused >= maxDenied {
-		r.dead = provider.Recast(provider.ErrNotSent, fmt.Errorf("%d changes in a row were refused before it, the last with: %w", r.refused, refusal))
+		r.dead = provider.Recast(provider.ErrNotSent,
+			fmt.Errorf("%d changes in a row were refused before it, the last with: %w", r.refused, refusal))
 	}
 }
 
