@@ -150,8 +150,11 @@ func (n *nameserver) start() error {
 		return err
 	}
 	begin := len(n.wholeLog())
-	program, args := n.program.commandLine(n.path, config)
-	process, err := startProcess(n.logFile(), program, args...)
+	env, err := n.program.environment()
+	if err != nil {
+		return err
+	}
+	process, err := startProcess(n.logFile(), env, n.path, n.program.args(config)...)
 	if err != nil {
 		return err
 	}

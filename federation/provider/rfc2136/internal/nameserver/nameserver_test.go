@@ -2,12 +2,14 @@ package nameserver
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -49,6 +51,18 @@ func TestStart(t *testing.T) {
 			}
 			if err := second.kill(); err != nil {
 				t.Error(err)
+			}
+		})
+	}
+	for _, program := range []Program{PowerDNS, PowerDNS.Behind(time.Minute), Knot.Behind(time.Minute)} {
+		t.Run(fmt.Sprintf("nothing is left of a killed program, %s, %v behind", program.command, program.behind), func(t *testing.T) {
+			s := Start(t, program)
+			if err := s.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			if conn, err := net.DialTimeout("tcp", s.TCP, time.Second); err == nil {
+				conn.Close()
+				t.Error("its port is still open")
 			}
 		})
 	}

@@ -17,8 +17,8 @@ type process struct {
 }
 
 // startProcess starts the program; all that it prints is appended to the log.
-// The program ends with this process, however that ends.
-func startProcess(log, path string, args ...string) (*process, error) {
+// The program ends with this process, however that ends. env is added to ours.
+func startProcess(log string, env []string, path string, args ...string) (*process, error) {
 	out, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
@@ -26,6 +26,7 @@ func startProcess(log, path string, args ...string) (*process, error) {
 	defer out.Close()
 	p := &process{cmd: exec.Command(path, args...), ended: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = out, out
+	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	started := make(chan error)
 	go func() {
