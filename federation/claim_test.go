@@ -61,6 +61,17 @@ func TestClaim(t *testing.T) {
 			t.Error(diff)
 		}
 	})
+	for _, c := range []federation.Claim{
+		{Owner: "us", Generation: 7, Federation: fed, Naming: federation.Flat, Instance: "3xk5"},
+		{Owner: "us", Generation: 8, Federation: fed, Naming: federation.Flat, Instance: "3xk5", Removed: true},
+		{Owner: "us", Generation: 9, Federation: fed, Naming: federation.Flat}, // a level's, or of an earlier release
+	} {
+		t.Run(fmt.Sprintf("O1e instance %q and the mark of cleanup (%t) are written and read", c.Instance, c.Removed), func(t *testing.T) {
+			if got, err := federation.ParseClaim(c.RRset("_claim.fed.svc.example.com.")); err != nil || got != c {
+				t.Errorf("got %+v, error %v, want %+v", got, err, c)
+			}
+		})
+	}
 	t.Run("O1a record", func(t *testing.T) {
 		want := "_claim.myfederation.svc.example.com. 60 IN TXT \"heritage=federation-dns\" \"version=1\" \"owner=syncer-eu\"" +
 			" \"generation=7\" \"federation=myfederation\" \"naming=nested\"\n"
