@@ -210,6 +210,42 @@ func TestBrake(t *testing.T) {
 			t.Errorf("%d have an address, want 35", n)
 		}
 	})
+	bubble(t, "X4b zones that vanish one by one delete no more than all at once", func(t *testing.T) {
+		w, services := many(t)
+		zones := []federation.Label{"e1", "e2", "e3", "e4", "e5", "e6"}
+		w.members["a"].place.Zones = zones
+		w.start()
+		w.after(10 * time.Second)
+		all := len(w.records())
+		for i := range zones[1:] {
+			w.moved("a", "east", zones[:5-i]...)
+			w.after(20 * time.Second)
+		}
+		if gone := all - len(w.records()); gone*100 > 30*all || gone == 0 {
+			t.Errorf("%d of %d names are gone", gone, all)
+		}
+		if len(w.waits()) < len(services)/2 {
+			t.Errorf("%d services wait", len(w.waits()))
+		}
+	})
+	bubble(t, "X4c a confirmation of a list that is out of date lets no more happen than it has shown", func(t *testing.T) {
+		w, _ := many(t)
+		w.start()
+		w.after(10 * time.Second)
+		w.moved("a", "north", "north-1")
+		w.moved("b", "south", "south-1")
+		w.after(time.Minute)
+		list := w.waits()
+		w.members["a"].vanish()
+		w.members["b"].vanish()
+		w.after(time.Minute)
+		var n int
+		w.loop.ask(t.Context(), func() { n = w.loop.confirmAll(list) })
+		w.after(time.Minute)
+		if got := w.withAddress(); got != 40 || n != 0 {
+			t.Errorf("%d of 40 have an address, %d were confirmed", got, n)
+		}
+	})
 	bubble(t, "X4b what waits goes when it is not too much any more", func(t *testing.T) {
 		w, services := many(t)
 		w.start()
