@@ -1,6 +1,7 @@
 package member
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -33,11 +34,13 @@ type api struct {
 	lists   map[string]int
 	asked   map[string]bool // the resource versions of lists
 
-	mute   bool           // watches say nothing, not even bookmarks
-	hang   bool           // no request is answered
-	down   bool           // no request arrives, and watches have ended
-	refuse map[string]int // resource (or "probe", "watch") -> status of every request
-	uid    types.UID
+	mute        bool           // watches say nothing, not even bookmarks
+	hang        bool           // no request is answered
+	spareProbes bool           // but those of the probes
+	uniform     string         // the message of each refusal
+	down        bool           // no request arrives, and watches have ended
+	refuse      map[string]int // resource (or "probe", "watch") -> status of every request
+	uid         types.UID
 }
 
 type change struct {
@@ -132,10 +135,14 @@ func (a *api) ServeHTTP(rw http.ResponseWriter, req *http.Request) {
 	resource := parts[len(parts)-1]
 	q := req.URL.Query()
 	a.mu.Lock()
-	hang, status := a.hang, a.refuse[resource]
-	if s := a.refuse["probe"]; s != 0 && q.Get("limit") == "1" {
-		status = s
+	probe := q.Get("limit") == "1"
+	hang, status := a.hang && !(probe && a.spareProbes), a.refuse[resource]
+	if s := a.refuse["probe"]; s != 0 && probe {
+		if status = s; s == http.StatusOK {
+			status = 0
+		}
 	}
+	message := cmp.Or(a.uniform, fmt.Sprintf("%s: %s", resource, http.StatusText(status)))
 	if s := a.refuse["watch"]; s != 0 && q.Get("watch") != "" {
 		status = s
 	}
@@ -144,7 +151,7 @@ func (a *api) ServeHTTP(rw http.ResponseWriter, req *http.Request) {
 	case hang:
 		<-req.Context().Done()
 	case status != 0:
-		refuse(rw, status, resource)
+		refuse(rw, status, message)
 	case req.URL.Path == "/version":
 		reply(rw, map[string]string{"major": "1", "minor": "37", "gitVersion": "v1.37.2"})
 	case resource == "kube-system":
@@ -153,7 +160,7 @@ func (a *api) ServeHTTP(rw http.ResponseWriter, req *http.Request) {
 			ObjectMeta: metav1.ObjectMeta{Name: resource, UID: a.uid},
 		})
 	case a.objects[resource] == nil:
-		refuse(rw, http.StatusNotFound, resource)
+		refuse(rw, http.StatusNotFound, message)
 	case q.Get("watch") != "":
 		a.watch(rw, req, resource)
 	default:
@@ -168,7 +175,7 @@ func reply(rw http.ResponseWriter, v any) {
 	}
 }
 
-func refuse(rw http.ResponseWriter, status int, resource string) {
+func refuse(rw http.ResponseWriter, status int, message string) {
 	reason := map[int]metav1.StatusReason{
 		http.StatusForbidden: metav1.StatusReasonForbidden, http.StatusNotFound: metav1.StatusReasonNotFound,
 		http.StatusGone: metav1.StatusReasonExpired,
@@ -177,7 +184,7 @@ func refuse(rw http.ResponseWriter, status int, resource string) {
 	rw.WriteHeader(status)
 	_ = json.NewEncoder(rw).Encode(metav1.Status{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}, Status: metav1.StatusFailure,
-		Code: int32(status), Reason: reason, Message: fmt.Sprintf("%s: %s", resource, http.StatusText(status)),
+		Code: int32(status), Reason: reason, Message: message,
 	})
 }
 

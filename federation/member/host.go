@@ -71,16 +71,17 @@ type seen struct {
 }
 
 // take merges the answers of a lookup. One type that fails, or is denied while
-// the other has addresses, says nothing of the other. Nor is a name gone as
-// long as one type fails: some servers deny a name when they mean a type (RFC
-// 4074, section 4.2).
+// the other has addresses, says nothing of the other. A name is gone only if
+// both types say that it does not exist: some servers deny a name when they mean
+// a type (RFC 4074, section 4.2), and a name without addresses is what a load
+// balancer shows that has lost sight of its backends.
 func (n *hostName) take(now time.Time, answers [2]resolve.Answer) {
 	n.tried, n.why = true, ""
 	found, denied := false, 0
 	var failed []string
 	for _, a := range answers {
 		found = found || len(a.Addresses) > 0
-		if a.Denial != "" {
+		if a.Denial == resolve.NXDomain {
 			denied++
 		}
 		if a.Err != nil {
@@ -96,13 +97,15 @@ func (n *hostName) take(now time.Time, answers [2]resolve.Answer) {
 			}
 		}
 	case denied == len(answers):
-		n.why = "it does not exist, or has no address: " + string(answers[0].Denial)
+		n.why = "it does not exist: " + string(resolve.NXDomain)
 		if n.denied.IsZero() {
 			n.denied = now
 		}
 		if now.Sub(n.denied) >= hostGoneAfter {
 			n.gone, n.families = true, [2]family{}
 		}
+	default:
+		n.why = "it has no address"
 	}
 	if n.failures = min(n.failures+1, 8); len(failed) == 0 {
 		n.failures = 0

@@ -24,11 +24,13 @@ func genHistory(t *rapid.T) (history []lookedUp) {
 		at = at.Add(rapid.SampledFrom([]time.Duration{time.Second, 29 * time.Second, 59 * time.Second, 60 * time.Second, 2 * time.Minute, 299 * time.Second, 300 * time.Second, 599 * time.Second, 600 * time.Second}).Draw(t, "after"))
 		l := lookedUp{at: at}
 		for i, list := range [2][]string{{"192.0.2.1", "192.0.2.2", "192.0.2.3"}, {"2001:db8::1", "2001:db8::2"}} {
-			switch rapid.IntRange(0, 3).Draw(t, "kind") {
+			switch rapid.IntRange(0, 5).Draw(t, "kind") {
 			case 0:
 				l.answers[i] = failing
-			case 1:
+			case 1, 2:
 				l.answers[i] = missing
+			case 3:
+				l.answers[i] = resolve.Answer{Denial: resolve.NoData}
 			default:
 				some := rapid.SliceOfNDistinct(rapid.SampledFrom(list), 1, len(list), rapid.ID).Draw(t, "addresses")
 				slices.Sort(some)
@@ -44,7 +46,9 @@ func answeredWith(l lookedUp) bool {
 	return len(l.answers[0].Addresses)+len(l.answers[1].Addresses) > 0
 }
 
-func denied(l lookedUp) bool { return l.answers[0].Denial != "" && l.answers[1].Denial != "" }
+func denied(l lookedUp) bool {
+	return l.answers[0].Denial == resolve.NXDomain && l.answers[1].Denial == resolve.NXDomain
+}
 
 // TestHistory holds what is known after any history of lookups against the
 // words of H4, read off the whole history.

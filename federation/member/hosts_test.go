@@ -212,10 +212,15 @@ func TestHostsEvidence(t *testing.T) {
 		equal(b.T, "before its TTL", b.after(175*time.Second).gone, false)
 		equal(b.T, "after it", b.after(30*time.Second).gone, true)
 	})
-	runHosts(t, "H4 no address of either type, twice, is evidence too", func(b *hostsBench) {
+	runHosts(t, "H4 no address of either type is no NXDOMAIN: the last answer is kept for 10 min", func(b *hostsBench) {
 		b.after(time.Second)
 		b.set(resolve.Answer{Denial: resolve.NoData}, resolve.Answer{Denial: resolve.NoData})
-		equal(b.T, "gone", b.after(3*time.Minute).gone, true)
+		r := b.after(9 * time.Minute)
+		equal(b.T, "gone", r.gone, false)
+		equal(b.T, "addresses", r.addrs, addrs("192.0.2.1"))
+		r = b.after(2 * time.Minute)
+		equal(b.T, "addresses", len(r.addrs), 0)
+		equal(b.T, "why", r.why, "it has no address")
 	})
 	runHosts(t, "H4 NXDOMAIN of one type and a failure of the other is no evidence", func(b *hostsBench) {
 		b.after(time.Second)

@@ -74,7 +74,7 @@ func (t *content) failed(k kind, watch bool, err error) (news bool) {
 	before := t.failures[k]
 	news = before.err == nil || apierrors.ReasonForError(before.err) != apierrors.ReasonForError(err)
 	if !news {
-		f.since = before.since
+		f.since, f.watch = before.since, before.watch
 		f.err = before.err // no event for every port that a connection came from
 	}
 	t.failures[k] = f
