@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -52,7 +54,8 @@ A configuration to start from:
   admin: {socket: /run/federation-syncer/admin.sock}
   log: {level: info, format: text}
 
-The file is read again when it changes; a bad one is reported and the old one stays.
+The file is read again when it or a file that it names changes, and on SIGHUP; a bad
+one is reported and tried again, and the old one stays.
 Exit status: 0 after a stop by SIGTERM or SIGINT, 1 if it could not run, 2 if the
 command line or the configuration is wrong.`
 
@@ -82,7 +85,10 @@ func rootCommand() *cobra.Command {
 				fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: %d federations, %d members\n", file, len(c.Federations), len(c.Clusters))
 				return nil
 			}
-			return syncer.Run(cmd.Context(), syncer.Options{ConfigPath: file, Adopt: adopt, Logger: logger})
+			reload := make(chan os.Signal, 1)
+			signal.Notify(reload, syscall.SIGHUP)
+			defer signal.Stop(reload)
+			return syncer.Run(cmd.Context(), syncer.Options{ConfigPath: file, Adopt: adopt, Logger: logger, Reload: reload})
 		},
 		SilenceUsage: true, SilenceErrors: true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},

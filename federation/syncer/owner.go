@@ -3,7 +3,6 @@ package syncer
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,23 +16,32 @@ import (
 // may take.
 const ownerRetry, ownerTimeout = 5 * time.Second, 5 * time.Second
 
-// ownerOf returns the syncer's id: the configuration's, else the UID of the
-// host's kube-system, which is asked for until it answers (O1d). The error is
-// that of ctx.
-func ownerOf(ctx context.Context, c *config.Config, log *slog.Logger) (string, error) {
-	if c.Owner != "" {
-		return c.Owner, nil
-	}
+// awaitOwner returns the configuration to begin with, and the syncer's id in it: its own, else the UID of the host's
+// kube-system, which is asked for until it answers (O1d). Nothing runs yet, so a configuration that comes meanwhile is
+// the one to begin with, whatever differs; only what is open already stays. The error is that of ctx.
+func (s *syncer) awaitOwner(ctx context.Context, c *config.Config) (*config.Config, error) {
+	first := c
 	for {
-		uid, err := hostUID(ctx, *c.Host)
-		if err == nil {
-			return uid, nil
+		id, err := OwnerID(ctx, c)
+		next := s.file.check(time.Now(), false)
+		if next == nil && err == nil {
+			c.Owner = id
+			return c, nil
 		}
-		log.Error("the host cluster does not tell its identity, which is the owner id of this syncer; trying again", "error", err)
-		select {
-		case <-ctx.Done():
-			return "", ctx.Err()
-		case <-time.After(ownerRetry):
+		if next == nil {
+			s.log.Error("the owner id of this syncer is not known yet; trying again", "error", err)
+			next = s.file.next(ctx, s.reload, time.After(ownerRetry))
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if next == nil {
+			continue
+		}
+		c = next
+		s.setLevel(c)
+		if first.MetricsAddress != c.MetricsAddress || first.AdminSocket != c.AdminSocket || first.LogFormat != c.LogFormat {
+			s.log.Warn("metrics.address, admin.socket and log.format are taken at the next start only")
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package syncer
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -17,11 +16,6 @@ import (
 	"github.com/federation-dns/federation/federation/member"
 )
 
-// reloadEvery is how often the configuration file is compared: by content, so
-// that a swapped symbolic link (as of a mounted ConfigMap) counts, and a mere
-// touch does not.
-const reloadEvery = time.Second
-
 // Options are what the command line says.
 type Options struct {
 	// ConfigPath is the configuration file.
@@ -31,22 +25,24 @@ type Options struct {
 	Adopt bool
 	// Logger makes the logger that the configuration asks for.
 	Logger func(level slog.Leveler, format string) *slog.Logger
+	// Reload has the configuration read again at once; nil never does.
+	Reload <-chan os.Signal
 }
 
-// Run keeps the records of all federations true until ctx ends. The
-// configuration is read again when its file changes: a good one is taken over
-// as far as it differs, a bad one is reported, and the old one stays. An error
-// is returned only if the first configuration is bad or what it asks for cannot
-// be opened.
+// Run keeps the records of all federations true until ctx ends. The configuration is read again when its file changes: a
+// good one is taken as far as it differs, a bad one is reported, and the old one stays. An error is returned only if the
+// first configuration is bad or what it asks for cannot be opened.
 func Run(ctx context.Context, opt Options) error {
-	config, err := config.Load(opt.ConfigPath)
+	file := &configFile{path: opt.ConfigPath}
+	config, err := file.load()
 	if err != nil {
-		return err
+		return fmt.Errorf("configuration: %w", err)
 	}
-	s := &syncer{adopt: opt.Adopt, loops: &loopSet{}, events: make(chan member.Event, 1024)}
+	s := &syncer{adopt: opt.Adopt, file: file, reload: opt.Reload, loops: &loopSet{}, events: make(chan member.Event, 1024)}
 	s.metrics = newMetrics(&s.budgets)
-	_ = s.level.UnmarshalText([]byte(config.LogLevel)) // validated with the rest
+	s.setLevel(config)
 	s.log = opt.Logger(&s.level, config.LogFormat)
+	file.log, file.good = s.log, s.metrics.reload
 	s.members = newMemberSet(s.log, s.events)
 	ctx, cancel := context.WithCancel(ctx)
 	defer s.stop(cancel)
@@ -55,7 +51,7 @@ func Run(ctx context.Context, opt Options) error {
 		return err
 	}
 	defer stopListening()
-	if config.Owner, err = ownerOf(ctx, config, s.log); err != nil {
+	if config, err = s.awaitOwner(ctx, config); err != nil {
 		return nil // ctx has ended
 	}
 	s.fanOut.Go(func() { s.loops.fanOut(ctx, s.events) })
@@ -63,7 +59,7 @@ func Run(ctx context.Context, opt Options) error {
 	s.take(ctx, config)
 	s.log.Info("started", "federations", len(config.Federations), "members", len(config.Clusters), "owner", config.Owner)
 	if config.Host == nil {
-		s.follow(ctx, opt.ConfigPath, nil)
+		s.follow(ctx, nil)
 	} else {
 		e := newElection(*config.Host, s.log)
 		electing, resign := context.WithCancel(context.WithoutCancel(ctx))
@@ -71,7 +67,7 @@ func Run(ctx context.Context, opt Options) error {
 		go func() { defer close(done); e.run(electing) }()
 		defer func() { s.loops.stop(); resign(); <-done }() // nothing is written after that
 		s.identity = e.identity
-		s.follow(ctx, opt.ConfigPath, e.changed)
+		s.follow(ctx, e.changed)
 	}
 	s.log.Info("stopping")
 	return nil
@@ -80,6 +76,8 @@ func Run(ctx context.Context, opt Options) error {
 // syncer is everything that runs. Its fields belong to Run's goroutine.
 type syncer struct {
 	adopt   bool
+	file    *configFile
+	reload  <-chan os.Signal
 	log     *slog.Logger
 	level   slog.LevelVar
 	metrics *metrics
@@ -105,60 +103,40 @@ func (s *syncer) stop(cancel context.CancelFunc) {
 	s.fanOut.Wait()
 }
 
-// follow takes each new good configuration of the file over, and what the
-// election says, until ctx ends.
-func (s *syncer) follow(ctx context.Context, path string, leader <-chan reign) {
-	seen := contentOf(path, s.config)
+// follow takes each new good configuration of the file, and what the election says, until ctx ends.
+func (s *syncer) follow(ctx context.Context, leader <-chan reign) {
 	tick := time.NewTicker(reloadEvery)
 	defer tick.Stop()
 	for {
+		asked := false
 		select {
 		case <-ctx.Done():
 			return
 		case r := <-leader:
 			s.elected(ctx, r)
 			continue
+		case <-s.reload:
+			asked = true
 		case <-tick.C:
 		}
-		now := contentOf(path, s.config)
-		if len(now[0]) == 0 || slices.EqualFunc(seen, now, bytes.Equal) {
-			continue // a file that is being replaced may be missing for a moment
-		}
-		seen = now
-		next, err := config.Parse(path, now[0])
-		if err != nil {
-			s.metrics.reload.Set(0)
-			s.log.Error("the new configuration is bad, the old one stays", "error", err)
+		next := s.file.check(time.Now(), asked)
+		if next == nil {
 			continue
 		}
-		seen = contentOf(path, next)
 		next.Owner = cmp.Or(next.Owner, s.config.Owner)
-		s.metrics.reload.Set(1)
 		s.take(ctx, next)
 		s.log.Info("the new configuration is in use", "federations", len(next.Federations), "members", len(next.Clusters))
 	}
 }
 
-// contentOf returns what the configuration file, and the files that were read
-// with it, hold now; nothing for one that cannot be read.
-func contentOf(path string, c *config.Config) [][]byte {
-	var all [][]byte
-	for _, name := range append([]string{path}, c.Files...) {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			data = nil
-		}
-		all = append(all, data)
-	}
-	return all
-}
+func (s *syncer) setLevel(c *config.Config) { _ = s.level.UnmarshalText([]byte(c.LogLevel)) } // validated with the rest
 
 // take takes a configuration over; while another replica leads it is only kept.
 func (s *syncer) take(ctx context.Context, next *config.Config) {
 	old := s.config
 	s.config = next
 	if old != nil {
-		_ = s.level.UnmarshalText([]byte(next.LogLevel))
+		s.setLevel(next)
 		if old.MetricsAddress != next.MetricsAddress || old.AdminSocket != next.AdminSocket || old.LogFormat != next.LogFormat || !reflect.DeepEqual(old.Host, next.Host) {
 			s.log.Warn("host, metrics.address, admin.socket and log.format are taken over at the next start only")
 		}
