@@ -66,7 +66,7 @@ demo-packages:
 test-packages:
 	@test/packages getent=libc-bin nsenter=util-linux gcc=gcc,libc6-dev dig=bind9-dnsutils \
 		named=bind9 dnssec-keygen=bind9-utils knotd=knot pdns_server=pdns-server,pdns-backend-sqlite3 sqlite3=sqlite3 faketime=faketime \
-		unbound=unbound musl-gcc=musl-tools javac=default-jdk-headless \
+		unbound=unbound musl-gcc=musl-tools javac=default-jdk-headless promtool=prometheus \
 		/usr/lib/python3/dist-packages/botocore/data/route53=python3-botocore
 
 .PHONY: fuzz
