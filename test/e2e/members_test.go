@@ -123,17 +123,15 @@ func (m *members) kubectl(t *testing.T, zone, cluster, stdin string, args ...str
 }
 
 // wantZone compares everything in the zone, the claims and the list of levels
-// too, but for the generation of the main claim, which each start raises. The
-// claims of levels may follow the records.
+// too, but for what each start raises. The claims of levels may follow the
+// records.
 func (m *members) wantZone(t *testing.T, zone string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	for {
 		lines, err := m.Zone(ctx)
-		for i := range lines {
-			lines[i] = generation.ReplaceAllString(lines[i], "generation=N")
-		}
+		lines = comparable(lines)
 		if err == nil && slices.Equal(lines, m.zones[zone]) {
 			return
 		}

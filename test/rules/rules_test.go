@@ -51,6 +51,36 @@ func TestCitedRulesAreDefined(t *testing.T) {
 	}
 }
 
+// Each clause is held by a test that is named after it, or by a text case.
+func TestClausesAreTested(t *testing.T) {
+	ids := definedIDs(t)
+	parents := Parents(ids)
+	tested := map[string]bool{}
+	for _, name := range sources(t) {
+		if strings.Contains(name, "testdata/") {
+			for _, id := range Cited(filepath.Base(name)) {
+				tested[id] = true
+			}
+		}
+		if !strings.HasSuffix(name, ".go") || !strings.HasSuffix(name, "_test.go") && !strings.Contains(name, "providertest/") &&
+			!strings.Contains(name, "rfc2136test/") && !strings.Contains(name, "plugincases/") {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range Cited(string(text)) {
+			tested[id] = true
+		}
+	}
+	for id := range ids {
+		if !tested[id] && !parents[id] {
+			t.Errorf("no test is named after %s", id)
+		}
+	}
+}
+
 func TestCited(t *testing.T) {
 	tests := []struct{ text, want string }{
 		{"as X5a says", "X5a"},

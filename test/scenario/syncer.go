@@ -202,8 +202,9 @@ func (w *World) ConfirmAll(ctx context.Context) (times int) {
 
 // Cleanup removes the federation of the walk-through from its zone, and returns
 // what the command says. The syncer must not run.
-func (w *World) Cleanup(ctx context.Context) (string, error) {
-	return command(ctx, nil, "", w.opt.Syncer, "cleanup", "--config", w.path("syncer", "config.yaml"), "--federation", FederationName, "--yes")
+func (w *World) Cleanup(ctx context.Context, flags ...string) (string, error) {
+	args := []string{"cleanup", "--config", w.path("syncer", "config.yaml"), "--federation", FederationName, "--yes"}
+	return command(ctx, nil, "", w.opt.Syncer, append(args, flags...)...)
 }
 
 // SyncerLog is what the syncer has logged so far.
