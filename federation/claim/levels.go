@@ -218,10 +218,10 @@ func (k Keeper) Drop(ctx context.Context, h *Holding, name federation.FQDN) Leve
 	if r.Err = err; err != nil {
 		return r
 	}
-	if have != nil && h.Claimed[name] {
+	if k.isOurs(have) {
 		r.Err = k.apply(ctx, &h.Claim, plan.Change{Name: have.Name, From: present(have)})[0]
 		if r.Err != nil {
-			r.Claimed = untouched(r.Err)
+			r.Claimed = r.Claimed && untouched(r.Err)
 			return r
 		}
 	}
@@ -235,6 +235,15 @@ func (k Keeper) Drop(ctx context.Context, h *Holding, name federation.FQDN) Leve
 		return r
 	}
 	return LevelResult{}
+}
+
+// isOurs reports whether there is a claim, and it is ours.
+func (k Keeper) isOurs(claim *federation.RRset) bool {
+	if claim == nil {
+		return false
+	}
+	_, err := k.ofOwner(*claim)
+	return err == nil
 }
 
 // The most that the list of earlier releases may have: less than 100 records, which

@@ -12,11 +12,12 @@ import (
 	"github.com/federation-dns/federation/test/cloudzone"
 )
 
-// Limits of a request.
+// Limits of a request, and of an RRset.
 const (
 	maxValues     = 1000
 	maxCharacters = 32000
 	maxValue      = 4000
+	maxRecords    = 400
 )
 
 // change makes a batch, in order, all or nothing.
@@ -97,6 +98,9 @@ func parseSet(zone string, change xmlChange) (cloudzone.Set, *apiError) {
 		return cloudzone.Set{}, invalidInput("TTL %d is out of range", *in.TTL)
 	case !dns.IsSubDomain(zone, name):
 		return cloudzone.Set{}, invalidBatch(fmt.Sprintf("RRSet with DNS name %s is not permitted in zone %s", in.Name, zone))
+	}
+	if n := len(in.Records.Records); n > maxRecords {
+		return cloudzone.Set{}, invalidBatch(fmt.Sprintf("RRSet with DNS name %s, type %s has %d values, at most %d are allowed", in.Name, in.Type, n, maxRecords))
 	}
 	set := cloudzone.Set{Name: name, Type: in.Type, TTL: *in.TTL}
 	for _, r := range in.Records.Records {

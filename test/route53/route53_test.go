@@ -116,6 +116,7 @@ func TestChange(t *testing.T) {
 		{"no TTL", strings.Replace(batch(ok), "<TTL>60</TTL>", "", 1), "InvalidInput", "TTL"},
 		{"a TTL that is too long", batch("CREATE x.example.com. A 2147483648 192.0.2.1"), "InvalidInput", "TTL"},
 		{"a value that is too long", batch("CREATE x.example.com. CNAME 60 " + strings.Repeat("x.", 2001)), "InvalidInput", "4000"},
+		{"more than 400 values", batch("CREATE x.example.com. A 60" + addresses(401)), "InvalidChangeBatch", "401 values"},
 		{"another zone", batch(ok, "CREATE example.org. A 60 192.0.2.1"), "InvalidChangeBatch", "not permitted in zone"},
 		{"a name that is too long", batch("CREATE " + strings.Repeat("x", 64) + ".example.com. A 60 192.0.2.1"), "InvalidChangeBatch", "DomainNameInvalid"},
 		{"a value twice", batch(ok, "CREATE x.example.com. A 60 192.0.2.1 192.0.2.1"), "InvalidChangeBatch", "Duplicate"},
@@ -413,4 +414,13 @@ func TestFaults(t *testing.T) {
 		status, body := send(t, s, "GET", "change/CNONE", "")
 		refused(t, status, body, 404, "NoSuchChange", "CNONE")
 	})
+}
+
+// addresses are as many, each after a blank.
+func addresses(n int) string {
+	var all strings.Builder
+	for i := range n {
+		fmt.Fprintf(&all, " 192.0.%d.%d", 2+i/250, i%250)
+	}
+	return all.String()
 }

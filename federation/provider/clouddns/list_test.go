@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/claim/claimtest"
 	"github.com/federation-dns/federation/federation/provider"
 	standin "github.com/federation-dns/federation/test/clouddns"
 	"github.com/federation-dns/federation/test/cloudzone"
@@ -164,4 +165,11 @@ func TestSOA(t *testing.T) {
 	if got := len(s.Requests()); got != 2 {
 		t.Errorf("it took %d requests", got)
 	}
+}
+
+func TestLevels(t *testing.T) {
+	t.Run("O1b 400 levels", func(t *testing.T) {
+		s := start(t)
+		claimtest.ManyLevels(t, connect(t, s, nil), zone)
+	})
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/claim/claimtest"
 	"github.com/federation-dns/federation/federation/provider"
 	"github.com/federation-dns/federation/test/cloudzone"
 	standin "github.com/federation-dns/federation/test/route53"
@@ -142,4 +143,11 @@ func TestSOA(t *testing.T) {
 	if got := len(s.Requests()); got != 2 {
 		t.Errorf("it took %d requests", got)
 	}
+}
+
+func TestLevels(t *testing.T) {
+	t.Run("O1b 400 levels", func(t *testing.T) {
+		s := start(t)
+		claimtest.ManyLevels(t, connect(t, s, nil), zone)
+	})
 }

@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/federation-dns/federation/federation/claim/claimtest"
 	"github.com/federation-dns/federation/federation/provider/providertest"
 	"github.com/federation-dns/federation/federation/provider/rfc2136/internal/nameserver"
 	"github.com/federation-dns/federation/federation/provider/rfc2136/rfc2136test"
@@ -31,3 +32,9 @@ func TestClocks(t *testing.T) {
 }
 
 func TestServer(t *testing.T) { rfc2136test.Run(t, start) }
+
+func TestLevels(t *testing.T) {
+	t.Run("O1b 400 levels", func(t *testing.T) {
+		claimtest.ManyLevels(t, start(t).Provider(t, nil), rfc2136test.Zone)
+	})
+}
