@@ -83,4 +83,8 @@ const (
 	ReasonBadLabel Reason = "BadLabel"
 	// H6: the member has more than 16 topology zones; 16 are used.
 	ReasonTooManyZones Reason = "TooManyZones"
+	// O5: a delegation or a wildcard answers for names of the federation: what is written is not what clients are told. Such a level is left as it is, and its names lead to the next level.
+	ReasonNotServed Reason = "NotServed"
+	// O1b: a bound on levels is close: past it, further levels are not written.
+	ReasonManyLevels Reason = "ManyLevels"
 )

@@ -50,7 +50,11 @@ func (l *loop) audited(began *claim.Holding, state claim.State, found claim.Surv
 	}
 	l.metrics.audits.Inc()
 	l.auditLevels(began, found)
+	for level := range l.foreign { // what is there stays as it is
+		found.Records.ForgetLevel(level)
+	}
 	l.takeFound(found.Records, touched)
+	l.auditServed(time.Now())
 }
 
 // auditLevels has claims and list entries that are not as they were left made again, and levels that are somebody

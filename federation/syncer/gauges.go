@@ -1,6 +1,8 @@
 package syncer
 
 import (
+	"slices"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/federation-dns/federation/federation"
@@ -30,7 +32,7 @@ func (lm *loopMetrics) observe(l *loop) {
 			problems[p.Reason]++
 		}
 	}
-	for _, p := range l.levels.Problems() {
+	for _, p := range slices.Concat(l.levels.Problems(), l.ownProblems()) {
 		problems[p.Reason]++
 	}
 	for _, r := range policy.HeldReasons {

@@ -75,7 +75,7 @@ func (l *loop) keep(ctx context.Context, now time.Time, up bool) bool {
 	case l.kept && len(l.dirty) > 0:
 		return false
 	}
-	kinds := [...]func(context.Context, time.Time) bool{l.readNames, l.claimLevels, l.retry, l.dropLevel, l.writeFormer, l.askNegativeTTL}
+	kinds := [...]func(context.Context, time.Time) bool{l.readNames, l.claimLevels, l.retry, l.dropLevel, l.writeFormer, l.askNegativeTTL, l.askServed}
 	for range kinds {
 		l.turn = (l.turn + 1) % len(kinds)
 		if kinds[l.turn](ctx, now) {

@@ -38,8 +38,11 @@ func (l *loop) notOurs(now time.Time, levels map[federation.FQDN]error) {
 
 // levelProblem says what it means that a level cannot be written.
 func levelProblem(why error) string {
-	if errors.Is(why, claim.ErrForeign) {
+	switch {
+	case errors.Is(why, claim.ErrForeign):
 		return "level is not ours, nothing is written there"
+	case errors.Is(why, errNotServed):
+		return "level is not served as it is written, nothing more is written there"
 	}
 	return "level could not be claimed, nothing is written there until it can be; all others go on"
 }
@@ -89,6 +92,9 @@ func due(levels map[federation.FQDN]*setback, now time.Time) bool {
 func (l *loop) wantedEntries(now time.Time) (want []federation.LevelEntry) {
 	here := map[federation.FQDN]bool{}
 	add := func(e federation.LevelEntry) {
+		if _, left := l.served.proven(l.config.Suffix(e.Name)); left && e.Name != l.config.Domain {
+			return
+		}
 		if waits(l.foreign[e.Name], now) || waits(l.unlisted[e.Name], now) {
 			return
 		}
@@ -161,6 +167,8 @@ func (r levelsResult) apply(l *loop, now time.Time) {
 		l.suspect = l.suspect || errors.Is(res.Err, provider.ErrConflict)
 	}
 	l.notOurs(now, not)
+	l.watchServed(now)
+	l.noteCrowded()
 	l.keepFormer = true
 	l.endAdoption()
 	l.relevelClaimed()

@@ -85,7 +85,10 @@ type loop struct {
 	keepFormer, formerLost bool
 	former                 setback
 	// claimUnread: the main claim could not be read, though the provider answers.
-	claimUnread   setback
+	claimUnread setback
+	served      served
+	// crowded are the bounds on levels that are close.
+	crowded       []string
 	negativeAsked bool
 	deposed       error
 
@@ -177,6 +180,10 @@ func newLoop(c *config.Config, f config.Federation, p provider.Provider, adopt b
 		budget:  rate.NewLimiter(requestsPerSecond, requestsPerSecond),
 	}
 	l.provider = m.measured(p, l.metrics.labels)
+	l.served.at = map[federation.FQDN]*evidence{}
+	if _, ok := p.(provider.ClientView); ok {
+		l.served.view, _ = l.provider.(provider.ClientView)
+	}
 	l.claims = claim.Keeper{Provider: l.provider, Federation: f.Federation, Owner: c.Owner}
 	if f.NameProblem != "" {
 		l.claims.Refuse = errors.New(f.NameProblem)
@@ -290,7 +297,7 @@ func (l *loop) next(now time.Time) time.Time {
 		return next
 	}
 	for _, t := range []time.Time{
-		l.retryAt, l.checkAt, l.notBefore, l.quietAt, l.auditAt, l.answered.Add(answerValid), l.former.until, l.retries.next(), l.reads.next(),
+		l.retryAt, l.checkAt, l.notBefore, l.quietAt, l.auditAt, l.answered.Add(answerValid), l.former.until, l.retries.next(), l.reads.next(), l.served.next(),
 	} {
 		at(t)
 	}

@@ -18,6 +18,7 @@ const (
 	operationGet   = "get"
 	operationList  = "list"
 	operationSOA   = "soa"
+	operationView  = "view"
 )
 
 // measured counts and times what is asked of a provider, whichever it is.
@@ -92,6 +93,18 @@ func (m measured) SOA(ctx context.Context) (uint32, error) {
 	ttl, err := asker.SOA(ctx)
 	m.took(operationSOA, began, err)
 	return ttl, err
+}
+
+// Serves counts one request, if the provider knows this one.
+func (m measured) Serves(ctx context.Context, suffix federation.FQDN) (provider.Served, error) {
+	asker, ok := m.Provider.(provider.ClientView)
+	if !ok {
+		return provider.Served{}, errors.New("the provider cannot say what clients are told")
+	}
+	began := time.Now()
+	served, err := asker.Serves(ctx, suffix)
+	m.took(operationView, began, err)
+	return served, err
 }
 
 // accounts tells the metrics of the budgets that accounts have (X5b).

@@ -59,7 +59,7 @@ func newMetrics(b *budgets) *metrics {
 		state:    gauge("state", "1 if the federation is in the state: claimed, foreign, deposed, panic, provider_down.", with("state")),
 		changes:  counter("changes_total", "Changes of names by result: ok, conflict, refused, failed.", with("result")),
 		conflict: counter("conflicts_total", "Names that another writer had changed.", of),
-		requests: counter("provider_requests_total", "Requests to the provider by operation (apply, get, list, soa) and result: ok, conflict, refused, throttled or failed; that of an apply is the first of its changes that is not ok.", with("operation", "result")),
+		requests: counter("provider_requests_total", "Requests to the provider by operation (apply, get, list, soa, view) and result: ok, conflict, refused, throttled or failed; that of an apply is the first of its changes that is not ok.", with("operation", "result")),
 		budget:   counter("provider_budget_waits_total", "Times that a change had to wait as the syncer keeps to its own bound of requests a second.", of),
 		audits:   counter("audits_total", "Audits that were completed.", of),
 		drift:    counter("audit_drift_total", "Names that an audit found not as they were left.", of),

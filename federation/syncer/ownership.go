@@ -54,6 +54,9 @@ func (l *loop) opened(now time.Time, held *claim.Holding, found claim.Survey) {
 		delete(l.foreign, level)
 	}
 	l.notOurs(now, found.Foreign)
+	l.stillUnserved(now)
+	l.watchServed(now)
+	l.noteCrowded()
 	l.keepFormer = true
 	for m, ms := range l.members { // those that were listed before the records
 		for svc, shard := range ms.shards {

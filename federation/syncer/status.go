@@ -148,7 +148,7 @@ func (l *loop) status(services bool) FederationStatus {
 		s.Members = append(s.Members, l.memberStatus(name))
 		s.Problems = append(s.Problems, problemStatuses(l.members[name].problems)...)
 	}
-	s.Problems = append(s.Problems, problemStatuses(l.levels.Problems())...)
+	s.Problems = append(s.Problems, problemStatuses(slices.Concat(l.levels.Problems(), l.ownProblems()))...)
 	for _, lv := range l.levels.All() {
 		st := LevelStatus{Name: string(lv.Name), Kind: string(lv.Kind), Members: lv.Members}
 		if s := l.foreign[lv.Name]; s != nil {

@@ -412,6 +412,13 @@ func (p *mortal) SOA(ctx context.Context) (uint32, error) {
 	return p.Provider.(provider.NegativeTTL).SOA(ctx)
 }
 
+func (p *mortal) Serves(ctx context.Context, suffix federation.FQDN) (provider.Served, error) {
+	if err := p.dead(ctx); err != nil {
+		return provider.Served{}, err
+	}
+	return p.Provider.(provider.ClientView).Serves(ctx, suffix)
+}
+
 // dead blocks for ever in a killed process.
 func (p *mortal) dead(ctx context.Context) error {
 	select {
