@@ -10,6 +10,8 @@ import (
 
 	"k8s.io/client-go/rest"
 
+	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/claim"
 	"github.com/federation-dns/federation/federation/member"
 )
 
@@ -21,6 +23,9 @@ func (c *Config) Warnings() []error {
 	for i, f := range c.Federations {
 		if f.NameProblem != "" {
 			warnings = append(warnings, fmt.Errorf("federations[%d].name: %s", i, f.NameProblem))
+		}
+		if what := c.manyLevels(f); what != "" {
+			warnings = append(warnings, fmt.Errorf("federations[%d]: %s", i, what))
 		}
 		if what := f.tooManyRecords(); what != "" {
 			warnings = append(warnings, fmt.Errorf("federations[%d].maxAddresses: %s", i, what))
@@ -50,6 +55,22 @@ func (c *Config) Warnings() []error {
 		}
 	}
 	return warnings
+}
+
+// manyLevels says that the topologies in the file alone come close to the bound on levels (O1b); "" if they do not.
+func (c *Config) manyLevels(f Federation) string {
+	var members []federation.Member
+	for _, cl := range c.Clusters {
+		if cl.Member.Topology != nil {
+			members = append(members, *cl.Member.Topology)
+		}
+	}
+	n := len(federation.NewLevels(f.Federation, members, f.Options).All())
+	if n*5 < claim.MaxLevels*4 {
+		return ""
+	}
+	return fmt.Sprintf("the topologies of the clusters make %d levels, "+
+		"and those of the past and of other clusters come on top: more than %d are not written", n, claim.MaxLevels)
 }
 
 // usualRecords is how many records an RRset may have at BIND (max-records-per-type since 9.18.28) and at Cloud DNS (its

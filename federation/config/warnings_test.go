@@ -6,6 +6,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/member"
 )
 
 const kubeconfigText = `apiVersion: v1
@@ -110,6 +113,28 @@ func TestRecordWarnings(t *testing.T) {
 			got := fmt.Sprint(c.Warnings())
 			if tt.want == "" && got != "[]" || !strings.Contains(got, tt.want) {
 				t.Errorf("warnings %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestLevelWarnings(t *testing.T) {
+	config := func(members int) *Config {
+		c := &Config{Federations: []Federation{{Federation: federation.Federation{Name: "fed", Domain: "example.com.", Naming: federation.Flat}}}}
+		for i := range members {
+			place := federation.Member{Name: fmt.Sprintf("m%d", i), Region: federation.Label(fmt.Sprintf("r%d", i))}
+			for z := range 15 {
+				place.Zones = append(place.Zones, federation.Label(fmt.Sprintf("r%d-%d", i, z)))
+			}
+			c.Clusters = append(c.Clusters, Cluster{Member: member.Config{Name: place.Name, Topology: &place}})
+		}
+		return c
+	}
+	for members, want := range map[int]string{49: "", 50: "801 levels", 70: "1121 levels"} {
+		t.Run(fmt.Sprintf("O1b %d members with 16 levels each", members), func(t *testing.T) {
+			c := config(members)
+			if got := c.manyLevels(c.Federations[0]); want == "" && got != "" || !strings.Contains(got, want) {
+				t.Errorf("warning %q, want %q", got, want)
 			}
 		})
 	}
