@@ -8,8 +8,9 @@ import (
 )
 
 var (
-	// perStart is what each start of the syncer makes anew in the main claim.
-	perStart = regexp.MustCompile(`generation=\d+(" "instance=\w+)?`)
+	// What each start of the syncer makes anew in the main claim.
+	generation = regexp.MustCompile(`generation=\d+`)
+	instance   = regexp.MustCompile(` "instance=\w+"`)
 	// ofListing is what a level's listing says besides the list of earlier releases.
 	ofListing = regexp.MustCompile(`^\S+\._levels\.|"owner=[^"]*" | "p=[^"]*"`)
 )
@@ -33,7 +34,7 @@ func comparable(lines []string) []string {
 			former = append(former, line)
 			out = append(out, line)
 		default:
-			out = append(out, perStart.ReplaceAllString(line, "generation=N"))
+			out = append(out, instance.ReplaceAllString(generation.ReplaceAllString(line, "generation=N"), ""))
 		}
 	}
 	slices.Sort(former)

@@ -28,7 +28,15 @@ func TestPlugin(t *testing.T) {
 	}
 	w := startPlugin(t)
 	t.Run("setups", func(t *testing.T) { // ends when all of its subtests have
-		t.Run("Q8a 1,001 at once", func(t *testing.T) { t.Parallel(); testManyAtOnce(t, w, setup(t, setups, "usual")) })
+		t.Run("Q8a 1,001 equal questions at once", func(t *testing.T) {
+			t.Parallel()
+			testManyAtOnce(t, w, setup(t, setups, "usual"), 0, func(int) uint16 { return dns.TypeA })
+		})
+		// A client address may hold as many slots as are free: 500 of 1,000.
+		t.Run("Q8a 1,001 questions of one client at once", func(t *testing.T) {
+			t.Parallel()
+			testManyAtOnce(t, w, setup(t, setups, "usual"), 501, func(i int) uint16 { return uint16(2000 + i) })
+		})
 		t.Run("Q9 until the sync nobody is sent abroad", func(t *testing.T) { t.Parallel(); testUnsynced(t, w, setup(t, setups, "usual")) })
 		t.Run("programs in pods", func(t *testing.T) { t.Parallel(); testPodsOfCollisions(t, w, setups) })
 		for _, s := range setups {
@@ -191,8 +199,8 @@ func testBig(t *testing.T, c *pluginClient) {
 }
 
 // testManyAtOnce asks 1,001 times for a name whose lookup takes longer than a
-// chase may.
-func testManyAtOnce(t *testing.T, w *scenario.PluginWorld, s plugincases.Setup) {
+// chase may: for these types, of which so many are refused.
+func testManyAtOnce(t *testing.T, w *scenario.PluginWorld, s plugincases.Setup, refusals int, typ func(i int) uint16) {
 	const most = 1000
 	server := startSetup(t, w, s, w.Kubeconfig(false))
 	if err := server.Ready(t.Context()); err != nil {
@@ -207,7 +215,7 @@ func testManyAtOnce(t *testing.T, w *scenario.PluginWorld, s plugincases.Setup) 
 	quick := new(dns.Msg).SetQuestion("healthy.ns.myfed.svc.cluster.local.", dns.TypeA)
 	start := time.Now()
 	for i := range most + 1 {
-		q := new(dns.Msg).SetQuestion("silent.ns.myfed.svc.cluster.local.", dns.TypeA)
+		q := new(dns.Msg).SetQuestion("silent.ns.myfed.svc.cluster.local.", typ(i))
 		q.SetEdns0(1232, false)
 		q.Id = uint16(i)
 		if err := clients[i%len(clients)].udp.WriteMsg(q); err != nil {
@@ -239,8 +247,8 @@ func testManyAtOnce(t *testing.T, w *scenario.PluginWorld, s plugincases.Setup) 
 			refused++
 		}
 	}
-	if refused != 1 {
-		t.Errorf("%d were refused at once, want 1", refused)
+	if refused != refusals {
+		t.Errorf("%d were refused at once, want %d", refused, refusals)
 	}
 }
 
