@@ -3,10 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -59,7 +56,7 @@ one is reported and tried again, and the old one stays.
 Exit status: 0 after a stop by SIGTERM or SIGINT, 1 if it could not run, 2 if the
 command line or the configuration is wrong.`
 
-func rootCommand() *cobra.Command {
+func rootCommand(stderr *logWriter, reload <-chan os.Signal) *cobra.Command {
 	var file string
 	var validate, adopt bool
 	root := &cobra.Command{
@@ -85,10 +82,9 @@ func rootCommand() *cobra.Command {
 				fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: %d federations, %d members\n", file, len(c.Federations), len(c.Clusters))
 				return nil
 			}
-			reload := make(chan os.Signal, 1)
-			signal.Notify(reload, syscall.SIGHUP)
-			defer signal.Stop(reload)
-			return syncer.Run(cmd.Context(), syncer.Options{ConfigPath: file, Adopt: adopt, Logger: logger, Reload: reload})
+			return syncer.Run(cmd.Context(), syncer.Options{
+				ConfigPath: file, Adopt: adopt, Logger: stderr.logger, LogDropped: stderr.dropped.Load, Reload: reload,
+			})
 		},
 		SilenceUsage: true, SilenceErrors: true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
@@ -101,14 +97,6 @@ func rootCommand() *cobra.Command {
 	})
 	root.AddCommand(statusCommand(), confirmCommand(), cleanupCommand(), versionCommand())
 	return root
-}
-
-func logger(level slog.Leveler, format string) *slog.Logger {
-	opt := &slog.HandlerOptions{Level: level}
-	if format == "json" {
-		return slog.New(slog.NewJSONHandler(os.Stderr, opt))
-	}
-	return slog.New(slog.NewTextHandler(os.Stderr, opt))
 }
 
 func versionCommand() *cobra.Command {

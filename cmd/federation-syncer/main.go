@@ -28,20 +28,24 @@ var errUsage = errors.New("usage")
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	os.Exit(Main(ctx))
+	reload := make(chan os.Signal, 1) // from the first moment on: SIGHUP would end the program
+	signal.Notify(reload, syscall.SIGHUP)
+	os.Exit(Main(ctx, reload))
 }
 
 // Main runs the command line and returns the exit code.
-func Main(ctx context.Context) int {
-	err := rootCommand().ExecuteContext(ctx)
+func Main(ctx context.Context, reload <-chan os.Signal) int {
+	stderr := newLogWriter(os.Stderr)
+	defer stderr.close()
+	err := rootCommand(stderr, reload).ExecuteContext(ctx)
 	switch {
 	case err == nil:
 		return 0
 	case errors.Is(err, errUsage):
-		fmt.Fprintln(os.Stderr, err)
+		fmt.Fprintln(stderr, err)
 		return exitUsage
 	}
-	fmt.Fprintln(os.Stderr, "federation-syncer:", err)
+	fmt.Fprintln(stderr, "federation-syncer:", err)
 	return exitFailed
 }
 

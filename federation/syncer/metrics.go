@@ -29,6 +29,7 @@ type metrics struct {
 	latency  *prometheus.HistogramVec
 	reload   prometheus.Gauge
 	leads    prometheus.Gauge
+	dropped  *droppedLines
 }
 
 func newMetrics(b *budgets) *metrics {
@@ -67,13 +68,14 @@ func newMetrics(b *budgets) *metrics {
 		latency:  histogram("change_duration_seconds", "Failover latency: from the watch event to the change that the provider has confirmed.", of),
 		reload: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: "federation_syncer", Name: "config_last_reload_successful",
-			Help: "1 if the configuration file as it is now is in use.",
+			Help: "1 if the configuration, with the files that it names, is in use as it is now; 0 if it is bad, and the one before is in use.",
 		}),
 		leads: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: "federation_syncer", Name: "leader",
 			Help: "1 if this replica is the one that writes; 0 while another one has the Lease, or none.",
 		}),
 	}
+	m.dropped = newDroppedLines()
 	m.registry.MustRegister(m.all()...)
 	m.reload.Set(1)
 	return m
@@ -83,7 +85,7 @@ func newMetrics(b *budgets) *metrics {
 func (m *metrics) all() []prometheus.Collector {
 	return []prometheus.Collector{
 		m.accounts, m.member, m.answers, m.contact, m.shards, m.services, m.records, m.held, m.problems, m.state, m.changes, m.conflict,
-		m.requests, m.duration, m.budget, m.audits, m.drift, m.latency, m.reload, m.leads,
+		m.requests, m.duration, m.budget, m.audits, m.drift, m.latency, m.reload, m.leads, m.dropped,
 	}
 }
 
@@ -119,4 +121,24 @@ func (lm *loopMetrics) forget() {
 	} {
 		v.DeletePartialMatch(lm.labels)
 	}
+}
+
+// droppedLines counts the lines of the log that were dropped.
+type droppedLines struct {
+	prometheus.CounterFunc
+	count func() uint64 // nil if none can be
+}
+
+func newDroppedLines() *droppedLines {
+	d := &droppedLines{}
+	d.CounterFunc = prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Namespace: "federation_syncer", Name: "log_dropped_lines_total",
+		Help: "Lines of the log that were dropped, as standard error did not take them: logging never delays a change.",
+	}, func() float64 {
+		if d.count == nil {
+			return 0
+		}
+		return float64(d.count())
+	})
+	return d
 }

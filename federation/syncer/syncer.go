@@ -23,8 +23,10 @@ type Options struct {
 	// Adopt takes over names that somebody else holds, as they are found at
 	// start (O1c).
 	Adopt bool
-	// Logger makes the logger that the configuration asks for.
+	// Logger makes the logger that the configuration asks for. It must not block.
 	Logger func(level slog.Leveler, format string) *slog.Logger
+	// LogDropped returns how many lines of the log were dropped; nil if none can be.
+	LogDropped func() uint64
 	// Reload has the configuration read again at once; nil never does.
 	Reload <-chan os.Signal
 }
@@ -40,10 +42,12 @@ func Run(ctx context.Context, opt Options) error {
 	}
 	s := &syncer{adopt: opt.Adopt, file: file, reload: opt.Reload, loops: &loopSet{}, events: make(chan member.Event, 1024)}
 	s.metrics = newMetrics(&s.budgets)
+	s.metrics.dropped.count = opt.LogDropped
 	s.setLevel(config)
 	s.log = opt.Logger(&s.level, config.LogFormat)
 	file.log, file.good = s.log, s.metrics.reload
 	s.members = newMemberSet(s.log, s.events)
+	s.clusters = newClusterSet(s.log, s.members.relist)
 	ctx, cancel := context.WithCancel(ctx)
 	defer s.stop(cancel)
 	stopListening, err := (&listener{loops: s.loops, metrics: s.metrics, leader: &s.leader}).listen(config.MetricsAddress, config.AdminSocket)
@@ -54,7 +58,7 @@ func Run(ctx context.Context, opt Options) error {
 	if config, err = s.awaitOwner(ctx, config); err != nil {
 		return nil // ctx has ended
 	}
-	s.fanOut.Go(func() { s.loops.fanOut(ctx, s.events) })
+	s.fanOut.Go(func() { s.loops.fanOut(ctx, s.events, s.clusters.filter) })
 	s.setLeads(config.Host == nil)
 	s.take(ctx, config)
 	s.log.Info("started", "federations", len(config.Federations), "members", len(config.Clusters), "owner", config.Owner)
@@ -65,12 +69,26 @@ func Run(ctx context.Context, opt Options) error {
 		electing, resign := context.WithCancel(context.WithoutCancel(ctx))
 		done := make(chan struct{})
 		go func() { defer close(done); e.run(electing) }()
-		defer func() { s.loops.stop(); resign(); <-done }() // nothing is written after that
+		defer func() { s.loops.stop(); resign(); s.resigned(done) }() // nothing is written after that
 		s.identity = e.identity
 		s.follow(ctx, e.changed)
 	}
 	s.log.Info("stopping")
 	return nil
+}
+
+// resignWait is how long a stop waits for the Lease to be given back: a request to the host may hang.
+const resignWait = 5 * time.Second
+
+// resigned waits until the Lease was given back, for a while.
+func (s *syncer) resigned(done <-chan struct{}) {
+	late := time.NewTimer(resignWait)
+	defer late.Stop()
+	select {
+	case <-done:
+	case <-late.C:
+		s.log.Warn("the host cluster does not answer: the Lease is not given back, another replica gets it when it expires")
+	}
 }
 
 // syncer is everything that runs. Its fields belong to Run's goroutine.
@@ -89,6 +107,7 @@ type syncer struct {
 	leader   atomic.Value // who has the Lease, a string, if it is another one
 	loops    *loopSet
 	members  *memberSet
+	clusters *clusterSet
 	budgets  budgets
 	events   chan member.Event
 	fanOut   sync.WaitGroup
@@ -182,6 +201,7 @@ func (s *syncer) setLeads(leads bool) {
 func (s *syncer) apply(ctx context.Context, old *config.Config) {
 	next := s.config
 	s.members.retain(next.Clusters)
+	s.clusters.retain(next.Clusters, next.Policy.StartupTimeout)
 	fresh := false
 	for _, f := range next.Federations {
 		fresh = s.takeFederation(ctx, old, f) || fresh
@@ -306,14 +326,17 @@ func (s *loopSet) stop() {
 	wg.Wait()
 }
 
-// fanOut hands every event to every loop until ctx ends: all members belong to
-// all federations.
-func (s *loopSet) fanOut(ctx context.Context, events <-chan member.Event) {
+// fanOut hands every event to every loop until ctx ends, as filter returns it, or not at all if that is nil: all members
+// belong to all federations.
+func (s *loopSet) fanOut(ctx context.Context, events <-chan member.Event, filter func(time.Time, member.Event) member.Event) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case e := <-events:
+			if e = filter(time.Now(), e); e == nil {
+				continue
+			}
 			for _, l := range s.all() {
 				select {
 				case l.events <- e:

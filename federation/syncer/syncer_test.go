@@ -25,7 +25,8 @@ func newSyncer(t *testing.T) (s *syncer, ctx context.Context) {
 	ctx, cancel := context.WithCancel(t.Context())
 	s = &syncer{leads: true, metrics: newMetrics(&budgets{}), loops: &loopSet{}, events: make(chan member.Event, 1024), log: slog.New(slog.DiscardHandler)}
 	s.members = newMemberSet(s.log, s.events)
-	s.fanOut.Go(func() { s.loops.fanOut(ctx, s.events) })
+	s.clusters = newClusterSet(s.log, s.members.relist)
+	s.fanOut.Go(func() { s.loops.fanOut(ctx, s.events, s.clusters.filter) })
 	t.Cleanup(func() {
 		s.stop(cancel)
 		goleak.VerifyNone(t)

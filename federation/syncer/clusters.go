@@ -1,0 +1,155 @@
+package syncer
+
+import (
+	"cmp"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/federation-dns/federation/federation/config"
+	"github.com/federation-dns/federation/federation/member"
+)
+
+// clusterSet knows which cluster each member is, by the UID of its kube-system, and keeps a second member that is the
+// same cluster away from the loops (C1): its shards would count twice, and its levels would be claimed for a place where
+// nothing is. It counts as unreachable, with the reason as the error of its probes.
+//
+// The member that was known before stays. Of two that are known for less than StartupTimeout, as after a start, the
+// first one in the configuration does.
+type clusterSet struct {
+	log    *slog.Logger
+	relist func(member string)
+
+	mu      sync.Mutex
+	order   map[string]int // the members, by their place in the configuration
+	settled time.Duration
+	known   map[string]knownCluster // by member
+	double  map[string]double       // the members that are kept away
+}
+
+// double says which member a member is kept away for. Once that one is gone, or another cluster, it is freed: its list
+// is asked for, and is the first event of it that counts.
+type double struct {
+	of    string
+	freed bool
+}
+
+type knownCluster struct {
+	uid   string
+	since time.Time
+}
+
+func newClusterSet(log *slog.Logger, relist func(string)) *clusterSet {
+	return &clusterSet{log: log, relist: relist, known: map[string]knownCluster{}, double: map[string]double{}}
+}
+
+// retain forgets the members that are not these. One that was kept away for the sake of one that is gone is listed.
+func (s *clusterSet) retain(clusters []config.Cluster, settled time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.order, s.settled = map[string]int{}, settled
+	for i, cl := range clusters {
+		s.order[cl.Member.Name] = i
+	}
+	for name := range s.known {
+		if _, ok := s.order[name]; !ok {
+			delete(s.known, name)
+		}
+	}
+	for name := range s.double {
+		if _, ok := s.order[name]; !ok {
+			delete(s.double, name)
+		}
+	}
+	s.release()
+}
+
+// release lists the members that are no longer the same cluster as the one that they were kept away for.
+func (s *clusterSet) release() {
+	for name, d := range s.double {
+		if _, ok := s.known[d.of]; !ok && !d.freed {
+			s.double[name] = double{d.of, true}
+			s.log.Info("the member is no longer the same cluster as another one", "member", name, "other", d.of)
+			s.relist(name)
+		}
+	}
+}
+
+// filter returns the event as the loops are to see it, or nil if they are not to.
+func (s *clusterSet) filter(now time.Time, e member.Event) member.Event {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch e := e.(type) {
+	case member.ListEvent:
+		s.identify(now, e.Member, e.ClusterUID)
+		return s.unlessDouble(e.Member, e)
+	case member.ShardEvent:
+		return s.unlessDouble(e.Member, e)
+	case member.TopologyEvent:
+		return s.unlessDouble(e.Member, e)
+	case member.ProbeEvent:
+		if d, ok := s.double[e.Member]; ok && e.Err == nil {
+			e.Err = sameCluster(e.Member, d.of)
+			return e
+		}
+	}
+	return e
+}
+
+func (s *clusterSet) unlessDouble(name string, e member.Event) member.Event {
+	if _, ok := s.double[name]; ok {
+		return nil
+	}
+	return e
+}
+
+func sameCluster(name, other string) error {
+	return fmt.Errorf("member %q is the same cluster as member %q, or a copy of it, by the UID of its namespace kube-system: "+
+		"a cluster may be one member only; remove one of the two from the configuration, or correct its kubeconfig", name, other)
+}
+
+// identify notes which cluster a member is; "" is not known.
+func (s *clusterSet) identify(now time.Time, name, uid string) {
+	if s.known[name].uid != uid {
+		delete(s.known, name)
+	}
+	if other := s.holder(name, uid); other != "" {
+		if now.Sub(s.known[other].since) >= s.settled || cmp.Less(s.order[other], s.order[name]) {
+			s.keepAway(name, other)
+			delete(s.known, name)
+			s.release()
+			return
+		}
+		s.keepAway(other, name)
+		delete(s.known, other)
+	}
+	delete(s.double, name)
+	if _, ok := s.known[name]; !ok && uid != "" {
+		s.known[name] = knownCluster{uid, now}
+	}
+	s.release()
+}
+
+// holder is another member that is the cluster.
+func (s *clusterSet) holder(name, uid string) string {
+	for other, c := range s.known {
+		if other != name && c.uid == uid {
+			return other
+		}
+	}
+	return ""
+}
+
+// keepAway keeps the member away for another one, and with it those that were kept away for it.
+func (s *clusterSet) keepAway(name, other string) {
+	if s.double[name].of != other {
+		s.log.Error("two members are one cluster: this one counts as unreachable", "member", name, "error", sameCluster(name, other))
+	}
+	s.double[name] = double{of: other}
+	for third, d := range s.double {
+		if d.of == name {
+			s.double[third] = double{of: other}
+		}
+	}
+}
