@@ -1,0 +1,158 @@
+package syncer
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/config"
+	"github.com/federation-dns/federation/federation/member"
+)
+
+// clusterFiles are a kubeconfig, and a credential plugin that hangs until the test ends.
+type clusterFiles struct {
+	*testing.T
+	dir, server string
+	asked       atomic.Int32 // requests that the server was sent
+}
+
+func newClusterFiles(t *testing.T) *clusterFiles {
+	f := &clusterFiles{T: t, dir: t.TempDir()}
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		f.asked.Add(1)
+		rw.WriteHeader(http.StatusTooManyRequests) // shows that it lives
+	}))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS() // client-go gives no credentials to a server without TLS
+	f.server = server.URL
+	script := fmt.Sprintf("#!/bin/sh\necho $$ >>%q\nexec sleep 600\n", filepath.Join(f.dir, "hanging"))
+	if err := os.WriteFile(filepath.Join(f.dir, "plugin"), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for _, line := range f.hanging() {
+			if pid, err := strconv.Atoi(line); err == nil {
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			}
+		}
+		server.Close()
+	})
+	return f
+}
+
+func (f *clusterFiles) hanging() []string {
+	data, _ := os.ReadFile(filepath.Join(f.dir, "hanging"))
+	return strings.Fields(string(data))
+}
+
+// user writes the kubeconfig with that user.
+func (f *clusterFiles) user(user string) {
+	f.Helper()
+	text := fmt.Sprintf(`{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: c, user: u}}],
+clusters: [{name: c, cluster: {server: %q, insecure-skip-tls-verify: true}}], users: [{name: u, user: %s}]}`, f.server, user)
+	next := filepath.Join(f.dir, "next")
+	if err := os.WriteFile(next, []byte(text), 0o600); err != nil {
+		f.Fatal(err)
+	}
+	if err := os.Rename(next, filepath.Join(f.dir, "kubeconfig")); err != nil {
+		f.Fatal(err)
+	}
+}
+
+const hangingUser = `{exec: {apiVersion: client.authentication.k8s.io/v1, command: ./plugin, interactiveMode: Never}}`
+
+func (f *clusterFiles) cluster() config.Cluster {
+	return config.Cluster{
+		Member: member.Config{
+			Name: "a", Federations: []federation.Label{"fed"}, UnreachableAfter: 2 * time.Second,
+		},
+		Kubeconfig: config.Kubeconfig{Path: filepath.Join(f.dir, "kubeconfig")},
+	}
+}
+
+// probed waits for a probe that is answered, or not.
+func (f *clusterFiles) probed(events <-chan member.Event, answered bool) {
+	f.Helper()
+	late := time.After(time.Minute)
+	for {
+		select {
+		case e := <-events:
+			if p, ok := e.(member.ProbeEvent); ok && (p.Err == nil) == answered {
+				return
+			}
+		case <-late:
+			f.Fatalf("no probe that is answered: %t", answered)
+		}
+	}
+}
+
+func TestMemberSet(t *testing.T) {
+	begin := func(t *testing.T) (*clusterFiles, *memberSet, chan member.Event) {
+		f, events := newClusterFiles(t), make(chan member.Event, 1<<16)
+		f.user(hangingUser)
+		s := newMemberSet(slog.New(slog.DiscardHandler), events)
+		s.start(t.Context(), []config.Cluster{f.cluster()}, false)
+		f.probed(events, false)
+		return f, s, events
+	}
+	t.Run("X2a a member whose plugin hangs is not waited for", func(t *testing.T) {
+		f, s, _ := begin(t)
+		began := time.Now()
+		s.retain(nil)
+		if took := time.Since(began); took > 2*stopWait {
+			t.Errorf("it took %s", took)
+		}
+		if len(f.hanging()) == 0 {
+			t.Error("nothing hangs")
+		}
+	})
+	t.Run("X2a a member that does not end is left behind", func(t *testing.T) {
+		s := newMemberSet(slog.New(slog.DiscardHandler), make(chan member.Event))
+		_, cancel := context.WithCancel(t.Context())
+		s.running["a"] = &runningMember{cancel: cancel, done: make(chan struct{})}
+		began := time.Now()
+		s.stop()
+		if took := time.Since(began); took < stopWait || took > 5*stopWait {
+			t.Errorf("it took %s", took)
+		}
+	})
+	t.Run("X2a a new kubeconfig is used though the old plugin hangs", func(t *testing.T) {
+		f, s, events := begin(t)
+		defer s.stop()
+		if n := f.asked.Load(); n != 0 {
+			t.Fatalf("%d requests without credentials", n)
+		}
+		f.user(`{token: sesame}`)
+		f.probed(events, true)
+	})
+	t.Run("H6 what the Nodes had is known to the next watcher, and forgotten with the member", func(t *testing.T) {
+		f, s, events := begin(t)
+		defer s.stop()
+		before := s.places["a"]
+		changed := f.cluster()
+		changed.Member.MaxServices = 5
+		s.retain([]config.Cluster{changed})
+		s.start(t.Context(), []config.Cluster{changed}, false)
+		f.probed(events, false)
+		if r := s.running["a"]; r == nil || r.places != before {
+			t.Error("the new watcher begins without them")
+		}
+		s.retain(nil)
+		if len(s.places) != 0 {
+			t.Errorf("places: %v", s.places)
+		}
+	})
+}
