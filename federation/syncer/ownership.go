@@ -67,6 +67,7 @@ func (l *loop) opened(now time.Time, held *claim.Holding, found claim.Survey) {
 	l.standing.Begin(now, l.placeByLevels(held.Entries))
 	l.auditAt = now.Add(jitter(l.audit))
 	l.relevel()
+	l.keepMoved(held.Entries)
 	for name := range l.shadow.Services {
 		l.recall(name)
 		l.stands(name)

@@ -1,6 +1,7 @@
 package syncer
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -77,6 +78,40 @@ func (l *loop) keepUnresolved() {
 				u.before = &shard
 				ms.unresolved[name] = u
 			}
+		}
+	}
+}
+
+// keepMoved keeps what the records of the start say of unresolved shards whose members were listed before the records
+// were, and are elsewhere now than an earlier run knew: it is at the places that the list of levels names.
+func (l *loop) keepMoved(entries []federation.LevelEntry) {
+	former := map[string]federation.Member{}
+	for _, e := range entries {
+		for _, name := range e.Members {
+			m := former[name]
+			m.Name = name
+			if e.Region != "" {
+				m.Region = e.Region
+			}
+			if e.Zone != "" {
+				m.Zones = append(m.Zones, e.Zone)
+			}
+			former[name] = m
+		}
+	}
+	levels := federation.NewLevels(l.config.Federation, slices.Collect(maps.Values(former)), l.config.Options)
+	for m, ms := range l.members {
+		now := *ms
+		for name, u := range ms.unresolved {
+			if _, ok := l.recorded(m, name); ok || u.before != nil {
+				continue
+			}
+			ms.places, ms.above = policy.PlacesOf(levels.Of(m))
+			if shard, ok := l.recorded(m, name); ok {
+				u.before = &shard
+				ms.unresolved[name] = u
+			}
+			ms.places, ms.above = now.places, now.above
 		}
 	}
 }

@@ -73,19 +73,29 @@ func TestUnresolved(t *testing.T) {
 		w.after(5 * time.Second)
 		w.want(before...)
 	})
-	for _, down := range []bool{true, false} {
-		bubble(t, fmt.Sprintf("H4 X1b a member that moves takes what the records had along, while the syncer is down: %t", down), func(t *testing.T) {
+	for _, c := range []struct {
+		when     string
+		down     bool          // it moves while the syncer is down
+		lag, lap time.Duration // of the records, and of the member's list
+	}{
+		{"while the syncer runs", false, 0, 0},
+		{"while the syncer is down, and is listed before the records", true, 2 * time.Second, 0},
+		{"while the syncer is down, and is listed after the records", true, 0, 2 * time.Second},
+	} {
+		bubble(t, "H4 X1b a member that moves "+c.when+" takes along what the records had", func(t *testing.T) {
 			w := balanced(t)
 			w.unset("b", web)
 			w.after(10 * time.Second)
 			w.kill()
 			w.members["a"].change(web, lb.unheard())
-			if down {
+			w.listLag.Store(int64(c.lag))
+			w.members["a"].lag = c.lap
+			if c.down {
 				w.members["a"].place = federation.Member{Name: "a", Region: "south", Zones: []federation.Label{"south-1"}}
 			}
 			w.start()
 			w.after(10 * time.Second)
-			if !down {
+			if !c.down {
 				w.moved("a", "south", "south-1")
 			}
 			w.after(5 * time.Minute)
