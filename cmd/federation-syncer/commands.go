@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 
 	"github.com/spf13/cobra"
 
@@ -56,6 +57,9 @@ one is reported and tried again, and the old one stays.
 Exit status: 0 after a stop by SIGTERM or SIGINT, 1 if it could not run, 2 if the
 command line or the configuration is wrong.`
 
+// parseBool is what a flag says of a value that is neither true nor false.
+var parseBool = regexp.MustCompile(`strconv\.ParseBool: .*$`)
+
 func rootCommand(stderr *logWriter, reload <-chan os.Signal) *cobra.Command {
 	var file string
 	var validate, adopt bool
@@ -92,8 +96,11 @@ func rootCommand(stderr *logWriter, reload <-chan os.Signal) *cobra.Command {
 	root.Flags().StringVar(&file, "config", "", "configuration file (YAML)")
 	root.Flags().BoolVar(&validate, "validate", false, "check the configuration and end; kubeconfigs that cannot be used are warnings")
 	root.Flags().BoolVar(&adopt, "adopt", false, "take over names that another owner, or nobody, has claimed")
+	root.Version = version
+	root.SetVersionTemplate("{{.Name}} {{.Version}}\n") // as the command does
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError{fmt.Errorf("%w (%s --help)", err, cmd.CommandPath())}
+		text := parseBool.ReplaceAllString(err.Error(), "true or false is allowed")
+		return usageError{fmt.Errorf("%s (%s --help)", text, cmd.CommandPath())}
 	})
 	root.AddCommand(statusCommand(), confirmCommand(), cleanupCommand(), versionCommand())
 	return root

@@ -115,7 +115,7 @@ func printServices(w io.Writer, services []syncer.ServiceStatus) {
 				state = "healthy"
 			}
 			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", s.Name, sh.Member, state, sh.ReadyEndpoints,
-				orDash(strings.Join(sh.Addresses, ",")), orDash(sh.Reason))
+				orDash(some(sh.Addresses)), orDash(sh.Reason))
 		}
 		for _, h := range s.Held {
 			fmt.Fprintf(w, "%s\t%s\theld\t-\t-\t%s for %s\n", s.Name, orDash(h.Member), h.Reason, time.Since(h.Since).Round(time.Second))
@@ -138,6 +138,21 @@ func printRecords(w io.Writer, services []syncer.ServiceStatus) {
 			fmt.Fprintf(w, "%s\trefused\t\t%s\n", r.Name, r.Error)
 		}
 	}
+}
+
+// addressesWidth is how much room addresses get in the table, so that ordinary rows fit a terminal of 80 columns.
+const addressesWidth = 16
+
+// some lists as many as there is room for, at least one, and counts the others.
+func some(list []string) string {
+	text := ""
+	for i, s := range list {
+		if i > 0 && len(text)+1+len(s) > addressesWidth {
+			return fmt.Sprintf("%s,+%d", text, len(list)-i)
+		}
+		text += strings.Repeat(",", min(i, 1)) + s
+	}
+	return text
 }
 
 func orDash(s string) string {
