@@ -76,6 +76,16 @@ func TestUnwatched(t *testing.T) {
 			b.Errorf("%d probes told, the last is %+v", times, last)
 		}
 	})
+	run("X2d lists that begin anew do not begin the time anew", func(b *bench) {
+		b.api.fault(func(a *api) { a.refuse["endpointslices"], a.down = http.StatusForbidden, true })
+		b.after(time.Second)
+		b.api.fault(func(a *api) { a.down = false }) // the watches have ended
+		b.after(2 * time.Minute)
+		b.w.Relist()
+		if last, _ := b.probed(30*time.Second, 0); last.At.Sub(last.Unwatched) < 2*time.Minute {
+			b.Errorf("out of sight since %s at %s", last.Unwatched, last.At)
+		}
+	})
 	run("X2d Nodes that are refused are a reason only", func(b *bench) {
 		b.api.fault(func(a *api) { a.refuse["nodes"] = http.StatusForbidden })
 		if _, times := b.probed(time.Hour, 0); times > 0 {
