@@ -75,7 +75,7 @@ func (k Keeper) takeMain(ctx context.Context, h, held *Holding, adopt, removed b
 		}
 	} else {
 		old, err := k.ofOwner(*have)
-		if err != nil && !adopt && !(removed && old.Removed && old.Owner == k.Owner) {
+		if err != nil && !adopt && (!removed || !old.Removed || old.Owner != k.Owner) {
 			return err
 		}
 		if old.Naming != f.Naming {

@@ -136,7 +136,7 @@ func (a *api) ServeHTTP(rw http.ResponseWriter, req *http.Request) {
 	q := req.URL.Query()
 	a.mu.Lock()
 	probe := q.Get("limit") == "1"
-	hang, status := a.hang && !(probe && a.spareProbes), a.refuse[resource]
+	hang, status := a.hang && (!probe || !a.spareProbes), a.refuse[resource]
 	if s := a.refuse["probe"]; s != 0 && probe {
 		if status = s; s == http.StatusOK {
 			status = 0

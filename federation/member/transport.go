@@ -61,7 +61,7 @@ func (e *ending) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	done := make(chan result, 1)
 	go func() {
-		res, err := e.next.RoundTrip(req.WithContext(ctx))
+		res, err := e.next.RoundTrip(req.WithContext(ctx)) //nolint:bodyclose // whoever takes the result closes it
 		done <- result{res, err}
 	}()
 	select {

@@ -457,7 +457,7 @@ func TestBrakeTallies(t *testing.T) {
 						if !b.has[name] {
 							want.names++
 						}
-						has = has && !(g.last.empties && g.open)
+						has = has && (!g.last.empties || !g.open)
 						had = had || g.last.empties
 					}
 					for _, w := range a.wanted {

@@ -453,7 +453,7 @@ func (s *smallWorld) shards(svc *smallService) (list []ShardState) {
 		switch {
 		case m.observed && m.unresolved.IsZero():
 			st.Shard = federation.Shard{Member: m.name, Healthy: m.shown, Addresses: shard(m.name, true, Member{}).Addresses}
-			st.Shard.Addresses[0] = addressOf(i)
+			st.Addresses[0] = addressOf(i)
 		case ok:
 			st.Shard, st.Unresolved = recorded, m.unresolved
 		default:

@@ -124,7 +124,7 @@ func TestClusterSet(t *testing.T) {
 		w.list("a", "1")
 		w.list("b", "1")
 		cause := errors.New("refused")
-		if e := w.filter(w.now, member.ProbeEvent{Member: "b", Err: cause}).(member.ProbeEvent); e.Err != cause {
+		if e := w.filter(w.now, member.ProbeEvent{Member: "b", Err: cause}).(member.ProbeEvent); !errors.Is(e.Err, cause) {
 			t.Errorf("%v", e.Err)
 		}
 	})

@@ -99,7 +99,7 @@ func TestFailingMany(t *testing.T) {
 	})
 	for _, d := range []time.Duration{5 * time.Second, 16 * time.Minute} {
 		for _, kind := range inmem.Kinds() {
-			if kind.Err == provider.ErrConflict {
+			if errors.Is(kind.Err, provider.ErrConflict) {
 				continue // not of all names at once
 			}
 			bubble(t, fmt.Sprintf("X5a changes follow within 30 s when none could be made for %s: %s", d, kind.Name), func(t *testing.T) {

@@ -82,17 +82,17 @@ func (n *nameState) blocked(now time.Time, c plan.Change) bool {
 }
 
 // failing returns why what is to be at a name is not there, and when it is tried again; nil if it is, or is about to be.
-func (l *loop) failing(name federation.FQDN) (err error, retry time.Time) {
+func (l *loop) failing(name federation.FQDN) (retry time.Time, err error) {
 	if u := l.reread[name]; u != nil && u.err != nil {
-		return u.err, u.until
+		return u.until, u.err
 	}
 	if n := l.names[name]; n != nil && n.wanted {
-		return n.failure.err, n.failure.until
+		return n.failure.until, n.failure.err
 	}
-	return nil, time.Time{}
+	return time.Time{}, nil
 }
 
-func (l *loop) isFailing(name federation.FQDN) bool { err, _ := l.failing(name); return err != nil }
+func (l *loop) isFailing(name federation.FQDN) bool { _, err := l.failing(name); return err != nil }
 
 // quiet reports whether there is nothing to remember of the name.
 func (n *nameState) quiet(now time.Time) bool {

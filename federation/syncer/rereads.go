@@ -112,7 +112,7 @@ func (l *loop) listedWith(name federation.FQDN) (of func(federation.FQDN) bool, 
 // dueReads are the names that may be read now and are of a kind, sorted.
 func (l *loop) dueReads(now time.Time, kind func(federation.FQDN, *unread) bool) (names []federation.FQDN) {
 	for name, u := range l.reread {
-		if _, waits := l.reads.at[name]; waits && !now.Before(u.until) && !(u.conflict && l.suspect) && kind(name, u) {
+		if _, waits := l.reads.at[name]; waits && !now.Before(u.until) && (!u.conflict || !l.suspect) && kind(name, u) {
 			names = append(names, name)
 		}
 	}

@@ -205,7 +205,7 @@ func (l *loop) serviceStatus(name federation.ServiceName) ServiceStatus {
 	st.Records, st.Coming = recordStatuses(is), recordStatuses(coming)
 	for _, lv := range l.levels.All() {
 		name := lv.OwnerName(name)
-		if err, retry := l.failing(name); err != nil {
+		if retry, err := l.failing(name); err != nil {
 			st.Refused = append(st.Refused, RefusedStatus{Name: string(name), Error: err.Error(), Retry: retry})
 		}
 	}

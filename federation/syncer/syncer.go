@@ -1,3 +1,5 @@
+// Package syncer keeps the records of federations true: a loop for each federation, which hears of the members' shards
+// and asks the provider for changes, and what starts, reloads and stops them.
 package syncer
 
 import (

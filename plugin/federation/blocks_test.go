@@ -20,7 +20,7 @@ type blocks struct {
 
 type blockConfig struct {
 	Zone     string
-	registry map[string]plugin.Handler
+	registry map[string]plugin.Handler //nolint:unused // read by reflection, as in CoreDNS
 }
 
 func TestNeighbours(t *testing.T) {

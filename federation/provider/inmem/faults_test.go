@@ -95,7 +95,7 @@ func TestFaults(t *testing.T) {
 			_, servesErr := p.Serves(t.Context(), a.Name)
 			listErr := p.List(t.Context(), a.Name, func(federation.RRset) error { return nil })
 			for _, err := range []error{errs[0], getErr, soaErr, servesErr, listErr} {
-				if is := kindOf(err); err == nil || is != kind.Err {
+				if is := kindOf(err); err == nil || !errors.Is(is, kind.Err) {
 					t.Errorf("error is %v, of kind %v", err, is)
 				}
 			}

@@ -1,6 +1,7 @@
 package providertest
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
@@ -36,7 +37,7 @@ func testKinds(t *testing.T, g *target) {
 				return
 			}
 			bad := change(nil, sets(set(n, "A", 180, "192.0.2.1")))
-			if is := provider.KindOf(g.apply(&claim, bad)); is != kind {
+			if is := provider.KindOf(g.apply(&claim, bad)); !errors.Is(is, kind) {
 				t.Errorf("alone: the kind is %v", is)
 			}
 			if _, err := g.Provider.Get(g.ctx(), n); err == nil {
@@ -72,7 +73,7 @@ func (g *target) others(kind error, claim federation.RRset, bad plan.Change, lab
 			}
 			left = append(left, changes[i])
 			is := provider.KindOf(err)
-			if name := changes[i].Name; name != bad.Name && (is == provider.ErrConflict || is == provider.ErrRefused) || name == bad.Name && is != kind && is != provider.ErrNotSent {
+			if name := changes[i].Name; name != bad.Name && (errors.Is(is, provider.ErrConflict) || errors.Is(is, provider.ErrRefused)) || name == bad.Name && !errors.Is(is, kind) && !errors.Is(is, provider.ErrNotSent) {
 				g.t.Errorf("round %d, %q: %v", round, name, err)
 			}
 		}

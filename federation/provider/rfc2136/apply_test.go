@@ -50,7 +50,7 @@ func TestRcodes(t *testing.T) {
 		t.Run("O3c "+dns.RcodeToString[tt.rcode], func(t *testing.T) {
 			f := startFake(t, func(r *fakeReply) { r.send(tt.rcode) })
 			err := apply(t, f.provider(t, nil), creation("nginx", "A", "192.0.2.1"))[0]
-			if provider.KindOf(err) != tt.kind {
+			if !errors.Is(provider.KindOf(err), tt.kind) {
 				t.Errorf("error is %v, want kind %v", err, tt.kind)
 			}
 			for _, want := range []string{tt.want, f.addr, string(fqdn("nginx")), "example.com."} {

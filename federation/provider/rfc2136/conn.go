@@ -77,7 +77,7 @@ func (c *client) failed(ctx context.Context, kind, err error) error {
 	if errors.As(err, &op) {
 		err = op.Err
 	}
-	if kind != provider.ErrNotSent {
+	if !errors.Is(kind, provider.ErrNotSent) {
 		return fmt.Errorf("server %s: %w: no reply: %w", c.server, kind, err)
 	}
 	return fmt.Errorf("server %s: %w: %w", c.server, kind, err)

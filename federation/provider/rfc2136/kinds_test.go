@@ -81,8 +81,8 @@ func TestKinds(t *testing.T) {
 					switch {
 					case err == nil:
 						continue
-					case isBad(changes[i]) && kind != tt.apply && kind != provider.ErrNotSent,
-						!isBad(changes[i]) && kind != provider.ErrUnknownOutcome && kind != provider.ErrNotSent:
+					case isBad(changes[i]) && !errors.Is(kind, tt.apply) && !errors.Is(kind, provider.ErrNotSent),
+						!isBad(changes[i]) && !errors.Is(kind, provider.ErrUnknownOutcome) && !errors.Is(kind, provider.ErrNotSent):
 						t.Fatalf("round %d, %q: %v", round, changes[i].Name, err)
 					case !isBad(changes[i]):
 						good++
@@ -103,7 +103,7 @@ func TestKinds(t *testing.T) {
 		})
 		t.Run("X5a "+tt.name+" at Get", func(t *testing.T) {
 			p := startFake(t, handle).provider(t, nil)
-			if _, err := p.Get(t.Context(), fqdn("bad")); provider.KindOf(err) != tt.get {
+			if _, err := p.Get(t.Context(), fqdn("bad")); !errors.Is(provider.KindOf(err), tt.get) {
 				t.Errorf("error is %v", err)
 			}
 			if _, err := p.Get(t.Context(), fqdn("good")); err != nil {
@@ -118,7 +118,7 @@ func TestKinds(t *testing.T) {
 		_, getErr := p.Get(t.Context(), fqdn("a"))
 		listErr := p.List(t.Context(), testZone, func(federation.RRset) error { return nil })
 		for _, err := range append(errs, getErr, listErr) {
-			if provider.KindOf(err) != provider.ErrNotSent {
+			if !errors.Is(provider.KindOf(err), provider.ErrNotSent) {
 				t.Errorf("error is %v", err)
 			}
 		}
@@ -129,10 +129,10 @@ func TestKinds(t *testing.T) {
 		changes := badNames(50, 10)
 		unavailable, unsent := 0, 0
 		for i, err := range apply(t, p, changes...) {
-			switch provider.KindOf(err) {
-			case provider.ErrUnavailable:
+			switch kind := provider.KindOf(err); {
+			case errors.Is(kind, provider.ErrUnavailable):
 				unavailable++
-			case provider.ErrNotSent:
+			case errors.Is(kind, provider.ErrNotSent):
 				unsent++
 			default:
 				t.Errorf("change %d: %v", i, err)
@@ -160,7 +160,7 @@ func TestKinds(t *testing.T) {
 		}
 		changes = append(changes, creation("good", "A", "192.0.2.1"))
 		good := len(changes) - 1
-		if err := apply(t, p, changes...)[good]; provider.KindOf(err) != provider.ErrNotSent {
+		if err := apply(t, p, changes...)[good]; !errors.Is(provider.KindOf(err), provider.ErrNotSent) {
 			t.Errorf("first: %v, want it not sent: the test shows nothing", err)
 		}
 		if err := apply(t, p, changes...)[good]; err != nil {
@@ -175,7 +175,7 @@ func TestKinds(t *testing.T) {
 		} {
 			p := startFake(t, answer).provider(t, nil)
 			err := p.List(t.Context(), testZone, func(federation.RRset) error { return nil })
-			if provider.KindOf(err) != provider.ErrUnavailable {
+			if !errors.Is(provider.KindOf(err), provider.ErrUnavailable) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -207,7 +207,7 @@ func TestComparing(t *testing.T) {
 			p.compares.Store(false)
 			for range 2 {
 				err := apply(t, p, creation("nginx", "A", "192.0.2.1"))[0]
-				if provider.KindOf(err) != provider.ErrRefused || !strings.Contains(err.Error(), "does not compare") || !strings.Contains(err.Error(), f.addr) {
+				if !errors.Is(provider.KindOf(err), provider.ErrRefused) || !strings.Contains(err.Error(), "does not compare") || !strings.Contains(err.Error(), f.addr) {
 					t.Errorf("error is %v", err)
 				}
 			}
@@ -251,7 +251,7 @@ func TestComparing(t *testing.T) {
 		})
 		p := f.provider(t, nil)
 		p.compares.Store(false)
-		if err := apply(t, p, creation("nginx", "A", "192.0.2.1"))[0]; provider.KindOf(err) != provider.ErrNotSent {
+		if err := apply(t, p, creation("nginx", "A", "192.0.2.1"))[0]; !errors.Is(provider.KindOf(err), provider.ErrNotSent) {
 			t.Errorf("error is %v", err)
 		}
 		down = false

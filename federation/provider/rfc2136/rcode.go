@@ -37,7 +37,7 @@ func (p *Provider) replied(reply *dns.Msg) error {
 	return &replyError{reply.Rcode, fmt.Errorf("%w: server %s answers %s: %s", kind, p.config.Server, code, text)}
 }
 
-func (p *Provider) meaning(reply *dns.Msg) (kind error, text string) {
+func (p *Provider) meaning(reply *dns.Msg) (kind error, text string) { //nolint:staticcheck // the kind is a value here
 	zone, key := p.config.Zone, p.config.TSIG
 	switch reply.Rcode {
 	case dns.RcodeNXRrset, dns.RcodeYXRrset, dns.RcodeNameError, dns.RcodeYXDomain:

@@ -120,9 +120,9 @@ func (r *run) probe(ctx context.Context) bool {
 	case err == nil:
 		r.passed = true
 		return true
-	case kind == provider.ErrConflict && r.claim != nil:
+	case errors.Is(kind, provider.ErrConflict) && r.claim != nil:
 		r.dead = fmt.Errorf("the claim %q is another: %w", r.claim.Name, err)
-	case kind == provider.ErrConflict || kind == provider.ErrRefused:
+	case errors.Is(kind, provider.ErrConflict) || errors.Is(kind, provider.ErrRefused):
 		r.dead = err
 	default:
 		r.end(err)
@@ -132,11 +132,11 @@ func (r *run) probe(ctx context.Context) bool {
 
 // single deals with a change that was refused alone.
 func (r *run) single(ctx context.Context, j job, err error, rcode int) {
-	if j.putsBack && provider.KindOf(err) != provider.ErrConflict && r.withoutPutBack(ctx, j, rcode) {
+	if j.putsBack && !errors.Is(provider.KindOf(err), provider.ErrConflict) && r.withoutPutBack(ctx, j, rcode) {
 		return
 	}
 	r.fail([]job{j}, err)
-	if kind := provider.KindOf(err); kind == provider.ErrConflict || kind == provider.ErrRefused {
+	if kind := provider.KindOf(err); errors.Is(kind, provider.ErrConflict) || errors.Is(kind, provider.ErrRefused) {
 		r.p.last.Done(j.change.Name) // this is the answer
 		return
 	}

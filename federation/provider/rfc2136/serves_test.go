@@ -1,6 +1,7 @@
 package rfc2136
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -59,7 +60,7 @@ func TestServes(t *testing.T) {
 				_ = r.WriteMsg(m)
 			})
 			got, err := f.provider(t, nil).Serves(t.Context(), suffix)
-			if got != tt.want || provider.KindOf(err) != tt.failed {
+			if got != tt.want || !errors.Is(provider.KindOf(err), tt.failed) {
 				t.Errorf("%+v, %v, want %+v, %v", got, err, tt.want, tt.failed)
 			}
 			for _, m := range f.requests() {
@@ -71,7 +72,7 @@ func TestServes(t *testing.T) {
 	}
 	t.Run("O5 outside the zone", func(t *testing.T) {
 		f := startFake(t, func(*fakeReply) {})
-		if _, err := f.provider(t, nil).Serves(t.Context(), "fed.svc.example.org."); provider.KindOf(err) != provider.ErrRefused {
+		if _, err := f.provider(t, nil).Serves(t.Context(), "fed.svc.example.org."); !errors.Is(provider.KindOf(err), provider.ErrRefused) {
 			t.Error(err)
 		}
 	})

@@ -142,7 +142,7 @@ func TestStrictServer(t *testing.T) {
 			_ = r.WriteMsg(m)
 		})
 		errs := apply(t, f.provider(t, nil), toCNAME("sub"), toCNAME("other"))
-		if provider.KindOf(errs[0]) != provider.ErrRefused || !strings.Contains(errs[0].Error(), "delegated") || errs[1] != nil {
+		if !errors.Is(provider.KindOf(errs[0]), provider.ErrRefused) || !strings.Contains(errs[0].Error(), "delegated") || errs[1] != nil {
 			t.Errorf("errors are %v", errs)
 		}
 		last := f.requests()[len(f.requests())-1]

@@ -89,7 +89,7 @@ func (r *run) unanswered(ctx context.Context, part []job, err error) {
 		err = fmt.Errorf("%w: %w", provider.ErrUnknownOutcome, err)
 	}
 	r.fail(part, err)
-	if r.claim == nil || ctx.Err() != nil || provider.KindOf(err) == provider.ErrNotSent {
+	if r.claim == nil || ctx.Err() != nil || errors.Is(provider.KindOf(err), provider.ErrNotSent) {
 		r.end(err)
 		return
 	}

@@ -30,7 +30,7 @@ func Clocks(t *testing.T, late Server, words ...string) {
 	_, getErr := p.Get(t.Context(), c.Name)
 	for op, err := range map[string]error{"Apply": p.Apply(t.Context(), nil, []plan.Change{c})[0], "Get": getErr} {
 		t.Run("X7 clocks that differ, "+op, func(t *testing.T) {
-			if provider.KindOf(err) != provider.ErrRefused {
+			if !errors.Is(provider.KindOf(err), provider.ErrRefused) {
 				t.Fatalf("error is %v", err)
 			}
 			for _, want := range append(words, late.TCP, Key.Name) {

@@ -1,6 +1,7 @@
 package rfc2136test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -38,7 +39,7 @@ func TooLarge(t *testing.T, s Server, limit int) {
 			}
 			continue
 		}
-		if provider.KindOf(err) != provider.ErrUnavailable || !strings.Contains(err.Error(), "max-records-per-type") {
+		if !errors.Is(provider.KindOf(err), provider.ErrUnavailable) || !strings.Contains(err.Error(), "max-records-per-type") {
 			t.Errorf("change %d: %v", i, err)
 		}
 	}

@@ -1,6 +1,7 @@
 package rfc2136test
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/federation-dns/federation/federation"
@@ -28,7 +29,7 @@ func Subtree(t *testing.T, s Server, may []string, mayNot string) {
 	changes := append(creations, switches...)
 	for i, err := range p.Apply(t.Context(), &claim, changes) {
 		kind := provider.KindOf(err)
-		refused := kind == provider.ErrRefused || kind == provider.ErrConflict && i >= len(creations) // it was not created
+		refused := errors.Is(kind, provider.ErrRefused) || errors.Is(kind, provider.ErrConflict) && i >= len(creations) // it was not created
 		if changes[i].Name == at(mayNot) && !refused || changes[i].Name != at(mayNot) && err != nil {
 			t.Errorf("change %d of %q: %v", i, changes[i].Name, err)
 		}

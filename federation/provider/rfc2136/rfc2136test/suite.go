@@ -118,7 +118,7 @@ func (s *suite) has(c plan.Change, want []federation.RRset) {
 // open reports whether the name has to be read, or the change made again.
 func open(err error) bool {
 	kind := provider.KindOf(err)
-	return kind == provider.ErrUnknownOutcome || kind == provider.ErrNotSent || kind == provider.ErrUnavailable
+	return errors.Is(kind, provider.ErrUnknownOutcome) || errors.Is(kind, provider.ErrNotSent) || errors.Is(kind, provider.ErrUnavailable)
 }
 
 // isOpen checks that.
