@@ -9,13 +9,23 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/federation-dns/federation/federation"
 )
 
-// askTimeout bounds how long a request waits for a loop.
-const askTimeout = 5 * time.Second
+const (
+	// askTimeout bounds how long a request waits for a loop.
+	askTimeout = 5 * time.Second
+	// statusTimeout bounds how long the status of all services may take, and statusPart how long a part of it may keep
+	// a loop from its work.
+	statusTimeout, statusPart = time.Minute, 10 * time.Millisecond
+	// idleTimeout is how long a connection is kept without a request.
+	idleTimeout = 30 * time.Second
+)
 
 // listener serves metrics and health over HTTP, and the status on a Unix
 // socket that only its owner may open (C1).
@@ -42,10 +52,7 @@ func (s *listener) listen(address, socket string) (func(), error) {
 		public.Close()
 		return nil, fmt.Errorf("admin socket: %w", err)
 	}
-	servers := []*http.Server{
-		{Handler: s.publicHandler(), ReadHeaderTimeout: askTimeout},
-		{Handler: s.adminHandler(), ReadHeaderTimeout: askTimeout},
-	}
+	servers := []*http.Server{newServer(s.publicHandler()), newServer(s.adminHandler())}
 	done := make(chan struct{}, len(servers))
 	for i, l := range []net.Listener{public, admin} {
 		go func() {
@@ -63,7 +70,15 @@ func (s *listener) listen(address, socket string) (func(), error) {
 	}, nil
 }
 
-// listenUnix opens the socket with mode 0600. A socket that a dead process
+// newServer gives up on clients that ask, read or say nothing, and bounds their number.
+func newServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: askTimeout, ReadTimeout: 2 * askTimeout, WriteTimeout: statusTimeout + 2*askTimeout,
+		IdleTimeout: idleTimeout, ConnState: newConnections().changed,
+	}
+}
+
+// listenUnix opens the socket with mode 0600, from its first moment on. A socket that a dead process
 // left behind is replaced; one that answers, or anything else, is not.
 func listenUnix(path string) (net.Listener, error) {
 	if info, err := os.Lstat(path); err == nil {
@@ -81,15 +96,9 @@ func listenUnix(path string) (net.Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		l.Close()
-		return nil, err
-	}
-	return l, nil
+	before := syscall.Umask(0o177) // of the process: for this moment, what others create is closed too
+	defer syscall.Umask(before)
+	return net.Listen("unix", path)
 }
 
 func (s *listener) publicHandler() http.Handler {
@@ -127,12 +136,15 @@ func (s *listener) adminHandler() http.Handler {
 	s.handleConfirm(mux)
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) {
 		status := Status{Leader: s.standsBehind()}
-		err := s.loops.each(r.Context(), func(l *loop) {
-			status.Federations = append(status.Federations, l.status(r.FormValue("services") != ""))
-		})
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusServiceUnavailable)
-			return
+		ctx, cancel := context.WithTimeout(r.Context(), statusTimeout)
+		defer cancel()
+		for _, l := range s.loops.all() {
+			one, ok := s.status(ctx, l, r.FormValue("services") != "")
+			if !ok {
+				http.Error(w, fmt.Sprintf("the loop of federation %s does not answer", l.config.Key()), http.StatusServiceUnavailable)
+				return
+			}
+			status.Federations = append(status.Federations, one)
 		}
 		w.Header().Set("Content-Type", "application/json")
 		enc := json.NewEncoder(w)
@@ -140,6 +152,38 @@ func (s *listener) adminHandler() http.Handler {
 		_ = enc.Encode(status) // a client that went away
 	})
 	return mux
+}
+
+// status asks a loop for its status; false if it does not answer in time.
+func (s *listener) status(ctx context.Context, l *loop, services bool) (status FederationStatus, ok bool) {
+	if services {
+		return statusInParts(func(f func()) bool { return l.ask(ctx, f) }, l, statusPart)
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	ok = l.ask(ctx, func() { status = l.status(false) })
+	return status, ok
+}
+
+// statusInParts asks a loop for its status with all services, a part at a time: what a loop has to do meanwhile, as a
+// failover, waits for one part only. Services that go meanwhile are left out.
+func statusInParts(ask func(func()) bool, l *loop, part time.Duration) (status FederationStatus, ok bool) {
+	var names []federation.ServiceName
+	ok = ask(func() { status, names = l.status(false), l.serviceNames() })
+	for ok && len(names) > 0 {
+		ok = ask(func() {
+			for begin := time.Now(); len(names) > 0; names = names[1:] {
+				if l.services[names[0]] != nil {
+					status.Services = append(status.Services, l.serviceStatus(names[0]))
+				}
+				if time.Since(begin) >= part {
+					names = names[1:]
+					return
+				}
+			}
+		})
+	}
+	return status, ok
 }
 
 // FetchStatus asks a running syncer for its status over its admin socket;

@@ -157,13 +157,18 @@ func (l *loop) status(services bool) FederationStatus {
 		s.Levels = append(s.Levels, st)
 	}
 	s.Waiting = l.waiting()
-	for _, name := range slices.SortedFunc(maps.Keys(l.services), federation.CompareServiceNames) {
+	for _, name := range l.serviceNames() {
 		s.Problems = append(s.Problems, problemStatuses(l.services[name].problems)...)
 		if services {
 			s.Services = append(s.Services, l.serviceStatus(name))
 		}
 	}
 	return s
+}
+
+// serviceNames are the services in their order.
+func (l *loop) serviceNames() []federation.ServiceName {
+	return slices.SortedFunc(maps.Keys(l.services), federation.CompareServiceNames)
 }
 
 func (l *loop) memberStatus(name string) MemberStatus {

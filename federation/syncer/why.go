@@ -46,7 +46,10 @@ func (l *loop) explain(now time.Time, name federation.ServiceName) (is, coming [
 	v := policy.Decide(now, l.policy, policy.Service{
 		Shards: l.shards(name), AllMembers: l.standing.Summary(), Had: len(have) > 0, EmptySince: s.emptySince, HealthyAt: s.healthyAt,
 	})
-	e := explanation{loop: l, now: now, name: name, verdict: v}
+	e := explanation{loop: l, now: now, name: name, verdict: v, levels: map[federation.FQDN]federation.Level{}}
+	for _, lv := range l.levels.All() {
+		e.levels[lv.OwnerName(name)] = lv
+	}
 	if v.Keep {
 		for _, set := range have {
 			is = append(is, explained{RRset: set, reason: v.Held[len(v.Held)-1].Reason})
@@ -78,12 +81,13 @@ type explanation struct {
 	now     time.Time
 	name    federation.ServiceName
 	verdict policy.Verdict
+	levels  map[federation.FQDN]federation.Level // by the name of the service there
 }
 
 // of explains an RRset that is as the rule says.
 func (e explanation) of(set federation.RRset) explained {
 	x := explained{RRset: set, reason: ReasonNoHealthyShard}
-	lv := e.level(set.Name)
+	lv := e.levels[set.Name]
 	if set.Type == federation.TypeCNAME {
 		if _, _, up := e.loop.config.ParseOwner(federation.FQDN(set.Data[0])); up {
 			if lv.Conflict {
@@ -112,16 +116,6 @@ func (e explanation) of(set federation.RRset) explained {
 	}
 	slices.Sort(x.members)
 	return x
-}
-
-// level is the level that a name belongs to.
-func (e explanation) level(name federation.FQDN) federation.Level {
-	for _, lv := range e.loop.levels.All() {
-		if lv.OwnerName(e.name) == name {
-			return lv
-		}
-	}
-	return federation.Level{}
 }
 
 // gives reports whether something in the RRset is the shard's.
