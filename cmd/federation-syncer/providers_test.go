@@ -186,7 +186,7 @@ admin: {socket: admin.sock}
 	for deadline := time.Now().Add(30 * time.Second); said == "" && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		ask, out := run("status", "--socket", "admin.sock", "-o", "json")
 		var status syncer.Status
-		if ask.Run() == nil && json.Unmarshal(out.Bytes(), &status) == nil {
+		if ask.Run() == nil && json.Unmarshal(out.Bytes(), &status) == nil && len(status.Federations) > 0 {
 			said = status.Federations[0].Error
 		}
 	}

@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -48,7 +49,7 @@ func open(t *testing.T, conns []net.Conn, want int) int {
 		n := 0
 		for _, conn := range conns {
 			_ = conn.SetReadDeadline(time.Now().Add(time.Millisecond))
-			if _, err := conn.Read(make([]byte, 1)); err != io.EOF && !isReset(err) {
+			if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, io.EOF) && !isReset(err) {
 				n++
 			}
 		}
@@ -59,8 +60,8 @@ func open(t *testing.T, conns []net.Conn, want int) int {
 }
 
 func isReset(err error) bool {
-	op, ok := err.(*net.OpError)
-	return ok && !op.Timeout()
+	var op *net.OpError
+	return errors.As(err, &op) && !op.Timeout()
 }
 
 func TestConnections(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/federation-dns/federation/test/scenario"
 )
@@ -17,7 +18,7 @@ func TestClouds(t *testing.T) {
 			all := scenario.StepsWith(provider)
 			kill := slices.IndexFunc(all, func(s scenario.Step) bool { return s.Name == scenario.KillCentral().Name })
 			run(t, w, all[:kill]...)
-			w.Requests()
+			awaitQuiet(t, w)
 			run(t, w, all[kill])
 			watched(t, w)
 			requests := strings.Join(w.Requests(), "\n")
@@ -37,6 +38,23 @@ func TestClouds(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// awaitQuiet waits until the syncer has asked how each level that it has just
+// claimed is served (O5), one a second: it has sent nothing for three seconds.
+func awaitQuiet(t *testing.T, w *scenario.World) {
+	t.Helper()
+	quiet := time.Now()
+	for end := quiet.Add(time.Minute); time.Since(quiet) < 3*time.Second; time.Sleep(200 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the syncer has been asking for a minute")
+		}
+		for _, line := range w.Requests() {
+			if strings.Contains(line, "octets") {
+				quiet = time.Now()
+			}
+		}
 	}
 }
 
