@@ -26,7 +26,7 @@ type plugin struct {
 func newPlugin(t *testing.T, script string) *plugin {
 	p := &plugin{t, t.TempDir()}
 	p.set(script)
-	t.Cleanup(p.kill)
+	t.Cleanup(func() { p.set("exit 1\n"); p.kill() }) // who waits for it runs it again
 	return p
 }
 
@@ -113,7 +113,7 @@ func (p *plugin) watch(name string) *pluginBench {
 		<-done
 		return time.Since(began)
 	}
-	p.Cleanup(func() { p.kill(); stop(); server.Close() })
+	p.Cleanup(func() { p.set("exit 1\n"); p.kill(); stop(); server.Close() })
 	return &pluginBench{plugin: p, events: events, stop: stop}
 }
 

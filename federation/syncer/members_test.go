@@ -43,10 +43,21 @@ func newClusterFiles(t *testing.T) *clusterFiles {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		for _, line := range f.hanging() {
-			if pid, err := strconv.Atoi(line); err == nil {
-				_ = syscall.Kill(pid, syscall.SIGKILL)
+		// Requests that wait for the plugin run it again when it is killed: then it must end by itself. One that had just
+		// begun may tell its pid a moment later.
+		next := filepath.Join(f.dir, "next")
+		if err := os.WriteFile(next, []byte("#!/bin/sh\nexit 1\n"), 0o700); err != nil {
+			t.Error(err)
+		} else if err := os.Rename(next, filepath.Join(f.dir, "plugin")); err != nil {
+			t.Error(err)
+		}
+		for range 20 {
+			for _, line := range f.hanging() {
+				if pid, err := strconv.Atoi(line); err == nil {
+					_ = syscall.Kill(pid, syscall.SIGKILL)
+				}
 			}
+			time.Sleep(20 * time.Millisecond)
 		}
 		server.Close()
 	})
