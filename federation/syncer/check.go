@@ -49,7 +49,7 @@ func (r checkResult) apply(l *loop, now time.Time) {
 		l.failed("reading the main claim", r.err)
 		return
 	case r.err != nil: // the claim alone cannot be read: changes assert it, so nothing is lost
-		if l.claimUnread.err == nil || l.claimUnread.err.Error() != r.err.Error() {
+		if l.claimUnread.isNews(r.err) {
 			l.log.Error("the main claim could not be read: it is read again, all else goes on", "error", r.err)
 		}
 		l.claimUnread.failed(now, r.err, minUnread, maxUnread)

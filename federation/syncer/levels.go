@@ -19,12 +19,8 @@ import (
 // notOurs says which levels are not ours, and why: what is there stays as it is.
 func (l *loop) notOurs(now time.Time, levels map[federation.FQDN]error) {
 	for level, why := range levels {
-		s := l.foreign[level]
-		if s == nil {
-			s = &setback{}
-			l.foreign[level] = s
-		}
-		if s.err == nil || s.err.Error() != why.Error() {
+		s := setbackOf(l.foreign, level)
+		if s.isNews(why) {
 			l.log.Error(levelProblem(why), "level", string(level), "error", why)
 		}
 		if errors.Is(why, claim.ErrForeign) {
@@ -195,12 +191,8 @@ func (l *loop) adopted(records []federation.RRset) {
 
 // notListed notes that the entry of a level that is ours could not be written; all else goes on there.
 func (l *loop) notListed(now time.Time, level federation.FQDN, err error) {
-	s := l.unlisted[level]
-	if s == nil {
-		s = &setback{}
-		l.unlisted[level] = s
-	}
-	if s.err == nil || s.err.Error() != err.Error() {
+	s := setbackOf(l.unlisted, level)
+	if s.isNews(err) {
 		l.log.Error("a level could not be written to the list of levels: it is tried again, all else goes on", "level", string(level), "error", err)
 	}
 	s.notWritten(now, err)
@@ -272,7 +264,7 @@ func (r formerResult) apply(l *loop, now time.Time) {
 	switch {
 	case errors.Is(r.err, claim.ErrForeign): // said at the start
 	case r.err != nil:
-		if l.former.err == nil || l.former.err.Error() != r.err.Error() {
+		if l.former.isNews(r.err) {
 			l.log.Warn("the list of levels of earlier releases could not be written: it is tried again, all else goes on", "error", r.err)
 		}
 		l.former.notWritten(now, r.err)
@@ -332,12 +324,8 @@ func (r dropResult) apply(l *loop, now time.Time) {
 		l.log.Info("level given up", "level", string(r.level))
 		return
 	}
-	s := l.dropping[r.level]
-	if s == nil {
-		s = &setback{}
-		l.dropping[r.level] = s
-	}
-	if s.err == nil || s.err.Error() != r.came.Err.Error() {
+	s := setbackOf(l.dropping, r.level)
+	if s.isNews(r.came.Err) {
 		l.log.Error("a level could not be given up: it is tried again, all else goes on", "level", string(r.level), "error", r.came.Err)
 	}
 	s.notWritten(now, r.came.Err)

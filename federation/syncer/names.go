@@ -38,6 +38,19 @@ func (s *setback) failed(now time.Time, err error, least, most time.Duration) {
 	s.until = now.Add(jitter(s.wait))
 }
 
+// isNews reports whether an error is not the one that the last failure had: it is worth a line in the log.
+func (s *setback) isNews(err error) bool { return s.err == nil || s.err.Error() != err.Error() }
+
+// setbackOf returns the setback of a level, which is made if there is none.
+func setbackOf(of map[federation.FQDN]*setback, level federation.FQDN) *setback {
+	s := of[level]
+	if s == nil {
+		s = &setback{}
+		of[level] = s
+	}
+	return s
+}
+
 // notWritten notes that a change failed, which is waited for according to its kind.
 func (s *setback) notWritten(now time.Time, err error) {
 	if errors.Is(err, provider.ErrRefused) {

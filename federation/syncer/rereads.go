@@ -179,7 +179,7 @@ func (r readResult) apply(l *loop, now time.Time) {
 			u.single, u.until = true, now
 			l.reads.set(name, now)
 		default:
-			if u.err == nil || u.err.Error() != err.Error() {
+			if u.isNews(err) {
 				l.log.Error("a name could not be read: it is left as it is and read again, all others go on", "name", string(name), "error", err)
 			}
 			u.failed(now, err, minUnread, maxUnread)

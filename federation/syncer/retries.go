@@ -187,7 +187,7 @@ func (l *loop) unwanted(services []federation.ServiceName, changes []plan.Change
 // notWritten notes that a change of the name failed.
 func (l *loop) notWritten(now time.Time, svc federation.ServiceName, c plan.Change, err error) {
 	n := l.name(c.Name)
-	if n.failure.err == nil || n.failure.err.Error() != err.Error() {
+	if n.failure.isNews(err) {
 		l.log.Error("a name could not be changed: it is tried again, all others go on", "name", string(c.Name), "error", err)
 	}
 	n.failure.notWritten(now, err)

@@ -150,7 +150,7 @@ func (r servedResult) apply(l *loop, now time.Time) {
 	}
 	if r.err != nil {
 		l.served.pause = now.Add(unaskedPause)
-		if e.failure.err == nil || e.failure.err.Error() != r.err.Error() {
+		if e.failure.isNews(r.err) {
 			l.log.Warn("what clients are told of a level could not be found out: it is asked again, all else goes on",
 				"suffix", string(r.suffix), "error", r.err)
 		}
