@@ -98,7 +98,7 @@ func run(ctx context.Context, f flags) (err error) {
 		err = errors.Join(err, os.RemoveAll(dir))
 	}()
 	places := scenario.FailoverPlaces()
-	w, err := scenario.New(scenario.Options{
+	w, err := scenario.NewPlay(scenario.Options{
 		Dir: dir, CoreDNS: filepath.Join(f.bin, "coredns"), Syncer: filepath.Join(f.bin, "federation-syncer"),
 		Testcluster: os.Getenv(envTestcluster), Deploy: f.deploy, Places: places,
 	})

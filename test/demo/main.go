@@ -104,7 +104,7 @@ func run(ctx context.Context, f flags, dir string) (err error) {
 			err = errors.Join(err, os.RemoveAll(dir))
 		}
 	}()
-	w, err := scenario.New(scenario.Options{Dir: dir, CoreDNS: f.coredns, Syncer: f.syncer, Testcluster: f.testcluster, Deploy: f.deploy, Provider: f.provider})
+	w, err := scenario.NewPlay(scenario.Options{Dir: dir, CoreDNS: f.coredns, Syncer: f.syncer, Testcluster: f.testcluster, Deploy: f.deploy, Provider: f.provider})
 	if err != nil {
 		return err
 	}

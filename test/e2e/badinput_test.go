@@ -43,9 +43,9 @@ spec:
 // testBadInput gives the syncer members that cannot be reached or do not let
 // it in, a key that the DNS server refuses, and a Service with an unusable
 // address, and looks how each is reported, and that the others go on.
-func testBadInput(t *testing.T, w *scenario.World) {
+func testBadInput(t *testing.T, w *scenario.Play) {
 	files := writeBadInput(t, w)
-	if err := w.Reconfigure(func(c *scenario.SyncerConfig) {
+	if err := w.Syncer.Reconfigure(func(c *scenario.SyncerConfig) {
 		for _, name := range []string{"unreachable", "wrong-kubeconfig", "no-kubeconfig", "refused-token"} {
 			c.Clusters = append(c.Clusters, scenario.SyncerCluster{Name: name, Kubeconfig: files[name]})
 		}
@@ -93,7 +93,7 @@ func testBadInput(t *testing.T, w *scenario.World) {
 			return nil
 		})
 	})
-	if err := w.Reconfigure(func(*scenario.SyncerConfig) {}); err != nil {
+	if err := w.Syncer.Reconfigure(func(*scenario.SyncerConfig) {}); err != nil {
 		t.Fatal(err)
 	}
 	t.Run("unusable address", func(t *testing.T) { testUnusableAddress(t, w) })
@@ -101,7 +101,7 @@ func testBadInput(t *testing.T, w *scenario.World) {
 
 // testUnusableAddress has a Service with one address that is never published:
 // it costs that shard only, and everything goes when the Service does.
-func testUnusableAddress(t *testing.T, w *scenario.World) {
+func testUnusableAddress(t *testing.T, w *scenario.Play) {
 	serveRefusedAddress(t, w)
 	eventually(t, w, func(s *seen) error {
 		f := s.status.federation("myfederation")
@@ -127,7 +127,7 @@ func testUnusableAddress(t *testing.T, w *scenario.World) {
 }
 
 // writeBadInput writes the files, by name.
-func writeBadInput(t *testing.T, w *scenario.World) map[string]string {
+func writeBadInput(t *testing.T, w *scenario.Play) map[string]string {
 	t.Helper()
 	files := map[string]string{}
 	for _, name := range []string{"unreachable", "wrong-kubeconfig", "no-kubeconfig", "refused-token", "secret"} {
@@ -149,7 +149,7 @@ func writeBadInput(t *testing.T, w *scenario.World) map[string]string {
 	return files
 }
 
-func serveRefusedAddress(t *testing.T, w *scenario.World) {
+func serveRefusedAddress(t *testing.T, w *scenario.Play) {
 	t.Helper()
 	foreign, own := w.Member("gce-asia-east1"), w.Member("gce-europe-west1")
 	kubectl(t, foreign, fmt.Sprintf(refusedService, "loadBalancerClass: example.com/foreign"), "apply", "-f", "-")
@@ -219,10 +219,10 @@ func (f fedStatus) member(name string) memberStatus {
 	return memberStatus{}
 }
 
-func look(ctx context.Context, w *scenario.World) (*seen, error) {
+func look(ctx context.Context, w *scenario.Play) (*seen, error) {
 	var s seen
 	var err error
-	if s.raw, err = w.Status(ctx, "-o", "json", "--services"); err != nil {
+	if s.raw, err = w.Syncer.Status(ctx, "-o", "json", "--services"); err != nil {
 		return nil, err
 	}
 	if err := json.NewDecoder(bytes.NewReader([]byte(s.raw))).Decode(&s.status); err != nil {
@@ -238,7 +238,7 @@ func look(ctx context.Context, w *scenario.World) (*seen, error) {
 		return nil, err
 	}
 	s.metrics = string(text)
-	if s.log, err = w.SyncerLog(); err != nil {
+	if s.log, err = w.Syncer.Log(); err != nil {
 		return nil, err
 	}
 	s.records, err = w.Records(ctx)
@@ -246,7 +246,7 @@ func look(ctx context.Context, w *scenario.World) (*seen, error) {
 }
 
 // eventually looks until f gives no error, for at most 30 s.
-func eventually(t *testing.T, w *scenario.World, f func(*seen) error) {
+func eventually(t *testing.T, w *scenario.Play, f func(*seen) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()

@@ -43,7 +43,7 @@ func TestClouds(t *testing.T) {
 
 // awaitQuiet waits until the syncer has asked how each level that it has just
 // claimed is served (O5), one a second: it has sent nothing for three seconds.
-func awaitQuiet(t *testing.T, w *scenario.World) {
+func awaitQuiet(t *testing.T, w *scenario.Play) {
 	t.Helper()
 	quiet := time.Now()
 	for end := quiet.Add(time.Minute); time.Since(quiet) < 3*time.Second; time.Sleep(200 * time.Millisecond) {

@@ -22,15 +22,15 @@ const (
 
 // testCut cuts the syncer off from one cluster in both ways, and from all. Its
 // times are those of the rules; the log says when each probe was answered.
-func testCut(t *testing.T, w *scenario.World) {
+func testCut(t *testing.T, w *scenario.Play) {
 	all, without := scenario.ExpectedTable("all"), scenario.ExpectedTable("without-asia")
 	m := w.Member(asia)
 	// A name that has changed often gets addresses added every 10 s only (X5c);
 	// a syncer that has just started has changed none.
-	if err := w.StopSyncer(); err != nil {
+	if err := w.Syncer.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.StartSyncer(t.Context()); err != nil {
+	if err := w.Syncer.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for _, mode := range []cutproxy.Mode{cutproxy.Blackhole, cutproxy.Reset} {
@@ -75,7 +75,7 @@ func testCut(t *testing.T, w *scenario.World) {
 }
 
 // change does something after which the records are these, and waits for that.
-func change(t *testing.T, w *scenario.World, to scenario.Table, do func()) {
+func change(t *testing.T, w *scenario.Play, to scenario.Table, do func()) {
 	t.Helper()
 	err := w.Change(t.Context(), to, func(context.Context) error { do(); return nil })
 	if err != nil {
@@ -83,7 +83,7 @@ func change(t *testing.T, w *scenario.World, to scenario.Table, do func()) {
 	}
 }
 
-func serial(t *testing.T, w *scenario.World) uint32 {
+func serial(t *testing.T, w *scenario.Play) uint32 {
 	t.Helper()
 	n, err := scenario.Serial(t.Context())
 	if err != nil {
@@ -93,9 +93,9 @@ func serial(t *testing.T, w *scenario.World) uint32 {
 }
 
 // logLines are what the syncer has logged.
-func logLines(t *testing.T, w *scenario.World) []string {
+func logLines(t *testing.T, w *scenario.Play) []string {
 	t.Helper()
-	text, err := w.SyncerLog()
+	text, err := w.Syncer.Log()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ func logLines(t *testing.T, w *scenario.World) []string {
 
 // probeAnswered is when the syncer logged that a probe of the member works
 // again, after that time.
-func probeAnswered(t *testing.T, w *scenario.World, member string, after time.Time) time.Time {
+func probeAnswered(t *testing.T, w *scenario.Play, member string, after time.Time) time.Time {
 	t.Helper()
 	for _, line := range logLines(t, w) {
 		if !strings.Contains(line, "probe of a member works again") || !strings.Contains(line, "member="+member) {
@@ -124,7 +124,7 @@ func probeAnswered(t *testing.T, w *scenario.World, member string, after time.Ti
 }
 
 // logged waits until the syncer has logged something after so many lines.
-func logged(t *testing.T, w *scenario.World, after int, text string, within time.Duration) {
+func logged(t *testing.T, w *scenario.Play, after int, text string, within time.Duration) {
 	t.Helper()
 	for deadline := time.Now().Add(within); ; time.Sleep(50 * time.Millisecond) {
 		for _, line := range logLines(t, w)[after:] {

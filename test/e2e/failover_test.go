@@ -10,7 +10,7 @@ import (
 // testFailover makes three rounds of what `make bench-failover` measures, and
 // judges no time: a round ends when the plugin and the records are as they have
 // to be, and fails if an answer is empty on the way.
-func testFailover(t *testing.T, w *scenario.World) {
+func testFailover(t *testing.T, w *scenario.Play) {
 	f, err := w.MeasureFailover(t.Context(), "gce-us-central1", "gce-us-east1", 3, func(int) {})
 	if err != nil {
 		t.Fatal(err)

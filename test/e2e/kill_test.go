@@ -21,7 +21,7 @@ var kills = flag.Int("kills", 10, "how often the syncer is killed")
 // walk-through, and starts it again a moment later. Each step must end in the
 // same records as ever, without one mixed answer on the way, nor an empty one
 // while a shard is healthy or held.
-func testKillSyncer(t *testing.T, w *scenario.World) {
+func testKillSyncer(t *testing.T, w *scenario.Play) {
 	before := marks(t, w)
 	rng := rand.New(rand.NewPCG(seedOf(t), 0))
 	steps := scenario.Failures()
@@ -46,7 +46,7 @@ func testKillSyncer(t *testing.T, w *scenario.World) {
 }
 
 // marks are the TXT records of the zone, as comparable has them.
-func marks(t *testing.T, w *scenario.World) []string {
+func marks(t *testing.T, w *scenario.Play) []string {
 	t.Helper()
 	txt, err := w.TXT(t.Context())
 	if err != nil {
@@ -101,10 +101,10 @@ func (p point) String() string {
 // it begins anew.
 func withKill(t *testing.T, s scenario.Step, p point) scenario.Step {
 	do := s.Do
-	s.Do = func(ctx context.Context, w *scenario.World) error {
+	s.Do = func(ctx context.Context, w *scenario.Play) error {
 		t.Logf("  %s", p)
 		if p.kind == beforeStep {
-			w.KillSyncer()
+			w.Syncer.Kill()
 		}
 		serial, err := scenario.Serial(ctx)
 		if err != nil {
@@ -119,9 +119,9 @@ func withKill(t *testing.T, s scenario.Step, p point) scenario.Step {
 			}
 		}
 		wait(ctx, p.after)
-		w.KillSyncer()
+		w.Syncer.Kill()
 		wait(ctx, p.pause)
-		return w.LaunchSyncer()
+		return w.Syncer.Launch()
 	}
 	s.Limit = 40 * time.Second
 	expect := s.Expect

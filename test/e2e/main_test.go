@@ -70,13 +70,13 @@ func prepare() error {
 }
 
 // newWorld makes a World that ends with the test.
-func newWorld(t *testing.T, change ...func(*scenario.Options)) *scenario.World {
+func newWorld(t *testing.T, change ...func(*scenario.Options)) *scenario.Play {
 	t.Helper()
 	opt := options(t)
 	for _, f := range change {
 		f(&opt)
 	}
-	w, err := scenario.New(opt)
+	w, err := scenario.NewPlay(opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func options(t *testing.T) scenario.Options {
 }
 
 // run makes the steps, and says how long each took.
-func run(t *testing.T, w *scenario.World, steps ...scenario.Step) {
+func run(t *testing.T, w *scenario.Play, steps ...scenario.Step) {
 	t.Helper()
 	if err := scenario.Run(t.Context(), w, reporter{t}, steps); err != nil {
 		t.Fatal(err)
@@ -137,7 +137,7 @@ func (r reporter) Done(took time.Duration)     { r.t.Logf("  %.1f s", took.Secon
 
 // watched fails the test if a wrong answer was seen, or too many questions
 // were not answered.
-func watched(t *testing.T, w *scenario.World) {
+func watched(t *testing.T, w *scenario.Play) {
 	t.Helper()
 	seen := w.Watch().Seen()
 	t.Logf("%d questions, %d not answered", seen.Asked, seen.Silent)
@@ -151,11 +151,11 @@ func watched(t *testing.T, w *scenario.World) {
 
 // confirmAll has somebody confirm all that waits, until the returned function is
 // called.
-func confirmAll(t *testing.T, w *scenario.World) (stop func()) {
+func confirmAll(t *testing.T, w *scenario.Play) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan int)
-	go func() { done <- w.ConfirmAll(ctx) }()
+	go func() { done <- w.Syncer.ConfirmAll(ctx) }()
 	return func() {
 		cancel()
 		if times := <-done; times == 0 {

@@ -19,10 +19,10 @@ func testCleanup(t *testing.T, m *members) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := m.StopSyncer(); err != nil {
+	if err := m.Syncer.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	out, err := m.Cleanup(t.Context())
+	out, err := m.Syncer.Cleanup(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,16 +43,16 @@ func testCleanup(t *testing.T, m *members) {
 	if left = slices.DeleteFunc(left, isMark); len(others) == len(before) || !slices.Equal(left, others) {
 		t.Errorf("left: %v", left)
 	}
-	if _, err := m.Cleanup(t.Context(), "--forget"); err != nil {
+	if _, err := m.Syncer.Cleanup(t.Context(), "--forget"); err != nil {
 		t.Fatal(err)
 	}
 	if left, err = m.Zone(t.Context()); err != nil || !slices.Equal(left, others) {
 		t.Errorf("left with --forget: %v (%v)", left, err)
 	}
-	if err := m.StartSyncer(t.Context()); err != nil {
+	if err := m.Syncer.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, m.World, func(*seen) error {
+	eventually(t, m.Play, func(*seen) error {
 		now, err := m.Zone(t.Context())
 		if err == nil && !slices.Equal(comparable(now), comparable(before)) {
 			err = contains("zone", strings.Join(now, "\n"), strings.Join(before, "\n"))

@@ -25,25 +25,25 @@ func joins(m *scenario.Member) func(*scenario.SyncerConfig) {
 func confirmDeparture(t *testing.T, m *members) {
 	t.Helper()
 	m.wantZone(t, "asia-departed")
-	eventually(t, m.World, func(s *seen) error {
+	eventually(t, m.Play, func(s *seen) error {
 		return contains("status", s.status.federation(scenario.FederationName).member(asia).Status, "gone")
 	})
-	confirmed := confirmAll(t, m.World)
+	confirmed := confirmAll(t, m.Play)
 	m.change(t, "without-asia", func(context.Context) error { return nil })
 	m.wantZone(t, "without-asia")
 	confirmed()
 }
 
 func testLeaveRunning(t *testing.T, m *members) {
-	m.change(t, "asia-departed", func(context.Context) error { return m.RewriteConfig(leaves(asia)) })
+	m.change(t, "asia-departed", func(context.Context) error { return m.Syncer.RewriteConfig(leaves(asia)) })
 	confirmDeparture(t, m)
-	eventually(t, m.World, func(s *seen) error {
+	eventually(t, m.Play, func(s *seen) error {
 		if f := s.status.federation(scenario.FederationName); len(f.Members) != 3 || f.member(asia).Name != "" {
 			return fmt.Errorf("members in the status: %v", f.Members)
 		}
 		return nil
 	})
-	m.change(t, "all", func(context.Context) error { return m.RewriteConfig(joins(m.Member(asia))) })
+	m.change(t, "all", func(context.Context) error { return m.Syncer.RewriteConfig(joins(m.Member(asia))) })
 	m.wantZone(t, "all")
 }
 
@@ -75,26 +75,26 @@ func testTopologyZones(t *testing.T, m *members) {
 // looks, two of them go, and a member.
 func testLeaveStopped(t *testing.T, m *members) {
 	m.change(t, "asia-departed", func(ctx context.Context) error {
-		if err := m.StopSyncer(); err != nil {
+		if err := m.Syncer.Stop(); err != nil {
 			return err
 		}
 		if _, err := m.Member(europe).Kubectl(ctx, "", zoneOf(europe+"-node-2", "europe-west1-b")...); err != nil {
 			return err
 		}
-		if err := m.RewriteConfig(leaves(asia)); err != nil {
+		if err := m.Syncer.RewriteConfig(leaves(asia)); err != nil {
 			return err
 		}
-		return m.StartSyncer(ctx)
+		return m.Syncer.Start(ctx)
 	})
 	confirmDeparture(t, m)
 	m.change(t, "all", func(ctx context.Context) error {
-		if err := m.StopSyncer(); err != nil {
+		if err := m.Syncer.Stop(); err != nil {
 			return err
 		}
-		if err := m.RewriteConfig(joins(m.Member(asia))); err != nil {
+		if err := m.Syncer.RewriteConfig(joins(m.Member(asia))); err != nil {
 			return err
 		}
-		return m.StartSyncer(ctx)
+		return m.Syncer.Start(ctx)
 	})
 	m.wantZone(t, "all")
 }

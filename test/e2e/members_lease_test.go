@@ -67,7 +67,7 @@ func (r *replicas) europe(t *testing.T, healthy bool) {
 // their host. It ends with the World's own syncer, as it was.
 func testReplicas(t *testing.T, m *members) {
 	ctx := t.Context()
-	if err := m.StopSyncer(); err != nil {
+	if err := m.Syncer.Stop(); err != nil {
 		t.Fatal(err)
 	}
 	host, err := m.NewHost(ctx, m.Member(asia))
@@ -80,7 +80,7 @@ func testReplicas(t *testing.T, m *members) {
 		for _, one := range r.all {
 			one.Kill()
 		}
-		if err := m.StartSyncer(context.WithoutCancel(ctx)); err != nil {
+		if err := m.Syncer.Start(context.WithoutCancel(ctx)); err != nil {
 			t.Error(err)
 		}
 	}()

@@ -47,7 +47,7 @@ func pass(ctx context.Context, c *scenario.Member) error {
 // happens from then on.
 func testRestored(t *testing.T, m *members) {
 	m.restart(t, "all")
-	defer confirmAll(t, m.World)() // two of three Services go within a minute, one of them behind the watches
+	defer confirmAll(t, m.Play)() // two of three Services go within a minute, one of them behind the watches
 	c := m.Member(asia)
 	m.change(t, "backup", func(ctx context.Context) error { return serve(ctx, c, "old") })
 	if err := c.Backup(); err != nil {
@@ -83,7 +83,7 @@ func testReplaced(t *testing.T, m *members) {
 	if err := c.UseAdminCertificate(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, m.World, func(s *seen) error { return contains("log", s.log, "the kubeconfig has changed") })
+	eventually(t, m.Play, func(s *seen) error { return contains("log", s.log, "the kubeconfig has changed") })
 	m.change(t, "without-east-b", c.Replace)
 	m.change(t, "replaced", func(ctx context.Context) error {
 		for _, name := range []string{"extra", scenario.Service} { // the addresses are given in this order

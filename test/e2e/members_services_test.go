@@ -30,10 +30,10 @@ func testLabels(t *testing.T, m *members) {
 func (m *members) restart(t *testing.T, zone string) {
 	t.Helper()
 	m.change(t, zone, func(ctx context.Context) error {
-		if err := m.StopSyncer(); err != nil {
+		if err := m.Syncer.Stop(); err != nil {
 			return err
 		}
-		return m.StartSyncer(ctx)
+		return m.Syncer.Start(ctx)
 	})
 }
 
@@ -92,7 +92,7 @@ func testServiceTypes(t *testing.T, m *members) {
 // testNamespace deletes a namespace with all that is in it: a shard of a
 // Service that others have too, and one of a Service that nobody else has.
 func testNamespace(t *testing.T, m *members) {
-	defer confirmAll(t, m.World)() // the names of two of two Services go
+	defer confirmAll(t, m.Play)() // the names of two of two Services go
 	m.kubectl(t, "without-east-b", eastB, "", "delete", "namespace", scenario.Namespace, "--wait=false")
 	m.resolves(t, eastB, "203.0.113.49", "2001:db8:0:3::1")
 	m.wantZone(t, "without-east-b")
@@ -101,10 +101,10 @@ func testNamespace(t *testing.T, m *members) {
 // testOtherFederation moves a Service with one shard from one federation to
 // another of the same syncer.
 func testOtherFederation(t *testing.T, m *members) {
-	defer confirmAll(t, m.World)() // the only Service of the federation goes
+	defer confirmAll(t, m.Play)() // the only Service of the federation goes
 	c := m.Member(asia)
 	m.change(t, "single", func(ctx context.Context) error {
-		if err := m.RewriteConfig(func(c *scenario.SyncerConfig) {
+		if err := m.Syncer.RewriteConfig(func(c *scenario.SyncerConfig) {
 			other := c.Federations[0]
 			other.Name = "other"
 			c.Federations = append(slices.Clone(c.Federations), other)

@@ -36,7 +36,7 @@ func memberPlaces() []*scenario.Place {
 
 // members is a running World of memberPlaces.
 type members struct {
-	*scenario.World
+	*scenario.Play
 	zones map[string][]string // of testdata/members.txtar, by name
 }
 
@@ -67,7 +67,7 @@ func TestMembers(t *testing.T) {
 		}
 		t.Logf("%s: %.1f s", part.name, time.Since(start).Seconds())
 	}
-	watched(t, m.World)
+	watched(t, m.Play)
 	m.Watch().Stop()
 	t.Run("O1b cleanup", func(t *testing.T) { testCleanup(t, m) })
 }
@@ -83,7 +83,7 @@ func startMembers(t *testing.T) *members {
 	for _, f := range zones.Files {
 		m.zones[f.Name] = linesOf(string(f.Data))
 	}
-	m.World = newWorld(t, func(o *scenario.Options) { o.Places = memberPlaces() })
+	m.Play = newWorld(t, func(o *scenario.Options) { o.Places = memberPlaces() })
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	if err := m.Start(ctx); err != nil {

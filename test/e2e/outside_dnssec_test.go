@@ -14,7 +14,7 @@ import (
 
 // testValidation shows that the resolver validates, and what of the
 // federation's names it can.
-func testValidation(t *testing.T, w *scenario.World, h *scenario.Hierarchy) {
+func testValidation(t *testing.T, w *scenario.Play, h *scenario.Hierarchy) {
 	in := func(domain string) string { return scenario.Name + ".svc." + domain + "." }
 	unknown := "unknown.mynamespace.myfederation.svc."
 	t.Run("a record that is as it was signed", func(t *testing.T) {
@@ -77,7 +77,7 @@ func expectInsecure(t *testing.T, name string, typ uint16, rcode int) {
 }
 
 // testDelv lets BIND's validator look at the signatures of the name.
-func testDelv(t *testing.T, w *scenario.World, h *scenario.Hierarchy, name string) {
+func testDelv(t *testing.T, w *scenario.Play, h *scenario.Hierarchy, name string) {
 	anchor, err := h.Anchor()
 	if err != nil {
 		t.Fatal(err)

@@ -25,7 +25,7 @@ const (
 // names, and a company's own that lead to them, as a client outside every
 // cluster does: through a validating recursive resolver that keeps answers.
 // One domain of the federation is signed, the other is not.
-func testOutside(t *testing.T, w *scenario.World) {
+func testOutside(t *testing.T, w *scenario.Play) {
 	h := startOutside(t, w)
 	everywhere := scenario.PublishedBy(asia, europe, central, east)
 	testExplicitNames(t, w, "all healthy", map[string][]netip.Addr{
@@ -61,7 +61,7 @@ func alsoSigned(c *scenario.SyncerConfig) {
 
 // startOutside starts the zones and the resolver, and lets the syncer publish
 // in the signed domain too. At the end all is as before.
-func startOutside(t *testing.T, w *scenario.World) *scenario.Hierarchy {
+func startOutside(t *testing.T, w *scenario.Play) *scenario.Hierarchy {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
@@ -78,11 +78,11 @@ func startOutside(t *testing.T, w *scenario.World) *scenario.Hierarchy {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
-		if err := errors.Join(w.Reconfigure(func(*scenario.SyncerConfig) {}), w.AwaitSyncer(ctx)); err != nil {
+		if err := errors.Join(w.Syncer.Reconfigure(func(*scenario.SyncerConfig) {}), w.Syncer.Await(ctx)); err != nil {
 			t.Error(err)
 		}
 	})
-	if err := w.Reconfigure(alsoSigned); err != nil {
+	if err := w.Syncer.Reconfigure(alsoSigned); err != nil {
 		t.Fatal(err)
 	}
 	poll(t, w, func() error {
@@ -103,7 +103,7 @@ func stopped(t *testing.T, stop func() error) {
 }
 
 // poll calls f until it gives no error, for at most 20 s.
-func poll(t *testing.T, w *scenario.World, f func() error) {
+func poll(t *testing.T, w *scenario.Play, f func() error) {
 	t.Helper()
 	deadline := time.Now().Add(20 * time.Second)
 	for {
@@ -120,7 +120,7 @@ func poll(t *testing.T, w *scenario.World, f func() error) {
 
 // testExplicitNames asks for the records of levels from a pod in the United
 // States, whose own shard is healthy all the time.
-func testExplicitNames(t *testing.T, w *scenario.World, state string, levels map[string][]netip.Addr) {
+func testExplicitNames(t *testing.T, w *scenario.Play, state string, levels map[string][]netip.Addr) {
 	t.Helper()
 	for _, level := range slices.Sorted(maps.Keys(levels)) {
 		name, want := scenario.Name+".svc."+level+scenario.Domain, levels[level]
@@ -131,7 +131,7 @@ func testExplicitNames(t *testing.T, w *scenario.World, state string, levels map
 }
 
 // testVanityNames asks for the company's names from outside.
-func testVanityNames(t *testing.T, w *scenario.World, state string, names map[string][]netip.Addr) {
+func testVanityNames(t *testing.T, w *scenario.Play, state string, names map[string][]netip.Addr) {
 	t.Helper()
 	for _, zone := range []string{"nginx.", "signed."} {
 		for _, label := range slices.Sorted(maps.Keys(names)) {
@@ -143,7 +143,7 @@ func testVanityNames(t *testing.T, w *scenario.World, state string, names map[st
 	}
 }
 
-func expectAddrs(ctx context.Context, w *scenario.World, view, name string, want []netip.Addr) error {
+func expectAddrs(ctx context.Context, w *scenario.Play, view, name string, want []netip.Addr) error {
 	got, err := w.Resolve(ctx, view, name)
 	if err != nil {
 		return err
@@ -156,12 +156,12 @@ func expectAddrs(ctx context.Context, w *scenario.World, view, name string, want
 
 // testStartAgain starts the syncer again and looks at its status: what it lists
 // in the signed domain is its own, and the signatures there trouble it not.
-func testStartAgain(t *testing.T, w *scenario.World) {
-	if err := errors.Join(w.Reconfigure(alsoSigned), w.AwaitSyncer(t.Context())); err != nil {
+func testStartAgain(t *testing.T, w *scenario.Play) {
+	if err := errors.Join(w.Syncer.Reconfigure(alsoSigned), w.Syncer.Await(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 	poll(t, w, func() error {
-		text, err := w.Status(t.Context(), "-o", "json")
+		text, err := w.Syncer.Status(t.Context(), "-o", "json")
 		if err != nil {
 			return err
 		}
@@ -191,7 +191,7 @@ func testStartAgain(t *testing.T, w *scenario.World) {
 // testKeptAnswer lets the shards outside the United States die while the
 // resolver keeps an answer with the address of Europe: it gives it until its
 // TTL has passed, and the new ones after that.
-func testKeptAnswer(t *testing.T, w *scenario.World) {
+func testKeptAnswer(t *testing.T, w *scenario.Play) {
 	const name = "eu.nginx.acme.com."
 	var kept time.Time // until then
 	before := []string{"203.0.113.33"}

@@ -32,7 +32,7 @@ type stub struct {
 
 // newStubs compiles the programs and puts a tap before the DNS server for
 // each. What is compiled needs nothing from the network.
-func newStubs(t *testing.T, w *scenario.World) []*stub {
+func newStubs(t *testing.T, w *scenario.Play) []*stub {
 	t.Helper()
 	dir := filepath.Join(w.Dir(), "stub")
 	program := func(name string) string { return filepath.Join(dir, name) }
@@ -154,7 +154,7 @@ func successive(first string, n int) []netip.Addr {
 
 // serveForLookups creates the Services. A shard has at most 16 addresses (H3d):
 // those of sixteen are two, one with IPv4 and one with IPv6.
-func serveForLookups(t *testing.T, w *scenario.World) {
+func serveForLookups(t *testing.T, w *scenario.Play) {
 	t.Helper()
 	asia, europe := w.Member("gce-asia-east1"), w.Member("gce-europe-west1")
 	kubectl(t, w.Member(scenario.Central), local4Service, "apply", "-f", "-")
@@ -184,7 +184,7 @@ func serveForeign(t *testing.T, m *scenario.Member, name string, addrs []netip.A
 		"--type", "merge", "--patch", `{"status":{"loadBalancer":{"ingress":[`+strings.Join(ingress, ",")+`]}}}`)
 }
 
-func stopServingForLookups(t *testing.T, w *scenario.World) {
+func stopServingForLookups(t *testing.T, w *scenario.Play) {
 	t.Helper()
 	kubectl(t, w.Member(scenario.Central), "", "delete", "service", "local4", "--namespace", scenario.Namespace)
 	kubectl(t, w.Member("gce-asia-east1"), "", "delete", "service", "remote4", "sixteen", "--namespace", scenario.Namespace)

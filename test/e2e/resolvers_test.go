@@ -50,7 +50,7 @@ func only(family string, addrs []netip.Addr) []netip.Addr {
 // testResolvers asks the same questions by each resolver that programs in pods
 // have, while the shards of other clusters and of its own are and are not
 // healthy, and compares what was seen with docs/resolvers.md.
-func testResolvers(t *testing.T, w *scenario.World) {
+func testResolvers(t *testing.T, w *scenario.Play) {
 	x := &resolving{w: w, stubs: newStubs(t, w)}
 	serveForLookups(t, w)
 	x.ask(t, healthyLookups(w))
@@ -76,7 +76,7 @@ func testResolvers(t *testing.T, w *scenario.World) {
 	watched(t, w)
 }
 
-func healthyLookups(w *scenario.World) []lookup {
+func healthyLookups(w *scenario.Play) []lookup {
 	own := w.Member(scenario.Central).ClusterIPs
 	europe := scenario.PublishedBy("gce-europe-west1")
 	nginx := lookup{state: "the shard here is healthy", rule: "N1", name: scenario.Name}
@@ -150,7 +150,7 @@ func deadLookups() []lookup {
 
 // resolving is the lookups made so far, and what was seen of each.
 type resolving struct {
-	w     *scenario.World
+	w     *scenario.Play
 	stubs []*stub
 
 	mu   sync.Mutex

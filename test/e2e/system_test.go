@@ -21,7 +21,7 @@ func TestSystem(t *testing.T) {
 	t.Run("failover figures", func(t *testing.T) { testFailover(t, w) })
 }
 
-func testScenario(t *testing.T, w *scenario.World) {
+func testScenario(t *testing.T, w *scenario.Play) {
 	run(t, w, scenario.Steps()...)
 	watched(t, w)
 }

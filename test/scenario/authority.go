@@ -77,8 +77,8 @@ func (w *World) startAuthority(ctx context.Context) error {
 	w.mu.Lock()
 	w.authority = p
 	w.mu.Unlock()
-	return poll(ctx, p.name, func() error {
-		if err := p.ended(); err != nil {
+	return Poll(ctx, p.Name, func() error {
+		if err := p.Ended(); err != nil {
 			return err
 		}
 		r, err := Ask(ctx, Authority, Domain+".", dns.TypeSOA)

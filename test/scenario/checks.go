@@ -14,8 +14,8 @@ import (
 func records(expect, table string) Check {
 	return Check{
 		Expect: expect, Want: ExpectedTable(table).String(), Records: true,
-		See: func(ctx context.Context, w *World) (string, error) {
-			t, err := w.Records(ctx)
+		See: func(ctx context.Context, p *Play) (string, error) {
+			t, err := p.Records(ctx)
 			return t.String(), err
 		},
 	}
@@ -25,8 +25,8 @@ func records(expect, table string) Check {
 func recordsStay(expect, table string, hold time.Duration) Check {
 	c := records(expect, table)
 	c.Hold = hold
-	c.See = func(ctx context.Context, w *World) (string, error) {
-		t, err := w.Records(ctx)
+	c.See = func(ctx context.Context, p *Play) (string, error) {
+		t, err := p.Records(ctx)
 		return t.String(), err
 	}
 	return c
@@ -77,7 +77,7 @@ func answersOf(clusters []string) []string {
 func visits(expect, view, name string, want []string) Check {
 	return Check{
 		Expect: expect, Want: strings.Join(want, "\n"),
-		See: func(ctx context.Context, w *World) (string, error) { return w.Visit(ctx, view, name) },
+		See: func(ctx context.Context, p *Play) (string, error) { return p.Visit(ctx, view, name) },
 	}
 }
 
@@ -85,8 +85,8 @@ func visits(expect, view, name string, want []string) Check {
 func chain(view string, want ...string) Check {
 	return Check{
 		Expect: "the answer of the CoreDNS of " + view + " has the whole chain", Want: strings.Join(want, "\n"),
-		See: func(ctx context.Context, w *World) (string, error) {
-			return Dig(ctx, w.Member(view).DNS.String(), Name+".svc.cluster.local.", dns.TypeA)
+		See: func(ctx context.Context, p *Play) (string, error) {
+			return Dig(ctx, p.Member(view).DNS.String(), Name+".svc.cluster.local.", dns.TypeA)
 		},
 	}
 }
@@ -95,7 +95,7 @@ func chain(view string, want ...string) Check {
 func statusIs(expect string, want ...string) Check {
 	return Check{
 		Expect: expect, Want: strings.Join(want, "\n"), Memory: true,
-		See: func(ctx context.Context, w *World) (string, error) { return w.MemberStatus(ctx) },
+		See: func(ctx context.Context, p *Play) (string, error) { return p.Syncer.MemberStatus(ctx) },
 	}
 }
 

@@ -65,3 +65,53 @@ func alivePID(file string) bool {
 	pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
 	return err == nil && !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH)
 }
+
+// Folder holds the files of a World: a log for each process, the configurations, and the resolv.conf of each view.
+type Folder struct{ dir string }
+
+// Dir is the folder of the World.
+func (f Folder) Dir() string { return f.dir }
+
+// LogDir is the folder of the logs, one a process.
+func (f Folder) LogDir() string { return f.path("log") }
+
+// Tails are the last lines of each log, without the transfers that we make
+// ourselves.
+func (f Folder) Tails(lines int) string {
+	logs, _ := filepath.Glob(f.path("log", "*.log")) // the pattern is good
+	var b strings.Builder
+	for _, l := range logs {
+		fmt.Fprintf(&b, "--- %s\n%s\n", l, tail(l, lines))
+	}
+	return b.String()
+}
+
+func (f Folder) path(elem ...string) string {
+	return filepath.Join(append([]string{f.dir}, elem...)...)
+}
+
+func (f Folder) env() []string { return []string{EnvDir + "=" + f.dir} }
+
+func (f Folder) logFile(name string) string { return f.path("log", name+".log") }
+
+// writeResolv writes the resolv.conf of a view.
+func (f Folder) writeResolv(view, server string, lines ...string) error {
+	text := "nameserver " + server + "\n" + strings.Join(lines, "\n") + "\n"
+	return os.WriteFile(ViewOf(f.dir, view).Resolv, []byte(text), 0o644)
+}
+
+// unconfined copies a server of the distribution into the World: at its own
+// place a security module (AppArmor, on Debian) may confine it to the folders
+// of the system's daemon.
+func (f Folder) unconfined(debianPackage, name string) (string, error) {
+	path, err := FindProgram(debianPackage, name)
+	if err != nil {
+		return "", err
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	copied := f.path("bin", name)
+	return copied, os.WriteFile(copied, text, 0o755)
+}

@@ -38,9 +38,9 @@ const paceOfName = 1100 * time.Millisecond
 // no name changes so often that it is damped (X5c). The Services are in two
 // members, and are deleted at the end; the shard in the first fails and comes
 // back. done is told of each round.
-func (w *World) MeasureFailover(ctx context.Context, first, second string, rounds int, done func(round int)) (f Failover, err error) {
+func (p *Play) MeasureFailover(ctx context.Context, first, second string, rounds int, done func(round int)) (f Failover, err error) {
 	shards := make([]*failingShard, rounds)
-	for _, m := range []*Member{w.Member(second), w.Member(first)} {
+	for _, m := range []*Member{p.Member(second), p.Member(first)} {
 		client, err := kubernetes.NewForConfig(m.Cluster.Config())
 		if err != nil {
 			return f, err
@@ -122,7 +122,7 @@ func (s *failingShard) atZone() string {
 // published waits until both shards have their records.
 func (s *failingShard) published(ctx context.Context) error {
 	global := s.name + "." + Namespace + "." + FederationName + ".svc." + Domain + "."
-	return poll(ctx, "the records of "+s.name, func() error {
+	return Poll(ctx, "the records of "+s.name, func() error {
 		for name, n := range map[string]int{global: 2, s.atZone(): 1} {
 			r, err := Ask(ctx, Authority, name, dns.TypeA)
 			if err == nil && len(r.Answer) != n {
@@ -210,15 +210,15 @@ type Readiness struct {
 
 // MeasureReadiness makes the Service of the walk-through in a member, with its
 // backends, and kills and starts them as many times.
-func (w *World) MeasureReadiness(ctx context.Context, member string, rounds int, done func(round int)) (Readiness, error) {
+func (p *Play) MeasureReadiness(ctx context.Context, member string, rounds int, done func(round int)) (Readiness, error) {
 	var r Readiness
-	m := w.Member(member)
+	m := p.Member(member)
 	client, err := kubernetes.NewForConfig(m.Cluster.Config())
 	if err != nil {
 		return r, err
 	}
 	becomes := func(ready bool) error {
-		return poll(ctx, "the slices", func() error {
+		return Poll(ctx, "the slices", func() error {
 			list, err := client.DiscoveryV1().EndpointSlices(Namespace).List(ctx, metav1.ListOptions{LabelSelector: discoveryv1.LabelServiceName + "=" + Service})
 			if err == nil && anyReady(list.Items) != ready {
 				err = fmt.Errorf("ready is still %t", !ready)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -41,7 +40,7 @@ var rootAddrs = []netip.Addr{netip.MustParseAddr("2001:db8:53::54"), netip.MustP
 type Hierarchy struct {
 	dir    string
 	anchor string // the root's DNSKEY record
-	named  *process
+	named  *Process
 }
 
 const zoneHead = "$TTL 60\n@ IN SOA ns hostmaster 1 3600 600 86400 5\n@ IN NS ns\nns IN A " + Root + "\n"
@@ -115,8 +114,8 @@ func (w *World) StartHierarchy(ctx context.Context) (*Hierarchy, error) {
 	if h.named, err = startProcess("named", w.logFile("named"), w.env(), named, "-g", "-c", h.path("named.conf")); err != nil {
 		return nil, err
 	}
-	err = poll(ctx, "named to sign its zones", func() error {
-		if err := h.named.ended(); err != nil {
+	err = Poll(ctx, "named to sign its zones", func() error {
+		if err := h.named.Ended(); err != nil {
 			return err
 		}
 		for _, zone := range []string{".", VanityDomain + ".", SignedDomain + "."} {
@@ -151,7 +150,7 @@ func signed(ctx context.Context, zone string) error {
 
 // Stop ends the server.
 func (h *Hierarchy) Stop() error {
-	err := h.named.stop(10 * time.Second)
+	err := h.named.Stop(10 * time.Second)
 	for _, a := range rootAddrs {
 		err = errors.Join(err, netns.RemoveAddress(a))
 	}
@@ -220,33 +219,6 @@ func (h *Hierarchy) tamper(ctx context.Context) error {
 		return errors.New("example.org: the record to tamper with is not in the signed zone")
 	}
 	return os.WriteFile(out, []byte(changed), 0o644)
-}
-
-// unconfined copies a server of the distribution into the World: at its own
-// place a security module (AppArmor, on Debian) may confine it to the folders
-// of the system's daemon.
-func (w *World) unconfined(debianPackage, name string) (string, error) {
-	path, err := FindProgram(debianPackage, name)
-	if err != nil {
-		return "", err
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return "", err
-	}
-	copied := w.path("bin", name)
-	return copied, os.WriteFile(copied, text, 0o755)
-}
-
-// FindProgram returns the path of a program that a Debian package has; an error
-// names the package.
-func FindProgram(debianPackage, name string) (string, error) {
-	for _, candidate := range []string{name, "/usr/sbin/" + name} {
-		if path, err := exec.LookPath(candidate); err == nil {
-			return path, nil
-		}
-	}
-	return "", fmt.Errorf("there is no %s: install the Debian package %s", name, debianPackage)
 }
 
 // dnssec runs one of BIND's dnssec programs.

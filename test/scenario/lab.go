@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"syscall"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -57,7 +55,7 @@ func (l *Lab) Stop() error {
 // Alive reports the first CoreDNS that has ended by itself.
 func (l *Lab) Alive() error {
 	for _, m := range l.world.members {
-		if err := m.coredns.ended(); err != nil {
+		if err := m.coredns.Ended(); err != nil {
 			return err
 		}
 	}
@@ -70,42 +68,7 @@ func (l *Lab) Program(debianPackage, name string) (string, error) {
 	return l.world.unconfined(debianPackage, name)
 }
 
-// Process is a program that a Lab runs. Its output goes to a log.
-type Process struct{ process *process }
-
 // Run starts a program; what it writes is added to the log of that name.
 func (l *Lab) Run(name, log, program string, args ...string) (*Process, error) {
-	p, err := startProcess(name, l.world.logFile(log), l.world.env(), program, args...)
-	if err != nil {
-		return nil, err
-	}
-	return &Process{p}, nil
+	return startProcess(name, l.world.logFile(log), l.world.env(), program, args...)
 }
-
-// Ended says how the process ended, or nil while it runs.
-func (p *Process) Ended() error { return p.process.ended() }
-
-// PID is the id of the process.
-func (p *Process) PID() int { return p.process.cmd.Process.Pid }
-
-// Stop ends the process with SIGTERM, which it must obey within grace.
-func (p *Process) Stop(grace time.Duration) error { return p.process.stop(grace) }
-
-// Kill ends the process with SIGKILL and waits for its end.
-func (p *Process) Kill() { p.process.kill() }
-
-// Pause stops the process from running, as SIGSTOP does.
-func (p *Process) Pause() error { return p.process.cmd.Process.Signal(syscall.SIGSTOP) }
-
-// Resume ends a Pause.
-func (p *Process) Resume() error { return p.process.cmd.Process.Signal(syscall.SIGCONT) }
-
-// Command runs a program to its end and returns its standard output; an error
-// has what it wrote to standard error.
-func Command(ctx context.Context, program string, args ...string) (string, error) {
-	return command(ctx, nil, "", program, args...)
-}
-
-// Poll calls f until it gives no error or ctx has ended; what says in the error
-// what was waited for.
-func Poll(ctx context.Context, what string, f func() error) error { return poll(ctx, what, f) }

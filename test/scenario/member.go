@@ -26,7 +26,7 @@ type Member struct {
 	Link *cutproxy.Proxy
 
 	world   *World
-	coredns *process
+	coredns *Process
 }
 
 // The ServiceAccounts of deploy/member-rbac.yaml and deploy/coredns-rbac.yaml.
@@ -132,8 +132,8 @@ func (m *Member) startCoreDNS(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return poll(ctx, m.coredns.name+" to be ready", func() error {
-		if err := m.coredns.ended(); err != nil {
+	return Poll(ctx, m.coredns.Name+" to be ready", func() error {
+		if err := m.coredns.Ended(); err != nil {
 			return err
 		}
 		_, err := get(ctx, "http://"+m.dnsHost()+":8181/ready")
@@ -142,7 +142,7 @@ func (m *Member) startCoreDNS(ctx context.Context) error {
 }
 
 func (m *Member) stop() error {
-	err := m.coredns.stop(10 * time.Second)
+	err := m.coredns.Stop(10 * time.Second)
 	if m.Link != nil {
 		err = errors.Join(err, m.Link.Close())
 	}
@@ -188,3 +188,65 @@ func (m *Member) ingress(ctx context.Context) (string, error) {
 		"-o", "jsonpath={.status.loadBalancer.ingress[*].ip}")
 	return strings.TrimSpace(out), err
 }
+
+// Entry is that of a member for the configuration file.
+func (m *Member) Entry() SyncerCluster {
+	return SyncerCluster{Name: m.Name, Kubeconfig: m.syncerKubeconfig()}
+}
+
+// Deploy creates the backends of the walk-through, with which any Service may
+// have its endpoints that selects app=nginx.
+func (m *Member) Deploy(ctx context.Context) error { return m.deploy(ctx) }
+
+// UseAdminCertificate gives the syncer the administrator's client certificate,
+// which is good for every cluster with the same authority.
+func (m *Member) UseAdminCertificate() error {
+	return kube.KubeconfigVia(m.Cluster.Kubeconfig(), "https://"+m.Link.Addr(), m.syncerKubeconfig())
+}
+
+// Backup copies the cluster's database as it is at this moment.
+func (m *Member) Backup() error {
+	if err := m.Cluster.Pause(); err != nil {
+		return err
+	}
+	return errors.Join(os.CopyFS(m.path("backup"), os.DirFS(m.path("etcd"))), m.Cluster.Resume())
+}
+
+// Restore ends the cluster and starts it again with the database of the
+// Backup: same address, same identities, and resource versions that were there
+// before.
+func (m *Member) Restore(ctx context.Context) error {
+	return m.renew(ctx, func() error { return os.Rename(m.path("backup"), m.path("etcd")) })
+}
+
+// Replace ends the cluster and starts another one with an empty database at
+// the same address. It has the same certificate authority, and the accounts of
+// the syncer and of CoreDNS; no token of before is good for it.
+func (m *Member) Replace(ctx context.Context) error {
+	return m.renew(ctx, func() error { return nil }, m.furnish)
+}
+
+// renew starts the cluster on another database. Its CoreDNS is started afresh,
+// as every client of an API server has to be that has seen newer resource
+// versions than there are now; meanwhile it is not watched.
+func (m *Member) renew(ctx context.Context, database func() error, then ...func(context.Context) error) error {
+	if renew := m.world.opt.Renew; renew != nil {
+		renew(m.Name, true)
+		defer renew(m.Name, false)
+	}
+	m.Cluster.Kill() // SIGTERM would wait for the clients
+	if err := errors.Join(m.coredns.Stop(10*time.Second), os.RemoveAll(m.path("etcd")), database()); err != nil {
+		return err
+	}
+	if err := m.Cluster.Restart(ctx); err != nil {
+		return err
+	}
+	for _, f := range then {
+		if err := f(ctx); err != nil {
+			return err
+		}
+	}
+	return m.startCoreDNS(ctx)
+}
+
+func (m *Member) path(name string) string { return m.world.path("c", m.Name, name) }

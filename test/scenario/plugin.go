@@ -137,7 +137,7 @@ func (p *PluginWorld) create(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	return poll(ctx, "the EndpointSlices of the pods", func() error {
+	return Poll(ctx, "the EndpointSlices of the pods", func() error {
 		for _, o := range want {
 			if err := hasSlice(ctx, client, o.(*discoveryv1.EndpointSlice)); err != nil {
 				return err
@@ -178,7 +178,7 @@ func createPod(ctx context.Context, client kubernetes.Interface, pod *corev1.Pod
 	end := pod.DeletionTimestamp != nil
 	pod.DeletionTimestamp = nil
 	var created *corev1.Pod
-	err := poll(ctx, "the pod "+pod.Name, func() (err error) { // its namespace has no account at first
+	err := Poll(ctx, "the pod "+pod.Name, func() (err error) { // its namespace has no account at first
 		created, err = pods.Create(ctx, pod, metav1.CreateOptions{})
 		return err
 	})
@@ -214,7 +214,7 @@ func hasSlice(ctx context.Context, client kubernetes.Interface, want *discoveryv
 // PluginServer is a CoreDNS of a PluginWorld.
 type PluginServer struct {
 	Addr    string // without the port, 53
-	process *process
+	process *Process
 }
 
 // StartCoreDNS starts one with the Corefile of a setup on an address of its
@@ -237,8 +237,8 @@ func (p *PluginWorld) StartCoreDNS(s plugincases.Setup, kubeconfig string) (*Plu
 func (s *PluginServer) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	return poll(ctx, s.process.name+" to be ready", func() error {
-		if err := s.process.ended(); err != nil {
+	return Poll(ctx, s.process.Name+" to be ready", func() error {
+		if err := s.process.Ended(); err != nil {
 			return err
 		}
 		if _, err := get(ctx, "http://"+s.Addr+":8181/ready"); err != nil {
@@ -250,7 +250,7 @@ func (s *PluginServer) Ready(ctx context.Context) error {
 }
 
 // Stop ends the server.
-func (s *PluginServer) Stop() error { return s.process.stop(10 * time.Second) }
+func (s *PluginServer) Stop() error { return s.process.Stop(10 * time.Second) }
 
 // As runs a program as a pod of that namespace does whose DNS server it is.
 func (p *PluginWorld) As(ctx context.Context, s *PluginServer, namespace string, argv ...string) (string, error) {

@@ -17,16 +17,16 @@ import (
 // holds the folder of the World, by which a running World can be found.
 const EnvDir = "FEDERATION_DNS_WORLD"
 
-// process is a child process whose output goes to a log file.
-type process struct {
-	name string
+// Process is a child process whose output goes to a log file.
+type Process struct {
+	Name string
 	cmd  *exec.Cmd
 	done chan struct{} // closed when it has ended
 	err  error         // how it ended, once done is closed
 }
 
 // startProcess starts a program. What it writes is added to the log file.
-func startProcess(name, log string, env []string, program string, args ...string) (*process, error) {
+func startProcess(name, log string, env []string, program string, args ...string) (*Process, error) {
 	f, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, err
@@ -39,7 +39,7 @@ func startProcess(name, log string, env []string, program string, args ...string
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", name, err)
 	}
-	p := &process{name: name, cmd: cmd, done: make(chan struct{})}
+	p := &Process{Name: name, cmd: cmd, done: make(chan struct{})}
 	go func() {
 		p.err = cmd.Wait()
 		close(p.done)
@@ -47,22 +47,22 @@ func startProcess(name, log string, env []string, program string, args ...string
 	return p, nil
 }
 
-// ended says how the process ended, or nil while it runs.
-func (p *process) ended() error {
+// Ended says how the process ended, or nil while it runs.
+func (p *Process) Ended() error {
 	select {
 	case <-p.done:
 		if p.err == nil {
-			return fmt.Errorf("%s has ended by itself", p.name)
+			return fmt.Errorf("%s has ended by itself", p.Name)
 		}
-		return fmt.Errorf("%s has ended by itself: %w", p.name, p.err)
+		return fmt.Errorf("%s has ended by itself: %w", p.Name, p.err)
 	default:
 		return nil
 	}
 }
 
-// stop ends the process with SIGTERM, and with SIGKILL if it has not ended
+// Stop ends the process with SIGTERM, and with SIGKILL if it has not ended
 // after grace.
-func (p *process) stop(grace time.Duration) error {
+func (p *Process) Stop(grace time.Duration) error {
 	if p == nil {
 		return nil
 	}
@@ -70,19 +70,33 @@ func (p *process) stop(grace time.Duration) error {
 	select {
 	case <-p.done:
 	case <-time.After(grace):
-		p.kill()
-		return fmt.Errorf("%s did not end within %s of SIGTERM", p.name, grace)
+		p.Kill()
+		return fmt.Errorf("%s did not end within %s of SIGTERM", p.Name, grace)
 	}
 	if status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() && status.Signal() != syscall.SIGTERM {
-		return fmt.Errorf("%s ended by %s", p.name, status.Signal())
+		return fmt.Errorf("%s ended by %s", p.Name, status.Signal())
 	}
 	return nil
 }
 
-// kill ends the process at once and waits for its end.
-func (p *process) kill() {
+// Kill ends the process at once and waits for its end.
+func (p *Process) Kill() {
 	_ = p.cmd.Process.Kill() // it may have ended
 	<-p.done
+}
+
+// PID is the id of the process.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Pause stops the process from running, as SIGSTOP does.
+func (p *Process) Pause() error { return p.cmd.Process.Signal(syscall.SIGSTOP) }
+
+// Resume ends a Pause.
+func (p *Process) Resume() error { return p.cmd.Process.Signal(syscall.SIGCONT) }
+
+// Command runs a program to its end and returns its standard output; an error has what it wrote to standard error.
+func Command(ctx context.Context, program string, args ...string) (string, error) {
+	return command(ctx, nil, "", program, args...)
 }
 
 // command runs a program to its end and returns its standard output; an error
@@ -107,8 +121,8 @@ func output(cmd *exec.Cmd, what string) (string, error) {
 	return string(out), nil
 }
 
-// poll calls f until it gives no error or ctx has ended.
-func poll(ctx context.Context, what string, f func() error) error {
+// Poll calls f until it gives no error or ctx has ended; what says in the error what was waited for.
+func Poll(ctx context.Context, what string, f func() error) error {
 	for {
 		err := f()
 		if err == nil {
@@ -132,4 +146,15 @@ func tail(path string, n int) string {
 		return strings.Contains(line, "plugin/transfer: Outgoing transfer")
 	})
 	return strings.TrimRight(strings.Join(lines[max(0, len(lines)-n):], ""), "\n")
+}
+
+// FindProgram returns the path of a program that a Debian package has; an error
+// names the package.
+func FindProgram(debianPackage, name string) (string, error) {
+	for _, candidate := range []string{name, "/usr/sbin/" + name} {
+		if path, err := exec.LookPath(candidate); err == nil {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("there is no %s: install the Debian package %s", name, debianPackage)
 }

@@ -25,7 +25,7 @@ const (
 
 // Recursor is a recursive resolver, unbound, that validates and keeps answers.
 // It knows nothing but the address of the root and the root's key.
-type Recursor struct{ unbound *process }
+type Recursor struct{ unbound *Process }
 
 const unboundConf = `server:
   directory: %[1]q
@@ -79,8 +79,8 @@ func (w *World) StartRecursor(ctx context.Context, h *Hierarchy) (*Recursor, err
 	if err != nil {
 		return nil, err
 	}
-	err = poll(ctx, "unbound to answer", func() error {
-		if err := p.ended(); err != nil {
+	err = Poll(ctx, "unbound to answer", func() error {
+		if err := p.Ended(); err != nil {
 			return err
 		}
 		r, err := AskRecursor(ctx, ".", dns.TypeNS, false)
@@ -90,13 +90,13 @@ func (w *World) StartRecursor(ctx context.Context, h *Hierarchy) (*Recursor, err
 		return err
 	})
 	if err != nil {
-		return nil, errors.Join(err, p.stop(10*time.Second))
+		return nil, errors.Join(err, p.Stop(10*time.Second))
 	}
 	return &Recursor{p}, nil
 }
 
 // Stop ends the resolver.
-func (r *Recursor) Stop() error { return r.unbound.stop(10 * time.Second) }
+func (r *Recursor) Stop() error { return r.unbound.Stop(10 * time.Second) }
 
 // AskRecursor asks the resolver, and says that the AD bit is understood; with
 // unchecked it is not to validate.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/federation-dns/federation/test/cutproxy"
@@ -37,7 +36,7 @@ type Replica struct {
 	Name    string
 	host    *Host
 	address string // of its metrics
-	process *process
+	process *Process
 }
 
 // StartReplica starts a replica, with a number that no other one has, and does
@@ -48,7 +47,7 @@ func (h *Host) StartReplica(n int) (*Replica, error) {
 	if err := os.WriteFile(w.path("syncer", "tsig"), []byte(tsigSecret+"\n"), 0o600); err != nil {
 		return nil, err
 	}
-	c := w.config
+	c := w.Syncer.config
 	c.HostKubeconfig, c.Metrics, c.Admin = h.kubeconfig, r.address, r.Name+".sock"
 	path := w.path("syncer", r.Name+".yaml")
 	err := c.write(path)
@@ -59,16 +58,16 @@ func (h *Host) StartReplica(n int) (*Replica, error) {
 }
 
 // Stop ends the replica with SIGTERM, which it must obey.
-func (r *Replica) Stop() error { return r.process.stop(10 * time.Second) }
+func (r *Replica) Stop() error { return r.process.Stop(10 * time.Second) }
 
 // Kill ends the replica with SIGKILL.
-func (r *Replica) Kill() { r.process.kill() }
+func (r *Replica) Kill() { r.process.Kill() }
 
-// Freeze stops the replica where it is; Thaw lets it go on.
-func (r *Replica) Freeze() error { return r.process.cmd.Process.Signal(syscall.SIGSTOP) }
+// Freeze stops the replica where it is, until Thaw.
+func (r *Replica) Freeze() error { return r.process.Pause() }
 
-// Thaw lets it go on.
-func (r *Replica) Thaw() error { return r.process.cmd.Process.Signal(syscall.SIGCONT) }
+// Thaw ends a Freeze.
+func (r *Replica) Thaw() error { return r.process.Resume() }
 
 // Ready is what /readyz says; an error unless it says that it is ready.
 func (r *Replica) Ready(ctx context.Context) (string, error) {

@@ -22,14 +22,14 @@ func FallBack() Step {
 		Name:  "Let us-central1 fall back on us-east1, and kill the backends in " + central,
 		Does:  []string{"regionFallback: {us-central1: [us-east1]} in the syncer's configuration, and a restart of it", "testcluster backends kill, in " + central},
 		Table: "central-falls-back",
-		Do: func(ctx context.Context, w *World) error {
-			err := w.Reconfigure(func(c *SyncerConfig) {
+		Do: func(ctx context.Context, p *Play) error {
+			err := p.Syncer.Reconfigure(func(c *SyncerConfig) {
 				c.Federations[0].RegionFallback = map[string][]string{"us-central1": {"us-east1"}}
 			})
 			if err != nil {
 				return err
 			}
-			return w.killBackends(ctx, central)
+			return p.killBackends(ctx, central)
 		},
 		Expect: []Check{
 			records("the region us-central1 has the addresses of us-east1, its topology zone leads there", "central-falls-back"),
@@ -44,8 +44,8 @@ func EndFallBack() Step {
 		Name:  "Take regionFallback out of the syncer's configuration",
 		Does:  []string{"a restart of the syncer with its first configuration"},
 		Table: "without-central",
-		Do: func(_ context.Context, w *World) error {
-			return w.Reconfigure(func(*SyncerConfig) {})
+		Do: func(_ context.Context, p *Play) error {
+			return p.Syncer.Reconfigure(func(*SyncerConfig) {})
 		},
 		Expect: []Check{
 			records("the levels of us-central1 lead up to global", "without-central"),
@@ -60,7 +60,7 @@ func KillOthers() Step {
 		Name:  "Kill the backends of all other clusters",
 		Does:  []string{"testcluster backends kill, in " + asia + ", " + europe + " and " + east},
 		Table: "gone",
-		Do:    func(ctx context.Context, w *World) error { return w.killBackends(ctx, asia, europe, east) },
+		Do:    func(ctx context.Context, p *Play) error { return p.killBackends(ctx, asia, europe, east) },
 		Expect: append([]Check{
 			records("the global name is gone; the levels keep their CNAMEs", "gone"),
 		}, nobodyGets(central)...),
@@ -73,7 +73,7 @@ func KillAsiaAndEurope() Step {
 		Name:   "Kill the backends in " + asia + " and " + europe,
 		Does:   []string{"testcluster backends kill, in both"},
 		Table:  "central-east",
-		Do:     func(ctx context.Context, w *World) error { return w.killBackends(ctx, asia, europe) },
+		Do:     func(ctx context.Context, p *Play) error { return p.killBackends(ctx, asia, europe) },
 		Expect: []Check{records("only the clusters of the United States are left", "central-east")},
 	}
 }

@@ -16,7 +16,7 @@ type Step struct {
 	// Does says what is done, a line each.
 	Does []string
 	// Do does it.
-	Do func(ctx context.Context, w *World) error
+	Do func(ctx context.Context, p *Play) error
 	// Expect must come true, one after the other, in all within Limit.
 	Expect []Check
 	// Table is the name of the table that the records end in, if they change.
@@ -30,7 +30,7 @@ type Check struct {
 	// Expect says it in a line.
 	Expect string
 	Want   string
-	See    func(ctx context.Context, w *World) (string, error)
+	See    func(ctx context.Context, p *Play) (string, error)
 	// Until, if set, stands in for the comparison with Want.
 	Until func(seen string) bool
 	// Hold: it is true at once already, and stays so for that long, counted
@@ -80,11 +80,11 @@ func (e *StepError) Unwrap() error { return e.Cause }
 
 // Run makes the steps one after the other and stops at the first that does not
 // come true.
-func Run(ctx context.Context, w *World, r Reporter, steps []Step) error {
+func Run(ctx context.Context, p *Play, r Reporter, steps []Step) error {
 	for i, s := range steps {
 		r.Begin(i+1, len(steps), s)
 		start := time.Now()
-		if err := w.step(ctx, r, s); err != nil {
+		if err := p.step(ctx, r, s); err != nil {
 			return err
 		}
 		r.Done(time.Since(start))
@@ -92,7 +92,7 @@ func Run(ctx context.Context, w *World, r Reporter, steps []Step) error {
 	return nil
 }
 
-func (w *World) step(ctx context.Context, r Reporter, s Step) error {
+func (p *Play) step(ctx context.Context, r Reporter, s Step) error {
 	limit := s.Limit
 	if limit == 0 {
 		limit = stepTime
@@ -102,42 +102,42 @@ func (w *World) step(ctx context.Context, r Reporter, s Step) error {
 		if ctx.Err() != nil {
 			return ctx.Err() // ended from outside: not the step's fault
 		}
-		e.Step, e.After, e.Logs, e.Tails = s.Name, time.Since(start), w.LogDir(), w.Tails(12)
+		e.Step, e.After, e.Logs, e.Tails = s.Name, time.Since(start), p.LogDir(), p.Tails(12)
 		return &e
 	}
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	if s.Table != "" {
-		w.watch.Expect(ExpectedTable(s.Table))
+		p.watch.Expect(ExpectedTable(s.Table))
 	}
 	if s.Do != nil {
-		if err := s.Do(limited, w); err != nil {
+		if err := s.Do(limited, p); err != nil {
 			return fail(StepError{Cause: err})
 		}
 	}
 	if s.Table != "" {
-		defer w.watch.Reached()
+		defer p.watch.Reached()
 	}
 	done := time.Now()
 	for _, c := range s.Expect {
-		seen, err := w.await(limited, c, done)
+		seen, err := p.await(limited, c, done)
 		if err != nil {
 			return fail(StepError{Expect: c.Expect, Want: c.Want, Seen: seen, Cause: err})
 		}
 		r.Seen(c, seen)
 	}
-	if err := w.alive(); err != nil {
+	if err := p.alive(); err != nil {
 		return fail(StepError{Cause: err})
 	}
-	if w.watch != nil && len(w.watch.Seen().Wrong) > 0 {
-		return fail(StepError{Cause: fmt.Errorf("wrong answers were seen:\n%s", strings.Join(w.watch.Seen().Wrong, "\n"))})
+	if p.watch != nil && len(p.watch.Seen().Wrong) > 0 {
+		return fail(StepError{Cause: fmt.Errorf("wrong answers were seen:\n%s", strings.Join(p.watch.Seen().Wrong, "\n"))})
 	}
 	return nil
 }
 
 // await asks until the check is true. The error is nil then; seen is the last
 // that was seen.
-func (w *World) await(ctx context.Context, c Check, since time.Time) (seen string, err error) {
+func (p *Play) await(ctx context.Context, c Check, since time.Time) (seen string, err error) {
 	good := func() bool {
 		if c.Until != nil {
 			return c.Until(seen)
@@ -145,7 +145,7 @@ func (w *World) await(ctx context.Context, c Check, since time.Time) (seen strin
 		return sameLines(c.Want, seen)
 	}
 	for {
-		now, err := c.See(ctx, w)
+		now, err := c.See(ctx, p)
 		if err == nil {
 			seen = now
 		}
@@ -157,7 +157,7 @@ func (w *World) await(ctx context.Context, c Check, since time.Time) (seen strin
 		case c.Hold > 0 && err == nil && time.Since(since) >= c.Hold:
 			return seen, nil
 		}
-		if aliveErr := w.alive(); aliveErr != nil {
+		if aliveErr := p.alive(); aliveErr != nil {
 			return seen, aliveErr
 		}
 		select {

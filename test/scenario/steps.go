@@ -51,7 +51,7 @@ func Begin() Step {
 			"four API servers with simulated machines and cloud load balancers, a CoreDNS with the federation plugin in each cluster",
 			"a DNS server for " + Domain + " at " + Authority + " that takes signed updates; federation-syncer for all of them",
 		},
-		Do:    func(ctx context.Context, w *World) error { return w.Start(ctx) },
+		Do:    func(ctx context.Context, p *Play) error { return p.Start(ctx) },
 		Limit: 3 * time.Minute, // a slow machine starts slowly
 	}
 }
@@ -76,15 +76,15 @@ func CreateServices() Step {
 	return Step{
 		Name: "Create the Service " + Service + " in each cluster, without backends",
 		Does: []string{"kubectl apply -f service.yaml, in each cluster: type LoadBalancer, dual-stack,", "label federation-dns.io/federation: " + FederationName},
-		Do: func(ctx context.Context, w *World) error {
-			return w.each(ctx, nil, func(ctx context.Context, m *Member) error { return m.createService(ctx) })
+		Do: func(ctx context.Context, p *Play) error {
+			return p.each(ctx, nil, func(ctx context.Context, m *Member) error { return m.createService(ctx) })
 		},
 		Expect: append([]Check{
 			{
 				Expect: "each cloud gives the Service its addresses",
 				Want: "gce-asia-east1 203.0.113.17 2001:db8:0:1::1\ngce-europe-west1 203.0.113.33 2001:db8:0:2::1\n" +
 					"gce-us-central1 203.0.113.49 2001:db8:0:3::1\ngce-us-east1 203.0.113.65 2001:db8:0:4::1",
-				See: func(ctx context.Context, w *World) (string, error) { return w.ingresses(ctx) },
+				See: func(ctx context.Context, p *Play) (string, error) { return p.ingresses(ctx) },
 			},
 			statusIs("the syncer knows a shard in each cluster, none healthy",
 				"MEMBER STATUS VERSION REGION ZONES SHARDS HEALTHY",
@@ -105,7 +105,7 @@ func StartBackends() []Step {
 			Name:   "Start the backends in " + cluster,
 			Table:  table,
 			Does:   []string{"kubectl apply -f deployment.yaml, in " + cluster + ": two pods with a readiness probe"},
-			Do:     func(ctx context.Context, w *World) error { return w.Member(cluster).deploy(ctx) },
+			Do:     func(ctx context.Context, p *Play) error { return p.Member(cluster).deploy(ctx) },
 			Expect: append([]Check{records(expect, table)}, podsGetClusterIP(cluster)...),
 		}
 	}
@@ -142,7 +142,7 @@ func KillCentral() Step {
 		Name:  "Kill the backends in " + central,
 		Does:  []string{"testcluster backends kill -n " + Namespace + " -l app=" + Service + ", in " + central},
 		Table: "without-central",
-		Do:    func(ctx context.Context, w *World) error { return w.killBackends(ctx, central) },
+		Do:    func(ctx context.Context, p *Play) error { return p.killBackends(ctx, central) },
 		Expect: append([]Check{
 			records("the levels of us-central1 lead up, its addresses are gone from global", "without-central"),
 			podsGet(central, asia, europe, east),
@@ -165,7 +165,7 @@ func KillAsiaAndEast() Step {
 		Name:  "Kill the backends in " + asia + " and " + east + " too",
 		Does:  []string{"testcluster backends kill, in both"},
 		Table: "europe",
-		Do:    func(ctx context.Context, w *World) error { return w.killBackends(ctx, asia, east) },
+		Do:    func(ctx context.Context, p *Play) error { return p.killBackends(ctx, asia, east) },
 		Expect: append([]Check{
 			records("only europe-west1 is left", "europe"),
 			podsGet(asia, europe), podsGet(central, europe), podsGet(east, europe),
@@ -179,7 +179,7 @@ func KillEurope() Step {
 		Name:  "Kill the last backends, in " + europe,
 		Does:  []string{"testcluster backends kill, in " + europe + " (emptyGrace is 5 s here, 30 s by default)"},
 		Table: "gone",
-		Do:    func(ctx context.Context, w *World) error { return w.killBackends(ctx, europe) },
+		Do:    func(ctx context.Context, p *Play) error { return p.killBackends(ctx, europe) },
 		Expect: append([]Check{
 			recordsStay("the last addresses stay for emptyGrace: all records are as before", "europe", 4500*time.Millisecond),
 			records("then the global name is gone; the levels keep their CNAMEs", "gone"),
@@ -193,8 +193,8 @@ func BringBack() Step {
 		Name:  "Bring all backends back",
 		Does:  []string{"testcluster backends start, in all clusters"},
 		Table: "all",
-		Do: func(ctx context.Context, w *World) error {
-			return w.each(ctx, nil, func(ctx context.Context, m *Member) error {
+		Do: func(ctx context.Context, p *Play) error {
+			return p.each(ctx, nil, func(ctx context.Context, m *Member) error {
 				return m.Cluster.StartBackends(ctx, Namespace, "app="+Service)
 			})
 		},
@@ -208,7 +208,7 @@ func CutAsia() Step {
 		Name:  "Cut off the cluster " + asia,
 		Does:  []string{"packets between the syncer and this API server vanish (unreachableAfter is 5 s here, 45 s by default)"},
 		Table: "without-asia",
-		Do:    func(_ context.Context, w *World) error { w.Member(asia).Cut(); return nil },
+		Do:    func(_ context.Context, p *Play) error { p.Member(asia).Cut(); return nil },
 		Expect: append([]Check{
 			records("its addresses are gone: other clusters have healthy shards", "without-asia"),
 			statusIs("its status says so",
@@ -229,7 +229,7 @@ func HealAsia() Step {
 		Name:  "Heal the cut",
 		Does:  []string{"packets pass again"},
 		Table: "all",
-		Do:    func(_ context.Context, w *World) error { w.Member(asia).Heal(); return nil },
+		Do:    func(_ context.Context, p *Play) error { p.Member(asia).Heal(); return nil },
 		Expect: []Check{
 			records("its addresses are back", "all"),
 			outsideGets(Name+".svc.asia-east1."+Domain, asia),
@@ -238,12 +238,12 @@ func HealAsia() Step {
 }
 
 // each runs f for the clusters of these names, or all, side by side.
-func (w *World) each(ctx context.Context, names []string, f func(context.Context, *Member) error) error {
-	members := w.members
+func (p *Play) each(ctx context.Context, names []string, f func(context.Context, *Member) error) error {
+	members := p.members
 	if names != nil {
 		members = nil
 		for _, n := range names {
-			members = append(members, w.Member(n))
+			members = append(members, p.Member(n))
 		}
 	}
 	g, ctx := errgroup.WithContext(ctx)
@@ -258,15 +258,15 @@ func (w *World) each(ctx context.Context, names []string, f func(context.Context
 	return g.Wait()
 }
 
-func (w *World) killBackends(ctx context.Context, clusters ...string) error {
-	return w.each(ctx, clusters, func(ctx context.Context, m *Member) error {
+func (p *Play) killBackends(ctx context.Context, clusters ...string) error {
+	return p.each(ctx, clusters, func(ctx context.Context, m *Member) error {
 		return m.Cluster.KillBackends(ctx, Namespace, "app="+Service)
 	})
 }
 
-func (w *World) ingresses(ctx context.Context) (string, error) {
+func (p *Play) ingresses(ctx context.Context) (string, error) {
 	var b strings.Builder
-	for _, m := range w.members {
+	for _, m := range p.members {
 		addrs, err := m.ingress(ctx)
 		if err != nil {
 			return "", err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"text/template"
 	"time"
 )
@@ -83,19 +84,28 @@ const syncerHTTP = "http://127.0.0.1:9153"
 // SyncerMetrics is where the metrics of the syncer are.
 const SyncerMetrics = syncerHTTP + "/metrics"
 
-func (w *World) defaultConfig() SyncerConfig {
-	f := SyncerFederation{Name: FederationName, SecretFile: w.path("syncer", "tsig")}
-	if w.cloud != nil {
-		f.Provider = w.cloud.provider()
+// Syncer is the syncer of a World.
+type Syncer struct {
+	world  *World
+	config SyncerConfig
+
+	mu      sync.Mutex
+	process *Process // nil while none runs
+}
+
+func (s *Syncer) defaultConfig() SyncerConfig {
+	f := SyncerFederation{Name: FederationName, SecretFile: s.world.path("syncer", "tsig")}
+	if s.world.cloud != nil {
+		f.Provider = s.world.cloud.provider()
 	}
 	c := SyncerConfig{Federations: []SyncerFederation{f}}
-	for _, m := range w.members {
+	for _, m := range s.world.members {
 		c.Clusters = append(c.Clusters, SyncerCluster{Name: m.Name, Kubeconfig: m.syncerKubeconfig()})
 	}
 	return c
 }
 
-func (w *World) writeConfig() error { return w.config.write(w.path("syncer", "config.yaml")) }
+func (s *Syncer) writeConfig() error { return s.config.write(s.world.path("syncer", "config.yaml")) }
 
 func (c SyncerConfig) write(path string) error {
 	var b bytes.Buffer
@@ -108,19 +118,19 @@ func (c SyncerConfig) write(path string) error {
 	return os.Rename(path+".new", path) // a running syncer never sees half of it
 }
 
-// StartSyncer starts the syncer and waits until it is ready: it has taken the
+// Start starts the syncer and waits until it is ready: it has taken the
 // claim and has seen every member, or given it up.
-func (w *World) StartSyncer(ctx context.Context) error {
-	if err := w.LaunchSyncer(); err != nil {
+func (s *Syncer) Start(ctx context.Context) error {
+	if err := s.Launch(); err != nil {
 		return err
 	}
-	return w.AwaitSyncer(ctx)
+	return s.Await(ctx)
 }
 
-// AwaitSyncer waits until the syncer, which was started, is ready.
-func (w *World) AwaitSyncer(ctx context.Context) error {
-	return poll(ctx, "the syncer to be ready", func() error {
-		if err := w.alive(); err != nil {
+// Await waits until the syncer, which was started, is ready.
+func (s *Syncer) Await(ctx context.Context) error {
+	return Poll(ctx, "the syncer to be ready", func() error {
+		if err := s.world.alive(); err != nil {
 			return err
 		}
 		_, err := get(ctx, syncerHTTP+"/readyz")
@@ -128,70 +138,76 @@ func (w *World) AwaitSyncer(ctx context.Context) error {
 	})
 }
 
-// LaunchSyncer starts the syncer and waits for nothing.
-func (w *World) LaunchSyncer() error {
-	if err := os.WriteFile(w.path("syncer", "tsig"), []byte(tsigSecret+"\n"), 0o600); err != nil {
+// Launch starts the syncer and waits for nothing.
+func (s *Syncer) Launch() error {
+	if err := os.WriteFile(s.world.path("syncer", "tsig"), []byte(tsigSecret+"\n"), 0o600); err != nil {
 		return err
 	}
-	if err := w.writeConfig(); err != nil {
+	if err := s.writeConfig(); err != nil {
 		return err
 	}
-	env := w.env()
-	if w.cloud != nil {
-		env = append(env, w.cloud.syncerEnv()...)
+	env := s.world.env()
+	if s.world.cloud != nil {
+		env = append(env, s.world.cloud.syncerEnv()...)
 	}
-	p, err := startProcess("the syncer", w.logFile("syncer"), env, w.opt.Syncer, "--config", w.path("syncer", "config.yaml"))
+	p, err := startProcess("the syncer", s.world.logFile("syncer"), env, s.world.opt.Syncer, "--config", s.world.path("syncer", "config.yaml"))
 	if err != nil {
 		return err
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.syncer = p
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.process = p
 	return nil
 }
 
-// StopSyncer ends the syncer with SIGTERM, which it must obey.
-func (w *World) StopSyncer() error {
-	return w.takeSyncer().stop(10 * time.Second)
+// Stop ends the syncer with SIGTERM, which it must obey.
+func (s *Syncer) Stop() error {
+	return s.take().Stop(10 * time.Second)
 }
 
-// KillSyncer ends the syncer with SIGKILL.
-func (w *World) KillSyncer() {
-	if p := w.takeSyncer(); p != nil {
-		p.kill()
+// Kill ends the syncer with SIGKILL.
+func (s *Syncer) Kill() {
+	if p := s.take(); p != nil {
+		p.Kill()
 	}
 }
 
-func (w *World) takeSyncer() *process {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	p := w.syncer
-	w.syncer = nil
+func (s *Syncer) running() *Process {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.process
+}
+
+func (s *Syncer) take() *Process {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.process
+	s.process = nil
 	return p
 }
 
 // Reconfigure restarts the syncer with the configuration of the walk-through,
 // changed. It does not wait until the syncer is ready.
-func (w *World) Reconfigure(change func(*SyncerConfig)) error {
-	if err := w.StopSyncer(); err != nil {
+func (s *Syncer) Reconfigure(change func(*SyncerConfig)) error {
+	if err := s.Stop(); err != nil {
 		return err
 	}
-	w.config = w.defaultConfig()
-	change(&w.config)
-	return w.LaunchSyncer()
+	s.config = s.defaultConfig()
+	change(&s.config)
+	return s.Launch()
 }
 
 // Status is what federation-syncer status prints.
-func (w *World) Status(ctx context.Context, flags ...string) (string, error) {
-	args := append([]string{"status", "--socket", AdminSocket(w.dir)}, flags...)
-	return command(ctx, nil, "", w.opt.Syncer, args...)
+func (s *Syncer) Status(ctx context.Context, flags ...string) (string, error) {
+	args := append([]string{"status", "--socket", AdminSocket(s.world.dir)}, flags...)
+	return command(ctx, nil, "", s.world.opt.Syncer, args...)
 }
 
 // ConfirmAll confirms all that waits, again and again, until ctx ends: somebody
 // who agrees with everything (X4c). It returns how often there was something.
-func (w *World) ConfirmAll(ctx context.Context) (times int) {
+func (s *Syncer) ConfirmAll(ctx context.Context) (times int) {
 	for ctx.Err() == nil {
-		out, err := command(ctx, nil, "", w.opt.Syncer, "confirm", "--socket", AdminSocket(w.dir), "--yes")
+		out, err := command(ctx, nil, "", s.world.opt.Syncer, "confirm", "--socket", AdminSocket(s.world.dir), "--yes")
 		if err == nil && strings.Contains(out, "confirmed:") {
 			times++
 		}
@@ -202,39 +218,46 @@ func (w *World) ConfirmAll(ctx context.Context) (times int) {
 
 // Cleanup removes the federation of the walk-through from its zone, and returns
 // what the command says. The syncer must not run.
-func (w *World) Cleanup(ctx context.Context, flags ...string) (string, error) {
-	args := []string{"cleanup", "--config", w.path("syncer", "config.yaml"), "--federation", FederationName, "--yes"}
-	return command(ctx, nil, "", w.opt.Syncer, append(args, flags...)...)
+func (s *Syncer) Cleanup(ctx context.Context, flags ...string) (string, error) {
+	args := []string{"cleanup", "--config", s.world.path("syncer", "config.yaml"), "--federation", FederationName, "--yes"}
+	return command(ctx, nil, "", s.world.opt.Syncer, append(args, flags...)...)
 }
 
-// SyncerLog is what the syncer has logged so far.
-func (w *World) SyncerLog() (string, error) {
-	data, err := os.ReadFile(w.logFile("syncer"))
+// Log is what the syncer has logged so far.
+func (s *Syncer) Log() (string, error) {
+	data, err := os.ReadFile(s.world.logFile("syncer"))
 	return string(data), err
 }
 
 // MemberStatus is the table of members of the status: MEMBER STATUS VERSION
 // REGION ZONES SHARDS HEALTHY, without the times.
-func (w *World) MemberStatus(ctx context.Context) (string, error) {
-	out, err := w.Status(ctx)
+func (s *Syncer) MemberStatus(ctx context.Context) (string, error) {
+	out, err := s.Status(ctx)
 	if err != nil {
 		return "", err
 	}
 	var b strings.Builder
 	for line := range strings.Lines(out) {
 		f := strings.Fields(line)
-		if len(f) >= 7 && (f[0] == "MEMBER" || w.isMember(f[0])) {
+		if len(f) >= 7 && (f[0] == "MEMBER" || s.isMember(f[0])) {
 			fmt.Fprintf(&b, "%-17s %-12s %-8s %-13s %-15s %-7s %s\n", f[0], f[1], f[2], f[3], f[4], f[5], f[6])
 		}
 	}
 	return b.String(), nil
 }
 
-func (w *World) isMember(name string) bool {
-	for _, m := range w.members {
+func (s *Syncer) isMember(name string) bool {
+	for _, m := range s.world.members {
 		if m.Name == name {
 			return true
 		}
 	}
 	return false
+}
+
+// RewriteConfig changes the configuration file, as it is now, in place. A
+// running syncer takes it over, one that does not run finds it at its start.
+func (s *Syncer) RewriteConfig(change func(*SyncerConfig)) error {
+	change(&s.config)
+	return s.writeConfig()
 }

@@ -169,3 +169,40 @@ func compareData(a, b string) int {
 	}
 	return strings.Compare(a, b)
 }
+
+// Zone reads the whole zone by zone transfer, without what it began with: a
+// line a record, "name ttl type data", sorted. Names are relative to Domain.
+func (w *World) Zone(ctx context.Context) ([]string, error) {
+	var lines []string
+	err := transfer(ctx, func(rr dns.RR) {
+		h := rr.Header()
+		if h.Name != authorityName && h.Name != Domain+"." {
+			lines = append(lines, fmt.Sprintf("%s %d %s %s", strings.TrimSuffix(h.Name, "."+Domain+"."), h.Ttl, dns.TypeToString[h.Rrtype], rdata(rr)))
+		}
+	})
+	slices.Sort(lines)
+	return lines, err
+}
+
+// TableOf returns the RRsets among lines as those of Zone, without types that
+// are in no Table.
+func TableOf(lines []string) Table {
+	var t Table
+	for _, line := range lines {
+		f := strings.Fields(line)
+		if f[2] == "TXT" {
+			continue
+		}
+		name, data := f[0]+"."+Domain+".", strings.Join(f[3:], " ")
+		i := slices.IndexFunc(t, func(r Row) bool { return r.Name == name && r.Type == f[2] })
+		if i < 0 {
+			i, t = len(t), append(t, Row{Name: name, Type: f[2], TTL: f[1]})
+		}
+		t[i].Data = append(t[i].Data, data)
+	}
+	for _, r := range t {
+		slices.SortFunc(r.Data, compareData)
+	}
+	slices.SortFunc(t, compareRows)
+	return t
+}

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -31,28 +29,33 @@ type Options struct {
 	// Provider is who hosts the zone of Domain: one of Providers, "" is RFC2136.
 	// The clouds are stand-ins of their APIs.
 	Provider string
+	// Names are those that Records asks the DNS server for besides those that a cloud's API has: one that went is to
+	// be gone there too.
+	Names []string
+	// Renew, if set, is called when the CoreDNS of a cluster is about to be stopped, and again when another one runs.
+	Renew func(cluster string, begins bool)
 	// Corefile makes the Corefile of a cluster; nil is the walk-through's.
 	Corefile func(p *Place, kubeconfig string) string
 }
 
 // World is everything that runs in the walk-through.
 type World struct {
+	Folder
+	Syncer *Syncer
+
 	opt     Options
-	dir     string
 	members []*Member
-	watch   *Watch
 	cloud   cloud // nil with an RFC 2136 server
 
 	mu        sync.Mutex
-	authority *process
-	syncer    *process
-	config    SyncerConfig
+	authority *Process
 }
 
 // New makes the folders of a World, in which nothing runs yet. It must be
 // called inside a private network namespace.
 func New(opt Options) (*World, error) {
-	w := &World{opt: opt, dir: opt.Dir}
+	w := &World{opt: opt, Folder: Folder{opt.Dir}}
+	w.Syncer = &Syncer{world: w}
 	if w.opt.Places == nil {
 		w.opt.Places = Places
 	}
@@ -97,39 +100,23 @@ func (w *World) Start(ctx context.Context) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	w.config = w.defaultConfig()
-	if err := w.StartSyncer(ctx); err != nil {
-		return err
-	}
-	w.watch = newWatch(w, ExpectedTable("all").Names(), ExpectedTable("none"))
-	return nil
+	w.Syncer.config = w.Syncer.defaultConfig()
+	return w.Syncer.Start(ctx)
 }
-
-// Watch asks all the time from the start of the World on.
-func (w *World) Watch() *Watch { return w.watch }
 
 // Stop ends all processes, the last started first.
 func (w *World) Stop() error {
-	if w.watch != nil {
-		w.watch.Stop()
-	}
-	errs := []error{w.StopSyncer()}
+	errs := []error{w.Syncer.Stop()}
 	var g errgroup.Group
 	for _, m := range w.members {
 		g.Go(m.stop)
 	}
-	errs = append(errs, g.Wait(), w.authority.stop(5*time.Second))
+	errs = append(errs, g.Wait(), w.authority.Stop(5*time.Second))
 	if w.cloud != nil {
 		w.cloud.close()
 	}
 	return errors.Join(errs...)
 }
-
-// Dir is the folder of the World.
-func (w *World) Dir() string { return w.dir }
-
-// LogDir is the folder of the logs, one a process.
-func (w *World) LogDir() string { return w.path("log") }
 
 // Members are the clusters, by name.
 func (w *World) Members() []*Member { return w.members }
@@ -144,43 +131,19 @@ func (w *World) Member(name string) *Member {
 	panic(fmt.Sprintf("no cluster %q in this World", name))
 }
 
-// Tails are the last lines of each log, without the transfers that we make
-// ourselves.
-func (w *World) Tails(lines int) string {
-	logs, _ := filepath.Glob(w.path("log", "*.log")) // the pattern is good
-	var b strings.Builder
-	for _, l := range logs {
-		fmt.Fprintf(&b, "--- %s\n%s\n", l, tail(l, lines))
-	}
-	return b.String()
-}
-
 // alive reports the first process that has ended by itself.
 func (w *World) alive() error {
 	w.mu.Lock()
-	processes := []*process{w.authority, w.syncer}
+	processes := []*Process{w.authority}
 	w.mu.Unlock()
+	processes = append(processes, w.Syncer.running())
 	for _, m := range w.members {
 		processes = append(processes, m.coredns)
 	}
 	for _, p := range processes {
-		if p != nil && p.ended() != nil {
-			return p.ended()
+		if p != nil && p.Ended() != nil {
+			return p.Ended()
 		}
 	}
 	return nil
-}
-
-func (w *World) path(elem ...string) string {
-	return filepath.Join(append([]string{w.dir}, elem...)...)
-}
-
-func (w *World) env() []string { return []string{EnvDir + "=" + w.dir} }
-
-func (w *World) logFile(name string) string { return w.path("log", name+".log") }
-
-// writeResolv writes the resolv.conf of a view.
-func (w *World) writeResolv(view, server string, lines ...string) error {
-	text := "nameserver " + server + "\n" + strings.Join(lines, "\n") + "\n"
-	return os.WriteFile(ViewOf(w.dir, view).Resolv, []byte(text), 0o644)
 }

@@ -1,0 +1,91 @@
+package scenario
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// changeTime is how long the records may take to become what is expected of a
+// change.
+const changeTime = 30 * time.Second
+
+// Play is a World in which the walk-through is played, and a Watch of it.
+type Play struct {
+	*World
+	watch *Watch
+}
+
+// NewPlay makes the folders of a World, in which nothing runs yet. It must be called inside a private network namespace.
+func NewPlay(opt Options) (*Play, error) {
+	p := &Play{}
+	opt.Names = ExpectedTable("all").Names()
+	opt.Renew = func(cluster string, begins bool) { p.watch.Pass(cluster, begins) }
+	var err error
+	p.World, err = New(opt)
+	return p, err
+}
+
+// Start starts everything, and then the Watch.
+func (p *Play) Start(ctx context.Context) error {
+	if err := p.World.Start(ctx); err != nil {
+		return err
+	}
+	p.watch = newWatch(p.World, ExpectedTable("all").Names(), ExpectedTable("none"))
+	return nil
+}
+
+// Stop ends the Watch and everything else.
+func (p *Play) Stop() error {
+	if p.watch != nil {
+		p.watch.Stop()
+	}
+	return p.World.Stop()
+}
+
+// Watch asks all the time from the start on.
+func (p *Play) Watch() *Watch { return p.watch }
+
+// WatchAnew begins a Watch for these names, while the records are as in table,
+// and ends the one that there was. The records may have come just now.
+func (p *Play) WatchAnew(names []string, table Table) {
+	p.watch.Stop()
+	p.watch = newWatch(p.World, names, nil)
+	p.watch.Expect(table)
+	p.watch.Reached()
+}
+
+// Change does something after which the records are to become those, and waits
+// until they are. Its error says what they are instead, or which answer on the
+// way was wrong.
+func (p *Play) Change(ctx context.Context, to Table, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, changeTime)
+	defer cancel()
+	p.watch.Expect(to)
+	if err := do(ctx); err != nil {
+		return err
+	}
+	if err := p.AwaitRecords(ctx, to); err != nil {
+		return err
+	}
+	p.watch.Reached()
+	if seen := p.watch.Seen().Wrong; len(seen) > 0 {
+		return fmt.Errorf("wrong answers were seen:\n%s", strings.Join(seen, "\n"))
+	}
+	return nil
+}
+
+// AwaitRecords waits until the records are those.
+func (p *Play) AwaitRecords(ctx context.Context, want Table) error {
+	return Poll(ctx, "the records", func() error {
+		if err := p.alive(); err != nil {
+			return err
+		}
+		have, err := p.Records(ctx)
+		if err == nil && have.String() != want.String() {
+			err = fmt.Errorf("\n- expected\n+ seen\n%s", lineDiff(want.String(), have.String()))
+		}
+		return err
+	})
+}
