@@ -45,6 +45,9 @@ func (h *Holding) surveyed(s Survey) {
 	}
 }
 
+// Open returns the levels of which it is not known whether the list has them, sorted.
+func (h *Holding) Open() []federation.FQDN { return slices.Sorted(maps.Keys(h.open)) }
+
 // mine reports whether this run held the level.
 func (h *Holding) mine(name federation.FQDN) bool { return h != nil && h.Claimed[name] }
 

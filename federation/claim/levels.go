@@ -218,6 +218,9 @@ func (k Keeper) Drop(ctx context.Context, h *Holding, name federation.FQDN) Leve
 	if r.Err = err; err != nil {
 		return r
 	}
+	if r.open && len(r.listed.sets) > 0 && (r.listed.err != nil || r.listed.Owner != k.Owner) {
+		return LevelResult{} // what the list has is not ours
+	}
 	if k.isOurs(have) {
 		r.Err = k.apply(ctx, &h.Claim, plan.Change{Name: have.Name, From: present(have)})[0]
 		if r.Err != nil {

@@ -32,7 +32,7 @@ const (
 	ReasonHostUnresolved federation.Reason = "HostUnresolved"
 	// X7: kinds of objects of the member cannot be listed or watched; the detail has the API server's words. Check the account (deploy/member-rbac.yaml). Without Services or EndpointSlices for 3 minutes the member is unknown (X2d).
 	ReasonWatchFailed federation.Reason = "WatchFailed"
-	// H3e: the topology labels of the member's Nodes change too often: five changes count at once, then one a minute. Find out what writes them.
+	// H3e: the topology labels of the member's Nodes change too often: five changes count at once, then one a minute; or more than 16 levels that the member has left still have names, and it moves to no new one until they are gone (confirm). Find out what writes them.
 	ReasonLabelsUnstable federation.Reason = "LabelsUnstable"
 	// H1: so many Services of the member carry the label federation-dns.io/federation with a value that is none of this syncer's federations: it is mistyped, or another syncer's.
 	ReasonOtherFederation federation.Reason = "OtherFederation"

@@ -28,7 +28,7 @@ func (lm *loopMetrics) observe(l *loop) {
 		}
 	}
 	for _, ms := range l.members {
-		for _, p := range ms.problems {
+		for _, p := range ms.allProblems() {
 			problems[p.Reason]++
 		}
 	}

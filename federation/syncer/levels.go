@@ -106,7 +106,7 @@ func (l *loop) wantedEntries(now time.Time) (want []federation.LevelEntry) {
 		add(e)
 	}
 	for _, e := range l.held.Entries {
-		if s := l.foreign[e.Name]; !here[e.Name] && (s == nil || !errors.Is(s.err, claim.ErrForeign)) {
+		if s := l.foreign[e.Name]; !here[e.Name] && l.dropping[e.Name] == nil && (s == nil || !errors.Is(s.err, claim.ErrForeign)) {
 			e.Members = nil
 			add(e)
 		}
@@ -217,6 +217,9 @@ func (l *loop) forgetLevels() {
 	for _, e := range l.held.Entries {
 		known[e.Name] = true
 	}
+	for _, level := range l.held.Open() {
+		known[level] = true
+	}
 	for _, levels := range []map[federation.FQDN]*setback{l.foreign, l.unlisted, l.dropping} {
 		maps.DeleteFunc(levels, func(level federation.FQDN, _ *setback) bool { return !known[level] })
 	}
@@ -289,14 +292,20 @@ func (l *loop) dropLevel(ctx context.Context, now time.Time) bool {
 	for _, lv := range l.levels.All() {
 		here[lv.Name] = true
 	}
-	at := slices.IndexFunc(l.held.Entries, func(e federation.LevelEntry) bool {
-		s := l.dropping[e.Name]
-		return !here[e.Name] && l.held.Claimed[e.Name] && !waits(s, now) && !l.shadow.HasLevel(e.Name)
+	var past []federation.FQDN
+	for _, e := range l.held.Entries {
+		if l.held.Claimed[e.Name] || l.dropping[e.Name] != nil {
+			past = append(past, e.Name)
+		}
+	}
+	past = append(past, l.held.Open()...) // such a level may be listed: the reply was lost
+	at := slices.IndexFunc(past, func(level federation.FQDN) bool {
+		return !here[level] && !waits(l.dropping[level], now) && !l.shadow.HasLevel(level)
 	})
 	if at < 0 {
 		return false
 	}
-	l.start(ctx, keeping, dropRequest{claims: l.claims, held: l.held, level: l.held.Entries[at].Name})
+	l.start(ctx, keeping, dropRequest{claims: l.claims, held: l.held, level: past[at]})
 	return true
 }
 
@@ -322,6 +331,7 @@ func (r dropResult) apply(l *loop, now time.Time) {
 		l.succeeded()
 		delete(l.dropping, r.level)
 		l.log.Info("level given up", "level", string(r.level))
+		l.moveWaiting(now)
 		return
 	}
 	s := setbackOf(l.dropping, r.level)

@@ -1,6 +1,7 @@
 package syncer
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -325,9 +326,78 @@ func TestMoves(t *testing.T) {
 				w.provider.SetFaults(inmem.Faults{Latency: 100 * time.Millisecond})
 				w.start()
 				w.after(20 * time.Second)
+				if slices.Contains(c.records, "web.shop.fed.svc.east A 203.0.113.1") { // of its region the topology zone is kept
+					w.wantAt("web.shop.fed.svc.east-1.example.com.", "203.0.113.1")
+					w.after(24 * time.Hour)
+				}
 				w.want(c.records...)
 				w.wantMarks(c.marks...)
 			})
 		}
 	}
+}
+
+// TestPastLevels has a member whose Nodes get other labels again and again, beside two that stay.
+func TestPastLevels(t *testing.T) {
+	zone := func(i int) federation.Label { return federation.Label(fmt.Sprintf("storm-%d", i)) }
+	storm := func(t *testing.T) *world {
+		w, _ := many(t)
+		w.start()
+		w.after(10 * time.Second)
+		for i := range 40 {
+			w.moved("a", "east", zone(i))
+			w.after(time.Minute)
+		}
+		return w
+	}
+	bubble(t, "X4c a member that keeps moving stops when 16 levels that it has left still have names", func(t *testing.T) {
+		w := storm(t)
+		past := 0
+		for _, lv := range w.loop.held.Entries {
+			if strings.HasPrefix(string(lv.Name), "storm-") {
+				past++
+			}
+		}
+		if past > maxPastLevels+2 {
+			t.Errorf("%d levels are listed of a member that has moved 40 times, at most %d may be", past, maxPastLevels+2)
+		}
+		w.logged("moves to new levels too often")
+		if !slices.ContainsFunc(w.status().Problems, func(p ProblemStatus) bool { return p.Member == "a" && p.Reason == "LabelsUnstable" }) {
+			t.Errorf("the status does not say that member a stays where it is: %+v", w.status().Problems)
+		}
+		w.wantAt("web-07.shop.fed.svc.west-1.example.com.", "203.0.113.2")
+	})
+	bubble(t, "X4c a member that had to stay moves when what it left is gone", func(t *testing.T) {
+		w := storm(t)
+		w.wantAt(federation.FQDN("web-07.shop.fed.svc."+string(zone(39))+".example.com."), "")
+		for range 3 {
+			w.confirm()
+			w.after(time.Minute)
+		}
+		w.wantAt(federation.FQDN("web-07.shop.fed.svc."+string(zone(39))+".example.com."), "203.0.113.1")
+		if slices.ContainsFunc(w.status().Problems, func(p ProblemStatus) bool { return p.Reason == "LabelsUnstable" }) {
+			t.Errorf("the status still says that it stays: %+v", w.status().Problems)
+		}
+	})
+	bubble(t, "X4c it may go back to a level that it has left", func(t *testing.T) {
+		w := storm(t)
+		w.moved("a", "east", zone(1))
+		w.after(time.Minute)
+		if slices.ContainsFunc(w.status().Problems, func(p ProblemStatus) bool { return p.Reason == "LabelsUnstable" }) {
+			t.Errorf("it stays where it is: %+v", w.status().Problems)
+		}
+	})
+	bubble(t, "H6 a topology zone without a Node counts for 24 h after a restart", func(t *testing.T) {
+		const name = federation.FQDN("web.shop.fed.svc.east-1.example.com.")
+		w := three(t)
+		w.start()
+		w.after(10 * time.Second)
+		w.term()
+		w.members["a"].place = federation.Member{Name: "a", Region: "east", Zones: []federation.Label{"east-2"}}
+		w.start()
+		w.after(23 * time.Hour)
+		w.wantAt(name, "203.0.113.1")
+		w.after(time.Hour)
+		w.wantAt(name, "")
+	})
 }

@@ -124,6 +124,7 @@ type loop struct {
 // memberState is what is known of one member.
 type memberState struct {
 	topology federation.Member
+	place    place
 	fixed    bool               // the topology is the configuration's
 	places   []federation.Level // where an address in the records may be its (X1b)
 	above    []federation.Level // its further levels
@@ -293,6 +294,7 @@ func (l *loop) next(now time.Time) time.Time {
 	at(l.standing.Next(now))
 	at(l.timers.next())
 	at(l.tidyAt)
+	at(l.nextMove())
 	if l.deposed != nil {
 		return next
 	}

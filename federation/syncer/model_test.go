@@ -101,6 +101,8 @@ var (
 type model struct {
 	w      *world
 	joined map[string]bool
+	// restarted: topology zones that the run before knew may still count (H6).
+	restarted bool
 	// needed are the names that were not to be empty at any time since the last
 	// quiet point; nil before the first.
 	needed map[federation.FQDN]bool
@@ -152,9 +154,11 @@ func (m *model) make(s step) {
 	case stepKill:
 		m.w.kill()
 		m.w.start()
+		m.restarted = true
 	case stepRestart:
 		m.w.term()
 		m.w.start()
+		m.restarted = true
 	case stepLose:
 		n := 0
 		m.w.provider.SetFaults(inmem.Faults{LoseReply: func(plan.Change) bool { n++; return n%2 == 0 }})
@@ -162,6 +166,10 @@ func (m *model) make(s step) {
 		m.w.provider.SetFaults(inmem.Faults{})
 	case stepQuiet:
 		m.w.provider.SetFaults(inmem.Faults{})
+		if m.restarted {
+			m.w.after(labelKept)
+			m.restarted = false
+		}
 		m.w.after(15 * time.Minute)
 		for m.w.confirm() > 0 { // what was not watched waits for it (X4c)
 			m.w.after(time.Minute)

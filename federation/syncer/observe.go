@@ -144,47 +144,6 @@ func (l *loop) setProblems(ms *memberState, problems []federation.Problem) {
 	ms.problems = problems
 }
 
-// place takes the topology of a member in, unless the configuration says it. A
-// member that shows no label at all keeps the place it had: without it, it
-// would leave all its levels at once.
-func (l *loop) place(ms *memberState, t federation.Member) {
-	if ms.fixed || t.Region == "" && len(t.Zones) == 0 || ms.topology.Region == t.Region && slices.Equal(ms.topology.Zones, t.Zones) {
-		return
-	}
-	ms.topology = federation.Member{Name: ms.topology.Name, Region: t.Region, Zones: t.Zones}
-	l.relevel()
-}
-
-// placeByLevels gives the members that have not been listed yet, or show no
-// label at all, the topology that an earlier run knew (X1c), and returns all
-// members it knew.
-func (l *loop) placeByLevels(entries []federation.LevelEntry) (known []string) {
-	unplaced := map[string]bool{}
-	for name, ms := range l.members {
-		unplaced[name] = !ms.fixed && (ms.shards == nil || ms.topology.Region == "" && len(ms.topology.Zones) == 0)
-	}
-	for _, e := range entries {
-		for _, name := range e.Members {
-			ms := l.members[name]
-			if ms == nil {
-				continue
-			}
-			known, ms.seen = append(known, name), true
-			if !unplaced[name] {
-				continue
-			}
-			if e.Region != "" {
-				ms.topology.Region = e.Region
-			}
-			if e.Zone != "" && !slices.Contains(ms.topology.Zones, e.Zone) {
-				ms.topology.Zones = append(slices.Clone(ms.topology.Zones), e.Zone)
-				slices.Sort(ms.topology.Zones)
-			}
-		}
-	}
-	return known
-}
-
 func (l *loop) orderMembers() { l.order = slices.Sorted(maps.Keys(l.members)) }
 
 // judge lets time pass for the members and the services.
@@ -220,6 +179,9 @@ func (l *loop) judge(now time.Time) {
 	}
 	for _, name := range l.timers.due(now) {
 		l.touch(name)
+	}
+	if at := l.nextMove(); !at.IsZero() && !now.Before(at) {
+		l.moveWaiting(now)
 	}
 	if !l.tidyAt.IsZero() && !now.Before(l.tidyAt) {
 		l.tidy(now)

@@ -64,7 +64,7 @@ func (l *loop) opened(now time.Time, held *claim.Holding, found claim.Survey) {
 		}
 	}
 	l.rememberDeparted(now, held.Entries)
-	l.standing.Begin(now, l.placeByLevels(held.Entries))
+	l.standing.Begin(now, l.placeByLevels(now, held.Entries))
 	l.auditAt = now.Add(jitter(l.audit))
 	l.relevel()
 	l.keepMoved(held.Entries)

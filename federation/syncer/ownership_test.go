@@ -171,7 +171,7 @@ func TestOwnership(t *testing.T) {
 		w.start()
 		w.after(time.Second)
 		w.term()
-		w.members["a"].place.Zones = []federation.Label{"east-2"}
+		w.members["a"].place = federation.Member{Name: "a", Region: "north", Zones: []federation.Label{"east-2"}}
 		w.start()
 		w.after(5 * time.Second)
 		for _, name := range []federation.FQDN{"web.shop.fed.svc.east-1.example.com.", "_claim.fed.svc.east-1.example.com."} {

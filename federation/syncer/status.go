@@ -146,7 +146,7 @@ func (l *loop) status(services bool) FederationStatus {
 	}
 	for _, name := range slices.Sorted(maps.Keys(l.members)) {
 		s.Members = append(s.Members, l.memberStatus(name))
-		s.Problems = append(s.Problems, problemStatuses(l.members[name].problems)...)
+		s.Problems = append(s.Problems, problemStatuses(l.members[name].allProblems())...)
 	}
 	s.Problems = append(s.Problems, problemStatuses(slices.Concat(l.levels.Problems(), l.ownProblems()))...)
 	for _, lv := range l.levels.All() {

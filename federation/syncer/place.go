@@ -1,0 +1,185 @@
+package syncer
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/member"
+)
+
+const (
+	// maxPastLevels is how many levels that a member has left may still have names. A member whose labels keep changing
+	// moves no further until some of them are gone (X4c).
+	maxPastLevels = 16
+	// labelKept is how long a topology zone that an earlier run knew outlives the start without a Node in it (H6).
+	labelKept = 24 * time.Hour
+	// maxZones is the most topology zones of a member (H6).
+	maxZones = 16
+)
+
+// place is where a member is by its Nodes, and what delays a move.
+type place struct {
+	// shown is the topology that the member showed last.
+	shown federation.Member
+	// former are the topology zones that an earlier run listed for the member. They count until formerUntil, while the
+	// region is the same (H6).
+	former      []federation.LevelEntry
+	formerUntil time.Time
+	// left are the levels that the member has left in this run, as long as they have names (X4c).
+	left map[federation.FQDN]bool
+	// stuck: the member has left so many levels that it cannot move to new ones (X4c).
+	stuck bool
+}
+
+// place moves a member to the topology that it shows, unless the configuration says it. A member that shows no label at
+// all keeps the place it had: without it, it would leave all its levels at once.
+func (l *loop) place(ms *memberState, shown federation.Member) {
+	ms.place.shown = shown
+	if l.move(ms) {
+		l.relevel()
+	}
+}
+
+// move applies the topology that the member shows, and reports whether that differs from where it was.
+func (l *loop) move(ms *memberState) (moved bool) {
+	t := ms.place.topology(ms.topology)
+	if ms.fixed || t.Region == "" && len(t.Zones) == 0 || ms.topology.Region == t.Region && slices.Equal(ms.topology.Zones, t.Zones) {
+		ms.place.stuck = false
+		return false
+	}
+	if past := l.pastLevels(ms); l.held != nil && past > maxPastLevels && l.isNewPlace(t) {
+		if !ms.place.stuck {
+			l.log.Error("the member moves to new levels too often: it stays where it is until levels that it has left are gone",
+				"member", ms.topology.Name, "left", past, "confirm", "federation-syncer confirm")
+		}
+		ms.place.stuck = true
+		return false
+	}
+	l.leave(ms)
+	ms.place.stuck, ms.topology = false, t
+	return true
+}
+
+// topology returns the member's topology: what it shows, and the former zones that still count.
+func (p *place) topology(is federation.Member) federation.Member {
+	t := federation.Member{Name: is.Name, Region: p.shown.Region, Zones: slices.Clone(p.shown.Zones)}
+	if t.Region == "" && len(t.Zones) == 0 {
+		return t
+	}
+	for _, e := range p.former {
+		if e.Region == t.Region && !slices.Contains(t.Zones, e.Zone) && len(t.Zones) < maxZones {
+			t.Zones = append(t.Zones, e.Zone)
+		}
+	}
+	slices.Sort(t.Zones)
+	return t
+}
+
+// pastLevels counts the levels that the member has left and that still have names.
+func (l *loop) pastLevels(ms *memberState) int {
+	for _, lv := range l.levels.Of(ms.topology.Name) {
+		delete(ms.place.left, lv.Name)
+	}
+	maps.DeleteFunc(ms.place.left, func(level federation.FQDN, _ bool) bool { return !l.shadow.HasLevel(level) })
+	return len(ms.place.left)
+}
+
+// leave remembers the levels at which the member is before it moves.
+func (l *loop) leave(ms *memberState) {
+	if l.levels == nil {
+		return
+	}
+	if ms.place.left == nil {
+		ms.place.left = map[federation.FQDN]bool{}
+	}
+	for _, lv := range l.levels.Of(ms.topology.Name) {
+		ms.place.left[lv.Name] = true
+	}
+}
+
+// isNewPlace reports whether a member there would be at a level that is not listed.
+func (l *loop) isNewPlace(t federation.Member) bool {
+	return slices.ContainsFunc(federation.NewLevels(l.config.Federation, []federation.Member{t}, l.config.Options).All(), func(lv federation.Level) bool {
+		return lv.Name != l.config.Domain && l.held.Entry(lv.Name) == nil
+	})
+}
+
+// moveWaiting moves the members that may move now: as a level that they had left is gone, or as what an earlier run knew
+// of their topology zones does not count any longer.
+func (l *loop) moveWaiting(now time.Time) {
+	moved := false
+	for _, name := range l.order {
+		ms := l.members[name]
+		expired := !ms.place.formerUntil.IsZero() && !now.Before(ms.place.formerUntil)
+		if expired {
+			ms.place.former, ms.place.formerUntil = nil, time.Time{}
+		}
+		if expired || ms.place.stuck {
+			moved = l.move(ms) || moved
+		}
+	}
+	if moved {
+		l.relevel()
+	}
+}
+
+// nextMove returns when moveWaiting has something to do; zero is never.
+func (l *loop) nextMove() (next time.Time) {
+	for _, ms := range l.members {
+		if t := ms.place.formerUntil; !t.IsZero() && (next.IsZero() || t.Before(next)) {
+			next = t
+		}
+	}
+	return next
+}
+
+// placeByLevels applies what an earlier run listed: it gives the members that have not been listed yet, or show no label
+// at all, their topology (X1c), keeps the topology zones of the others (H6), and returns all members that the list has.
+func (l *loop) placeByLevels(now time.Time, entries []federation.LevelEntry) (known []string) {
+	unplaced := map[string]bool{}
+	for name, ms := range l.members {
+		unplaced[name] = !ms.fixed && (ms.shards == nil || ms.topology.Region == "" && len(ms.topology.Zones) == 0)
+	}
+	for _, e := range entries {
+		for _, name := range e.Members {
+			ms := l.members[name]
+			if ms == nil {
+				continue
+			}
+			known, ms.seen = append(known, name), true
+			if e.Zone != "" && !ms.fixed {
+				ms.place.former, ms.place.formerUntil = append(ms.place.former, e), now.Add(labelKept)
+			}
+			if !unplaced[name] {
+				continue
+			}
+			if e.Region != "" {
+				ms.topology.Region = e.Region
+			}
+			if e.Zone != "" && !slices.Contains(ms.topology.Zones, e.Zone) {
+				ms.topology.Zones = append(slices.Clone(ms.topology.Zones), e.Zone)
+				slices.Sort(ms.topology.Zones)
+			}
+		}
+	}
+	for _, name := range known { // those that were listed before the records were
+		if ms := l.members[name]; !unplaced[name] {
+			l.move(ms)
+		}
+	}
+	return known
+}
+
+// allProblems returns the problems of the member that belong to no service, with what delays a move (X4c).
+func (ms *memberState) allProblems() []federation.Problem {
+	if !ms.place.stuck {
+		return ms.problems
+	}
+	return append(slices.Clip(ms.problems), federation.Problem{
+		Member: ms.topology.Name, Reason: member.ReasonLabelsUnstable,
+		Detail: fmt.Sprintf("more than %d levels that the member has left still have names: it stays where it is until they are gone (confirm)", maxPastLevels),
+	})
+}
