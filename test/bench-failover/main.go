@@ -18,6 +18,7 @@ import (
 	"github.com/federation-dns/federation/test/kube"
 	"github.com/federation-dns/federation/test/netns"
 	"github.com/federation-dns/federation/test/scenario"
+	"github.com/federation-dns/federation/test/world"
 )
 
 const usage = `bench-failover makes rounds in which a shard fails and comes back, and prints
@@ -97,8 +98,8 @@ func run(ctx context.Context, f flags) (err error) {
 		}
 		err = errors.Join(err, os.RemoveAll(dir))
 	}()
-	places := scenario.FailoverPlaces()
-	w, err := scenario.NewPlay(scenario.Options{
+	places := world.FailoverPlaces()
+	w, err := scenario.NewPlay(world.Options{
 		Dir: dir, CoreDNS: filepath.Join(f.bin, "coredns"), Syncer: filepath.Join(f.bin, "federation-syncer"),
 		Testcluster: os.Getenv(envTestcluster), Deploy: f.deploy, Places: places,
 	})

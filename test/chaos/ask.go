@@ -15,7 +15,7 @@ import (
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/test/chaos/stage"
 	"github.com/federation-dns/federation/test/chaos/truth"
-	"github.com/federation-dns/federation/test/scenario"
+	"github.com/federation-dns/federation/test/world"
 )
 
 // How often clients ask.
@@ -58,7 +58,7 @@ func every(ctx context.Context, d time.Duration, f func()) {
 }
 
 func serviceName(service int) federation.ServiceName {
-	return federation.ServiceName{Namespace: scenario.Namespace, Name: stage.ServiceName(service)}
+	return federation.ServiceName{Namespace: world.Namespace, Name: stage.ServiceName(service)}
 }
 
 // levelOf is the word for a level in package truth: what stands before the
@@ -81,7 +81,7 @@ func (r *run) askLevel(ctx context.Context, zone int) {
 	typ := []uint16{dns.TypeA, dns.TypeA, dns.TypeAAAA}[rand.IntN(3)]
 	name := string(z.OwnerName(serviceName(service), level))
 	sent := time.Now()
-	reply, err := scenario.Ask(ctx, z.Address, name, typ)
+	reply, err := world.Ask(ctx, z.Address, name, typ)
 	if ctx.Err() != nil {
 		return
 	}
@@ -153,9 +153,9 @@ func (r *run) askPlugin(ctx context.Context) {
 	z, m := stage.Zones[rand.IntN(len(stage.Zones))], r.stage.Members[rand.IntN(len(r.stage.Members))]
 	service := rand.IntN(r.services)
 	typ := []uint16{dns.TypeA, dns.TypeA, dns.TypeAAAA}[rand.IntN(3)]
-	name := fmt.Sprintf("%s.%s.%s.svc.cluster.local.", stage.ServiceName(service), scenario.Namespace, z.Name)
+	name := fmt.Sprintf("%s.%s.%s.svc.cluster.local.", stage.ServiceName(service), world.Namespace, z.Name)
 	sent := time.Now()
-	reply, err := scenario.Ask(ctx, m.DNS.String(), name, typ)
+	reply, err := world.Ask(ctx, m.DNS.String(), name, typ)
 	if ctx.Err() != nil {
 		return
 	}

@@ -16,7 +16,8 @@ import (
 	"github.com/federation-dns/federation/test/chaos/schedule"
 	"github.com/federation-dns/federation/test/chaos/stage"
 	"github.com/federation-dns/federation/test/chaos/truth"
-	"github.com/federation-dns/federation/test/scenario"
+	"github.com/federation-dns/federation/test/proc"
+	"github.com/federation-dns/federation/test/world"
 )
 
 // run is one run.
@@ -62,7 +63,7 @@ func play(ctx context.Context, f flags) (err error) {
 	}
 	fmt.Printf("seed %d: starting %d clusters, %s\n", f.seed, f.members, strings.Join(f.hosts, " and "))
 	r.stage, err = stage.Start(ctx, stage.Options{
-		Lab: scenario.Options{
+		Lab: world.Options{
 			Dir: dir, CoreDNS: filepath.Join(f.bin, "coredns"), Syncer: r.syncer, Testcluster: os.Getenv(envTestcluster), Deploy: f.deploy,
 		},
 		Syncer: r.syncer, Members: f.members, Lease: f.lease, Hosts: f.hosts, Watch: func(zone int, u stage.Update) { r.wires[zone].see(u) },
@@ -237,7 +238,7 @@ func (r *run) forgetUnrecorded(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute) // a DNS server may be on its way back
 	defer cancel()
 	var records map[netip.Addr]bool
-	err := scenario.Poll(ctx, "the zones", func() (err error) {
+	err := proc.Poll(ctx, "the zones", func() (err error) {
 		records, err = r.inRecords()
 		return err
 	})
@@ -252,7 +253,7 @@ func (r *run) forgetUnrecorded(ctx context.Context) error {
 func (r *run) awaitWriter(ctx context.Context, numbers ...int) error {
 	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
 	defer cancel()
-	return scenario.Poll(ctx, "a syncer to write", func() error {
+	return proc.Poll(ctx, "a syncer to write", func() error {
 		var errs []error
 		for _, i := range numbers {
 			s := r.stage.Syncers[i]

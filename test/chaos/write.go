@@ -12,7 +12,7 @@ import (
 	"github.com/federation-dns/federation/test/chaos/schedule"
 	"github.com/federation-dns/federation/test/chaos/stage"
 	"github.com/federation-dns/federation/test/chaos/truth"
-	"github.com/federation-dns/federation/test/scenario"
+	"github.com/federation-dns/federation/test/world"
 )
 
 func (r *run) enqueue(c schedule.Change) {
@@ -102,9 +102,9 @@ func (r *run) otherKnown(federation string, key truth.Shard) bool {
 // until asks for the global name until the address is there, or not.
 func (r *run) until(ctx context.Context, service, of string, addr netip.Addr, there bool, since time.Time) (time.Duration, bool) {
 	z := zoneOf(of)
-	name := string(z.OwnerName(federation.ServiceName{Namespace: scenario.Namespace, Name: service}, z.Domain))
+	name := string(z.OwnerName(federation.ServiceName{Namespace: world.Namespace, Name: service}, z.Domain))
 	for time.Since(since) < 2*deadline && ctx.Err() == nil {
-		reply, err := scenario.Ask(ctx, z.Address, name, dns.TypeA)
+		reply, err := world.Ask(ctx, z.Address, name, dns.TypeA)
 		if err == nil && slices.ContainsFunc(reply.Answer, func(rr dns.RR) bool {
 			a, ok := rr.(*dns.A)
 			return ok && a.A.String() == addr.String()

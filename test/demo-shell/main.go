@@ -12,7 +12,8 @@ import (
 	"strings"
 
 	"github.com/federation-dns/federation/test/netns"
-	"github.com/federation-dns/federation/test/scenario"
+	"github.com/federation-dns/federation/test/proc"
+	"github.com/federation-dns/federation/test/world"
 )
 
 const usage = `demo-shell enters the running demo (make demo).
@@ -41,7 +42,7 @@ func main() {
 
 func run(args []string) error {
 	names := clusters()
-	view := scenario.Outside
+	view := world.Outside
 	if len(args) > 0 {
 		view, args = args[0], args[1:]
 	}
@@ -50,15 +51,15 @@ func run(args []string) error {
 		fmt.Printf(usage, strings.Join(names, " "))
 		return nil
 	}
-	dir, err := scenario.FindDir(os.Getenv("DEMO_DIR"))
+	dir, err := world.FindDir(os.Getenv("DEMO_DIR"))
 	if err != nil {
 		return err
 	}
 	if view == "status" {
-		view, args = scenario.Outside, append([]string{"federation-syncer", "status", "--socket", scenario.AdminSocket(dir)}, args...)
+		view, args = world.Outside, append([]string{"federation-syncer", "status", "--socket", world.AdminSocket(dir)}, args...)
 	}
-	if view != scenario.Outside && !slices.Contains(names, view) {
-		return fmt.Errorf("no cluster %q in the demo: %s and %s are known", view, strings.Join(names, ", "), scenario.Outside)
+	if view != world.Outside && !slices.Contains(names, view) {
+		return fmt.Errorf("no cluster %q in the demo: %s and %s are known", view, strings.Join(names, ", "), world.Outside)
 	}
 	return enter(dir, view, args)
 }
@@ -72,15 +73,15 @@ func enter(dir, view string, argv []string) error {
 			argv = []string{bash, "--norc", "-i"}
 		}
 	}
-	v := scenario.ViewOf(dir, view)
+	v := world.ViewOf(dir, view)
 	// A mount namespace of its own, so that only this process has the view's resolv.conf.
 	script := `umount /etc/resolv.conf 2>/dev/null; mount --bind "$0" /etc/resolv.conf && exec "$@"`
 	inside := append([]string{"unshare", "--mount", "--propagation", "private", "--", "sh", "-c", script, v.Resolv}, argv...)
-	cmd, err := netns.Shell(scenario.PIDFile(dir), inside...)
+	cmd, err := netns.Shell(world.PIDFile(dir), inside...)
 	if err != nil {
 		return err
 	}
-	cmd.Env = append(cmd.Env, scenario.EnvDir+"="+dir, "KUBECONFIG="+v.Kubeconfig, "KUBECACHEDIR="+filepath.Join(dir, "kubectl"),
+	cmd.Env = append(cmd.Env, proc.EnvDir+"="+dir, "KUBECONFIG="+v.Kubeconfig, "KUBECACHEDIR="+filepath.Join(dir, "kubectl"),
 		"PATH="+filepath.Join(dir, "bin")+":"+os.Getenv("PATH"), `PS1=(`+view+`) \w$ `)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	if shell {
@@ -90,7 +91,7 @@ func enter(dir, view string, argv []string) error {
 }
 
 func who(view string) string {
-	if view == scenario.Outside {
+	if view == world.Outside {
 		return "a client outside"
 	}
 	return "a pod of " + view
@@ -98,7 +99,7 @@ func who(view string) string {
 
 func clusters() []string {
 	var names []string
-	for _, p := range scenario.Places {
+	for _, p := range world.Places {
 		names = append(names, p.Name)
 	}
 	return names

@@ -5,7 +5,8 @@ import (
 	"os"
 
 	"github.com/federation-dns/federation/test/kube"
-	"github.com/federation-dns/federation/test/scenario"
+	"github.com/federation-dns/federation/test/proc"
+	"github.com/federation-dns/federation/test/world"
 )
 
 // envTestcluster tells the copy inside the namespace, where there is no
@@ -16,7 +17,7 @@ const envTestcluster = "FEDERATION_DNS_TESTCLUSTER"
 // chooses the folder of this run and has testcluster built. The copy of the
 // program inside finds both in its environment, and makes the folder.
 func prepare(f *flags) (dir string, err error) {
-	if dir := os.Getenv(scenario.EnvDir); dir != "" {
+	if dir := os.Getenv(proc.EnvDir); dir != "" {
 		f.testcluster = os.Getenv(envTestcluster)
 		return dir, os.Mkdir(dir, 0o700)
 	}
@@ -28,6 +29,6 @@ func prepare(f *flags) (dir string, err error) {
 	if err := os.Setenv(envTestcluster, f.testcluster); err != nil {
 		return "", err
 	}
-	dir = scenario.NewDirName()
-	return dir, os.Setenv(scenario.EnvDir, dir)
+	dir = world.NewDirName()
+	return dir, os.Setenv(proc.EnvDir, dir)
 }

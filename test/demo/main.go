@@ -18,7 +18,9 @@ import (
 	"golang.org/x/term"
 
 	"github.com/federation-dns/federation/test/netns"
+	"github.com/federation-dns/federation/test/proc"
 	"github.com/federation-dns/federation/test/scenario"
+	"github.com/federation-dns/federation/test/world"
 )
 
 const usage = `demo runs the walk-through: four clusters, one federated Service, failures.
@@ -37,7 +39,7 @@ type flags struct {
 }
 
 func main() {
-	if os.Getenv(scenario.EnvDir) != "" {
+	if os.Getenv(proc.EnvDir) != "" {
 		netns.Enter() // a copy of the program, that Enter has made
 	}
 	f, err := parse(os.Args[1:])
@@ -52,7 +54,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
-	netns.EnterWith(netns.Options{PIDFile: scenario.PIDFile(dir)})
+	netns.EnterWith(netns.Options{PIDFile: world.PIDFile(dir)})
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	err = run(ctx, f, dir)
 	stop()
@@ -73,7 +75,7 @@ func parse(args []string) (flags, error) {
 	set.StringVar(&f.syncer, "syncer", filepath.Join(bin, "federation-syncer"), "the federation-syncer to run")
 	set.StringVar(&f.testcluster, "testcluster", "", "the testcluster to run (default: built, or taken from the cache)")
 	set.StringVar(&f.deploy, "deploy", "deploy", "folder with member-rbac.yaml and coredns-rbac.yaml")
-	set.StringVar(&f.provider, "provider", scenario.RFC2136, "who hosts the zone: "+strings.Join(scenario.Providers, ", ")+"; the clouds are stand-ins of their APIs")
+	set.StringVar(&f.provider, "provider", world.RFC2136, "who hosts the zone: "+strings.Join(world.Providers, ", ")+"; the clouds are stand-ins of their APIs")
 	set.BoolVar(&f.keep, "keep", false, "keep the folder with logs, configuration and the zone")
 	set.Usage = func() {
 		fmt.Fprint(os.Stderr, usage)
@@ -82,8 +84,8 @@ func parse(args []string) (flags, error) {
 	if err := set.Parse(args); err != nil {
 		return f, err
 	}
-	if !slices.Contains(scenario.Providers, f.provider) {
-		err := fmt.Errorf("provider %q: %s are there", f.provider, strings.Join(scenario.Providers, ", "))
+	if !slices.Contains(world.Providers, f.provider) {
+		err := fmt.Errorf("provider %q: %s are there", f.provider, strings.Join(world.Providers, ", "))
 		fmt.Fprintln(os.Stderr, err)
 		return f, err
 	}
@@ -104,14 +106,14 @@ func run(ctx context.Context, f flags, dir string) (err error) {
 			err = errors.Join(err, os.RemoveAll(dir))
 		}
 	}()
-	w, err := scenario.NewPlay(scenario.Options{Dir: dir, CoreDNS: f.coredns, Syncer: f.syncer, Testcluster: f.testcluster, Deploy: f.deploy, Provider: f.provider})
+	w, err := scenario.NewPlay(world.Options{Dir: dir, CoreDNS: f.coredns, Syncer: f.syncer, Testcluster: f.testcluster, Deploy: f.deploy, Provider: f.provider})
 	if err != nil {
 		return err
 	}
 	out := int(os.Stdout.Fd())
 	terminal := term.IsTerminal(out) && term.IsTerminal(int(os.Stdin.Fd()))
 	console := &scenario.Console{W: os.Stdout, Color: term.IsTerminal(out) && os.Getenv("NO_COLOR") == ""}
-	if f.provider != scenario.RFC2136 {
+	if f.provider != world.RFC2136 {
 		console.Requests = w.Requests
 	}
 	err = scenario.Run(ctx, w, console, scenario.StepsWith(f.provider))
@@ -138,8 +140,8 @@ func run(ctx context.Context, f flags, dir string) (err error) {
 
 // stayUp says what can be tried, and waits for Ctrl-C.
 func stayUp(ctx context.Context, provider string) {
-	transfer := "\n    dig axfr " + scenario.Domain
-	if provider != scenario.RFC2136 {
+	transfer := "\n    dig axfr " + world.Domain
+	if provider != world.RFC2136 {
 		transfer = "" // the DNS server only reads the zone
 	}
 	fmt.Printf(`
@@ -156,7 +158,7 @@ Everything is up. In another terminal:
   %[1]s status --services          what the syncer knows, publishes and holds
 
 Ctrl-C ends it.
-`, "bin/demo-shell", scenario.Name, scenario.Namespace, scenario.Service, scenario.Domain, transfer)
+`, "bin/demo-shell", world.Name, world.Namespace, world.Service, world.Domain, transfer)
 	<-ctx.Done()
 	fmt.Println("\nending")
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/federation-dns/federation/test/kube"
 	"github.com/federation-dns/federation/test/scenario"
+	"github.com/federation-dns/federation/test/world"
 )
 
 const wrongSecret = "d3JvbmcgYnV0IHdlbGwtZm9ybWVkIHNlY3JldCEhISE="
@@ -45,11 +46,11 @@ spec:
 // address, and looks how each is reported, and that the others go on.
 func testBadInput(t *testing.T, w *scenario.Play) {
 	files := writeBadInput(t, w)
-	if err := w.Syncer.Reconfigure(func(c *scenario.SyncerConfig) {
+	if err := w.Syncer.Reconfigure(func(c *world.SyncerConfig) {
 		for _, name := range []string{"unreachable", "wrong-kubeconfig", "no-kubeconfig", "refused-token"} {
-			c.Clusters = append(c.Clusters, scenario.SyncerCluster{Name: name, Kubeconfig: files[name]})
+			c.Clusters = append(c.Clusters, world.SyncerCluster{Name: name, Kubeconfig: files[name]})
 		}
-		c.Federations = append(c.Federations, scenario.SyncerFederation{Name: "refused-key", SecretFile: files["secret"]})
+		c.Federations = append(c.Federations, world.SyncerFederation{Name: "refused-key", SecretFile: files["secret"]})
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +74,7 @@ func testBadInput(t *testing.T, w *scenario.Play) {
 			f := s.status.federation("refused-key")
 			return all(
 				contains("status: state", f.State, "provider-down"),
-				contains("status: error", f.Error, scenario.Authority),
+				contains("status: error", f.Error, world.Authority),
 				contains("metrics", s.metrics, `federation_syncer_state{domain="example.com.",federation="refused-key",state="provider_down"} 1`),
 				contains("log", s.log, "federation=refused-key"),
 			)
@@ -93,7 +94,7 @@ func testBadInput(t *testing.T, w *scenario.Play) {
 			return nil
 		})
 	})
-	if err := w.Syncer.Reconfigure(func(*scenario.SyncerConfig) {}); err != nil {
+	if err := w.Syncer.Reconfigure(func(*world.SyncerConfig) {}); err != nil {
 		t.Fatal(err)
 	}
 	t.Run("unusable address", func(t *testing.T) { testUnusableAddress(t, w) })
@@ -115,7 +116,7 @@ func testUnusableAddress(t *testing.T, w *scenario.Play) {
 		)
 	})
 	for _, name := range []string{"gce-asia-east1", "gce-europe-west1"} {
-		kubectl(t, w.Member(name), "", "delete", "service", "refused", "--namespace", scenario.Namespace)
+		kubectl(t, w.Member(name), "", "delete", "service", "refused", "--namespace", world.Namespace)
 	}
 	eventually(t, w, func(s *seen) error {
 		if want := scenario.ExpectedTable("all"); s.records.String() != want.String() {
@@ -154,11 +155,11 @@ func serveRefusedAddress(t *testing.T, w *scenario.Play) {
 	foreign, own := w.Member("gce-asia-east1"), w.Member("gce-europe-west1")
 	kubectl(t, foreign, fmt.Sprintf(refusedService, "loadBalancerClass: example.com/foreign"), "apply", "-f", "-")
 	kubectl(t, own, fmt.Sprintf(refusedService, "externalTrafficPolicy: Cluster"), "apply", "-f", "-")
-	kubectl(t, foreign, "", "patch", "service", "refused", "--namespace", scenario.Namespace, "--subresource", "status",
+	kubectl(t, foreign, "", "patch", "service", "refused", "--namespace", world.Namespace, "--subresource", "status",
 		"--type", "merge", "--patch", `{"status":{"loadBalancer":{"ingress":[{"ip":"127.0.0.7"}]}}}`)
 }
 
-func kubectl(t *testing.T, m *scenario.Member, stdin string, args ...string) {
+func kubectl(t *testing.T, m *world.Member, stdin string, args ...string) {
 	t.Helper()
 	if _, err := m.Kubectl(t.Context(), stdin, args...); err != nil {
 		t.Fatal(err)
@@ -171,7 +172,7 @@ type seen struct {
 	raw     string // the status as text
 	metrics string
 	log     string
-	records scenario.Table
+	records world.Table
 }
 
 // The parts of the status that are looked at.
@@ -228,7 +229,7 @@ func look(ctx context.Context, w *scenario.Play) (*seen, error) {
 	if err := json.NewDecoder(bytes.NewReader([]byte(s.raw))).Decode(&s.status); err != nil {
 		return nil, fmt.Errorf("status: %w", err)
 	}
-	res, err := http.Get(scenario.SyncerMetrics)
+	res, err := http.Get(world.SyncerMetrics)
 	if err != nil {
 		return nil, err
 	}

@@ -7,14 +7,15 @@ import (
 	"time"
 
 	"github.com/federation-dns/federation/test/scenario"
+	"github.com/federation-dns/federation/test/world"
 )
 
 // TestClouds makes the first steps of the walk-through, to the first failure,
 // with the zone at the stand-in of a cloud, served by CoreDNS's plugin for it.
 func TestClouds(t *testing.T) {
-	for _, provider := range []string{scenario.Route53, scenario.CloudDNS} {
+	for _, provider := range []string{world.Route53, world.CloudDNS} {
 		t.Run(provider, func(t *testing.T) {
-			w := newWorld(t, func(o *scenario.Options) { o.Provider = provider })
+			w := newWorld(t, func(o *world.Options) { o.Provider = provider })
 			all := scenario.StepsWith(provider)
 			kill := slices.IndexFunc(all, func(s scenario.Step) bool { return s.Name == scenario.KillCentral().Name })
 			run(t, w, all[:kill]...)

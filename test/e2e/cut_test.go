@@ -9,6 +9,7 @@ import (
 
 	"github.com/federation-dns/federation/test/cutproxy"
 	"github.com/federation-dns/federation/test/scenario"
+	"github.com/federation-dns/federation/test/world"
 )
 
 // The times of the syncer's configuration in these tests, and what a change and
@@ -75,7 +76,7 @@ func testCut(t *testing.T, w *scenario.Play) {
 }
 
 // change does something after which the records are these, and waits for that.
-func change(t *testing.T, w *scenario.Play, to scenario.Table, do func()) {
+func change(t *testing.T, w *scenario.Play, to world.Table, do func()) {
 	t.Helper()
 	err := w.Change(t.Context(), to, func(context.Context) error { do(); return nil })
 	if err != nil {
@@ -85,7 +86,7 @@ func change(t *testing.T, w *scenario.Play, to scenario.Table, do func()) {
 
 func serial(t *testing.T, w *scenario.Play) uint32 {
 	t.Helper()
-	n, err := scenario.Serial(t.Context())
+	n, err := world.Serial(t.Context())
 	if err != nil {
 		t.Fatalf("%v\n%s", err, w.Tails(5))
 	}

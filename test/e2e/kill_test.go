@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/federation-dns/federation/test/scenario"
+	"github.com/federation-dns/federation/test/world"
 )
 
 var kills = flag.Int("kills", 10, "how often the syncer is killed")
@@ -106,7 +107,7 @@ func withKill(t *testing.T, s scenario.Step, p point) scenario.Step {
 		if p.kind == beforeStep {
 			w.Syncer.Kill()
 		}
-		serial, err := scenario.Serial(ctx)
+		serial, err := world.Serial(ctx)
 		if err != nil {
 			return err
 		}
@@ -137,7 +138,7 @@ func withKill(t *testing.T, s scenario.Step, p point) scenario.Step {
 // changed waits until the serial of the zone is another.
 func changed(ctx context.Context, before uint32) error {
 	for {
-		now, err := scenario.Serial(ctx)
+		now, err := world.Serial(ctx)
 		if err != nil || now != before {
 			return err
 		}

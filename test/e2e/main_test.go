@@ -16,6 +16,7 @@ import (
 	"github.com/federation-dns/federation/test/needs"
 	"github.com/federation-dns/federation/test/netns"
 	"github.com/federation-dns/federation/test/scenario"
+	"github.com/federation-dns/federation/test/world"
 )
 
 // The environment of these tests.
@@ -70,7 +71,7 @@ func prepare() error {
 }
 
 // newWorld makes a World that ends with the test.
-func newWorld(t *testing.T, change ...func(*scenario.Options)) *scenario.Play {
+func newWorld(t *testing.T, change ...func(*world.Options)) *scenario.Play {
 	t.Helper()
 	opt := options(t)
 	for _, f := range change {
@@ -89,7 +90,7 @@ func newWorld(t *testing.T, change ...func(*scenario.Options)) *scenario.Play {
 }
 
 // options are the programs, and a folder, which stays if the test failed.
-func options(t *testing.T) scenario.Options {
+func options(t *testing.T) world.Options {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "e2e")
 	if err != nil {
@@ -112,7 +113,7 @@ func options(t *testing.T) scenario.Options {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return scenario.Options{
+	return world.Options{
 		Dir: dir, CoreDNS: filepath.Join(bin, "coredns"), Syncer: filepath.Join(bin, "federation-syncer"),
 		Testcluster: os.Getenv(envTestcluster), Deploy: deploy,
 	}

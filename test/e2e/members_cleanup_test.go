@@ -5,11 +5,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/federation-dns/federation/test/scenario"
+	"github.com/federation-dns/federation/test/world"
 )
 
 func ofMyFederation(line string) bool {
-	return strings.Contains(strings.Fields(line)[0]+".", "."+scenario.FederationName+".svc.")
+	return strings.Contains(strings.Fields(line)[0]+".", "."+world.FederationName+".svc.")
 }
 
 // testCleanup removes the federation from the zone, in which there is another,

@@ -6,19 +6,19 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/federation-dns/federation/test/scenario"
+	"github.com/federation-dns/federation/test/world"
 )
 
 // leaves takes a member out of the configuration.
-func leaves(name string) func(*scenario.SyncerConfig) {
-	return func(c *scenario.SyncerConfig) {
-		c.Clusters = slices.DeleteFunc(slices.Clone(c.Clusters), func(c scenario.SyncerCluster) bool { return c.Name == name })
+func leaves(name string) func(*world.SyncerConfig) {
+	return func(c *world.SyncerConfig) {
+		c.Clusters = slices.DeleteFunc(slices.Clone(c.Clusters), func(c world.SyncerCluster) bool { return c.Name == name })
 	}
 }
 
 // joins puts a member into it.
-func joins(m *scenario.Member) func(*scenario.SyncerConfig) {
-	return func(c *scenario.SyncerConfig) { c.Clusters = append(slices.Clone(c.Clusters), m.Entry()) }
+func joins(m *world.Member) func(*world.SyncerConfig) {
+	return func(c *world.SyncerConfig) { c.Clusters = append(slices.Clone(c.Clusters), m.Entry()) }
 }
 
 // confirmDeparture has somebody confirm that asia has left.
@@ -26,7 +26,7 @@ func confirmDeparture(t *testing.T, m *members) {
 	t.Helper()
 	m.wantZone(t, "asia-departed")
 	eventually(t, m.Play, func(s *seen) error {
-		return contains("status", s.status.federation(scenario.FederationName).member(asia).Status, "gone")
+		return contains("status", s.status.federation(world.FederationName).member(asia).Status, "gone")
 	})
 	confirmed := confirmAll(t, m.Play)
 	m.change(t, "without-asia", func(context.Context) error { return nil })
@@ -38,7 +38,7 @@ func testLeaveRunning(t *testing.T, m *members) {
 	m.change(t, "asia-departed", func(context.Context) error { return m.Syncer.RewriteConfig(leaves(asia)) })
 	confirmDeparture(t, m)
 	eventually(t, m.Play, func(s *seen) error {
-		if f := s.status.federation(scenario.FederationName); len(f.Members) != 3 || f.member(asia).Name != "" {
+		if f := s.status.federation(world.FederationName); len(f.Members) != 3 || f.member(asia).Name != "" {
 			return fmt.Errorf("members in the status: %v", f.Members)
 		}
 		return nil
@@ -63,10 +63,10 @@ func testTopologyZones(t *testing.T, m *members) {
 	})
 	t.Run("P2a all of them lead to the region", func(t *testing.T) {
 		m.change(t, "all-zones-without-europe", func(ctx context.Context) error {
-			return m.Member(europe).Cluster.KillBackends(ctx, scenario.Namespace, "app=nginx")
+			return m.Member(europe).Cluster.KillBackends(ctx, world.Namespace, "app=nginx")
 		})
 		m.change(t, "all-zones", func(ctx context.Context) error {
-			return m.Member(europe).Cluster.StartBackends(ctx, scenario.Namespace, "app=nginx")
+			return m.Member(europe).Cluster.StartBackends(ctx, world.Namespace, "app=nginx")
 		})
 	})
 }

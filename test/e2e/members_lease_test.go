@@ -8,17 +8,17 @@ import (
 	"time"
 
 	"github.com/federation-dns/federation/test/cutproxy"
-	"github.com/federation-dns/federation/test/scenario"
+	"github.com/federation-dns/federation/test/world"
 )
 
 // replicas are two syncers that choose one by a Lease.
 type replicas struct {
 	*members
-	host *scenario.Host
-	all  []*scenario.Replica
+	host *world.Host
+	all  []*world.Replica
 }
 
-func (r *replicas) start(t *testing.T) *scenario.Replica {
+func (r *replicas) start(t *testing.T) *world.Replica {
 	t.Helper()
 	one, err := r.host.StartReplica(len(r.all))
 	if err != nil {
@@ -29,7 +29,7 @@ func (r *replicas) start(t *testing.T) *scenario.Replica {
 }
 
 // await waits until a replica is ready, as the one that writes or to stand by.
-func (r *replicas) await(t *testing.T, one *scenario.Replica, writes bool) {
+func (r *replicas) await(t *testing.T, one *world.Replica, writes bool) {
 	t.Helper()
 	deadline := time.Now().Add(30 * time.Second)
 	for {
@@ -45,7 +45,7 @@ func (r *replicas) await(t *testing.T, one *scenario.Replica, writes bool) {
 }
 
 // logged waits until a replica has logged something.
-func (r *replicas) logged(t *testing.T, one *scenario.Replica, text string) {
+func (r *replicas) logged(t *testing.T, one *world.Replica, text string) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(one.Log(), text); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -60,7 +60,7 @@ func (r *replicas) europe(t *testing.T, healthy bool) {
 	if !healthy {
 		zone, backends = "without-europe", r.Member(europe).Cluster.KillBackends
 	}
-	r.change(t, zone, func(ctx context.Context) error { return backends(ctx, scenario.Namespace, "app=nginx") })
+	r.change(t, zone, func(ctx context.Context) error { return backends(ctx, world.Namespace, "app=nginx") })
 }
 
 // testReplicas ends the one that writes in all ways, and cuts both off from
@@ -165,7 +165,7 @@ func (r *replicas) claim(t *testing.T) string {
 		t.Fatal(err)
 	}
 	for _, line := range txt {
-		if strings.HasPrefix(line, "_claim."+scenario.FederationName+".svc ") || strings.HasPrefix(line, fmt.Sprintf("_claim.%s.svc.%s", scenario.FederationName, scenario.Domain)) {
+		if strings.HasPrefix(line, "_claim."+world.FederationName+".svc ") || strings.HasPrefix(line, fmt.Sprintf("_claim.%s.svc.%s", world.FederationName, world.Domain)) {
 			return line
 		}
 	}

@@ -11,7 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
-	"github.com/federation-dns/federation/test/scenario"
+	"github.com/federation-dns/federation/test/world"
 )
 
 // revisions is how many resource versions go by between backup and restore,
@@ -19,7 +19,7 @@ import (
 const revisions = 3000
 
 // pass lets resource versions go by.
-func pass(ctx context.Context, c *scenario.Member) error {
+func pass(ctx context.Context, c *world.Member) error {
 	config := c.Cluster.Config()
 	config.QPS = -1
 	client, err := kubernetes.NewForConfig(config)
@@ -30,7 +30,7 @@ func pass(ctx context.Context, c *scenario.Member) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for i := range writers {
 		g.Go(func() error {
-			maps := client.CoreV1().ConfigMaps(scenario.Namespace)
+			maps := client.CoreV1().ConfigMaps(world.Namespace)
 			cm, err := maps.Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("pass-%d", i)}}, metav1.CreateOptions{})
 			for n := 0; err == nil && n < revisions/writers; n++ {
 				cm.Data = map[string]string{"n": fmt.Sprint(n)}
@@ -58,8 +58,8 @@ func testRestored(t *testing.T, m *members) {
 			return err
 		}
 		for _, args := range [][]string{
-			{"delete", "service", "old", "--namespace", scenario.Namespace},
-			{"label", "service", scenario.Service, fedLabel + "-", "--namespace", scenario.Namespace},
+			{"delete", "service", "old", "--namespace", world.Namespace},
+			{"label", "service", world.Service, fedLabel + "-", "--namespace", world.Namespace},
 		} {
 			if _, err := c.Kubectl(ctx, "", args...); err != nil {
 				return err
@@ -71,7 +71,7 @@ func testRestored(t *testing.T, m *members) {
 	t.Run("what happens then is seen", func(t *testing.T) {
 		start := time.Now()
 		m.kubectl(t, "all", asia, "", "delete", "service", "old")
-		t.Logf("%.1f s, with emptyGrace of %s", time.Since(start).Seconds(), scenario.EmptyGrace)
+		t.Logf("%.1f s, with emptyGrace of %s", time.Since(start).Seconds(), world.EmptyGrace)
 	})
 	m.wantZone(t, "all")
 }
@@ -86,7 +86,7 @@ func testReplaced(t *testing.T, m *members) {
 	eventually(t, m.Play, func(s *seen) error { return contains("log", s.log, "the kubeconfig has changed") })
 	m.change(t, "without-east-b", c.Replace)
 	m.change(t, "replaced", func(ctx context.Context) error {
-		for _, name := range []string{"extra", scenario.Service} { // the addresses are given in this order
+		for _, name := range []string{"extra", world.Service} { // the addresses are given in this order
 			if err := serve(ctx, c, name); err != nil {
 				return err
 			}

@@ -11,11 +11,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
 
-	"github.com/federation-dns/federation/test/scenario"
+	"github.com/federation-dns/federation/test/world"
 )
 
 const (
-	inCluster = scenario.Name + ".svc.cluster.local."
+	inCluster = world.Name + ".svc.cluster.local."
 	fedLabel  = "federation-dns.io/federation"
 )
 
@@ -24,8 +24,8 @@ const memberService = `apiVersion: v1
 kind: Service
 metadata:
   name: %s
-  namespace: ` + scenario.Namespace + `
-  labels: {` + fedLabel + `: ` + scenario.FederationName + `}
+  namespace: ` + world.Namespace + `
+  labels: {` + fedLabel + `: ` + world.FederationName + `}
 spec:
 %s  selector: {app: nginx}
   ports: [{name: http, port: 80, targetPort: http}]
@@ -33,7 +33,7 @@ spec:
 
 func serviceOf(name, spec string) string { return fmt.Sprintf(memberService, name, spec) }
 
-func serve(ctx context.Context, c *scenario.Member, name string) error {
+func serve(ctx context.Context, c *world.Member, name string) error {
 	_, err := c.Kubectl(ctx, serviceOf(name, "  type: LoadBalancer\n  ipFamilyPolicy: PreferDualStack\n"), "apply", "-f", "-")
 	return err
 }
@@ -61,7 +61,7 @@ func soon(t *testing.T, what string, diff func() (string, error)) {
 func (m *members) digs(t *testing.T, server, name string, typ uint16, want ...string) {
 	t.Helper()
 	soon(t, fmt.Sprintf("%s %s at %s", name, dns.TypeToString[typ], server), func() (string, error) {
-		got, err := scenario.Dig(t.Context(), server, name, typ)
+		got, err := world.Dig(t.Context(), server, name, typ)
 		var lines []string
 		for line := range strings.Lines(got) {
 			lines = append(lines, strings.Join(strings.Fields(line), " "))
@@ -75,7 +75,7 @@ func (m *members) digs(t *testing.T, server, name string, typ uint16, want ...st
 func (m *members) nodata(t *testing.T, server, name string, typ uint16, chain ...string) {
 	t.Helper()
 	m.digs(t, server, name, typ, append([]string{";; status: NOERROR"}, chain...)...)
-	r, err := scenario.Ask(t.Context(), server, name, typ)
+	r, err := world.Ask(t.Context(), server, name, typ)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func (m *members) nodata(t *testing.T, server, name string, typ uint16, chain ..
 func (m *members) resolves(t *testing.T, cluster string, want ...string) {
 	t.Helper()
 	soon(t, "a pod of "+cluster, func() (string, error) {
-		addrs, err := m.Resolve(t.Context(), cluster, scenario.Name)
+		addrs, err := m.Resolve(t.Context(), cluster, world.Name)
 		var got []string
 		for _, a := range addrs {
 			got = append(got, a.String())
@@ -101,14 +101,14 @@ func (m *members) resolves(t *testing.T, cluster string, want ...string) {
 // testIPv6Only looks at a member without IPv4: at the server, for its own pods,
 // and for those of the other member of the region, whose shard fails.
 func testIPv6Only(t *testing.T, m *members) {
-	level := func(name string) string { return scenario.Name + ".svc." + name + "." + scenario.Domain + "." }
+	level := func(name string) string { return world.Name + ".svc." + name + "." + world.Domain + "." }
 	own := m.Member(eastB).DNS.String()
 	t.Run("the server", func(t *testing.T) {
-		m.nodata(t, scenario.Authority, level("us-east1-b"), dns.TypeA)
-		m.digs(t, scenario.Authority, level("us-east1-b"), dns.TypeAAAA, ";; status: NOERROR", level("us-east1-b")+" 180 IN AAAA 2001:db8:0:4::1")
+		m.nodata(t, world.Authority, level("us-east1-b"), dns.TypeA)
+		m.digs(t, world.Authority, level("us-east1-b"), dns.TypeAAAA, ";; status: NOERROR", level("us-east1-b")+" 180 IN AAAA 2001:db8:0:4::1")
 	})
 	t.Run("its own pods", func(t *testing.T) {
-		ip, err := m.Member(eastB).Kubectl(t.Context(), "", "get", "service", scenario.Service, "--namespace", scenario.Namespace, "-o", "jsonpath={.spec.clusterIP}")
+		ip, err := m.Member(eastB).Kubectl(t.Context(), "", "get", "service", world.Service, "--namespace", world.Namespace, "-o", "jsonpath={.spec.clusterIP}")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,7 +118,7 @@ func testIPv6Only(t *testing.T, m *members) {
 	})
 	t.Run("pods of its region that fail over to it", func(t *testing.T) {
 		m.change(t, "without-east-c", func(ctx context.Context) error {
-			return m.Member(eastC).Cluster.KillBackends(ctx, scenario.Namespace, "app=nginx")
+			return m.Member(eastC).Cluster.KillBackends(ctx, world.Namespace, "app=nginx")
 		})
 		other := m.Member(eastC).DNS.String()
 		chain := []string{
@@ -129,7 +129,7 @@ func testIPv6Only(t *testing.T, m *members) {
 		m.digs(t, other, inCluster, dns.TypeAAAA, append(append([]string{";; status: NOERROR"}, chain...), level("us-east1")+" 5 IN AAAA 2001:db8:0:4::1")...)
 		m.resolves(t, eastC, "2001:db8:0:4::1")
 		m.change(t, "all", func(ctx context.Context) error {
-			return m.Member(eastC).Cluster.StartBackends(ctx, scenario.Namespace, "app=nginx")
+			return m.Member(eastC).Cluster.StartBackends(ctx, world.Namespace, "app=nginx")
 		})
 	})
 }

@@ -8,19 +8,19 @@ import (
 	"testing"
 	"time"
 
-	"github.com/federation-dns/federation/test/scenario"
+	"github.com/federation-dns/federation/test/world"
 )
 
 func testLabels(t *testing.T, m *members) {
 	label := func(value string) []string {
-		return []string{"label", "service", scenario.Service, fedLabel + value, "--overwrite"}
+		return []string{"label", "service", world.Service, fedLabel + value, "--overwrite"}
 	}
 	for _, c := range []struct{ what, value string }{
 		{"taken away", "-"}, {"of a federation that is not ours", "=somebody-elses"}, {"of none at all", "=No.Federation"},
 	} {
 		t.Run(c.what+", and back", func(t *testing.T) {
 			m.kubectl(t, "without-europe", europe, "", label(c.value)...)
-			m.kubectl(t, "all", europe, "", label("="+scenario.FederationName)...)
+			m.kubectl(t, "all", europe, "", label("="+world.FederationName)...)
 		})
 	}
 	m.wantZone(t, "all")
@@ -43,26 +43,26 @@ func (m *members) restart(t *testing.T, zone string) {
 func testServiceTypes(t *testing.T, m *members) {
 	m.restart(t, "all")
 	patch := func(typ string) []string {
-		return []string{"patch", "service", scenario.Service, "--type", "merge", "--patch", `{"spec":{"type":"` + typ + `"}}`}
+		return []string{"patch", "service", world.Service, "--type", "merge", "--patch", `{"spec":{"type":"` + typ + `"}}`}
 	}
 	recreate := func(t *testing.T, zone, spec string) {
 		t.Helper()
 		m.change(t, zone, func(ctx context.Context) error {
-			if _, err := m.Member(europe).Kubectl(ctx, "", "delete", "service", scenario.Service, "--namespace", scenario.Namespace); err != nil {
+			if _, err := m.Member(europe).Kubectl(ctx, "", "delete", "service", world.Service, "--namespace", world.Namespace); err != nil {
 				return err
 			}
-			_, err := m.Member(europe).Kubectl(ctx, serviceOf(scenario.Service, spec), "apply", "-f", "-")
+			_, err := m.Member(europe).Kubectl(ctx, serviceOf(world.Service, spec), "apply", "-f", "-")
 			return err
 		})
 	}
 	t.Run("ClusterIP", func(t *testing.T) { m.kubectl(t, "without-europe", europe, "", patch("ClusterIP")...) })
 	t.Run("LoadBalancer again", func(t *testing.T) { m.kubectl(t, "all", europe, "", patch("LoadBalancer")...) })
 	t.Run("deleted", func(t *testing.T) {
-		m.kubectl(t, "without-europe", europe, "", "delete", "service", scenario.Service)
+		m.kubectl(t, "without-europe", europe, "", "delete", "service", world.Service)
 		m.resolves(t, europe, "203.0.113.17", "203.0.113.49", "2001:db8:0:1::1", "2001:db8:0:3::1", "2001:db8:0:4::1")
 	})
 	t.Run("made again", func(t *testing.T) {
-		m.change(t, "all", func(ctx context.Context) error { return serve(ctx, m.Member(europe), scenario.Service) })
+		m.change(t, "all", func(ctx context.Context) error { return serve(ctx, m.Member(europe), world.Service) })
 	})
 	t.Run("headless", func(t *testing.T) {
 		// Its slices, one a family, are made one after the other: in between
@@ -70,7 +70,7 @@ func testServiceTypes(t *testing.T, m *members) {
 		m.Watch().Pass(europe, true)
 		defer m.Watch().Pass(europe, false)
 		recreate(t, "without-europe", "  clusterIP: None\n  ipFamilyPolicy: PreferDualStack\n")
-		ips, err := m.Member(europe).Kubectl(t.Context(), "", "get", "pods", "--namespace", scenario.Namespace, "-o", "jsonpath={.items[*].status.podIPs[*].ip}")
+		ips, err := m.Member(europe).Kubectl(t.Context(), "", "get", "pods", "--namespace", world.Namespace, "-o", "jsonpath={.items[*].status.podIPs[*].ip}")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -79,7 +79,7 @@ func testServiceTypes(t *testing.T, m *members) {
 		m.resolves(t, europe, want...)
 	})
 	t.Run("ExternalName", func(t *testing.T) {
-		level := scenario.Name + ".svc.asia-east1." + scenario.Domain
+		level := world.Name + ".svc.asia-east1." + world.Domain
 		recreate(t, "without-europe", "  type: ExternalName\n  externalName: "+level+"\n")
 		m.resolves(t, europe, "203.0.113.17", "2001:db8:0:1::1")
 	})
@@ -93,7 +93,7 @@ func testServiceTypes(t *testing.T, m *members) {
 // Service that others have too, and one of a Service that nobody else has.
 func testNamespace(t *testing.T, m *members) {
 	defer confirmAll(t, m.Play)() // the names of two of two Services go
-	m.kubectl(t, "without-east-b", eastB, "", "delete", "namespace", scenario.Namespace, "--wait=false")
+	m.kubectl(t, "without-east-b", eastB, "", "delete", "namespace", world.Namespace, "--wait=false")
 	m.resolves(t, eastB, "203.0.113.49", "2001:db8:0:3::1")
 	m.wantZone(t, "without-east-b")
 }
@@ -104,7 +104,7 @@ func testOtherFederation(t *testing.T, m *members) {
 	defer confirmAll(t, m.Play)() // the only Service of the federation goes
 	c := m.Member(asia)
 	m.change(t, "single", func(ctx context.Context) error {
-		if err := m.Syncer.RewriteConfig(func(c *scenario.SyncerConfig) {
+		if err := m.Syncer.RewriteConfig(func(c *world.SyncerConfig) {
 			other := c.Federations[0]
 			other.Name = "other"
 			c.Federations = append(slices.Clone(c.Federations), other)
@@ -116,7 +116,7 @@ func testOtherFederation(t *testing.T, m *members) {
 	start := time.Now()
 	m.kubectl(t, "single-in-both", asia, "", "label", "service", "single", fedLabel+"=other", "--overwrite")
 	m.change(t, "single-in-other", func(context.Context) error { return nil })
-	if d := time.Since(start); d < scenario.EmptyGrace {
+	if d := time.Since(start); d < world.EmptyGrace {
 		t.Errorf("its records in the first federation went after %s, before emptyGrace", d)
 	}
 	m.wantZone(t, "single-in-other")

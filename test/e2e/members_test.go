@@ -14,6 +14,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/federation-dns/federation/test/scenario"
+	"github.com/federation-dns/federation/test/world"
 )
 
 // The members in us-east1, which has no other: eastB has IPv6 only, eastC is
@@ -22,8 +23,8 @@ const eastB, eastC = "gce-us-east1-b", "gce-us-east1-c"
 
 // memberPlaces are three dual-stack clusters and one with IPv6 only, which
 // shares its region with the third.
-func memberPlaces() []*scenario.Place {
-	first, second, third, fourth := *scenario.Places[0], *scenario.Places[1], *scenario.Places[2], *scenario.Places[3]
+func memberPlaces() []*world.Place {
+	first, second, third, fourth := *world.Places[0], *world.Places[1], *world.Places[2], *world.Places[3]
 	third.Name, third.Region, third.Zone = eastC, "us-east1", "us-east1-c"
 	fourth.Name = eastB
 	for _, list := range []*[]netip.Prefix{&fourth.PodCIDRs, &fourth.ServiceCIDRs, &fourth.LBCIDRs} {
@@ -31,7 +32,7 @@ func memberPlaces() []*scenario.Place {
 	}
 	fourth.DNS = netip.MustParseAddr("fd00:0:0:104::a")
 	fourth.ClusterIPs, fourth.Published = fourth.ClusterIPs[1:], fourth.Published[1:]
-	return []*scenario.Place{&first, &second, &third, &fourth}
+	return []*world.Place{&first, &second, &third, &fourth}
 }
 
 // members is a running World of memberPlaces.
@@ -83,7 +84,7 @@ func startMembers(t *testing.T) *members {
 	for _, f := range zones.Files {
 		m.zones[f.Name] = linesOf(string(f.Data))
 	}
-	m.Play = newWorld(t, func(o *scenario.Options) { o.Places = memberPlaces() })
+	m.Play = newWorld(t, func(o *world.Options) { o.Places = memberPlaces() })
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	if err := m.Start(ctx); err != nil {
@@ -91,13 +92,13 @@ func startMembers(t *testing.T) *members {
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	for _, c := range m.Members() {
-		g.Go(func() error { return errors.Join(serve(gctx, c, scenario.Service), c.Deploy(gctx)) })
+		g.Go(func() error { return errors.Join(serve(gctx, c, world.Service), c.Deploy(gctx)) })
 	}
 	if err := g.Wait(); err != nil {
 		t.Fatal(err)
 	}
 	m.wantZone(t, "all")
-	m.WatchAnew(scenario.TableOf(m.zones["all-zones"]).Names(), scenario.TableOf(m.zones["all"]))
+	m.WatchAnew(world.TableOf(m.zones["all-zones"]).Names(), world.TableOf(m.zones["all"]))
 	return m
 }
 
@@ -108,7 +109,7 @@ func (m *members) change(t *testing.T, zone string, do func(context.Context) err
 	if m.zones[zone] == nil {
 		t.Fatalf("testdata/members.txtar has no %q", zone)
 	}
-	if err := m.Change(t.Context(), scenario.TableOf(m.zones[zone]), do); err != nil {
+	if err := m.Change(t.Context(), world.TableOf(m.zones[zone]), do); err != nil {
 		t.Fatalf("to %q: %v\n%s", zone, err, m.Tails(15))
 	}
 }
@@ -117,7 +118,7 @@ func (m *members) change(t *testing.T, zone string, do func(context.Context) err
 func (m *members) kubectl(t *testing.T, zone, cluster, stdin string, args ...string) {
 	t.Helper()
 	m.change(t, zone, func(ctx context.Context) error {
-		_, err := m.Member(cluster).Kubectl(ctx, stdin, append(args, "--namespace", scenario.Namespace)...)
+		_, err := m.Member(cluster).Kubectl(ctx, stdin, append(args, "--namespace", world.Namespace)...)
 		return err
 	})
 }

@@ -10,24 +10,26 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/federation-dns/federation/test/scenario"
+	"github.com/federation-dns/federation/test/world"
+	"github.com/federation-dns/federation/test/world/outside"
 )
 
 // testValidation shows that the resolver validates, and what of the
 // federation's names it can.
-func testValidation(t *testing.T, w *scenario.Play, h *scenario.Hierarchy) {
-	in := func(domain string) string { return scenario.Name + ".svc." + domain + "." }
+func testValidation(t *testing.T, w *scenario.Play, h *outside.Hierarchy) {
+	in := func(domain string) string { return world.Name + ".svc." + domain + "." }
 	unknown := "unknown.mynamespace.myfederation.svc."
 	t.Run("a record that is as it was signed", func(t *testing.T) {
-		expectSecure(t, scenario.IntactName, dns.TypeA, dns.RcodeSuccess)
+		expectSecure(t, outside.IntactName, dns.TypeA, dns.RcodeSuccess)
 	})
 	t.Run("a record that was changed after it was signed", func(t *testing.T) {
-		r := askRecursor(t, scenario.TamperedName, dns.TypeA, false)
+		r := askRecursor(t, outside.TamperedName, dns.TypeA, false)
 		if r.Rcode != dns.RcodeServerFailure {
 			t.Errorf("it is answered:\n%s", r)
 		}
 	})
 	t.Run("the same, unchecked", func(t *testing.T) {
-		r := askRecursor(t, scenario.TamperedName, dns.TypeA, true)
+		r := askRecursor(t, outside.TamperedName, dns.TypeA, true)
 		if r.Rcode != dns.RcodeSuccess || len(r.Answer) == 0 {
 			t.Errorf("it is not answered, so that it proves nothing of the check:\n%s", r)
 		}
@@ -42,20 +44,20 @@ func testValidation(t *testing.T, w *scenario.Play, h *scenario.Hierarchy) {
 		expectSecure(t, "eu.signed.acme.com.", dns.TypeA, dns.RcodeSuccess)
 	})
 	t.Run("P3c an unknown Service, signed", func(t *testing.T) {
-		expectSecure(t, unknown+"europe-west1."+scenario.SignedDomain+".", dns.TypeA, dns.RcodeNameError)
+		expectSecure(t, unknown+"europe-west1."+outside.SignedDomain+".", dns.TypeA, dns.RcodeNameError)
 	})
 	t.Run("P3c an unknown Service, not signed", func(t *testing.T) {
-		expectInsecure(t, unknown+"europe-west1."+scenario.Domain+".", dns.TypeA, dns.RcodeNameError)
+		expectInsecure(t, unknown+"europe-west1."+world.Domain+".", dns.TypeA, dns.RcodeNameError)
 	})
 	t.Run("a type that a record does not have", func(t *testing.T) {
-		expectSecure(t, in(scenario.SignedDomain), dns.TypeMX, dns.RcodeSuccess)
+		expectSecure(t, in(outside.SignedDomain), dns.TypeMX, dns.RcodeSuccess)
 	})
-	t.Run("a validator of another make agrees", func(t *testing.T) { testDelv(t, w, h, in(scenario.SignedDomain)) })
+	t.Run("a validator of another make agrees", func(t *testing.T) { testDelv(t, w, h, in(outside.SignedDomain)) })
 }
 
 func askRecursor(t *testing.T, name string, typ uint16, unchecked bool) *dns.Msg {
 	t.Helper()
-	r, err := scenario.AskRecursor(t.Context(), name, typ, unchecked)
+	r, err := outside.AskRecursor(t.Context(), name, typ, unchecked)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +79,7 @@ func expectInsecure(t *testing.T, name string, typ uint16, rcode int) {
 }
 
 // testDelv lets BIND's validator look at the signatures of the name.
-func testDelv(t *testing.T, w *scenario.Play, h *scenario.Hierarchy, name string) {
+func testDelv(t *testing.T, w *scenario.Play, h *outside.Hierarchy, name string) {
 	anchor, err := h.Anchor()
 	if err != nil {
 		t.Fatal(err)
@@ -87,7 +89,7 @@ func testDelv(t *testing.T, w *scenario.Play, h *scenario.Hierarchy, name string
 		t.Fatal(err)
 	}
 	delv := find(t, "bind9-dnsutils", "delv")
-	out, err := exec.CommandContext(t.Context(), delv, "@"+scenario.RecursorAddr, "-a", file, "+root=.", name, "A").CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), delv, "@"+outside.RecursorAddr, "-a", file, "+root=.", name, "A").CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "; fully validated") {
 		t.Errorf("delv: %v\n%s", err, out)
 	}

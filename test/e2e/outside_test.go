@@ -14,6 +14,8 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/federation-dns/federation/test/scenario"
+	"github.com/federation-dns/federation/test/world"
+	"github.com/federation-dns/federation/test/world/outside"
 )
 
 const (
@@ -53,24 +55,24 @@ func testOutside(t *testing.T, w *scenario.Play) {
 }
 
 // alsoSigned adds the signed domain to the configuration.
-func alsoSigned(c *scenario.SyncerConfig) {
+func alsoSigned(c *world.SyncerConfig) {
 	second := c.Federations[0]
-	second.Domain, second.Server = scenario.SignedDomain, scenario.Root
+	second.Domain, second.Server = outside.SignedDomain, outside.Root
 	c.Federations = append(c.Federations, second)
 }
 
 // startOutside starts the zones and the resolver, and lets the syncer publish
 // in the signed domain too. At the end all is as before.
-func startOutside(t *testing.T, w *scenario.Play) *scenario.Hierarchy {
+func startOutside(t *testing.T, w *scenario.Play) *outside.Hierarchy {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	h, err := w.StartHierarchy(ctx)
+	h, err := outside.StartHierarchy(ctx, w.World)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, w.Tails(15))
 	}
 	t.Cleanup(func() { stopped(t, h.Stop) })
-	recursor, err := w.StartRecursor(ctx, h)
+	recursor, err := outside.StartRecursor(ctx, w.World, h)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, w.Tails(15))
 	}
@@ -78,7 +80,7 @@ func startOutside(t *testing.T, w *scenario.Play) *scenario.Hierarchy {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
-		if err := errors.Join(w.Syncer.Reconfigure(func(*scenario.SyncerConfig) {}), w.Syncer.Await(ctx)); err != nil {
+		if err := errors.Join(w.Syncer.Reconfigure(func(*world.SyncerConfig) {}), w.Syncer.Await(ctx)); err != nil {
 			t.Error(err)
 		}
 	})
@@ -86,9 +88,9 @@ func startOutside(t *testing.T, w *scenario.Play) *scenario.Hierarchy {
 		t.Fatal(err)
 	}
 	poll(t, w, func() error {
-		r, err := scenario.Ask(t.Context(), scenario.Root, scenario.Name+".svc."+scenario.SignedDomain+".", dns.TypeA)
+		r, err := world.Ask(t.Context(), outside.Root, world.Name+".svc."+outside.SignedDomain+".", dns.TypeA)
 		if err == nil && len(r.Answer) != 4 {
-			err = fmt.Errorf("%s does not have the four addresses: %v", scenario.SignedDomain, r.Answer)
+			err = fmt.Errorf("%s does not have the four addresses: %v", outside.SignedDomain, r.Answer)
 		}
 		return err
 	})
@@ -123,7 +125,7 @@ func poll(t *testing.T, w *scenario.Play, f func() error) {
 func testExplicitNames(t *testing.T, w *scenario.Play, state string, levels map[string][]netip.Addr) {
 	t.Helper()
 	for _, level := range slices.Sorted(maps.Keys(levels)) {
-		name, want := scenario.Name+".svc."+level+scenario.Domain, levels[level]
+		name, want := world.Name+".svc."+level+world.Domain, levels[level]
 		t.Run("N2 a pod of us-central1 asks for "+name+", "+state, func(t *testing.T) {
 			poll(t, w, func() error { return expectAddrs(t.Context(), w, central, name, want) })
 		})
@@ -135,9 +137,9 @@ func testVanityNames(t *testing.T, w *scenario.Play, state string, names map[str
 	t.Helper()
 	for _, zone := range []string{"nginx.", "signed."} {
 		for _, label := range slices.Sorted(maps.Keys(names)) {
-			name, want := label+zone+scenario.VanityDomain, names[label]
+			name, want := label+zone+outside.VanityDomain, names[label]
 			t.Run("N2 a client outside asks for "+name+", "+state, func(t *testing.T) {
-				poll(t, w, func() error { return expectAddrs(t.Context(), w, scenario.RecursorView, name, want) })
+				poll(t, w, func() error { return expectAddrs(t.Context(), w, outside.RecursorView, name, want) })
 			})
 		}
 	}
@@ -176,7 +178,7 @@ func testStartAgain(t *testing.T, w *scenario.Play) {
 			return err
 		}
 		for _, f := range s.Federations {
-			if f.Domain != scenario.SignedDomain {
+			if f.Domain != outside.SignedDomain {
 				continue
 			}
 			foreign := slices.ContainsFunc(f.Levels, func(l struct{ Name, Foreign string }) bool { return l.Foreign != "" })
@@ -184,7 +186,7 @@ func testStartAgain(t *testing.T, w *scenario.Play) {
 				return nil
 			}
 		}
-		return fmt.Errorf("status of %s:\n%s", scenario.SignedDomain, text)
+		return fmt.Errorf("status of %s:\n%s", outside.SignedDomain, text)
 	})
 }
 
@@ -199,7 +201,7 @@ func testKeptAnswer(t *testing.T, w *scenario.Play) {
 	poll(t, w, func() error {
 		ttl, addrs := kepts(t, name)
 		kept = time.Now().Add(ttl)
-		if ttl < scenario.RecursorTTL-time.Second || !slices.Equal(addrs, before) {
+		if ttl < outside.RecursorTTL-time.Second || !slices.Equal(addrs, before) {
 			return fmt.Errorf("%s: %v for %s: want %v, and as it was just received", name, addrs, ttl, before)
 		}
 		return nil
@@ -233,7 +235,7 @@ func testKeptAnswer(t *testing.T, w *scenario.Play) {
 func kepts(t *testing.T, name string) (time.Duration, []string) {
 	t.Helper()
 	r := askRecursor(t, name, dns.TypeA, false)
-	ttl := scenario.RecursorTTL
+	ttl := outside.RecursorTTL
 	var addrs []string
 	for _, rr := range r.Answer {
 		ttl = min(ttl, time.Duration(rr.Header().Ttl)*time.Second)

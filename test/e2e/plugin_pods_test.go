@@ -7,13 +7,13 @@ import (
 	"time"
 
 	"github.com/federation-dns/federation/test/plugincases"
-	"github.com/federation-dns/federation/test/scenario"
+	"github.com/federation-dns/federation/test/world/pluginworld"
 )
 
 // testPodsOfCollisions asks, as programs in pods do, for names that a search
 // path makes federated ones, in federations that are called like something
 // else. musl stops its search at NODATA.
-func testPodsOfCollisions(t *testing.T, w *scenario.PluginWorld, setups []plugincases.Setup) {
+func testPodsOfCollisions(t *testing.T, w *pluginworld.World, setups []plugincases.Setup) {
 	dir := t.TempDir()
 	libraries := map[string]string{"glibc": filepath.Join(dir, "glibc"), "musl": filepath.Join(dir, "musl")}
 	compile(t, "gcc", "gcc", "-O2", "-o", libraries["glibc"], "../stub/c/lookup.c")

@@ -15,7 +15,7 @@ import (
 	"github.com/federation-dns/federation/test/cutproxy"
 	"github.com/federation-dns/federation/test/kube"
 	"github.com/federation-dns/federation/test/plugincases"
-	"github.com/federation-dns/federation/test/scenario"
+	"github.com/federation-dns/federation/test/world/pluginworld"
 )
 
 // TestPlugin asks each setup of package plugincases its questions: a whole
@@ -45,11 +45,11 @@ func TestPlugin(t *testing.T) {
 	})
 }
 
-func startPlugin(t *testing.T) *scenario.PluginWorld {
+func startPlugin(t *testing.T) *pluginworld.World {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	w, err := scenario.StartPlugin(ctx, options(t))
+	w, err := pluginworld.Start(ctx, options(t))
 	if w != nil {
 		t.Cleanup(func() {
 			if err := w.Stop(); err != nil {
@@ -75,7 +75,7 @@ func setup(t *testing.T, setups []plugincases.Setup, name string) plugincases.Se
 }
 
 // startSetup starts a CoreDNS for the time of the test.
-func startSetup(t *testing.T, w *scenario.PluginWorld, s plugincases.Setup, kubeconfig string) *scenario.PluginServer {
+func startSetup(t *testing.T, w *pluginworld.World, s plugincases.Setup, kubeconfig string) *pluginworld.Server {
 	t.Helper()
 	server, err := w.StartCoreDNS(s, kubeconfig)
 	if err != nil {
@@ -92,7 +92,7 @@ func startSetup(t *testing.T, w *scenario.PluginWorld, s plugincases.Setup, kube
 	return server
 }
 
-func testSetup(t *testing.T, w *scenario.PluginWorld, s plugincases.Setup) {
+func testSetup(t *testing.T, w *pluginworld.World, s plugincases.Setup) {
 	server := startSetup(t, w, s, w.Kubeconfig(s.Refused))
 	if err := server.Ready(t.Context()); err != nil {
 		t.Fatal(err)
@@ -200,7 +200,7 @@ func testBig(t *testing.T, c *pluginClient) {
 
 // testManyAtOnce asks 1,001 times for a name whose lookup takes longer than a
 // chase may: for these types, of which so many are refused.
-func testManyAtOnce(t *testing.T, w *scenario.PluginWorld, s plugincases.Setup, refusals int, typ func(i int) uint16) {
+func testManyAtOnce(t *testing.T, w *pluginworld.World, s plugincases.Setup, refusals int, typ func(i int) uint16) {
 	const most = 1000
 	server := startSetup(t, w, s, w.Kubeconfig(false))
 	if err := server.Ready(t.Context()); err != nil {
@@ -253,7 +253,7 @@ func testManyAtOnce(t *testing.T, w *scenario.PluginWorld, s plugincases.Setup, 
 }
 
 // testUnsynced starts a CoreDNS that cannot reach its API server at first.
-func testUnsynced(t *testing.T, w *scenario.PluginWorld, s plugincases.Setup) {
+func testUnsynced(t *testing.T, w *pluginworld.World, s plugincases.Setup) {
 	link, err := cutproxy.New(strings.TrimPrefix(w.Server(), "https://"))
 	if err != nil {
 		t.Fatal(err)

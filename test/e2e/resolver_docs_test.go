@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/federation-dns/federation/test/scenario"
+	"github.com/federation-dns/federation/test/world/outside"
 )
 
 var update = flag.Bool("update", false, "write what was seen into docs/resolvers.md")
@@ -119,7 +119,7 @@ func (r *resolved) result(name string) string {
 
 // saw reports whether an answer was of that kind.
 func (o outcome) saw(kind string) bool {
-	return slices.ContainsFunc(o.exchanges, func(x scenario.Exchange) bool { return answered(x) == kind })
+	return slices.ContainsFunc(o.exchanges, func(x outside.Exchange) bool { return answered(x) == kind })
 }
 
 func (r *resolved) questions(name string) string {
@@ -228,7 +228,7 @@ func (r *resolved) order(name string) string {
 	return strings.Join(steps, "; ")
 }
 
-func answered(x scenario.Exchange) string {
+func answered(x outside.Exchange) string {
 	switch {
 	case x.Rcode != "NOERROR":
 		return x.Rcode

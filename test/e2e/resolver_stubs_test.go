@@ -13,14 +13,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/federation-dns/federation/test/proc"
 	"github.com/federation-dns/federation/test/scenario"
+	"github.com/federation-dns/federation/test/world"
+	"github.com/federation-dns/federation/test/world/outside"
 )
 
 // stub is a stub resolver: a program of test/stub, compiled, behind a tap.
 type stub struct {
 	name string
 	argv func(family, name string) []string
-	tap  *scenario.Tap
+	tap  *outside.Tap
 	// later is what a program is told when it may try again, never when there
 	// is no such name.
 	later, never string
@@ -63,7 +66,7 @@ func newStubs(t *testing.T, w *scenario.Play) []*stub {
 	}
 	for i, s := range stubs {
 		var err error
-		if s.tap, err = w.NewTap(scenario.Central, netip.AddrFrom4([4]byte{192, 0, 2, byte(11 + i)})); err != nil {
+		if s.tap, err = outside.NewTap(w.World, scenario.Central, netip.AddrFrom4([4]byte{192, 0, 2, byte(11 + i)})); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() {
@@ -89,7 +92,7 @@ func compile(t *testing.T, debianPackage string, argv ...string) {
 // find returns the path of a program that a Debian package has.
 func find(t *testing.T, debianPackage, name string) string {
 	t.Helper()
-	path, err := scenario.FindProgram(debianPackage, name)
+	path, err := proc.Find(debianPackage, name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +121,7 @@ func isOldMusl(t *testing.T) bool {
 // takesWhatIsThere is the limit of musl before 1.2.4: of a truncated answer it
 // takes what is there, which is right as far as it goes.
 func takesWhatIsThere(l lookup, o outcome) bool {
-	cut := slices.ContainsFunc(o.exchanges, func(x scenario.Exchange) bool { return x.Truncated && x.Octets <= 512 })
+	cut := slices.ContainsFunc(o.exchanges, func(x outside.Exchange) bool { return x.Truncated && x.Octets <= 512 })
 	known := !slices.ContainsFunc(o.addrs, func(a netip.Addr) bool { return !slices.Contains(l.want, a) })
 	return cut && known && len(o.addrs) > 0 && len(o.addrs) < len(l.want)
 }
@@ -126,7 +129,7 @@ func takesWhatIsThere(l lookup, o outcome) bool {
 // The Services that only these lookups need. local4 is in no other cluster and
 // not federated; remote4 and sixteen are not in the cluster that asks.
 const (
-	inFederation = scenario.Namespace + "." + scenario.FederationName
+	inFederation = world.Namespace + "." + world.FederationName
 
 	local4Service = `{apiVersion: v1, kind: Service, metadata: {name: local4, namespace: mynamespace}, spec: {
   clusterIP: 10.103.0.84, ipFamilies: [IPv4], ipFamilyPolicy: SingleStack, selector: {app: nginx}, ports: [{port: 80}]}}`
@@ -161,7 +164,7 @@ func serveForLookups(t *testing.T, w *scenario.Play) {
 	serveForeign(t, asia, "remote4", remote4Addr)
 	serveForeign(t, asia, "sixteen", sixteen4)
 	serveForeign(t, europe, "sixteen", sixteen6)
-	global := "." + inFederation + ".svc." + scenario.Domain + "."
+	global := "." + inFederation + ".svc." + world.Domain + "."
 	eventually(t, w, func(s *seen) error {
 		four, _ := s.records.Find("sixteen"+global, "A")
 		six, _ := s.records.Find("sixteen"+global, "AAAA")
@@ -173,27 +176,27 @@ func serveForLookups(t *testing.T, w *scenario.Play) {
 	})
 }
 
-func serveForeign(t *testing.T, m *scenario.Member, name string, addrs []netip.Addr) {
+func serveForeign(t *testing.T, m *world.Member, name string, addrs []netip.Addr) {
 	t.Helper()
 	var ingress []string
 	for _, a := range addrs {
 		ingress = append(ingress, fmt.Sprintf(`{"ip":%q}`, a))
 	}
 	kubectl(t, m, fmt.Sprintf(foreignService, name), "apply", "-f", "-")
-	kubectl(t, m, "", "patch", "service", name, "--namespace", scenario.Namespace, "--subresource", "status",
+	kubectl(t, m, "", "patch", "service", name, "--namespace", world.Namespace, "--subresource", "status",
 		"--type", "merge", "--patch", `{"status":{"loadBalancer":{"ingress":[`+strings.Join(ingress, ",")+`]}}}`)
 }
 
 func stopServingForLookups(t *testing.T, w *scenario.Play) {
 	t.Helper()
-	kubectl(t, w.Member(scenario.Central), "", "delete", "service", "local4", "--namespace", scenario.Namespace)
-	kubectl(t, w.Member("gce-asia-east1"), "", "delete", "service", "remote4", "sixteen", "--namespace", scenario.Namespace)
-	kubectl(t, w.Member("gce-europe-west1"), "", "delete", "service", "sixteen", "--namespace", scenario.Namespace)
+	kubectl(t, w.Member(scenario.Central), "", "delete", "service", "local4", "--namespace", world.Namespace)
+	kubectl(t, w.Member("gce-asia-east1"), "", "delete", "service", "remote4", "sixteen", "--namespace", world.Namespace)
+	kubectl(t, w.Member("gce-europe-west1"), "", "delete", "service", "sixteen", "--namespace", world.Namespace)
 	eventually(t, w, func(s *seen) error { return onlyWalkThrough(s.records) })
 }
 
 // onlyWalkThrough expects the records of the walk-through, all healthy.
-func onlyWalkThrough(records scenario.Table) error {
+func onlyWalkThrough(records world.Table) error {
 	if want := scenario.ExpectedTable("all"); records.String() != want.String() {
 		return fmt.Errorf("there are other records than those of the walk-through:\n%s", records)
 	}

@@ -12,6 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/federation-dns/federation/test/scenario"
+	"github.com/federation-dns/federation/test/world"
+	"github.com/federation-dns/federation/test/world/outside"
 )
 
 // slowest is how long a lookup may take: less than the 5 s after which a stub
@@ -79,14 +81,14 @@ func testResolvers(t *testing.T, w *scenario.Play) {
 func healthyLookups(w *scenario.Play) []lookup {
 	own := w.Member(scenario.Central).ClusterIPs
 	europe := scenario.PublishedBy("gce-europe-west1")
-	nginx := lookup{state: "the shard here is healthy", rule: "N1", name: scenario.Name}
+	nginx := lookup{state: "the shard here is healthy", rule: "N1", name: world.Name}
 	local4 := lookup{state: "a healthy shard here that has IPv4 only", rule: "Q6", name: "local4." + inFederation}
 	remote4 := lookup{state: "no shard here; the only healthy one has IPv4 only", rule: "Q8b", name: "remote4." + inFederation}
 	unknown := lookup{state: "no such Service anywhere", rule: "P3c", name: "unknown." + inFederation}
-	namespace := lookup{state: "no such namespace anywhere", rule: "P3c", name: "nginx.unknown." + scenario.FederationName}
-	full := lookup{state: "the full name, with the trailing dot", rule: "N1", name: scenario.Name + ".svc.cluster.local."}
-	record := lookup{state: "the record of another region", rule: "N2", name: scenario.Name + ".svc.europe-west1." + scenario.Domain}
-	outside := lookup{state: "a name outside that exists", rule: "Q3", name: "ns." + scenario.Domain}
+	namespace := lookup{state: "no such namespace anywhere", rule: "P3c", name: "nginx.unknown." + world.FederationName}
+	full := lookup{state: "the full name, with the trailing dot", rule: "N1", name: world.Name + ".svc.cluster.local."}
+	record := lookup{state: "the record of another region", rule: "N2", name: world.Name + ".svc.europe-west1." + world.Domain}
+	outside := lookup{state: "a name outside that exists", rule: "Q3", name: "ns." + world.Domain}
 	nothing := lookup{state: "a name outside that does not", rule: "Q3", name: "www.example.org"}
 	return []lookup{
 		nginx.of("any", "its ClusterIPs", own),
@@ -100,7 +102,7 @@ func healthyLookups(w *scenario.Play) []lookup {
 		namespace.of("any", "no such name", nil),
 		full.of("any", "its ClusterIPs", own),
 		record.of("any", "europe-west1 only", europe),
-		outside.of("any", "its address", []netip.Addr{netip.MustParseAddr(scenario.Authority)}),
+		outside.of("any", "its address", []netip.Addr{netip.MustParseAddr(world.Authority)}),
 		nothing.of("any", "no such name", nil),
 	}
 }
@@ -117,9 +119,9 @@ func sixteenLookups() []lookup {
 // askCircle asks for a name whose records lead in a circle.
 func (x *resolving) askCircle(t *testing.T) {
 	level := func(name string) string {
-		return "circle." + inFederation + ".svc." + name + "." + scenario.Domain + "."
+		return "circle." + inFederation + ".svc." + name + "." + world.Domain + "."
 	}
-	remove, err := scenario.Insert(t.Context(),
+	remove, err := world.Insert(t.Context(),
 		level("us-central1-b")+" 60 IN CNAME "+level("us-central1"),
 		level("us-central1")+" 60 IN CNAME "+level("us-central1-b"))
 	if err != nil {
@@ -134,7 +136,7 @@ func (x *resolving) askCircle(t *testing.T) {
 }
 
 func chainLookups(rule, state, gets string, clusters ...string) []lookup {
-	l := lookup{state: state, rule: rule, name: scenario.Name}
+	l := lookup{state: state, rule: rule, name: world.Name}
 	addrs := scenario.PublishedBy(clusters...)
 	return []lookup{
 		l.of("any", gets, addrs),
@@ -144,7 +146,7 @@ func chainLookups(rule, state, gets string, clusters ...string) []lookup {
 }
 
 func deadLookups() []lookup {
-	l := lookup{state: "no shard is healthy anywhere", rule: "P3b", name: scenario.Name}
+	l := lookup{state: "no shard is healthy anywhere", rule: "P3b", name: world.Name}
 	return []lookup{l.of("any", "no such name", nil), l.of("ipv4", "no such name", nil)}
 }
 
@@ -167,7 +169,7 @@ type resolved struct {
 type outcome struct {
 	addrs     []netip.Addr
 	failure   string // "" if there are addresses
-	exchanges []scenario.Exchange
+	exchanges []outside.Exchange
 }
 
 // ask makes the lookups, each with all resolvers side by side.

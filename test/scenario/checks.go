@@ -2,12 +2,15 @@ package scenario
 
 import (
 	"context"
+	"embed"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/federation-dns/federation/test/world"
 )
 
 // records expects the hand-written table of that name in the zone.
@@ -38,8 +41,8 @@ func podsGetClusterIP(clusters ...string) []Check {
 	var checks []Check
 	for _, name := range clusters {
 		p := placeOf(name)
-		want := fmt.Sprintf("%s: %s %s", isClusterIP, p.ClusterIPs[0], p.ClusterIPs[1])
-		checks = append(checks, visits(fmt.Sprintf("a pod of %s gets its own ClusterIP for %s", name, Name), name, Name, []string{want}))
+		want := fmt.Sprintf("%s: %s %s", world.ClusterIPAnswer, p.ClusterIPs[0], p.ClusterIPs[1])
+		checks = append(checks, visits(fmt.Sprintf("a pod of %s gets its own ClusterIP for %s", name, world.Name), name, world.Name, []string{want}))
 	}
 	return checks
 }
@@ -47,19 +50,19 @@ func podsGetClusterIP(clusters ...string) []Check {
 // podsGet expects that the name leads to the published addresses of the
 // clusters in at, each of which answers HTTP itself.
 func podsGet(view string, at ...string) Check {
-	return visits(fmt.Sprintf("a pod of %s gets the published addresses of %s for %s", view, strings.Join(at, ", "), Name), view, Name, answersOf(at))
+	return visits(fmt.Sprintf("a pod of %s gets the published addresses of %s for %s", view, strings.Join(at, ", "), world.Name), view, world.Name, answersOf(at))
 }
 
 // outsideGets is podsGet for a client outside and a record of Domain.
 func outsideGets(name string, at ...string) Check {
-	return visits(fmt.Sprintf("a client outside gets the addresses of %s for %s", strings.Join(at, ", "), name), Outside, name, answersOf(at))
+	return visits(fmt.Sprintf("a client outside gets the addresses of %s for %s", strings.Join(at, ", "), name), world.Outside, name, answersOf(at))
 }
 
 // nobodyGets expects that the name does not exist for pods of these clusters.
 func nobodyGets(clusters ...string) []Check {
 	var checks []Check
 	for _, name := range clusters {
-		checks = append(checks, visits(fmt.Sprintf("for a pod of %s there is no %s", name, Name), name, Name, []string{notFound}))
+		checks = append(checks, visits(fmt.Sprintf("for a pod of %s there is no %s", name, world.Name), name, world.Name, []string{world.NoSuchName}))
 	}
 	return checks
 }
@@ -69,7 +72,7 @@ func answersOf(clusters []string) []string {
 	var want []string
 	for _, name := range clusters {
 		p := placeOf(name)
-		want = append(want, fmt.Sprintf("%s%s: %s %s", httpFrom, name, p.Published[0], p.Published[1]))
+		want = append(want, fmt.Sprintf("%s%s: %s %s", world.HTTPFrom, name, p.Published[0], p.Published[1]))
 	}
 	return want
 }
@@ -86,7 +89,7 @@ func chain(view string, want ...string) Check {
 	return Check{
 		Expect: "the answer of the CoreDNS of " + view + " has the whole chain", Want: strings.Join(want, "\n"),
 		See: func(ctx context.Context, p *Play) (string, error) {
-			return Dig(ctx, p.Member(view).DNS.String(), Name+".svc.cluster.local.", dns.TypeA)
+			return world.Dig(ctx, p.Member(view).DNS.String(), world.Name+".svc.cluster.local.", dns.TypeA)
 		},
 	}
 }
@@ -99,7 +102,27 @@ func statusIs(expect string, want ...string) Check {
 	}
 }
 
-func placeOf(name string) *Place {
-	i := slices.IndexFunc(Places, func(p *Place) bool { return p.Name == name })
-	return Places[i]
+func placeOf(name string) *world.Place {
+	i := slices.IndexFunc(world.Places, func(p *world.Place) bool { return p.Name == name })
+	return world.Places[i]
+}
+
+//go:embed tables/*.txt
+var tables embed.FS
+
+// ExpectedTable is the hand-written table of that name in tables/.
+func ExpectedTable(name string) world.Table {
+	text, err := tables.ReadFile("tables/" + name + ".txt")
+	if err != nil {
+		panic(err) // embedded: a wrong name is a mistake in the program
+	}
+	var t world.Table
+	for line := range strings.Lines(string(text)) {
+		f := strings.Fields(line)
+		if f[0] == "NAME" {
+			continue
+		}
+		t = append(t, world.Row{Name: f[0], Type: f[1], TTL: f[2], Data: strings.Split(strings.Join(f[3:], " "), ", ")})
+	}
+	return t
 }

@@ -13,6 +13,9 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/federation-dns/federation/test/proc"
+	"github.com/federation-dns/federation/test/world"
 )
 
 // Failover has the times of rounds, in each of which a shard fails and comes
@@ -40,7 +43,7 @@ const paceOfName = 1100 * time.Millisecond
 // back. done is told of each round.
 func (p *Play) MeasureFailover(ctx context.Context, first, second string, rounds int, done func(round int)) (f Failover, err error) {
 	shards := make([]*failingShard, rounds)
-	for _, m := range []*Member{p.Member(second), p.Member(first)} {
+	for _, m := range []*world.Member{p.Member(second), p.Member(first)} {
 		client, err := kubernetes.NewForConfig(m.Cluster.Config())
 		if err != nil {
 			return f, err
@@ -70,7 +73,7 @@ func (p *Play) MeasureFailover(ctx context.Context, first, second string, rounds
 
 // failingShard is a shard of a Service whose slice is written by hand.
 type failingShard struct {
-	member  *Member
+	member  *world.Member
 	client  kubernetes.Interface
 	name    string
 	service *corev1.Service
@@ -78,9 +81,9 @@ type failingShard struct {
 }
 
 func (s *failingShard) create(ctx context.Context, i int) (err error) {
-	labels := map[string]string{"federation-dns.io/federation": FederationName}
+	labels := map[string]string{"federation-dns.io/federation": world.FederationName}
 	ports := []corev1.ServicePort{{Name: "http", Port: 80}}
-	s.service, err = s.client.CoreV1().Services(Namespace).Create(ctx, &corev1.Service{
+	s.service, err = s.client.CoreV1().Services(world.Namespace).Create(ctx, &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Name: s.name, Labels: labels},
 		Spec:       corev1.ServiceSpec{Type: corev1.ServiceTypeLoadBalancer, Ports: ports},
 	}, metav1.CreateOptions{})
@@ -90,9 +93,9 @@ func (s *failingShard) create(ctx context.Context, i int) (err error) {
 	ready, port, name := true, int32(80), "http"
 	address := s.member.PodCIDRs[0].Addr().As4()
 	address[2], address[3] = 200, byte(i+1)
-	s.slice, err = s.client.DiscoveryV1().EndpointSlices(Namespace).Create(ctx, &discoveryv1.EndpointSlice{
+	s.slice, err = s.client.DiscoveryV1().EndpointSlices(world.Namespace).Create(ctx, &discoveryv1.EndpointSlice{
 		ObjectMeta: metav1.ObjectMeta{Name: s.name, Labels: map[string]string{
-			"federation-dns.io/federation": FederationName, discoveryv1.LabelServiceName: s.name,
+			"federation-dns.io/federation": world.FederationName, discoveryv1.LabelServiceName: s.name,
 		}},
 		AddressType: discoveryv1.AddressTypeIPv4,
 		Ports:       []discoveryv1.EndpointPort{{Name: &name, Port: &port}},
@@ -106,25 +109,25 @@ func (s *failingShard) create(ctx context.Context, i int) (err error) {
 
 func (s *failingShard) remove(ctx context.Context) error {
 	return errors.Join(
-		s.client.CoreV1().Services(Namespace).Delete(ctx, s.name, metav1.DeleteOptions{}),
-		s.client.DiscoveryV1().EndpointSlices(Namespace).Delete(ctx, s.name, metav1.DeleteOptions{}),
+		s.client.CoreV1().Services(world.Namespace).Delete(ctx, s.name, metav1.DeleteOptions{}),
+		s.client.DiscoveryV1().EndpointSlices(world.Namespace).Delete(ctx, s.name, metav1.DeleteOptions{}),
 	)
 }
 
 func (s *failingShard) inCluster() string {
-	return s.name + "." + Namespace + "." + FederationName + ".svc.cluster.local."
+	return s.name + "." + world.Namespace + "." + world.FederationName + ".svc.cluster.local."
 }
 
 func (s *failingShard) atZone() string {
-	return s.name + "." + Namespace + "." + FederationName + ".svc." + s.member.Zone + "." + Domain + "."
+	return s.name + "." + world.Namespace + "." + world.FederationName + ".svc." + s.member.Zone + "." + world.Domain + "."
 }
 
 // published waits until both shards have their records.
 func (s *failingShard) published(ctx context.Context) error {
-	global := s.name + "." + Namespace + "." + FederationName + ".svc." + Domain + "."
-	return Poll(ctx, "the records of "+s.name, func() error {
+	global := s.name + "." + world.Namespace + "." + world.FederationName + ".svc." + world.Domain + "."
+	return proc.Poll(ctx, "the records of "+s.name, func() error {
 		for name, n := range map[string]int{global: 2, s.atZone(): 1} {
-			r, err := Ask(ctx, Authority, name, dns.TypeA)
+			r, err := world.Ask(ctx, world.Authority, name, dns.TypeA)
 			if err == nil && len(r.Answer) != n {
 				err = fmt.Errorf("%s has %d addresses, want %d", name, len(r.Answer), n)
 			}
@@ -137,13 +140,13 @@ func (s *failingShard) published(ctx context.Context) error {
 }
 
 func (s *failingShard) round(ctx context.Context, f *Failover) error {
-	pause(ctx, paceOfName)
+	proc.Pause(ctx, paceOfName)
 	cname := func(rr dns.RR) bool { return rr.Header().Rrtype == dns.TypeCNAME }
 	if err := s.turn(ctx, false, cname, cname, &f.Written, &f.CNAME, &f.Record); err != nil {
 		return err
 	}
-	pause(ctx, paceOfName)
-	clusterIP := func(rr dns.RR) bool { return rdata(rr) == s.service.Spec.ClusterIP }
+	proc.Pause(ctx, paceOfName)
+	clusterIP := func(rr dns.RR) bool { return world.RData(rr) == s.service.Spec.ClusterIP }
 	address := func(rr dns.RR) bool { return rr.Header().Rrtype == dns.TypeA }
 	return s.turn(ctx, true, clusterIP, address, &f.Written, &f.ClusterIP, &f.Addresses)
 }
@@ -160,7 +163,7 @@ func (s *failingShard) turn(ctx context.Context, ready bool, plugin, server func
 	g, ctx := errgroup.WithContext(ctx)
 	start := time.Now()
 	g.Go(func() (err error) {
-		s.slice, err = s.client.DiscoveryV1().EndpointSlices(Namespace).Update(ctx, slice, metav1.UpdateOptions{})
+		s.slice, err = s.client.DiscoveryV1().EndpointSlices(world.Namespace).Update(ctx, slice, metav1.UpdateOptions{})
 		took[0] = time.Since(start)
 		return err
 	})
@@ -170,7 +173,7 @@ func (s *failingShard) turn(ctx context.Context, ready bool, plugin, server func
 		return err
 	})
 	g.Go(func() error {
-		err := until(ctx, Authority, s.atZone(), server)
+		err := until(ctx, world.Authority, s.atZone(), server)
 		took[2] = time.Since(start)
 		return err
 	})
@@ -187,7 +190,7 @@ func (s *failingShard) turn(ctx context.Context, ready bool, plugin, server func
 // record of the answer is as it has to be.
 func until(ctx context.Context, server, name string, is func(dns.RR) bool) error {
 	for {
-		r, err := Ask(ctx, server, name, dns.TypeA)
+		r, err := world.Ask(ctx, server, name, dns.TypeA)
 		if err == nil && len(r.Answer) > 0 && is(r.Answer[0]) {
 			return nil
 		}
@@ -197,7 +200,7 @@ func until(ctx context.Context, server, name string, is func(dns.RR) bool) error
 		if ctx.Err() != nil {
 			return fmt.Errorf("%s at %s: %w", name, server, ctx.Err())
 		}
-		pause(ctx, 200*time.Microsecond)
+		proc.Pause(ctx, 200*time.Microsecond)
 	}
 }
 
@@ -218,8 +221,8 @@ func (p *Play) MeasureReadiness(ctx context.Context, member string, rounds int, 
 		return r, err
 	}
 	becomes := func(ready bool) error {
-		return Poll(ctx, "the slices", func() error {
-			list, err := client.DiscoveryV1().EndpointSlices(Namespace).List(ctx, metav1.ListOptions{LabelSelector: discoveryv1.LabelServiceName + "=" + Service})
+		return proc.Poll(ctx, "the slices", func() error {
+			list, err := client.DiscoveryV1().EndpointSlices(world.Namespace).List(ctx, metav1.ListOptions{LabelSelector: discoveryv1.LabelServiceName + "=" + world.Service})
 			if err == nil && anyReady(list.Items) != ready {
 				err = fmt.Errorf("ready is still %t", !ready)
 			}
@@ -227,7 +230,7 @@ func (p *Play) MeasureReadiness(ctx context.Context, member string, rounds int, 
 		})
 	}
 	turn := func(backends func(context.Context, string, string) error, ready bool, into *[]time.Duration) error {
-		if err := backends(ctx, Namespace, "app="+Service); err != nil {
+		if err := backends(ctx, world.Namespace, "app="+world.Service); err != nil {
 			return err
 		}
 		start := time.Now()
@@ -235,7 +238,7 @@ func (p *Play) MeasureReadiness(ctx context.Context, member string, rounds int, 
 		*into = append(*into, time.Since(start))
 		return err
 	}
-	if err := errors.Join(m.createService(ctx), m.deploy(ctx)); err != nil {
+	if err := errors.Join(m.CreateService(ctx), m.Deploy(ctx)); err != nil {
 		return r, err
 	}
 	if err := becomes(true); err != nil {
@@ -257,12 +260,4 @@ func anyReady(list []discoveryv1.EndpointSlice) bool {
 	return slices.ContainsFunc(list, func(s discoveryv1.EndpointSlice) bool {
 		return slices.ContainsFunc(s.Endpoints, func(e discoveryv1.Endpoint) bool { return e.Conditions.Ready == nil || *e.Conditions.Ready })
 	})
-}
-
-// pause is part of a measurement, not a wait for something to come true.
-func pause(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
-	}
 }

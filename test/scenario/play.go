@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/federation-dns/federation/test/proc"
+	"github.com/federation-dns/federation/test/world"
 )
 
 // changeTime is how long the records may take to become what is expected of a
@@ -13,17 +16,17 @@ const changeTime = 30 * time.Second
 
 // Play is a World in which the walk-through is played, and a Watch of it.
 type Play struct {
-	*World
+	*world.World
 	watch *Watch
 }
 
 // NewPlay makes the folders of a World, in which nothing runs yet. It must be called inside a private network namespace.
-func NewPlay(opt Options) (*Play, error) {
+func NewPlay(opt world.Options) (*Play, error) {
 	p := &Play{}
 	opt.Names = ExpectedTable("all").Names()
 	opt.Renew = func(cluster string, begins bool) { p.watch.Pass(cluster, begins) }
 	var err error
-	p.World, err = New(opt)
+	p.World, err = world.New(opt)
 	return p, err
 }
 
@@ -49,7 +52,7 @@ func (p *Play) Watch() *Watch { return p.watch }
 
 // WatchAnew begins a Watch for these names, while the records are as in table,
 // and ends the one that there was. The records may have come just now.
-func (p *Play) WatchAnew(names []string, table Table) {
+func (p *Play) WatchAnew(names []string, table world.Table) {
 	p.watch.Stop()
 	p.watch = newWatch(p.World, names, nil)
 	p.watch.Expect(table)
@@ -59,7 +62,7 @@ func (p *Play) WatchAnew(names []string, table Table) {
 // Change does something after which the records are to become those, and waits
 // until they are. Its error says what they are instead, or which answer on the
 // way was wrong.
-func (p *Play) Change(ctx context.Context, to Table, do func(context.Context) error) error {
+func (p *Play) Change(ctx context.Context, to world.Table, do func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, changeTime)
 	defer cancel()
 	p.watch.Expect(to)
@@ -77,9 +80,9 @@ func (p *Play) Change(ctx context.Context, to Table, do func(context.Context) er
 }
 
 // AwaitRecords waits until the records are those.
-func (p *Play) AwaitRecords(ctx context.Context, want Table) error {
-	return Poll(ctx, "the records", func() error {
-		if err := p.alive(); err != nil {
+func (p *Play) AwaitRecords(ctx context.Context, want world.Table) error {
+	return proc.Poll(ctx, "the records", func() error {
+		if err := p.Alive(); err != nil {
 			return err
 		}
 		have, err := p.Records(ctx)

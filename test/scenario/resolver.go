@@ -2,11 +2,9 @@ package scenario
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
-	"time"
 
-	"github.com/miekg/dns"
+	"github.com/federation-dns/federation/test/world"
 )
 
 // The steps that lead a pod of gce-us-central1 from its own shard to the
@@ -23,7 +21,7 @@ func FallBack() Step {
 		Does:  []string{"regionFallback: {us-central1: [us-east1]} in the syncer's configuration, and a restart of it", "testcluster backends kill, in " + central},
 		Table: "central-falls-back",
 		Do: func(ctx context.Context, p *Play) error {
-			err := p.Syncer.Reconfigure(func(c *SyncerConfig) {
+			err := p.Syncer.Reconfigure(func(c *world.SyncerConfig) {
 				c.Federations[0].RegionFallback = map[string][]string{"us-central1": {"us-east1"}}
 			})
 			if err != nil {
@@ -45,7 +43,7 @@ func EndFallBack() Step {
 		Does:  []string{"a restart of the syncer with its first configuration"},
 		Table: "without-central",
 		Do: func(_ context.Context, p *Play) error {
-			return p.Syncer.Reconfigure(func(*SyncerConfig) {})
+			return p.Syncer.Reconfigure(func(*world.SyncerConfig) {})
 		},
 		Expect: []Check{
 			records("the levels of us-central1 lead up to global", "without-central"),
@@ -85,34 +83,4 @@ func PublishedBy(clusters ...string) []netip.Addr {
 		addrs = append(addrs, placeOf(c).Published...)
 	}
 	return addrs
-}
-
-// Insert adds records to the zone of Domain, each a line as in a zone file. The
-// returned function removes all records of their owners.
-func Insert(ctx context.Context, lines ...string) (remove func(context.Context) error, err error) {
-	var records []dns.RR
-	for _, line := range lines {
-		rr, err := dns.NewRR(line)
-		if err != nil {
-			return nil, err
-		}
-		records = append(records, rr)
-	}
-	remove = func(ctx context.Context) error {
-		return update(ctx, func(m *dns.Msg) { m.RemoveName(records) })
-	}
-	return remove, update(ctx, func(m *dns.Msg) { m.Insert(records) })
-}
-
-// update changes the zone of Domain with the World's key.
-func update(ctx context.Context, change func(*dns.Msg)) error {
-	m := new(dns.Msg).SetUpdate(Domain + ".")
-	change(m)
-	m.SetTsig(tsigName, dns.HmacSHA256, 300, time.Now().Unix())
-	c := &dns.Client{Timeout: 3 * time.Second, TsigSecret: map[string]string{tsigName: tsigSecret}}
-	r, _, err := c.ExchangeContext(ctx, m, Authority+":53")
-	if err == nil && r.Rcode != dns.RcodeSuccess {
-		err = fmt.Errorf("the update is answered %s", dns.RcodeToString[r.Rcode])
-	}
-	return err
 }

@@ -126,7 +126,7 @@ func (p *Play) step(ctx context.Context, r Reporter, s Step) error {
 		}
 		r.Seen(c, seen)
 	}
-	if err := p.alive(); err != nil {
+	if err := p.Alive(); err != nil {
 		return fail(StepError{Cause: err})
 	}
 	if p.watch != nil && len(p.watch.Seen().Wrong) > 0 {
@@ -157,7 +157,7 @@ func (p *Play) await(ctx context.Context, c Check, since time.Time) (seen string
 		case c.Hold > 0 && err == nil && time.Since(since) >= c.Hold:
 			return seen, nil
 		}
-		if aliveErr := p.alive(); aliveErr != nil {
+		if aliveErr := p.Alive(); aliveErr != nil {
 			return seen, aliveErr
 		}
 		select {

@@ -2,24 +2,14 @@ package scenario
 
 import (
 	"context"
-	"embed"
 	"fmt"
 	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/federation-dns/federation/test/world"
 )
-
-//go:embed manifests/*.yaml
-var manifests embed.FS
-
-func manifest(name string) string {
-	text, err := manifests.ReadFile("manifests/" + name)
-	if err != nil {
-		panic(err) // embedded: a wrong name is a mistake in the program
-	}
-	return string(text)
-}
 
 const (
 	asia    = "gce-asia-east1"
@@ -29,14 +19,14 @@ const (
 )
 
 // Steps is the whole walk-through.
-func Steps() []Step { return StepsWith(RFC2136) }
+func Steps() []Step { return StepsWith(world.RFC2136) }
 
 // StepsWith is the walk-through with another provider.
 func StepsWith(provider string) []Step {
 	begin := Begin()
-	if title, ok := titles[provider]; ok {
-		begin.Does[1] = "a stand-in of the API of " + title + " with the zone " + Domain + "; federation-syncer, which writes to it"
-		begin.Does = append(begin.Does, "a DNS server for "+Domain+" at "+Authority+": CoreDNS, which reads the zone from the stand-in every "+pollEvery.String())
+	if title, ok := world.Titles[provider]; ok {
+		begin.Does[1] = "a stand-in of the API of " + title + " with the zone " + world.Domain + "; federation-syncer, which writes to it"
+		begin.Does = append(begin.Does, "a DNS server for "+world.Domain+" at "+world.Authority+": CoreDNS, which reads the zone from the stand-in every "+world.PollEvery.String())
 	}
 	steps := []Step{begin, ListClusters(), CreateServices()}
 	steps = append(steps, StartBackends()...)
@@ -46,10 +36,10 @@ func StepsWith(provider string) []Step {
 // Begin starts everything that the walk-through needs.
 func Begin() Step {
 	return Step{
-		Name: "Start four clusters, their CoreDNS, the DNS server of " + Domain + " and the syncer",
+		Name: "Start four clusters, their CoreDNS, the DNS server of " + world.Domain + " and the syncer",
 		Does: []string{
 			"four API servers with simulated machines and cloud load balancers, a CoreDNS with the federation plugin in each cluster",
-			"a DNS server for " + Domain + " at " + Authority + " that takes signed updates; federation-syncer for all of them",
+			"a DNS server for " + world.Domain + " at " + world.Authority + " that takes signed updates; federation-syncer for all of them",
 		},
 		Do:    func(ctx context.Context, p *Play) error { return p.Start(ctx) },
 		Limit: 3 * time.Minute, // a slow machine starts slowly
@@ -74,10 +64,10 @@ func ListClusters() Step {
 // CreateServices creates the Service in each cluster, with no backends yet.
 func CreateServices() Step {
 	return Step{
-		Name: "Create the Service " + Service + " in each cluster, without backends",
-		Does: []string{"kubectl apply -f service.yaml, in each cluster: type LoadBalancer, dual-stack,", "label federation-dns.io/federation: " + FederationName},
+		Name: "Create the Service " + world.Service + " in each cluster, without backends",
+		Does: []string{"kubectl apply -f service.yaml, in each cluster: type LoadBalancer, dual-stack,", "label federation-dns.io/federation: " + world.FederationName},
 		Do: func(ctx context.Context, p *Play) error {
-			return p.each(ctx, nil, func(ctx context.Context, m *Member) error { return m.createService(ctx) })
+			return p.each(ctx, nil, func(ctx context.Context, m *world.Member) error { return m.CreateService(ctx) })
 		},
 		Expect: append([]Check{
 			{
@@ -105,7 +95,7 @@ func StartBackends() []Step {
 			Name:   "Start the backends in " + cluster,
 			Table:  table,
 			Does:   []string{"kubectl apply -f deployment.yaml, in " + cluster + ": two pods with a readiness probe"},
-			Do:     func(ctx context.Context, p *Play) error { return p.Member(cluster).deploy(ctx) },
+			Do:     func(ctx context.Context, p *Play) error { return p.Member(cluster).Deploy(ctx) },
 			Expect: append([]Check{records(expect, table)}, podsGetClusterIP(cluster)...),
 		}
 	}
@@ -120,27 +110,27 @@ func StartBackends() []Step {
 
 // ResolveEverywhere asks from everywhere while all shards are healthy.
 func ResolveEverywhere() Step {
-	d := "." + Domain
+	d := "." + world.Domain
 	return Step{
-		Name: "Resolve " + Name + " from a pod of each cluster, and the records from outside",
+		Name: "Resolve " + world.Name + " from a pod of each cluster, and the records from outside",
 		Does: []string{
-			"getent ahosts " + Name + " with a pod's resolv.conf; an HTTP request to each published address",
+			"getent ahosts " + world.Name + " with a pod's resolv.conf; an HTTP request to each published address",
 			"(a ClusterIP does not route here: there is no kube-proxy, so no request is made to it)",
 		},
 		Expect: append(podsGetClusterIP(asia, europe, central, east),
-			outsideGets(Name+".svc."+Domain, asia, europe, central, east),
-			outsideGets(Name+".svc.europe-west1"+d, europe),
-			outsideGets(Name+".svc.us-east1-b"+d, east),
+			outsideGets(world.Name+".svc."+world.Domain, asia, europe, central, east),
+			outsideGets(world.Name+".svc.europe-west1"+d, europe),
+			outsideGets(world.Name+".svc.us-east1-b"+d, east),
 		),
 	}
 }
 
 // KillCentral kills the backends of one cluster.
 func KillCentral() Step {
-	levels := Name + ".svc."
+	levels := world.Name + ".svc."
 	return Step{
 		Name:  "Kill the backends in " + central,
-		Does:  []string{"testcluster backends kill -n " + Namespace + " -l app=" + Service + ", in " + central},
+		Does:  []string{"testcluster backends kill -n " + world.Namespace + " -l app=" + world.Service + ", in " + central},
 		Table: "without-central",
 		Do:    func(ctx context.Context, p *Play) error { return p.killBackends(ctx, central) },
 		Expect: append([]Check{
@@ -148,12 +138,12 @@ func KillCentral() Step {
 			podsGet(central, asia, europe, east),
 			chain(central,
 				";; status: NOERROR",
-				Name+".svc.cluster.local. 5 IN CNAME "+levels+"us-central1-b."+Domain+".",
-				levels+"us-central1-b."+Domain+". 5 IN CNAME "+levels+"us-central1."+Domain+".",
-				levels+"us-central1."+Domain+". 5 IN CNAME "+levels+Domain+".",
-				levels+Domain+". 5 IN A 203.0.113.17",
-				levels+Domain+". 5 IN A 203.0.113.33",
-				levels+Domain+". 5 IN A 203.0.113.65",
+				world.Name+".svc.cluster.local. 5 IN CNAME "+levels+"us-central1-b."+world.Domain+".",
+				levels+"us-central1-b."+world.Domain+". 5 IN CNAME "+levels+"us-central1."+world.Domain+".",
+				levels+"us-central1."+world.Domain+". 5 IN CNAME "+levels+world.Domain+".",
+				levels+world.Domain+". 5 IN A 203.0.113.17",
+				levels+world.Domain+". 5 IN A 203.0.113.33",
+				levels+world.Domain+". 5 IN A 203.0.113.65",
 			),
 		}, podsGetClusterIP(asia, europe, east)...),
 	}
@@ -194,8 +184,8 @@ func BringBack() Step {
 		Does:  []string{"testcluster backends start, in all clusters"},
 		Table: "all",
 		Do: func(ctx context.Context, p *Play) error {
-			return p.each(ctx, nil, func(ctx context.Context, m *Member) error {
-				return m.Cluster.StartBackends(ctx, Namespace, "app="+Service)
+			return p.each(ctx, nil, func(ctx context.Context, m *world.Member) error {
+				return m.Cluster.StartBackends(ctx, world.Namespace, "app="+world.Service)
 			})
 		},
 		Expect: append([]Check{records("every level has its addresses again", "all")}, podsGetClusterIP(asia, europe, central, east)...),
@@ -218,7 +208,7 @@ func CutAsia() Step {
 				"gce-us-central1 present v1.37.2 us-central1 us-central1-b 1 1",
 				"gce-us-east1 present v1.37.2 us-east1 us-east1-b 1 1",
 			),
-			outsideGets(Name+".svc.asia-east1."+Domain, europe, central, east),
+			outsideGets(world.Name+".svc.asia-east1."+world.Domain, europe, central, east),
 		}, podsGetClusterIP(asia, europe, central, east)...),
 	}
 }
@@ -232,14 +222,14 @@ func HealAsia() Step {
 		Do:    func(_ context.Context, p *Play) error { p.Member(asia).Heal(); return nil },
 		Expect: []Check{
 			records("its addresses are back", "all"),
-			outsideGets(Name+".svc.asia-east1."+Domain, asia),
+			outsideGets(world.Name+".svc.asia-east1."+world.Domain, asia),
 		},
 	}
 }
 
 // each runs f for the clusters of these names, or all, side by side.
-func (p *Play) each(ctx context.Context, names []string, f func(context.Context, *Member) error) error {
-	members := p.members
+func (p *Play) each(ctx context.Context, names []string, f func(context.Context, *world.Member) error) error {
+	members := p.Members()
 	if names != nil {
 		members = nil
 		for _, n := range names {
@@ -259,32 +249,21 @@ func (p *Play) each(ctx context.Context, names []string, f func(context.Context,
 }
 
 func (p *Play) killBackends(ctx context.Context, clusters ...string) error {
-	return p.each(ctx, clusters, func(ctx context.Context, m *Member) error {
-		return m.Cluster.KillBackends(ctx, Namespace, "app="+Service)
+	return p.each(ctx, clusters, func(ctx context.Context, m *world.Member) error {
+		return m.Cluster.KillBackends(ctx, world.Namespace, "app="+world.Service)
 	})
 }
 
 func (p *Play) ingresses(ctx context.Context) (string, error) {
 	var b strings.Builder
-	for _, m := range p.members {
-		addrs, err := m.ingress(ctx)
+	for _, m := range p.Members() {
+		addrs, err := m.Ingress(ctx)
 		if err != nil {
 			return "", err
 		}
 		fmt.Fprintf(&b, "%s %s\n", m.Name, addrs)
 	}
 	return b.String(), nil
-}
-
-func (m *Member) createService(ctx context.Context) error {
-	fill := strings.NewReplacer("CLUSTERIPV6", m.ClusterIPs[1].String(), "CLUSTERIP", m.ClusterIPs[0].String())
-	_, err := m.Kubectl(ctx, fill.Replace(manifest("service.yaml")), "apply", "-f", "-")
-	return err
-}
-
-func (m *Member) deploy(ctx context.Context) error {
-	_, err := m.Kubectl(ctx, manifest("deployment.yaml"), "apply", "-f", "-")
-	return err
 }
 
 // Failures are the steps that break things and mend them, from all shards

@@ -9,13 +9,15 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/federation-dns/federation/test/world"
 )
 
 // Watch asks for the names of all levels at the DNS server of Domain all the
 // time, and for Name at the CoreDNS of each cluster, and compares each answer
 // with what may stand there at that moment.
 type Watch struct {
-	w      *World
+	w      *world.World
 	names  []string
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
@@ -32,7 +34,7 @@ type Watch struct {
 // phase is a time in which the records go from one table to another, RRset by
 // RRset, or stay as they are.
 type phase struct {
-	from, to Table
+	from, to world.Table
 	since    time.Time
 }
 
@@ -45,7 +47,7 @@ const maxWrong = 10
 
 // newWatch begins to ask for these names. The records are as in table, and stay
 // so until Expect.
-func newWatch(w *World, names []string, table Table) *Watch {
+func newWatch(w *world.World, names []string, table world.Table) *Watch {
 	ctx, cancel := context.WithCancel(context.Background())
 	x := &Watch{w: w, cancel: cancel, names: names, phases: []phase{{table, table, time.Now()}}, passed: map[string]bool{}}
 	x.wg.Go(func() { x.askLevels(ctx, dns.TypeA) })
@@ -57,7 +59,7 @@ func newWatch(w *World, names []string, table Table) *Watch {
 
 // Expect says that from now on the records may change from the table of now to
 // another, and have reached it when Reached is called.
-func (x *Watch) Expect(to Table) {
+func (x *Watch) Expect(to world.Table) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.phases = append(x.phases, phase{x.phases[len(x.phases)-1].to, to, time.Now()})
@@ -113,7 +115,7 @@ func (x *Watch) Stop() {
 
 func (x *Watch) askLevels(ctx context.Context, typ uint16) {
 	x.every(ctx, 4*time.Millisecond, func(i int) {
-		x.ask(ctx, Authority, x.names[i%len(x.names)], typ, 0, wrongAnswer)
+		x.ask(ctx, world.Authority, x.names[i%len(x.names)], typ, 0, wrongAnswer)
 	})
 }
 
@@ -122,19 +124,19 @@ func (x *Watch) askLevels(ctx context.Context, typ uint16) {
 func (x *Watch) askClusters(ctx context.Context) {
 	var types []uint16
 	for _, typ := range []uint16{dns.TypeA, dns.TypeAAAA} {
-		if !slices.ContainsFunc(x.w.members, func(m *Member) bool { return !m.has(typ) }) {
+		if !slices.ContainsFunc(x.w.Members(), func(m *world.Member) bool { return !m.HasType(typ) }) {
 			types = append(types, typ)
 		}
 	}
 	x.every(ctx, 10*time.Millisecond, func(i int) {
-		m := x.w.members[i%len(x.w.members)]
+		m := x.w.Members()[i%len(x.w.Members())]
 		if x.passes(m.Name) {
 			return
 		}
-		typ := types[i/len(x.w.members)%len(types)]
-		x.ask(ctx, m.DNS.String(), Name+".svc.cluster.local.", typ, negativeTTL, func(p phase, r *dns.Msg) string {
-			_, before := p.from.Find(Name+".svc."+Domain+".", dns.TypeToString[typ])
-			_, after := p.to.Find(Name+".svc."+Domain+".", dns.TypeToString[typ])
+		typ := types[i/len(x.w.Members())%len(types)]
+		x.ask(ctx, m.DNS.String(), world.Name+".svc.cluster.local.", typ, negativeTTL, func(p phase, r *dns.Msg) string {
+			_, before := p.from.Find(world.Name+".svc."+world.Domain+".", dns.TypeToString[typ])
+			_, after := p.to.Find(world.Name+".svc."+world.Domain+".", dns.TypeToString[typ])
 			if got := endOf(r, r.Question[0].Name, typ); len(got) == 0 && before && after {
 				return "empty, though a shard is healthy or held"
 			}
@@ -161,7 +163,7 @@ func (x *Watch) every(ctx context.Context, d time.Duration, f func(i int)) {
 func (x *Watch) ask(ctx context.Context, server, name string, typ uint16, before time.Duration, wrong func(phase, *dns.Msg) string) {
 	sent := time.Now()
 	first := x.phaseAt(sent.Add(-before))
-	r, err := Ask(ctx, server, name, typ)
+	r, err := world.Ask(ctx, server, name, typ)
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if ctx.Err() != nil {
@@ -232,7 +234,7 @@ func wrongAnswer(p phase, r *dns.Msg) string {
 // wrongEmpty: nothing may stand at the owner only if that is so before or
 // after.
 func wrongEmpty(p phase, owner, typ string) string {
-	for _, t := range []Table{p.from, p.to} {
+	for _, t := range []world.Table{p.from, p.to} {
 		_, cname := t.Find(owner, "CNAME")
 		_, data := t.Find(owner, typ)
 		if !cname && !data {
@@ -267,7 +269,7 @@ func setsOf(r *dns.Msg, owner string) map[string][]string {
 	for _, rr := range r.Answer {
 		if strings.EqualFold(rr.Header().Name, owner) {
 			typ := dns.TypeToString[rr.Header().Rrtype]
-			sets[typ] = append(sets[typ], rdata(rr))
+			sets[typ] = append(sets[typ], world.RData(rr))
 		}
 	}
 	return sets

@@ -6,6 +6,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
+
+	"github.com/federation-dns/federation/test/world"
 )
 
 const (
@@ -94,7 +96,7 @@ func TestLineDiff(t *testing.T) {
 func TestExpectedTable(t *testing.T) {
 	table := ExpectedTable("without-europe")
 	row, ok := table.Find("nginx.mynamespace.myfederation.svc.europe-west1.example.com.", "CNAME")
-	want := Row{Name: "nginx.mynamespace.myfederation.svc.europe-west1.example.com.", Type: "CNAME", TTL: "180", Data: []string{globalName}}
+	want := world.Row{Name: "nginx.mynamespace.myfederation.svc.europe-west1.example.com.", Type: "CNAME", TTL: "180", Data: []string{globalName}}
 	if diff := cmp.Diff(want, row); !ok || diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}

@@ -20,7 +20,8 @@ import (
 	"github.com/federation-dns/federation/federation/member"
 	"github.com/federation-dns/federation/test/chaos/schedule"
 	"github.com/federation-dns/federation/test/cutproxy"
-	"github.com/federation-dns/federation/test/scenario"
+	"github.com/federation-dns/federation/test/proc"
+	"github.com/federation-dns/federation/test/world"
 )
 
 // The account of the syncer in every member, see deploy/member-rbac.yaml.
@@ -44,7 +45,7 @@ printf '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential",
 // furnish changes the kubeconfig that the syncers have for the member: it trusts
 // the certificate of the stand-ins as well, and every other one has its
 // credentials from a plugin.
-func (m *Member) furnish(lab *scenario.Lab, standIns *standIns) error {
+func (m *Member) furnish(lab *world.Lab, standIns *standIns) error {
 	path := m.Entry().Kubeconfig
 	config, err := clientcmd.LoadFromFile(path)
 	if err != nil {
@@ -132,7 +133,7 @@ func (m *Member) refused(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	err = scenario.Poll(ctx, "watches to be refused", func() error {
+	err = proc.Poll(ctx, "watches to be refused", func() error {
 		stream, err := client.CoreV1().RESTClient().Get().Resource("services").Param("watch", "true").Param("labelSelector", member.LabelFederation).
 			MaxRetries(0).Stream(ctx)
 		if err == nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/federation-dns/federation/test/clouddns"
 	"github.com/federation-dns/federation/test/cloudzone"
 	"github.com/federation-dns/federation/test/route53"
-	"github.com/federation-dns/federation/test/scenario"
+	"github.com/federation-dns/federation/test/world"
 )
 
 // cloudHost is the stand-in of a cloud behind a link. What it serves by DNS goes
@@ -104,7 +104,7 @@ func startRoute53(z Zone, watch func(Update)) (Host, error) {
 	}, nil
 }
 
-func startCloudDNS(lab *scenario.Lab, z Zone, watch func(Update)) (Host, error) {
+func startCloudDNS(lab *world.Lab, z Zone, watch func(Update)) (Host, error) {
 	s, err := clouddns.StartAt(clouddns.Addresses{API: "127.0.0.1:0", DNS: net.JoinHostPort(z.Address, "53")}, clouddns.ManagedZone{Name: managedZone, DNSName: string(z.Domain)})
 	if err != nil {
 		return nil, err

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/federation-dns/federation/federation"
-	"github.com/federation-dns/federation/test/scenario"
+	"github.com/federation-dns/federation/test/world"
 )
 
 // Zone is a federation with its DNS zone.
@@ -44,11 +44,11 @@ var places = [][3]string{ // name, region, topology zone
 // MaxMembers is how many members there can be.
 const MaxMembers = 4
 
-func placesOf(n int) (out []*scenario.Place) {
+func placesOf(n int) (out []*world.Place) {
 	for i, p := range places[:n] {
 		i++
 		prefix := func(format string) netip.Prefix { return netip.MustParsePrefix(fmt.Sprintf(format, i)) }
-		out = append(out, &scenario.Place{
+		out = append(out, &world.Place{
 			Name: p[0], Region: p[1], Zone: p[2],
 			PodCIDRs:     []netip.Prefix{prefix("10.%d.0.0/16"), prefix("fd00:0:0:%d::/64")},
 			ServiceCIDRs: []netip.Prefix{prefix("10.10%d.0.0/16"), prefix("fd00:0:0:10%d::/112")},
@@ -74,7 +74,7 @@ func Addresses(member, service, version int) []netip.Addr {
 
 // corefile is that of a member's CoreDNS: no cache, so that what it answers is
 // what it knows.
-func corefile(p *scenario.Place, kubeconfig string) string {
+func corefile(p *world.Place, kubeconfig string) string {
 	var names, forwards strings.Builder
 	for _, z := range Zones {
 		fmt.Fprintf(&names, "\t\t%s %s\n", z.Name, z.Domain)

@@ -10,7 +10,7 @@ import (
 
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/test/chaos/schedule"
-	"github.com/federation-dns/federation/test/scenario"
+	"github.com/federation-dns/federation/test/world"
 )
 
 // Host keeps the zone of a federation, serves it, and fails as it is told.
@@ -93,7 +93,7 @@ func ParseHosts(list string) ([]string, error) {
 
 // startHost starts a host of the kind for a zone; watch is told of each change
 // that it has answered, one after the other.
-func startHost(ctx context.Context, lab *scenario.Lab, kind string, zone Zone, watch func(Update)) (Host, error) {
+func startHost(ctx context.Context, lab *world.Lab, kind string, zone Zone, watch func(Update)) (Host, error) {
 	switch kind {
 	case "route53":
 		return startRoute53(zone, watch)

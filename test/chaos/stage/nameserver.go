@@ -12,7 +12,8 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/federation-dns/federation/federation"
-	"github.com/federation-dns/federation/test/scenario"
+	"github.com/federation-dns/federation/test/proc"
+	"github.com/federation-dns/federation/test/world"
 )
 
 // The key of the syncers, and that of everybody else.
@@ -24,11 +25,11 @@ const (
 // NameServer is a DNS server with the zone of a federation.
 type NameServer struct {
 	zone    Zone
-	lab     *scenario.Lab
+	lab     *world.Lab
 	program program
 	path    string // of the program
 	dir     string
-	process *scenario.Process
+	process *proc.Process
 	// kept are zone files of earlier times, the oldest first.
 	kept []string
 }
@@ -48,7 +49,7 @@ func (z Zone) Foreign() []string {
 		"one-label." + own + " A 192.0.2.82",
 	}
 	for service := 8; service < 16; service++ {
-		records = append(records, ServiceName(service)+"."+scenario.Namespace+"."+own+` TXT "beside the addresses of the federation"`)
+		records = append(records, ServiceName(service)+"."+world.Namespace+"."+own+` TXT "beside the addresses of the federation"`)
 	}
 	return records
 }
@@ -65,7 +66,7 @@ func zoneFile(z Zone) string {
 }
 
 // startNameServer starts a DNS server for a zone.
-func startNameServer(ctx context.Context, lab *scenario.Lab, kind string, z Zone) (*NameServer, error) {
+func startNameServer(ctx context.Context, lab *world.Lab, kind string, z Zone) (*NameServer, error) {
 	s := &NameServer{zone: z, lab: lab, program: programs[kind], dir: lab.Path("dns", string(z.Name))}
 	if err := os.MkdirAll(s.dir, 0o755); err != nil {
 		return nil, err
@@ -111,11 +112,11 @@ func (s *NameServer) Start(ctx context.Context) (err error) {
 	if s.process, err = s.lab.Run("the DNS server of "+string(s.zone.Domain), "dns-"+string(s.zone.Name), s.path, s.program.args(s.dir)...); err != nil {
 		return err
 	}
-	return scenario.Poll(ctx, "the DNS server of "+string(s.zone.Domain), func() error {
+	return proc.Poll(ctx, "the DNS server of "+string(s.zone.Domain), func() error {
 		if err := s.process.Ended(); err != nil {
 			return err
 		}
-		r, err := scenario.Ask(ctx, s.zone.Address, string(s.zone.Domain), dns.TypeSOA)
+		r, err := world.Ask(ctx, s.zone.Address, string(s.zone.Domain), dns.TypeSOA)
 		if err == nil && len(r.Answer) != 1 {
 			err = fmt.Errorf("it answers %s", dns.RcodeToString[r.Rcode])
 		}

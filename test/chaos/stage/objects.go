@@ -17,7 +17,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/federation-dns/federation/federation/member"
-	"github.com/federation-dns/federation/test/scenario"
+	"github.com/federation-dns/federation/test/world"
 )
 
 // ShardState is what a Service and its EndpointSlice are to be.
@@ -30,7 +30,7 @@ type ShardState struct {
 
 // Member is a cluster whose objects are written by the run alone.
 type Member struct {
-	*scenario.Member
+	*world.Member
 	client kubernetes.Interface
 	config *rest.Config
 	index  int
@@ -43,7 +43,7 @@ type Member struct {
 // answers none.
 const requestTime = 3 * time.Second
 
-func newMember(m *scenario.Member, index int) (*Member, error) {
+func newMember(m *world.Member, index int) (*Member, error) {
 	config := m.Cluster.Config()
 	config.QPS, config.WarningHandler, config.Timeout = -1, rest.NoWarnings{}, requestTime
 	client, err := kubernetes.NewForConfig(config)
@@ -78,11 +78,11 @@ func (m *Member) Apply(ctx context.Context, service int, before *ShardState, wan
 
 func (m *Member) remove(ctx context.Context, service int) error {
 	name := ServiceName(service)
-	err := m.client.CoreV1().Services(scenario.Namespace).Delete(ctx, name, metav1.DeleteOptions{})
+	err := m.client.CoreV1().Services(world.Namespace).Delete(ctx, name, metav1.DeleteOptions{})
 	if err != nil && !apierrors.IsNotFound(err) {
 		return err
 	}
-	err = m.client.DiscoveryV1().EndpointSlices(scenario.Namespace).Delete(ctx, name, metav1.DeleteOptions{})
+	err = m.client.DiscoveryV1().EndpointSlices(world.Namespace).Delete(ctx, name, metav1.DeleteOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
@@ -93,7 +93,7 @@ func (m *Member) remove(ctx context.Context, service int) error {
 func (m *Member) create(ctx context.Context, service int, want ShardState) ([]netip.Addr, error) {
 	name := ServiceName(service)
 	dual := corev1.IPFamilyPolicyPreferDualStack
-	_, err := m.client.CoreV1().Services(scenario.Namespace).Create(ctx, &corev1.Service{
+	_, err := m.client.CoreV1().Services(world.Namespace).Create(ctx, &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels(want)},
 		Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeLoadBalancer, IPFamilyPolicy: &dual,
 			Ports: []corev1.ServicePort{{Name: "http", Port: 80}}},
@@ -107,12 +107,12 @@ func (m *Member) create(ctx context.Context, service int, want ShardState) ([]ne
 	if err := m.ingress(ctx, service, want); err != nil {
 		return nil, err
 	}
-	svc, err := m.client.CoreV1().Services(scenario.Namespace).Get(ctx, name, metav1.GetOptions{})
+	svc, err := m.client.CoreV1().Services(world.Namespace).Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
 		return nil, err
 	}
 	port, portName := int32(80), "http"
-	_, err = m.client.DiscoveryV1().EndpointSlices(scenario.Namespace).Create(ctx, &discoveryv1.EndpointSlice{
+	_, err = m.client.DiscoveryV1().EndpointSlices(world.Namespace).Create(ctx, &discoveryv1.EndpointSlice{
 		ObjectMeta:  metav1.ObjectMeta{Name: name, Labels: sliceLabels(name, want)},
 		AddressType: discoveryv1.AddressTypeIPv4,
 		Ports:       []discoveryv1.EndpointPort{{Name: &portName, Port: &port}},
@@ -198,5 +198,5 @@ func (m *Member) patch(ctx context.Context, resource, name string, patch any, su
 	if resource == "endpointslices" {
 		client = m.client.DiscoveryV1().RESTClient()
 	}
-	return client.Patch(types.MergePatchType).Namespace(scenario.Namespace).Resource(resource).Name(name).SubResource(sub...).Body(body).Do(ctx).Error()
+	return client.Patch(types.MergePatchType).Namespace(world.Namespace).Resource(resource).Name(name).SubResource(sub...).Body(body).Do(ctx).Error()
 }

@@ -11,13 +11,13 @@ import (
 
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/test/netns"
-	"github.com/federation-dns/federation/test/scenario"
+	"github.com/federation-dns/federation/test/world"
 )
 
 // Options say what to start.
 type Options struct {
 	// Lab has the programs and the folder; its Places and Corefile are set here.
-	Lab scenario.Options
+	Lab world.Options
 	// Syncer is the syncer under test.
 	Syncer string
 	// Members is how many clusters there are, at most MaxMembers.
@@ -36,7 +36,7 @@ const startTime = 90 * time.Second
 // Stage is everything that runs.
 type Stage struct {
 	opt     Options
-	lab     *scenario.Lab
+	lab     *world.Lab
 	Members []*Member
 	Hosts   []Host
 	Syncers []*Syncer
@@ -57,7 +57,7 @@ func Start(ctx context.Context, opt Options) (*Stage, error) {
 		}
 	}
 	var err error
-	if s.lab, err = scenario.StartLab(ctx, opt.Lab); err != nil {
+	if s.lab, err = world.StartLab(ctx, opt.Lab); err != nil {
 		return s, err
 	}
 	if s.standIns, err = startStandIns(); err != nil {

@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/federation-dns/federation/test/scenario"
+	"github.com/federation-dns/federation/test/proc"
 )
 
 // Syncers is how many can run at once.
@@ -22,7 +22,7 @@ const Syncers = 2
 type Syncer struct {
 	Number  int
 	stage   *Stage
-	process *scenario.Process
+	process *proc.Process
 	pid     atomic.Int64 // of the process that was started last
 }
 
@@ -126,14 +126,14 @@ func (s *Syncer) Ended() error { return s.process.Ended() }
 // Confirm confirms all that waits, as an administrator does who agrees with it,
 // and reports whether there was anything.
 func (s *Syncer) Confirm(ctx context.Context) (bool, error) {
-	out, err := scenario.Command(ctx, s.stage.opt.Syncer, "confirm", "--socket", s.path("sock"), "--yes")
+	out, err := proc.Command(ctx, s.stage.opt.Syncer, "confirm", "--socket", s.path("sock"), "--yes")
 	return strings.Contains(out, "confirmed:"), err
 }
 
 // States are those of the federations, as federation-syncer status has them; leader
 // is the replica that this one stands by for, if it does.
 func (s *Syncer) States(ctx context.Context) (leader string, states []string, err error) {
-	out, err := scenario.Command(ctx, s.stage.opt.Syncer, "status", "--socket", s.path("sock"), "-o", "json")
+	out, err := proc.Command(ctx, s.stage.opt.Syncer, "status", "--socket", s.path("sock"), "-o", "json")
 	if err != nil {
 		return "", nil, err
 	}
@@ -152,7 +152,7 @@ func (s *Syncer) States(ctx context.Context) (leader string, states []string, er
 
 // Status is all that federation-syncer status tells, for a report.
 func (s *Syncer) Status(ctx context.Context) string {
-	out, err := scenario.Command(ctx, s.stage.opt.Syncer, "status", "--socket", s.path("sock"), "--services")
+	out, err := proc.Command(ctx, s.stage.opt.Syncer, "status", "--socket", s.path("sock"), "--services")
 	if err != nil {
 		out += err.Error()
 	}

@@ -1,4 +1,4 @@
-package scenario
+package world
 
 import (
 	"fmt"
@@ -24,7 +24,7 @@ func newCloudDNS(w *World) (cloud, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := cloudDNS{s, w.path("syncer", "account.json"), w.path("dns", "account.json")}
+	c := cloudDNS{s, w.Path("syncer", "account.json"), w.Path("dns", "account.json")}
 	for path, account := range map[string]string{c.syncer: clouddns.Account, c.poller: pollerAccount} {
 		key, err := s.CredentialsOf(account)
 		if err != nil {
@@ -42,7 +42,7 @@ func (c cloudDNS) provider() string {
 }
 
 func (c cloudDNS) plugin() string {
-	return fmt.Sprintf("clouddns %s.:%s:%s {\n\t\tcredentials %s\n\t\tendpoint %s/\n\t\trefresh %s\n\t}", Domain, clouddns.Project, managedZone, c.poller, c.URL, pollEvery)
+	return fmt.Sprintf("clouddns %s.:%s:%s {\n\t\tcredentials %s\n\t\tendpoint %s/\n\t\trefresh %s\n\t}", Domain, clouddns.Project, managedZone, c.poller, c.URL, PollEvery)
 }
 
 func (c cloudDNS) syncerEnv() []string {

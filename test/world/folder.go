@@ -1,4 +1,4 @@
-package scenario
+package world
 
 import (
 	"cmp"
@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/federation-dns/federation/test/proc"
 )
 
 // The folder of a running demo lies below the system's folder for temporary
@@ -73,38 +75,38 @@ type Folder struct{ dir string }
 func (f Folder) Dir() string { return f.dir }
 
 // LogDir is the folder of the logs, one a process.
-func (f Folder) LogDir() string { return f.path("log") }
+func (f Folder) LogDir() string { return f.Path("log") }
 
 // Tails are the last lines of each log, without the transfers that we make
 // ourselves.
 func (f Folder) Tails(lines int) string {
-	logs, _ := filepath.Glob(f.path("log", "*.log")) // the pattern is good
+	logs, _ := filepath.Glob(f.Path("log", "*.log")) // the pattern is good
 	var b strings.Builder
 	for _, l := range logs {
-		fmt.Fprintf(&b, "--- %s\n%s\n", l, tail(l, lines))
+		fmt.Fprintf(&b, "--- %s\n%s\n", l, proc.Tail(l, lines))
 	}
 	return b.String()
 }
 
-func (f Folder) path(elem ...string) string {
+func (f Folder) Path(elem ...string) string {
 	return filepath.Join(append([]string{f.dir}, elem...)...)
 }
 
-func (f Folder) env() []string { return []string{EnvDir + "=" + f.dir} }
+func (f Folder) Env() []string { return []string{proc.EnvDir + "=" + f.dir} }
 
-func (f Folder) logFile(name string) string { return f.path("log", name+".log") }
+func (f Folder) LogFile(name string) string { return f.Path("log", name+".log") }
 
-// writeResolv writes the resolv.conf of a view.
-func (f Folder) writeResolv(view, server string, lines ...string) error {
+// WriteResolv writes the resolv.conf of a view.
+func (f Folder) WriteResolv(view, server string, lines ...string) error {
 	text := "nameserver " + server + "\n" + strings.Join(lines, "\n") + "\n"
 	return os.WriteFile(ViewOf(f.dir, view).Resolv, []byte(text), 0o644)
 }
 
-// unconfined copies a server of the distribution into the World: at its own
+// Unconfined copies a server of the distribution into the World: at its own
 // place a security module (AppArmor, on Debian) may confine it to the folders
 // of the system's daemon.
-func (f Folder) unconfined(debianPackage, name string) (string, error) {
-	path, err := FindProgram(debianPackage, name)
+func (f Folder) Unconfined(debianPackage, name string) (string, error) {
+	path, err := proc.Find(debianPackage, name)
 	if err != nil {
 		return "", err
 	}
@@ -112,6 +114,6 @@ func (f Folder) unconfined(debianPackage, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	copied := f.path("bin", name)
+	copied := f.Path("bin", name)
 	return copied, os.WriteFile(copied, text, 0o755)
 }

@@ -1,4 +1,7 @@
-package scenario
+// Package world starts everything that the walk-through, the whole-system tests and chaos need: the DNS server of
+// example.com, API servers, a CoreDNS for each, and the syncer. It runs inside a private network namespace (netns.Enter),
+// where every address of it is local.
+package world
 
 import (
 	"context"
@@ -11,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/federation-dns/federation/test/netns"
+	"github.com/federation-dns/federation/test/proc"
 )
 
 // Options say where the programs are and where the World keeps its files.
@@ -48,7 +52,7 @@ type World struct {
 	cloud   cloud // nil with an RFC 2136 server
 
 	mu        sync.Mutex
-	authority *Process
+	authority *proc.Process
 }
 
 // New makes the folders of a World, in which nothing runs yet. It must be
@@ -65,14 +69,14 @@ func New(opt Options) (*World, error) {
 		}
 	}
 	for _, sub := range []string{"log", "resolv", "admin", "bin", "dns", "syncer", "c"} {
-		if err := os.MkdirAll(w.path(sub), 0o755); err != nil {
+		if err := os.MkdirAll(w.Path(sub), 0o755); err != nil {
 			return nil, err
 		}
 	}
-	if err := os.Symlink(w.opt.Testcluster, w.path("bin", "kubectl")); err != nil && !errors.Is(err, os.ErrExist) {
+	if err := os.Symlink(w.opt.Testcluster, w.Path("bin", "kubectl")); err != nil && !errors.Is(err, os.ErrExist) {
 		return nil, err
 	}
-	if err := os.Symlink(w.opt.Syncer, w.path("bin", "federation-syncer")); err != nil && !errors.Is(err, os.ErrExist) {
+	if err := os.Symlink(w.opt.Syncer, w.Path("bin", "federation-syncer")); err != nil && !errors.Is(err, os.ErrExist) {
 		return nil, err
 	}
 	for _, p := range w.opt.Places {
@@ -89,7 +93,7 @@ func (w *World) Start(ctx context.Context) error {
 			return fmt.Errorf("making %s local: %w", p, err)
 		}
 	}
-	if err := w.writeResolv(Outside, Authority, "options timeout:2 attempts:2"); err != nil {
+	if err := w.WriteResolv(Outside, Authority, "options timeout:2 attempts:2"); err != nil {
 		return err
 	}
 	g, gctx := errgroup.WithContext(ctx)
@@ -131,10 +135,10 @@ func (w *World) Member(name string) *Member {
 	panic(fmt.Sprintf("no cluster %q in this World", name))
 }
 
-// alive reports the first process that has ended by itself.
-func (w *World) alive() error {
+// Alive reports the first process that has ended by itself.
+func (w *World) Alive() error {
 	w.mu.Lock()
-	processes := []*Process{w.authority}
+	processes := []*proc.Process{w.authority}
 	w.mu.Unlock()
 	processes = append(processes, w.Syncer.running())
 	for _, m := range w.members {

@@ -1,4 +1,4 @@
-package scenario
+package outside
 
 import (
 	"context"
@@ -16,6 +16,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/federation-dns/federation/test/netns"
+	"github.com/federation-dns/federation/test/world"
 )
 
 // Exchange is a question that a stub resolver asked, and what it was answered.
@@ -55,13 +56,13 @@ const tapTimeout = 10 * time.Second
 
 // NewTap makes a tap at port 53 of the address, which is made local, before
 // the DNS server of the cluster.
-func (w *World) NewTap(cluster string, at netip.Addr) (*Tap, error) {
+func NewTap(w *world.World, cluster string, at netip.Addr) (*Tap, error) {
 	m := w.Member(cluster)
 	if err := netns.AddLocal(netip.PrefixFrom(at, at.BitLen())); err != nil {
 		return nil, err
 	}
 	t := &Tap{View: cluster + "-by-" + at.String(), upstream: net.JoinHostPort(m.DNS.String(), "53")}
-	if err := w.writeResolv(t.View, at.String(), podResolv...); err != nil {
+	if err := w.WriteResolv(t.View, at.String(), world.PodResolv...); err != nil {
 		return nil, err
 	}
 	var err error

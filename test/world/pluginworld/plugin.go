@@ -1,4 +1,5 @@
-package scenario
+// Package pluginworld starts one cluster with the objects of package plugincases, and as many CoreDNS as are asked for.
+package pluginworld
 
 import (
 	"context"
@@ -21,6 +22,8 @@ import (
 
 	"github.com/federation-dns/federation/test/kube"
 	"github.com/federation-dns/federation/test/plugincases"
+	"github.com/federation-dns/federation/test/proc"
+	"github.com/federation-dns/federation/test/world"
 )
 
 // pluginUpstream is the address of the upstream of a PluginWorld.
@@ -46,32 +49,34 @@ subjects:
 - {kind: ServiceAccount, name: limited, namespace: kube-system}
 `
 
-// PluginWorld is one cluster with the objects of package plugincases, and the
+// World is one cluster with the objects of package plugincases, and the
 // upstream of its cases: as many CoreDNS as are wanted can be started for it.
 // It must be made inside a private network namespace.
-type PluginWorld struct {
-	member       *Member
+type World struct {
+	world        *world.World
+	opt          world.Options
+	member       *world.Member
 	stopUpstream func()
 
 	mu   sync.Mutex
 	next netip.Addr // of the next CoreDNS
 }
 
-// StartPlugin starts the cluster and the upstream, and creates the objects.
-func StartPlugin(ctx context.Context, opt Options) (*PluginWorld, error) {
-	opt.Places = []*Place{{Name: "plugin",
+// Start starts the cluster and the upstream, and creates the objects.
+func Start(ctx context.Context, opt world.Options) (*World, error) {
+	opt.Places = []*world.Place{{Name: "plugin",
 		PodCIDRs:     []netip.Prefix{netip.MustParsePrefix("10.64.0.0/15"), netip.MustParsePrefix("fd00:64::/64")},
 		ServiceCIDRs: []netip.Prefix{netip.MustParsePrefix("10.96.0.0/16"), netip.MustParsePrefix("fd00:96::/112")},
 	}}
-	w, err := New(opt)
+	w, err := world.New(opt)
 	if err != nil {
 		return nil, err
 	}
-	p := &PluginWorld{member: w.members[0], stopUpstream: func() {}, next: netip.MustParseAddr("127.0.1.1")}
+	p := &World{world: w, opt: opt, member: w.Members()[0], stopUpstream: func() {}, next: netip.MustParseAddr("127.0.1.1")}
 	return p, p.start(ctx)
 }
 
-func (p *PluginWorld) start(ctx context.Context) error {
+func (p *World) start(ctx context.Context) error {
 	m := p.member
 	up, err := plugincases.NewUpstream()
 	if err != nil {
@@ -81,20 +86,20 @@ func (p *PluginWorld) start(ctx context.Context) error {
 		return err
 	}
 	m.Cluster, err = kube.Start(ctx, kube.Options{
-		Name: m.Name, Dir: m.world.path("c", m.Name), Nodes: -1, // the Nodes and Pods are what the cases make them
-		PodCIDRs: m.PodCIDRs, ServiceCIDRs: m.ServiceCIDRs, Binary: m.world.opt.Testcluster,
+		Name: m.Name, Dir: p.world.Path("c", m.Name), Nodes: -1, // the Nodes and Pods are what the cases make them
+		PodCIDRs: m.PodCIDRs, ServiceCIDRs: m.ServiceCIDRs, Binary: p.opt.Testcluster,
 	})
 	if err != nil {
 		return err
 	}
-	if _, err := m.Kubectl(ctx, "", "apply", "-f", filepath.Join(m.world.opt.Deploy, "coredns-rbac.yaml")); err != nil {
+	if _, err := m.Kubectl(ctx, "", "apply", "-f", filepath.Join(p.opt.Deploy, "coredns-rbac.yaml")); err != nil {
 		return err
 	}
 	if _, err := m.Kubectl(ctx, limitedRBAC, "apply", "-f", "-"); err != nil {
 		return err
 	}
-	for account, file := range map[string]string{coreDNSAccount: p.Kubeconfig(false), "limited": p.Kubeconfig(true)} {
-		if err := m.accountKubeconfig(ctx, coreDNSNamespace, account, m.Cluster.Server(), file); err != nil {
+	for account, file := range map[string]string{world.CoreDNSAccount: p.Kubeconfig(false), "limited": p.Kubeconfig(true)} {
+		if err := m.AccountKubeconfig(ctx, world.CoreDNSNamespace, account, m.Cluster.Server(), file); err != nil {
 			return err
 		}
 	}
@@ -102,16 +107,16 @@ func (p *PluginWorld) start(ctx context.Context) error {
 }
 
 // Kubeconfig is that of CoreDNS's account, or of one that may not read nodes.
-func (p *PluginWorld) Kubeconfig(refused bool) string {
-	return p.member.world.path("c", fmt.Sprintf("refused-%t.kubeconfig", refused))
+func (p *World) Kubeconfig(refused bool) string {
+	return p.world.Path("c", fmt.Sprintf("refused-%t.kubeconfig", refused))
 }
 
 // Server is the URL of the API server.
-func (p *PluginWorld) Server() string { return p.member.Cluster.Server() }
+func (p *World) Server() string { return p.member.Cluster.Server() }
 
 // create creates the objects, and waits until the cluster's own controller has
 // made of the pods what package plugincases says.
-func (p *PluginWorld) create(ctx context.Context) error {
+func (p *World) create(ctx context.Context) error {
 	config := p.member.Cluster.Config()
 	config.QPS, config.WarningHandler = -1, rest.NoWarnings{}
 	client, err := kubernetes.NewForConfig(config)
@@ -137,7 +142,7 @@ func (p *PluginWorld) create(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	return Poll(ctx, "the EndpointSlices of the pods", func() error {
+	return proc.Poll(ctx, "the EndpointSlices of the pods", func() error {
 		for _, o := range want {
 			if err := hasSlice(ctx, client, o.(*discoveryv1.EndpointSlice)); err != nil {
 				return err
@@ -178,7 +183,7 @@ func createPod(ctx context.Context, client kubernetes.Interface, pod *corev1.Pod
 	end := pod.DeletionTimestamp != nil
 	pod.DeletionTimestamp = nil
 	var created *corev1.Pod
-	err := Poll(ctx, "the pod "+pod.Name, func() (err error) { // its namespace has no account at first
+	err := proc.Poll(ctx, "the pod "+pod.Name, func() (err error) { // its namespace has no account at first
 		created, err = pods.Create(ctx, pod, metav1.CreateOptions{})
 		return err
 	})
@@ -211,64 +216,64 @@ func hasSlice(ctx context.Context, client kubernetes.Interface, want *discoveryv
 	return nil
 }
 
-// PluginServer is a CoreDNS of a PluginWorld.
-type PluginServer struct {
+// Server is a CoreDNS of a PluginWorld.
+type Server struct {
 	Addr    string // without the port, 53
-	process *Process
+	process *proc.Process
 }
 
 // StartCoreDNS starts one with the Corefile of a setup on an address of its
 // own, and returns without waiting for it to be ready.
-func (p *PluginWorld) StartCoreDNS(s plugincases.Setup, kubeconfig string) (*PluginServer, error) {
+func (p *World) StartCoreDNS(s plugincases.Setup, kubeconfig string) (*Server, error) {
 	p.mu.Lock()
 	addr := p.next.String()
 	p.next = p.next.Next()
 	p.mu.Unlock()
-	w := p.member.world
-	corefile := w.path("c", addr+".Corefile")
+	w := p.world
+	corefile := w.Path("c", addr+".Corefile")
 	if err := os.WriteFile(corefile, []byte(s.Corefile(addr, kubeconfig, pluginUpstream)), 0o644); err != nil {
 		return nil, err
 	}
-	child, err := startProcess("CoreDNS of "+s.Name, w.logFile("coredns-"+addr), append(w.env(), "NODE_NAME="+s.Node), w.opt.CoreDNS, "-conf", corefile)
-	return &PluginServer{Addr: addr, process: child}, err
+	child, err := proc.Start("CoreDNS of "+s.Name, w.LogFile("coredns-"+addr), append(w.Env(), "NODE_NAME="+s.Node), p.opt.CoreDNS, "-conf", corefile)
+	return &Server{Addr: addr, process: child}, err
 }
 
 // Ready waits until the server says that it is.
-func (s *PluginServer) Ready(ctx context.Context) error {
+func (s *Server) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	return Poll(ctx, s.process.Name+" to be ready", func() error {
+	return proc.Poll(ctx, s.process.Name+" to be ready", func() error {
 		if err := s.process.Ended(); err != nil {
 			return err
 		}
-		if _, err := get(ctx, "http://"+s.Addr+":8181/ready"); err != nil {
+		if _, err := world.Get(ctx, "http://"+s.Addr+":8181/ready"); err != nil {
 			return err
 		}
-		_, err := Ask(ctx, s.Addr, "cluster.local.", dns.TypeSOA) // it may be ready before it listens
+		_, err := world.Ask(ctx, s.Addr, "cluster.local.", dns.TypeSOA) // it may be ready before it listens
 		return err
 	})
 }
 
 // Stop ends the server.
-func (s *PluginServer) Stop() error { return s.process.Stop(10 * time.Second) }
+func (s *Server) Stop() error { return s.process.Stop(10 * time.Second) }
 
 // As runs a program as a pod of that namespace does whose DNS server it is.
-func (p *PluginWorld) As(ctx context.Context, s *PluginServer, namespace string, argv ...string) (string, error) {
-	w, view := p.member.world, "pod-"+namespace+"-"+s.Addr
+func (p *World) As(ctx context.Context, s *Server, namespace string, argv ...string) (string, error) {
+	w, view := p.world, "pod-"+namespace+"-"+s.Addr
 	search := "search " + namespace + ".svc.cluster.local svc.cluster.local cluster.local"
-	if err := w.writeResolv(view, s.Addr, search, "options ndots:5"); err != nil {
+	if err := w.WriteResolv(view, s.Addr, search, "options ndots:5"); err != nil {
 		return "", err
 	}
 	return w.As(ctx, view, argv...)
 }
 
 // Log is what the server has logged.
-func (p *PluginWorld) Log(s *PluginServer) string {
-	return tail(p.member.world.logFile("coredns-"+s.Addr), 30)
+func (p *World) Log(s *Server) string {
+	return proc.Tail(p.world.LogFile("coredns-"+s.Addr), 30)
 }
 
 // Stop ends the cluster and the upstream.
-func (p *PluginWorld) Stop() error {
+func (p *World) Stop() error {
 	p.stopUpstream()
 	if p.member.Cluster == nil {
 		return nil

@@ -1,4 +1,6 @@
-package scenario
+// Package outside is the DNS around a World: a root with signed zones, a validating recursive resolver, and a tap between
+// a stub resolver and its server.
+package outside
 
 import (
 	"context"
@@ -13,6 +15,8 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/federation-dns/federation/test/netns"
+	"github.com/federation-dns/federation/test/proc"
+	"github.com/federation-dns/federation/test/world"
 )
 
 // What a Hierarchy serves.
@@ -40,19 +44,19 @@ var rootAddrs = []netip.Addr{netip.MustParseAddr("2001:db8:53::54"), netip.MustP
 type Hierarchy struct {
 	dir    string
 	anchor string // the root's DNSKEY record
-	named  *Process
+	named  *proc.Process
 }
 
 const zoneHead = "$TTL 60\n@ IN SOA ns hostmaster 1 3600 600 86400 5\n@ IN NS ns\nns IN A " + Root + "\n"
 
 // vanityZone has the names of the announcement of 2016.
 const vanityZone = zoneHead + `
-eu.nginx  IN CNAME ` + Name + `.svc.europe-west1.` + Domain + `.
-us.nginx  IN CNAME ` + Name + `.svc.us-central1.` + Domain + `.
-nginx     IN CNAME ` + Name + `.svc.` + Domain + `.
-eu.signed IN CNAME ` + Name + `.svc.europe-west1.` + SignedDomain + `.
-us.signed IN CNAME ` + Name + `.svc.us-central1.` + SignedDomain + `.
-signed    IN CNAME ` + Name + `.svc.` + SignedDomain + `.
+eu.nginx  IN CNAME ` + world.Name + `.svc.europe-west1.` + world.Domain + `.
+us.nginx  IN CNAME ` + world.Name + `.svc.us-central1.` + world.Domain + `.
+nginx     IN CNAME ` + world.Name + `.svc.` + world.Domain + `.
+eu.signed IN CNAME ` + world.Name + `.svc.europe-west1.` + SignedDomain + `.
+us.signed IN CNAME ` + world.Name + `.svc.us-central1.` + SignedDomain + `.
+signed    IN CNAME ` + world.Name + `.svc.` + SignedDomain + `.
 `
 
 // signedZones are the zones below the root, by name, as they are before they
@@ -90,31 +94,31 @@ zone "%[6]s" {
 
 // StartHierarchy makes keys and zones and starts the server, BIND, until the
 // root and SignedDomain are signed.
-func (w *World) StartHierarchy(ctx context.Context) (*Hierarchy, error) {
+func StartHierarchy(ctx context.Context, w *world.World) (*Hierarchy, error) {
 	for _, a := range rootAddrs {
 		if err := netns.AddAddress(a); err != nil {
 			return nil, err
 		}
 	}
-	h := &Hierarchy{dir: w.path("root")}
+	h := &Hierarchy{dir: w.Path("root")}
 	if err := os.MkdirAll(h.dir, 0o755); err != nil {
 		return nil, err
 	}
 	if err := h.writeZones(ctx); err != nil {
 		return nil, err
 	}
-	conf := fmt.Sprintf(namedConf, h.dir, Root, tsigName, tsigSecret, VanityDomain, SignedDomain)
+	conf := fmt.Sprintf(namedConf, h.dir, Root, world.TSIGName, world.TSIGSecret, VanityDomain, SignedDomain)
 	if err := os.WriteFile(h.path("named.conf"), []byte(conf), 0o644); err != nil {
 		return nil, err
 	}
-	named, err := w.unconfined("bind9", "named")
+	named, err := w.Unconfined("bind9", "named")
 	if err != nil {
 		return nil, err
 	}
-	if h.named, err = startProcess("named", w.logFile("named"), w.env(), named, "-g", "-c", h.path("named.conf")); err != nil {
+	if h.named, err = proc.Start("named", w.LogFile("named"), w.Env(), named, "-g", "-c", h.path("named.conf")); err != nil {
 		return nil, err
 	}
-	err = Poll(ctx, "named to sign its zones", func() error {
+	err = proc.Poll(ctx, "named to sign its zones", func() error {
 		if err := h.named.Ended(); err != nil {
 			return err
 		}
@@ -163,7 +167,7 @@ func (h *Hierarchy) path(name string) string { return filepath.Join(h.dir, name)
 // server starts, as the root has to know those of the others.
 func (h *Hierarchy) writeZones(ctx context.Context) error {
 	root := "$TTL 60\n@ IN SOA ns.root. hostmaster.root. 1 3600 600 86400 5\n@ IN NS ns.root.\nns.root. IN A " + Root + "\n" +
-		Domain + ". IN NS " + authorityName + "\n" + authorityName + " IN A " + Authority + "\n"
+		world.Domain + ". IN NS " + world.AuthorityName + "\n" + world.AuthorityName + " IN A " + world.Authority + "\n"
 	for zone, text := range signedZones {
 		if err := os.WriteFile(h.path(zone), []byte("$ORIGIN "+zone+".\n"+text), 0o644); err != nil {
 			return err
@@ -223,9 +227,9 @@ func (h *Hierarchy) tamper(ctx context.Context) error {
 
 // dnssec runs one of BIND's dnssec programs.
 func dnssec(ctx context.Context, name string, args ...string) (string, error) {
-	path, err := FindProgram("bind9-utils", "dnssec-"+name)
+	path, err := proc.Find("bind9-utils", "dnssec-"+name)
 	if err != nil {
 		return "", err
 	}
-	return command(ctx, nil, "", path, args...)
+	return proc.CommandWith(ctx, nil, "", path, args...)
 }

@@ -1,4 +1,4 @@
-package scenario
+package world
 
 import (
 	"context"
@@ -8,19 +8,21 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/federation-dns/federation/test/proc"
 )
 
 const (
-	authorityName = "ns." + Domain + "."
-	tsigName      = "syncer."
-	tsigSecret    = "d2Fsay10aHJvdWdoIGtleSwgbm90IGEgc2VjcmV0ISE="
+	AuthorityName = "ns." + Domain + "."
+	TSIGName      = "syncer."
+	TSIGSecret    = "d2Fsay10aHJvdWdoIGtleSwgbm90IGEgc2VjcmV0ISE="
 )
 
 // A name that does not exist is remembered for 5 s: a federation's zone has a
 // low minimum.
 const authorityZone = `$ORIGIN ` + Domain + `.
-@    60 IN SOA ` + authorityName + ` hostmaster.` + Domain + `. 1 3600 600 86400 5
-@    60 IN NS  ` + authorityName + `
+@    60 IN SOA ` + AuthorityName + ` hostmaster.` + Domain + `. 1 3600 600 86400 5
+@    60 IN NS  ` + AuthorityName + `
 ns   60 IN A   ` + Authority + `
 `
 
@@ -54,11 +56,11 @@ const authorityCorefile = `%[1]s:53 {
 // that takes updates and keeps them in a database, or that it reads from a
 // cloud.
 func (w *World) startAuthority(ctx context.Context) error {
-	zone, corefile, env := w.path("dns", "zone"), w.path("dns", "Corefile"), w.env()
+	zone, corefile, env := w.Path("dns", "zone"), w.Path("dns", "Corefile"), w.Env()
 	if err := os.WriteFile(zone, []byte(authorityZone), 0o644); err != nil {
 		return err
 	}
-	text := fmt.Sprintf(authorityCorefile, Domain, Authority, tsigName, tsigSecret, zone, w.path("dns", "zone.db"))
+	text := fmt.Sprintf(authorityCorefile, Domain, Authority, TSIGName, TSIGSecret, zone, w.Path("dns", "zone.db"))
 	var err error
 	if w.cloud, err = newCloud(w); err != nil {
 		return err
@@ -70,14 +72,14 @@ func (w *World) startAuthority(ctx context.Context) error {
 	if err := os.WriteFile(corefile, []byte(text), 0o644); err != nil {
 		return err
 	}
-	p, err := startProcess("the DNS server of "+Domain, w.logFile("authority"), env, w.opt.CoreDNS, "-conf", corefile)
+	p, err := proc.Start("the DNS server of "+Domain, w.LogFile("authority"), env, w.opt.CoreDNS, "-conf", corefile)
 	if err != nil {
 		return err
 	}
 	w.mu.Lock()
 	w.authority = p
 	w.mu.Unlock()
-	return Poll(ctx, p.Name, func() error {
+	return proc.Poll(ctx, p.Name, func() error {
 		if err := p.Ended(); err != nil {
 			return err
 		}
@@ -113,4 +115,34 @@ func Serial(ctx context.Context) (uint32, error) {
 		}
 	}
 	return 0, fmt.Errorf("%s has no SOA record", Domain)
+}
+
+// Insert adds records to the zone of Domain, each a line as in a zone file. The
+// returned function removes all records of their owners.
+func Insert(ctx context.Context, lines ...string) (remove func(context.Context) error, err error) {
+	var records []dns.RR
+	for _, line := range lines {
+		rr, err := dns.NewRR(line)
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, rr)
+	}
+	remove = func(ctx context.Context) error {
+		return update(ctx, func(m *dns.Msg) { m.RemoveName(records) })
+	}
+	return remove, update(ctx, func(m *dns.Msg) { m.Insert(records) })
+}
+
+// update changes the zone of Domain with the World's key.
+func update(ctx context.Context, change func(*dns.Msg)) error {
+	m := new(dns.Msg).SetUpdate(Domain + ".")
+	change(m)
+	m.SetTsig(TSIGName, dns.HmacSHA256, 300, time.Now().Unix())
+	c := &dns.Client{Timeout: 3 * time.Second, TsigSecret: map[string]string{TSIGName: TSIGSecret}}
+	r, _, err := c.ExchangeContext(ctx, m, Authority+":53")
+	if err == nil && r.Rcode != dns.RcodeSuccess {
+		err = fmt.Errorf("the update is answered %s", dns.RcodeToString[r.Rcode])
+	}
+	return err
 }

@@ -1,4 +1,4 @@
-package scenario
+package world
 
 import (
 	"fmt"
@@ -30,7 +30,7 @@ func (c cloudRoute53) provider() string {
 // plugin has no aws_endpoint: in CoreDNS 1.15.0 that option takes the closing
 // brace of its block for the URL. The SDK's own variable does it.
 func (c cloudRoute53) plugin() string {
-	return fmt.Sprintf("route53 %s.:%s {\n\t\trefresh %s\n\t}", Domain, hostedZone, pollEvery)
+	return fmt.Sprintf("route53 %s.:%s {\n\t\trefresh %s\n\t}", Domain, hostedZone, PollEvery)
 }
 
 func (c cloudRoute53) syncerEnv() []string { return credentials(syncerKey) }

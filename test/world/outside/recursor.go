@@ -1,4 +1,4 @@
-package scenario
+package outside
 
 import (
 	"context"
@@ -12,6 +12,8 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/federation-dns/federation/test/netns"
+	"github.com/federation-dns/federation/test/proc"
+	"github.com/federation-dns/federation/test/world"
 )
 
 const (
@@ -25,7 +27,7 @@ const (
 
 // Recursor is a recursive resolver, unbound, that validates and keeps answers.
 // It knows nothing but the address of the root and the root's key.
-type Recursor struct{ unbound *Process }
+type Recursor struct{ unbound *proc.Process }
 
 const unboundConf = `server:
   directory: %[1]q
@@ -51,11 +53,11 @@ remote-control:
 `
 
 // StartRecursor starts the resolver of the hierarchy.
-func (w *World) StartRecursor(ctx context.Context, h *Hierarchy) (*Recursor, error) {
+func StartRecursor(ctx context.Context, w *world.World, h *Hierarchy) (*Recursor, error) {
 	if err := netns.AddLocal(netip.MustParsePrefix(RecursorAddr + "/32")); err != nil {
 		return nil, err
 	}
-	dir := w.path("recursor")
+	dir := w.Path("recursor")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -64,22 +66,22 @@ func (w *World) StartRecursor(ctx context.Context, h *Hierarchy) (*Recursor, err
 		"root.hints":   ". 3600 IN NS ns.root.\nns.root. 3600 IN A " + Root + "\n",
 		"root.key":     h.anchor + "\n",
 	} {
-		if err := os.WriteFile(w.path("recursor", name), []byte(text), 0o644); err != nil {
+		if err := os.WriteFile(w.Path("recursor", name), []byte(text), 0o644); err != nil {
 			return nil, err
 		}
 	}
-	if err := w.writeResolv(RecursorView, RecursorAddr, "options timeout:2 attempts:2"); err != nil {
+	if err := w.WriteResolv(RecursorView, RecursorAddr, "options timeout:2 attempts:2"); err != nil {
 		return nil, err
 	}
-	unbound, err := w.unconfined("unbound", "unbound")
+	unbound, err := w.Unconfined("unbound", "unbound")
 	if err != nil {
 		return nil, err
 	}
-	p, err := startProcess("unbound", w.logFile("unbound"), w.env(), unbound, "-d", "-c", w.path("recursor", "unbound.conf"))
+	p, err := proc.Start("unbound", w.LogFile("unbound"), w.Env(), unbound, "-d", "-c", w.Path("recursor", "unbound.conf"))
 	if err != nil {
 		return nil, err
 	}
-	err = Poll(ctx, "unbound to answer", func() error {
+	err = proc.Poll(ctx, "unbound to answer", func() error {
 		if err := p.Ended(); err != nil {
 			return err
 		}

@@ -1,4 +1,4 @@
-package scenario
+package world
 
 import (
 	"fmt"
@@ -57,8 +57,8 @@ func newPlace(i int, region string) *Place {
 	}
 }
 
-// has reports whether the place has addresses of the type.
-func (p *Place) has(typ uint16) bool {
+// HasType reports whether the place has addresses of the type.
+func (p *Place) HasType(typ uint16) bool {
 	return slices.ContainsFunc(p.ServiceCIDRs, func(c netip.Prefix) bool { return c.Addr().Is4() == (typ == dns.TypeA) })
 }
 

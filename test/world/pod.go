@@ -1,4 +1,4 @@
-package scenario
+package world
 
 import (
 	"context"
@@ -16,13 +16,14 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/federation-dns/federation/test/netns"
+	"github.com/federation-dns/federation/test/proc"
 )
 
 // As runs a command that sees what a process at that place sees: it has the
 // place's resolv.conf.
 func (w *World) As(ctx context.Context, view string, argv ...string) (string, error) {
-	cmd := netns.Command(ctx, ViewOf(w.dir, view).Resolv, argv...)
-	return output(cmd, strings.Join(argv, " "))
+	cmd := netns.Command(ctx, ViewOf(w.Dir(), view).Resolv, argv...)
+	return proc.Output(cmd, strings.Join(argv, " "))
 }
 
 // Resolve asks the C library's resolver, as every ordinary program does. A
@@ -58,7 +59,7 @@ func (w *World) Visit(ctx context.Context, view, name string) (string, error) {
 	var lines []string
 	by := map[string]int{}
 	for _, a := range addrs {
-		who := isClusterIP
+		who := ClusterIPAnswer
 		if !w.isClusterIP(a) {
 			who = whoAnswers(ctx, a)
 		}
@@ -70,16 +71,16 @@ func (w *World) Visit(ctx context.Context, view, name string) (string, error) {
 		lines = append(lines, who+": "+a.String())
 	}
 	if len(lines) == 0 {
-		return notFound, nil
+		return NoSuchName, nil
 	}
 	return strings.Join(lines, "\n"), nil
 }
 
 // What Visit says of addresses, or of none.
 const (
-	notFound    = "(no such name)"
-	isClusterIP = "ClusterIP"
-	httpFrom    = "HTTP answer from "
+	NoSuchName      = "(no such name)"
+	ClusterIPAnswer = "ClusterIP"
+	HTTPFrom        = "HTTP answer from "
 )
 
 func (w *World) isClusterIP(a netip.Addr) bool {
@@ -93,16 +94,16 @@ func (w *World) isClusterIP(a netip.Addr) bool {
 func whoAnswers(ctx context.Context, a netip.Addr) string {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	body, err := get(ctx, "http://"+net.JoinHostPort(a.String(), "80")+"/")
+	body, err := Get(ctx, "http://"+net.JoinHostPort(a.String(), "80")+"/")
 	if err != nil {
 		return "no HTTP answer (" + err.Error() + ")"
 	}
 	who, _, _ := strings.Cut(strings.TrimSpace(body), " ")
-	return httpFrom + who
+	return HTTPFrom + who
 }
 
-// get returns the body of an answer with status 200.
-func get(ctx context.Context, url string) (string, error) {
+// Get returns the body of an answer with status 200.
+func Get(ctx context.Context, url string) (string, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return "", err
@@ -129,12 +130,12 @@ func Dig(ctx context.Context, server, name string, typ uint16) (string, error) {
 	answer := slices.Clone(r.Answer)
 	last := slices.IndexFunc(answer, func(rr dns.RR) bool { return rr.Header().Rrtype == typ })
 	if last >= 0 { // the chain stays in order
-		slices.SortFunc(answer[last:], func(a, b dns.RR) int { return compareData(rdata(a), rdata(b)) })
+		slices.SortFunc(answer[last:], func(a, b dns.RR) int { return compareData(RData(a), RData(b)) })
 	}
 	lines := []string{";; status: " + dns.RcodeToString[r.Rcode]}
 	for _, rr := range answer {
 		h := rr.Header()
-		lines = append(lines, fmt.Sprintf("%-63s %3d IN %-5s %s", h.Name, h.Ttl, dns.TypeToString[h.Rrtype], rdata(rr)))
+		lines = append(lines, fmt.Sprintf("%-63s %3d IN %-5s %s", h.Name, h.Ttl, dns.TypeToString[h.Rrtype], RData(rr)))
 	}
 	return strings.Join(lines, "\n"), nil
 }

@@ -1,4 +1,4 @@
-package scenario
+package world
 
 import (
 	"bytes"
@@ -9,6 +9,8 @@ import (
 	"sync"
 	"text/template"
 	"time"
+
+	"github.com/federation-dns/federation/test/proc"
 )
 
 // SyncerConfig is what the configuration file of the syncer is made of.
@@ -62,7 +64,7 @@ federations:
     rfc2136:
       server: {{or .Server "` + Authority + `"}}:53
       zone: {{or .Domain "` + Domain + `"}}
-      tsig: {name: ` + tsigName + `, algorithm: hmac-sha256, secretFile: {{.SecretFile}}}
+      tsig: {name: ` + TSIGName + `, algorithm: hmac-sha256, secretFile: {{.SecretFile}}}
 {{- end}}
 {{- end}}
 clusters:
@@ -90,11 +92,11 @@ type Syncer struct {
 	config SyncerConfig
 
 	mu      sync.Mutex
-	process *Process // nil while none runs
+	process *proc.Process // nil while none runs
 }
 
 func (s *Syncer) defaultConfig() SyncerConfig {
-	f := SyncerFederation{Name: FederationName, SecretFile: s.world.path("syncer", "tsig")}
+	f := SyncerFederation{Name: FederationName, SecretFile: s.world.Path("syncer", "tsig")}
 	if s.world.cloud != nil {
 		f.Provider = s.world.cloud.provider()
 	}
@@ -105,7 +107,7 @@ func (s *Syncer) defaultConfig() SyncerConfig {
 	return c
 }
 
-func (s *Syncer) writeConfig() error { return s.config.write(s.world.path("syncer", "config.yaml")) }
+func (s *Syncer) writeConfig() error { return s.config.write(s.world.Path("syncer", "config.yaml")) }
 
 func (c SyncerConfig) write(path string) error {
 	var b bytes.Buffer
@@ -129,28 +131,28 @@ func (s *Syncer) Start(ctx context.Context) error {
 
 // Await waits until the syncer, which was started, is ready.
 func (s *Syncer) Await(ctx context.Context) error {
-	return Poll(ctx, "the syncer to be ready", func() error {
-		if err := s.world.alive(); err != nil {
+	return proc.Poll(ctx, "the syncer to be ready", func() error {
+		if err := s.world.Alive(); err != nil {
 			return err
 		}
-		_, err := get(ctx, syncerHTTP+"/readyz")
+		_, err := Get(ctx, syncerHTTP+"/readyz")
 		return err
 	})
 }
 
 // Launch starts the syncer and waits for nothing.
 func (s *Syncer) Launch() error {
-	if err := os.WriteFile(s.world.path("syncer", "tsig"), []byte(tsigSecret+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(s.world.Path("syncer", "tsig"), []byte(TSIGSecret+"\n"), 0o600); err != nil {
 		return err
 	}
 	if err := s.writeConfig(); err != nil {
 		return err
 	}
-	env := s.world.env()
+	env := s.world.Env()
 	if s.world.cloud != nil {
 		env = append(env, s.world.cloud.syncerEnv()...)
 	}
-	p, err := startProcess("the syncer", s.world.logFile("syncer"), env, s.world.opt.Syncer, "--config", s.world.path("syncer", "config.yaml"))
+	p, err := proc.Start("the syncer", s.world.LogFile("syncer"), env, s.world.opt.Syncer, "--config", s.world.Path("syncer", "config.yaml"))
 	if err != nil {
 		return err
 	}
@@ -172,13 +174,13 @@ func (s *Syncer) Kill() {
 	}
 }
 
-func (s *Syncer) running() *Process {
+func (s *Syncer) running() *proc.Process {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.process
 }
 
-func (s *Syncer) take() *Process {
+func (s *Syncer) take() *proc.Process {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.process
@@ -199,19 +201,19 @@ func (s *Syncer) Reconfigure(change func(*SyncerConfig)) error {
 
 // Status is what federation-syncer status prints.
 func (s *Syncer) Status(ctx context.Context, flags ...string) (string, error) {
-	args := append([]string{"status", "--socket", AdminSocket(s.world.dir)}, flags...)
-	return command(ctx, nil, "", s.world.opt.Syncer, args...)
+	args := append([]string{"status", "--socket", AdminSocket(s.world.Dir())}, flags...)
+	return proc.CommandWith(ctx, nil, "", s.world.opt.Syncer, args...)
 }
 
 // ConfirmAll confirms all that waits, again and again, until ctx ends: somebody
 // who agrees with everything (X4c). It returns how often there was something.
 func (s *Syncer) ConfirmAll(ctx context.Context) (times int) {
 	for ctx.Err() == nil {
-		out, err := command(ctx, nil, "", s.world.opt.Syncer, "confirm", "--socket", AdminSocket(s.world.dir), "--yes")
+		out, err := proc.CommandWith(ctx, nil, "", s.world.opt.Syncer, "confirm", "--socket", AdminSocket(s.world.Dir()), "--yes")
 		if err == nil && strings.Contains(out, "confirmed:") {
 			times++
 		}
-		pause(ctx, 200*time.Millisecond) // a syncer that is being restarted does not answer
+		proc.Pause(ctx, 200*time.Millisecond) // a syncer that is being restarted does not answer
 	}
 	return times
 }
@@ -219,13 +221,13 @@ func (s *Syncer) ConfirmAll(ctx context.Context) (times int) {
 // Cleanup removes the federation of the walk-through from its zone, and returns
 // what the command says. The syncer must not run.
 func (s *Syncer) Cleanup(ctx context.Context, flags ...string) (string, error) {
-	args := []string{"cleanup", "--config", s.world.path("syncer", "config.yaml"), "--federation", FederationName, "--yes"}
-	return command(ctx, nil, "", s.world.opt.Syncer, append(args, flags...)...)
+	args := []string{"cleanup", "--config", s.world.Path("syncer", "config.yaml"), "--federation", FederationName, "--yes"}
+	return proc.CommandWith(ctx, nil, "", s.world.opt.Syncer, append(args, flags...)...)
 }
 
 // Log is what the syncer has logged so far.
 func (s *Syncer) Log() (string, error) {
-	data, err := os.ReadFile(s.world.logFile("syncer"))
+	data, err := os.ReadFile(s.world.LogFile("syncer"))
 	return string(data), err
 }
 

@@ -1,4 +1,4 @@
-package scenario
+package world
 
 import (
 	"context"
@@ -23,12 +23,12 @@ const (
 // Providers are all that the walk-through can run with.
 var Providers = []string{RFC2136, Route53, CloudDNS}
 
-// titles are the names of those that are stand-ins of an API.
-var titles = map[string]string{Route53: "Route 53", CloudDNS: "Cloud DNS"}
+// Titles are the names of those that are stand-ins of an API.
+var Titles = map[string]string{Route53: "Route 53", CloudDNS: "Cloud DNS"}
 
-// pollEvery is how often CoreDNS reads the zone from the stand-in of a cloud's
+// PollEvery is how often CoreDNS reads the zone from the stand-in of a cloud's
 // API; its default is a minute.
-const pollEvery = 500 * time.Millisecond
+const PollEvery = 500 * time.Millisecond
 
 // cloud is a stand-in of a cloud's API, with the zone of Domain.
 type cloud interface {
@@ -59,7 +59,7 @@ type cloudRequest struct {
 
 // soa is the zone's: as that of the DNS server that takes updates, a name that
 // does not exist is remembered for 5 s.
-var soa = cloudzone.Set{Name: Domain + ".", Type: "SOA", TTL: 60, Data: []string{authorityName + " hostmaster." + Domain + ". 1 3600 600 86400 5"}}
+var soa = cloudzone.Set{Name: Domain + ".", Type: "SOA", TTL: 60, Data: []string{AuthorityName + " hostmaster." + Domain + ". 1 3600 600 86400 5"}}
 
 func newCloud(w *World) (cloud, error) {
 	switch w.opt.Provider {
@@ -126,7 +126,7 @@ func served(ctx context.Context, names []string) (t Table, err error) {
 			row := Row{Name: name, Type: dns.TypeToString[typ]}
 			for _, rr := range r.Answer {
 				if rr.Header().Name == name && rr.Header().Rrtype == typ {
-					row.TTL, row.Data = fmt.Sprint(rr.Header().Ttl), append(row.Data, rdata(rr))
+					row.TTL, row.Data = fmt.Sprint(rr.Header().Ttl), append(row.Data, RData(rr))
 				}
 			}
 			if row.Data != nil {
@@ -160,7 +160,7 @@ func (w *World) Requests() (lines []string) {
 		lines = append(lines, byName(r.elements)...)
 	}
 	if polls > 0 {
-		lines = append(lines, fmt.Sprintf("and %d by the CoreDNS that serves the zone, which reads it every %s", polls, pollEvery))
+		lines = append(lines, fmt.Sprintf("and %d by the CoreDNS that serves the zone, which reads it every %s", polls, PollEvery))
 	}
 	return lines
 }

@@ -1,9 +1,8 @@
-package scenario
+package world
 
 import (
 	"bytes"
 	"context"
-	"embed"
 	"errors"
 	"fmt"
 	"net"
@@ -24,26 +23,6 @@ type Row struct {
 // Table is all RRsets of types A, AAAA and CNAME that stand in the zone,
 // without those that the zone began with: global first, then by name.
 type Table []Row
-
-//go:embed tables/*.txt
-var tables embed.FS
-
-// ExpectedTable is the hand-written table of that name in tables/.
-func ExpectedTable(name string) Table {
-	text, err := tables.ReadFile("tables/" + name + ".txt")
-	if err != nil {
-		panic(err) // embedded: a wrong name is a mistake in the program
-	}
-	var t Table
-	for line := range strings.Lines(string(text)) {
-		f := strings.Fields(line)
-		if f[0] == "NAME" {
-			continue
-		}
-		t = append(t, Row{Name: f[0], Type: f[1], TTL: f[2], Data: strings.Split(strings.Join(f[3:], " "), ", ")})
-	}
-	return t
-}
 
 // Find returns the RRset, or false.
 func (t Table) Find(name, typ string) (Row, bool) {
@@ -87,13 +66,13 @@ func (w *World) Records(ctx context.Context) (Table, error) {
 	sets := map[[3]string][]string{}
 	err := transfer(ctx, func(rr dns.RR) {
 		h := rr.Header()
-		if h.Name == authorityName {
+		if h.Name == AuthorityName {
 			return
 		}
 		switch h.Rrtype {
 		case dns.TypeA, dns.TypeAAAA, dns.TypeCNAME:
 			key := [3]string{h.Name, dns.TypeToString[h.Rrtype], fmt.Sprint(h.Ttl)}
-			sets[key] = append(sets[key], rdata(rr))
+			sets[key] = append(sets[key], RData(rr))
 		}
 	})
 	if err != nil {
@@ -114,7 +93,7 @@ func (w *World) TXT(ctx context.Context) ([]string, error) {
 	var txt []string
 	err := transfer(ctx, func(rr dns.RR) {
 		if rr.Header().Rrtype == dns.TypeTXT {
-			txt = append(txt, rr.Header().Name+" "+rdata(rr))
+			txt = append(txt, rr.Header().Name+" "+RData(rr))
 		}
 	})
 	slices.Sort(txt)
@@ -146,7 +125,7 @@ func transfer(ctx context.Context, yield func(dns.RR)) error {
 	return nil
 }
 
-func rdata(rr dns.RR) string {
+func RData(rr dns.RR) string {
 	return strings.TrimPrefix(rr.String(), rr.Header().String())
 }
 
@@ -176,8 +155,8 @@ func (w *World) Zone(ctx context.Context) ([]string, error) {
 	var lines []string
 	err := transfer(ctx, func(rr dns.RR) {
 		h := rr.Header()
-		if h.Name != authorityName && h.Name != Domain+"." {
-			lines = append(lines, fmt.Sprintf("%s %d %s %s", strings.TrimSuffix(h.Name, "."+Domain+"."), h.Ttl, dns.TypeToString[h.Rrtype], rdata(rr)))
+		if h.Name != AuthorityName && h.Name != Domain+"." {
+			lines = append(lines, fmt.Sprintf("%s %d %s %s", strings.TrimSuffix(h.Name, "."+Domain+"."), h.Ttl, dns.TypeToString[h.Rrtype], RData(rr)))
 		}
 	})
 	slices.Sort(lines)

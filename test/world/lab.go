@@ -1,4 +1,4 @@
-package scenario
+package world
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/federation-dns/federation/test/netns"
+	"github.com/federation-dns/federation/test/proc"
 )
 
 // Lab is clusters with what every member has: the account of the syncer with a
@@ -41,7 +42,7 @@ func StartLab(ctx context.Context, opt Options) (*Lab, error) {
 func (l *Lab) Members() []*Member { return l.world.members }
 
 // Path is a path in the folder of the Lab.
-func (l *Lab) Path(elem ...string) string { return l.world.path(elem...) }
+func (l *Lab) Path(elem ...string) string { return l.world.Path(elem...) }
 
 // Stop ends the clusters and their CoreDNS.
 func (l *Lab) Stop() error {
@@ -65,10 +66,10 @@ func (l *Lab) Alive() error {
 // Program returns the path of a server of the distribution that may use any
 // folder; the error names the Debian package that has it.
 func (l *Lab) Program(debianPackage, name string) (string, error) {
-	return l.world.unconfined(debianPackage, name)
+	return l.world.Unconfined(debianPackage, name)
 }
 
 // Run starts a program; what it writes is added to the log of that name.
-func (l *Lab) Run(name, log, program string, args ...string) (*Process, error) {
-	return startProcess(name, l.world.logFile(log), l.world.env(), program, args...)
+func (l *Lab) Run(name, log, program string, args ...string) (*proc.Process, error) {
+	return proc.Start(name, l.world.LogFile(log), l.world.Env(), program, args...)
 }

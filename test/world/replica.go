@@ -1,4 +1,4 @@
-package scenario
+package world
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/federation-dns/federation/test/cutproxy"
+	"github.com/federation-dns/federation/test/proc"
 )
 
 // Host is the cluster that the replicas of a syncer belong to, and their link
@@ -27,8 +28,8 @@ func (w *World) NewHost(ctx context.Context, m *Member) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Host{Link: link, kubeconfig: w.path("syncer", "host.kubeconfig"), world: w}
-	return h, m.accountKubeconfig(ctx, syncerNamespace, syncerAccount, "https://"+link.Addr(), h.kubeconfig)
+	h := &Host{Link: link, kubeconfig: w.Path("syncer", "host.kubeconfig"), world: w}
+	return h, m.AccountKubeconfig(ctx, syncerNamespace, syncerAccount, "https://"+link.Addr(), h.kubeconfig)
 }
 
 // Replica is one of several syncers with the same configuration and a Lease.
@@ -36,7 +37,7 @@ type Replica struct {
 	Name    string
 	host    *Host
 	address string // of its metrics
-	process *Process
+	process *proc.Process
 }
 
 // StartReplica starts a replica, with a number that no other one has, and does
@@ -44,15 +45,15 @@ type Replica struct {
 func (h *Host) StartReplica(n int) (*Replica, error) {
 	w := h.world
 	r := &Replica{Name: fmt.Sprintf("replica-%d", n), host: h, address: fmt.Sprintf("127.0.0.1:%d", 9160+n)}
-	if err := os.WriteFile(w.path("syncer", "tsig"), []byte(tsigSecret+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(w.Path("syncer", "tsig"), []byte(TSIGSecret+"\n"), 0o600); err != nil {
 		return nil, err
 	}
 	c := w.Syncer.config
 	c.HostKubeconfig, c.Metrics, c.Admin = h.kubeconfig, r.address, r.Name+".sock"
-	path := w.path("syncer", r.Name+".yaml")
+	path := w.Path("syncer", r.Name+".yaml")
 	err := c.write(path)
 	if err == nil {
-		r.process, err = startProcess(r.Name, w.logFile(r.Name), w.env(), w.opt.Syncer, "--config", path)
+		r.process, err = proc.Start(r.Name, w.LogFile(r.Name), w.Env(), w.opt.Syncer, "--config", path)
 	}
 	return r, err
 }
@@ -71,23 +72,23 @@ func (r *Replica) Thaw() error { return r.process.Resume() }
 
 // Ready is what /readyz says; an error unless it says that it is ready.
 func (r *Replica) Ready(ctx context.Context) (string, error) {
-	return get(ctx, "http://"+r.address+"/readyz")
+	return Get(ctx, "http://"+r.address+"/readyz")
 }
 
 // Metrics are its metrics.
 func (r *Replica) Metrics(ctx context.Context) (string, error) {
-	return get(ctx, "http://"+r.address+"/metrics")
+	return Get(ctx, "http://"+r.address+"/metrics")
 }
 
 // Status is what federation-syncer status prints of it.
 func (r *Replica) Status(ctx context.Context) (string, error) {
 	w := r.host.world
-	return command(ctx, nil, "", w.opt.Syncer, "status", "--socket", w.path("syncer", r.Name+".sock"))
+	return proc.CommandWith(ctx, nil, "", w.opt.Syncer, "status", "--socket", w.Path("syncer", r.Name+".sock"))
 }
 
 // Log is what it has logged so far.
 func (r *Replica) Log() string {
-	data, err := os.ReadFile(r.host.world.logFile(r.Name))
+	data, err := os.ReadFile(r.host.world.LogFile(r.Name))
 	if err != nil {
 		return err.Error()
 	}

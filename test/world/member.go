@@ -1,7 +1,8 @@
-package scenario
+package world
 
 import (
 	"context"
+	"embed"
 	"errors"
 	"fmt"
 	"os"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/federation-dns/federation/test/cutproxy"
 	"github.com/federation-dns/federation/test/kube"
+	"github.com/federation-dns/federation/test/proc"
 )
 
 // Member is a running cluster of the World: its API server, the link of the
@@ -26,18 +28,18 @@ type Member struct {
 	Link *cutproxy.Proxy
 
 	world   *World
-	coredns *Process
+	coredns *proc.Process
 }
 
 // The ServiceAccounts of deploy/member-rbac.yaml and deploy/coredns-rbac.yaml.
 const (
 	syncerNamespace, syncerAccount   = "federation-system", "federation-syncer"
-	coreDNSNamespace, coreDNSAccount = "kube-system", "coredns"
+	CoreDNSNamespace, CoreDNSAccount = "kube-system", "coredns"
 )
 
-// podResolv is the resolv.conf of a pod, as a kubelet writes it, without the
+// PodResolv is the resolv.conf of a pod, as a kubelet writes it, without the
 // address of the server.
-var podResolv = []string{"search " + Namespace + ".svc.cluster.local svc.cluster.local cluster.local", "options ndots:5"}
+var PodResolv = []string{"search " + Namespace + ".svc.cluster.local svc.cluster.local cluster.local", "options ndots:5"}
 
 // memberCorefile is the Corefile of a cluster: the usual one, and the lines of
 // the federation plugin. The upstream of these clusters is the DNS server of
@@ -64,14 +66,14 @@ func (m *Member) start(ctx context.Context) error {
 	w := m.world
 	var err error
 	m.Cluster, err = kube.Start(ctx, kube.Options{
-		Name: m.Name, Dir: w.path("c", m.Name), Region: m.Region, Zones: []string{m.Zone}, Nodes: 2,
+		Name: m.Name, Dir: w.Path("c", m.Name), Region: m.Region, Zones: []string{m.Zone}, Nodes: 2,
 		PodCIDRs: m.PodCIDRs, ServiceCIDRs: m.ServiceCIDRs, LBCIDRs: m.LBCIDRs,
 		Binary: w.opt.Testcluster,
 	})
 	if err != nil {
 		return err
 	}
-	if err := os.Symlink(m.Cluster.Kubeconfig(), ViewOf(w.dir, m.Name).Kubeconfig); err != nil && !errors.Is(err, os.ErrExist) {
+	if err := os.Symlink(m.Cluster.Kubeconfig(), ViewOf(w.Dir(), m.Name).Kubeconfig); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
 	}
 	if m.Link, err = cutproxy.New(strings.TrimPrefix(m.Cluster.Server(), "https://")); err != nil {
@@ -80,7 +82,7 @@ func (m *Member) start(ctx context.Context) error {
 	if err := m.furnish(ctx); err != nil {
 		return err
 	}
-	if err := m.accountKubeconfig(ctx, syncerNamespace, syncerAccount, "https://"+m.Link.Addr(), m.syncerKubeconfig()); err != nil {
+	if err := m.AccountKubeconfig(ctx, syncerNamespace, syncerAccount, "https://"+m.Link.Addr(), m.syncerKubeconfig()); err != nil {
 		return err
 	}
 	return m.startCoreDNS(ctx)
@@ -115,28 +117,28 @@ func (m *Member) corefile(kubeconfig string) string {
 
 func (m *Member) startCoreDNS(ctx context.Context) error {
 	w := m.world
-	kubeconfig, corefile := w.path("c", m.Name+".coredns.kubeconfig"), w.path("c", m.Name+".Corefile")
-	if err := m.accountKubeconfig(ctx, coreDNSNamespace, coreDNSAccount, m.Cluster.Server(), kubeconfig); err != nil {
+	kubeconfig, corefile := w.Path("c", m.Name+".coredns.kubeconfig"), w.Path("c", m.Name+".Corefile")
+	if err := m.AccountKubeconfig(ctx, CoreDNSNamespace, CoreDNSAccount, m.Cluster.Server(), kubeconfig); err != nil {
 		return err
 	}
 	if err := os.WriteFile(corefile, []byte(m.corefile(kubeconfig)), 0o644); err != nil {
 		return err
 	}
-	if err := w.writeResolv(m.Name, m.DNS.String(), podResolv...); err != nil {
+	if err := w.WriteResolv(m.Name, m.DNS.String(), PodResolv...); err != nil {
 		return err
 	}
 	// The name of the Node comes to a pod by the downward API.
-	env := append(w.env(), "NODE_NAME="+m.Name+"-node-1")
+	env := append(w.Env(), "NODE_NAME="+m.Name+"-node-1")
 	var err error
-	m.coredns, err = startProcess("CoreDNS of "+m.Name, w.logFile("coredns-"+m.Name), env, w.opt.CoreDNS, "-conf", corefile)
+	m.coredns, err = proc.Start("CoreDNS of "+m.Name, w.LogFile("coredns-"+m.Name), env, w.opt.CoreDNS, "-conf", corefile)
 	if err != nil {
 		return err
 	}
-	return Poll(ctx, m.coredns.Name+" to be ready", func() error {
+	return proc.Poll(ctx, m.coredns.Name+" to be ready", func() error {
 		if err := m.coredns.Ended(); err != nil {
 			return err
 		}
-		_, err := get(ctx, "http://"+m.dnsHost()+":8181/ready")
+		_, err := Get(ctx, "http://"+m.dnsHost()+":8181/ready")
 		return err
 	})
 }
@@ -165,11 +167,11 @@ func (m *Member) Kubectl(ctx context.Context, stdin string, args ...string) (str
 	return m.Cluster.Kubectl(ctx, stdin, args...)
 }
 
-func (m *Member) syncerKubeconfig() string { return m.world.path("syncer", m.Name+".kubeconfig") }
+func (m *Member) syncerKubeconfig() string { return m.world.Path("syncer", m.Name+".kubeconfig") }
 
-// accountKubeconfig writes a kubeconfig with a token of a ServiceAccount and
+// AccountKubeconfig writes a kubeconfig with a token of a ServiceAccount and
 // nothing else.
-func (m *Member) accountKubeconfig(ctx context.Context, namespace, account, server, path string) error {
+func (m *Member) AccountKubeconfig(ctx context.Context, namespace, account, server, path string) error {
 	token, err := m.Kubectl(ctx, "", "create", "token", "--namespace", namespace, account, "--duration", "24h")
 	if err != nil {
 		return err
@@ -182,8 +184,8 @@ func (m *Member) accountKubeconfig(ctx context.Context, namespace, account, serv
 	return clientcmd.WriteToFile(*config, path)
 }
 
-// ingress returns the addresses in the Service's status.
-func (m *Member) ingress(ctx context.Context) (string, error) {
+// Ingress returns the addresses in the Service's status.
+func (m *Member) Ingress(ctx context.Context) (string, error) {
 	out, err := m.Kubectl(ctx, "", "get", "service", Service, "--namespace", Namespace,
 		"-o", "jsonpath={.status.loadBalancer.ingress[*].ip}")
 	return strings.TrimSpace(out), err
@@ -196,7 +198,10 @@ func (m *Member) Entry() SyncerCluster {
 
 // Deploy creates the backends of the walk-through, with which any Service may
 // have its endpoints that selects app=nginx.
-func (m *Member) Deploy(ctx context.Context) error { return m.deploy(ctx) }
+func (m *Member) Deploy(ctx context.Context) error {
+	_, err := m.Kubectl(ctx, manifest("deployment.yaml"), "apply", "-f", "-")
+	return err
+}
 
 // UseAdminCertificate gives the syncer the administrator's client certificate,
 // which is good for every cluster with the same authority.
@@ -249,4 +254,21 @@ func (m *Member) renew(ctx context.Context, database func() error, then ...func(
 	return m.startCoreDNS(ctx)
 }
 
-func (m *Member) path(name string) string { return m.world.path("c", m.Name, name) }
+func (m *Member) path(name string) string { return m.world.Path("c", m.Name, name) }
+
+//go:embed manifests/*.yaml
+var manifests embed.FS
+
+func manifest(name string) string {
+	text, err := manifests.ReadFile("manifests/" + name)
+	if err != nil {
+		panic(err) // embedded: a wrong name is a mistake in the program
+	}
+	return string(text)
+}
+
+func (m *Member) CreateService(ctx context.Context) error {
+	fill := strings.NewReplacer("CLUSTERIPV6", m.ClusterIPs[1].String(), "CLUSTERIP", m.ClusterIPs[0].String())
+	_, err := m.Kubectl(ctx, fill.Replace(manifest("service.yaml")), "apply", "-f", "-")
+	return err
+}

@@ -1,4 +1,5 @@
-package scenario
+// Package proc runs the programs that tests and measurements start, and ends them.
+package proc
 
 import (
 	"context"
@@ -25,8 +26,8 @@ type Process struct {
 	err  error         // how it ended, once done is closed
 }
 
-// startProcess starts a program. What it writes is added to the log file.
-func startProcess(name, log string, env []string, program string, args ...string) (*Process, error) {
+// Start starts a program. What it writes is added to the log file.
+func Start(name, log string, env []string, program string, args ...string) (*Process, error) {
 	f, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, err
@@ -96,19 +97,19 @@ func (p *Process) Resume() error { return p.cmd.Process.Signal(syscall.SIGCONT) 
 
 // Command runs a program to its end and returns its standard output; an error has what it wrote to standard error.
 func Command(ctx context.Context, program string, args ...string) (string, error) {
-	return command(ctx, nil, "", program, args...)
+	return CommandWith(ctx, nil, "", program, args...)
 }
 
-// command runs a program to its end and returns its standard output; an error
+// CommandWith runs a program to its end and returns its standard output; an error
 // has what it wrote to standard error.
-func command(ctx context.Context, env []string, stdin, program string, args ...string) (string, error) {
+func CommandWith(ctx context.Context, env []string, stdin, program string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Stdin = strings.NewReader(stdin)
-	return output(cmd, strings.Join(append([]string{filepath.Base(program)}, args...), " "))
+	return Output(cmd, strings.Join(append([]string{filepath.Base(program)}, args...), " "))
 }
 
-func output(cmd *exec.Cmd, what string) (string, error) {
+func Output(cmd *exec.Cmd, what string) (string, error) {
 	cmd.WaitDelay = time.Second
 	out, err := cmd.Output()
 	var exit *exec.ExitError
@@ -136,8 +137,8 @@ func Poll(ctx context.Context, what string, f func() error) error {
 	}
 }
 
-// tail is the last n lines of a file.
-func tail(path string, n int) string {
+// Tail is the last n lines of a file.
+func Tail(path string, n int) string {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return err.Error()
@@ -148,13 +149,21 @@ func tail(path string, n int) string {
 	return strings.TrimRight(strings.Join(lines[max(0, len(lines)-n):], ""), "\n")
 }
 
-// FindProgram returns the path of a program that a Debian package has; an error
+// Find returns the path of a program that a Debian package has; an error
 // names the package.
-func FindProgram(debianPackage, name string) (string, error) {
+func Find(debianPackage, name string) (string, error) {
 	for _, candidate := range []string{name, "/usr/sbin/" + name} {
 		if path, err := exec.LookPath(candidate); err == nil {
 			return path, nil
 		}
 	}
 	return "", fmt.Errorf("there is no %s: install the Debian package %s", name, debianPackage)
+}
+
+// Pause is part of a measurement, not a wait for something to come true.
+func Pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
 }
