@@ -27,9 +27,12 @@ const (
 	askMemory = 100 * time.Millisecond
 )
 
+// clients ask all the time, and hold each answer against the truth.
+type clients struct{ *run }
+
 // ask starts the clients. What they ask is drawn without the seed: it changes
 // nothing.
-func (r *run) ask(ctx context.Context, aside *sync.WaitGroup) {
+func (r clients) ask(ctx context.Context, aside *sync.WaitGroup) {
 	for i := range stage.Zones {
 		aside.Go(func() { every(ctx, askLevels, func() { r.askLevel(ctx, i) }) })
 		aside.Go(func() { every(ctx, askZones, func() { r.askZone(i) }) })
@@ -73,7 +76,7 @@ func endLevel(z stage.Zone, owner string) string {
 	return levelOf(z, level)
 }
 
-func (r *run) askLevel(ctx context.Context, zone int) {
+func (r clients) askLevel(ctx context.Context, zone int) {
 	z := stage.Zones[zone]
 	service := rand.IntN(r.services)
 	levels := r.levels[zone].All()
@@ -99,7 +102,7 @@ func (r *run) askLevel(ctx context.Context, zone int) {
 }
 
 // judge holds an answer against the truth.
-func (r *run) judge(name string, a truth.Answer, text, mixed string) {
+func (r clients) judge(name string, a truth.Answer, text, mixed string) {
 	v := r.truth.Judge(a)
 	if mixed != "" {
 		v = append(v, truth.Violation{Kind: "mixed", Text: mixed})
@@ -149,7 +152,7 @@ func answerText(reply *dns.Msg) string {
 	return strings.Join(lines, "\n")
 }
 
-func (r *run) askPlugin(ctx context.Context) {
+func (r clients) askPlugin(ctx context.Context) {
 	z, m := stage.Zones[rand.IntN(len(stage.Zones))], r.stage.Members[rand.IntN(len(r.stage.Members))]
 	service := rand.IntN(r.services)
 	typ := []uint16{dns.TypeA, dns.TypeA, dns.TypeAAAA}[rand.IntN(3)]
@@ -178,7 +181,7 @@ func (r *run) askPlugin(ctx context.Context) {
 }
 
 // askZone reads a whole zone, and judges every name of it.
-func (r *run) askZone(zone int) {
+func (r clients) askZone(zone int) {
 	z := stage.Zones[zone]
 	sent := time.Now()
 	records, err := r.transfer(zone)
@@ -235,7 +238,7 @@ func (r *run) transfer(zone int) (map[federation.FQDN]map[string][]string, error
 
 // strangers says what is wrong with what is not the syncer's: records of
 // somebody else are all there, and nothing else is but names of its own (O2).
-func (r *run) strangers(zone int, records map[federation.FQDN]map[string][]string) (wrong []string) {
+func (r clients) strangers(zone int, records map[federation.FQDN]map[string][]string) (wrong []string) {
 	z := stage.Zones[zone]
 	want, cut := map[string]bool{}, r.cuts[zone].Load()
 	for _, line := range z.Foreign() {

@@ -38,8 +38,11 @@ const (
 	maxBackoff = 30 * time.Second
 )
 
+// saboteur makes the faults of a run.
+type saboteur struct{ *run }
+
 // fault makes one fault, and ends it.
-func (r *run) fault(ctx context.Context, f schedule.Fault) (err error) {
+func (r saboteur) fault(ctx context.Context, f schedule.Fault) (err error) {
 	r.report.faulted(f)
 	defer func() { r.report.mended(f) }()
 	switch {
@@ -59,7 +62,7 @@ func (r *run) fault(ctx context.Context, f schedule.Fault) (err error) {
 }
 
 // cut cuts several links at once.
-func (r *run) cut(ctx context.Context, f schedule.Fault) error {
+func (r saboteur) cut(ctx context.Context, f schedule.Fault) error {
 	mode := []cutproxy.Mode{cutproxy.Blackhole, cutproxy.Reset}[f.For.Milliseconds()%2]
 	what := truth.Fault{Class: string(f.Class), Blocks: true, Silent: true, Group: true}
 	each := func(do func(m *stage.Member)) {
@@ -77,7 +80,7 @@ func (r *run) cut(ctx context.Context, f schedule.Fault) error {
 	return nil
 }
 
-func (r *run) syncerFault(ctx context.Context, f schedule.Fault) error {
+func (r saboteur) syncerFault(ctx context.Context, f schedule.Fault) error {
 	what := truth.Fault{Class: string(f.Class), Blocks: true}
 	s := r.mainSyncer()
 	r.truth.SyncerFault(time.Now(), what)
@@ -108,7 +111,7 @@ func (r *run) syncerFault(ctx context.Context, f schedule.Fault) error {
 // takeover stops the syncer, has the other one take over, and lets the first go
 // on: it must find that out, and write nothing. (What it writes, the links see.)
 // With a Lease it stands by then; without one it is ended.
-func (r *run) takeover(ctx context.Context, f schedule.Fault, first *stage.Syncer, class string) error {
+func (r saboteur) takeover(ctx context.Context, f schedule.Fault, first *stage.Syncer, class string) error {
 	err := first.Pause()
 	if err != nil {
 		return err
@@ -140,7 +143,7 @@ func (r *run) takeover(ctx context.Context, f schedule.Fault, first *stage.Synce
 
 // deposed waits until the syncer stands by, or says of all federations that
 // another one has taken over: its next change or audit tells it.
-func (r *run) deposed(ctx context.Context, s *stage.Syncer) error {
+func (r saboteur) deposed(ctx context.Context, s *stage.Syncer) error {
 	limit := time.Now().Add(stage.Timers.AuditInterval*6/5 + maxBackoff/2)
 	for {
 		leader, states, err := s.States(ctx)

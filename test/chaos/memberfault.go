@@ -21,7 +21,7 @@ type memberFault struct {
 }
 
 // of returns the fault of the schedule, at a member.
-func (r *run) of(ctx context.Context, f schedule.Fault, m *stage.Member) memberFault {
+func (r saboteur) of(ctx context.Context, f schedule.Fault, m *stage.Member) memberFault {
 	s := memberFault{Fault: truth.Fault{Class: string(f.Class)}, settles: memberSettles}
 	link := func(mode cutproxy.Mode) {
 		s.Silent, s.Blocks = true, true
@@ -70,7 +70,7 @@ func (r *run) of(ctx context.Context, f schedule.Fault, m *stage.Member) memberF
 	return s
 }
 
-func (r *run) memberFault(ctx context.Context, f schedule.Fault, m *stage.Member) error {
+func (r saboteur) memberFault(ctx context.Context, f schedule.Fault, m *stage.Member) error {
 	if f.Class == schedule.LabelStorm {
 		return r.storm(ctx, f, m)
 	}
@@ -97,7 +97,7 @@ func (r *run) memberFault(ctx context.Context, f schedule.Fault, m *stage.Member
 
 // storm changes the labels of the member's Nodes without a pause. That excuses
 // nothing, not even of the member itself (H3e).
-func (r *run) storm(ctx context.Context, f schedule.Fault, m *stage.Member) error {
+func (r saboteur) storm(ctx context.Context, f schedule.Fault, m *stage.Member) error {
 	storm, cancel := context.WithTimeout(ctx, f.For)
 	defer cancel()
 	n, err := m.Storm(storm)

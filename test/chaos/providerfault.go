@@ -13,7 +13,7 @@ import (
 	"github.com/federation-dns/federation/test/chaos/truth"
 )
 
-func (r *run) providerFault(ctx context.Context, f schedule.Fault) error {
+func (r saboteur) providerFault(ctx context.Context, f schedule.Fault) error {
 	switch f.Class {
 	case schedule.ClaimDeleted:
 		return r.deleteClaims(ctx, f)
@@ -71,7 +71,7 @@ func (r *run) providerFault(ctx context.Context, f schedule.Fault) error {
 }
 
 // level chooses a level by the fault's number.
-func (r *run) level(f schedule.Fault, global bool) federation.FQDN {
+func (r saboteur) level(f schedule.Fault, global bool) federation.FQDN {
 	z := stage.Zones[f.Federation]
 	var names []federation.FQDN
 	for _, lv := range r.levels[f.Federation].All() {
@@ -85,7 +85,7 @@ func (r *run) level(f schedule.Fault, global bool) federation.FQDN {
 // deleteClaims deletes the main claim, or all claims of the federation, as a tool
 // does that deletes what it does not know. No other syncer is there: they have to
 // be claimed again (O1e).
-func (r *run) deleteClaims(ctx context.Context, f schedule.Fault) error {
+func (r saboteur) deleteClaims(ctx context.Context, f schedule.Fault) error {
 	z, host := stage.Zones[f.Federation], r.stage.Hosts[f.Federation]
 	gone := []stage.Key{{Name: string(z.ClaimName(z.Domain)), Type: "TXT"}}
 	if f.Variant%2 == 1 {
@@ -109,7 +109,7 @@ func (r *run) deleteClaims(ctx context.Context, f schedule.Fault) error {
 }
 
 // restoreZone has the DNS server begin again with the zone as it was a while ago.
-func (r *run) restoreZone(ctx context.Context, f schedule.Fault) error {
+func (r saboteur) restoreZone(ctx context.Context, f schedule.Fault) error {
 	z := stage.Zones[f.Federation]
 	r.truth.ProviderFault(time.Now(), string(z.Name), truth.Fault{Class: string(f.Class), Silent: true})
 	r.truth.Rewritten(string(z.Name))
@@ -123,7 +123,7 @@ func (r *run) restoreZone(ctx context.Context, f schedule.Fault) error {
 }
 
 // reclaimed waits until the claims of all levels are there, and ends the fault.
-func (r *run) reclaimed(ctx context.Context, f schedule.Fault) {
+func (r saboteur) reclaimed(ctx context.Context, f schedule.Fault) {
 	z := stage.Zones[f.Federation]
 	limit := stage.Timers.AuditInterval*6/5 + claimSettles
 	if r.lease {
@@ -157,7 +157,7 @@ func (r *run) reclaimed(ctx context.Context, f schedule.Fault) {
 
 // delegate gives a level away, as somebody does who is responsible for the zone:
 // what stands there is not served any more.
-func (r *run) delegate(ctx context.Context, f schedule.Fault) error {
+func (r saboteur) delegate(ctx context.Context, f schedule.Fault) error {
 	z, host, level := stage.Zones[f.Federation], r.stage.Hosts[f.Federation], r.level(f, false)
 	at := level
 	if f.Variant%2 == 1 {

@@ -30,30 +30,29 @@ type report struct {
 	truth *truth.Model
 	stop  context.CancelFunc
 
-	mu         sync.Mutex
-	last       []string // the last faults
-	faults     map[schedule.Class]int
-	changes    map[string]int
-	rounds     int
-	questions  int
-	plugins    int
-	silent     int
-	transfers  int
-	updates    int
-	switches   int
-	failover   []time.Duration
-	failback   []time.Duration
-	losses     []time.Duration
-	calm       []time.Duration
-	claims     []time.Duration
-	labels     int
-	memory     int64
+	mu      sync.Mutex
+	last    []string // the last faults
+	faults  map[schedule.Class]int
+	changes map[string]int
+	counts
+	durations
 	seen       map[string]int // violations by what they are about
 	violations int
 	told       int
 	err        error
 	took       time.Duration
 	started    time.Time
+}
+
+// counts are how often something happened, and how much was used.
+type counts struct {
+	rounds, questions, plugins, silent, transfers, updates, switches, labels int
+	memory                                                                   int64 // the most that a syncer had
+}
+
+// durations are how long things took.
+type durations struct {
+	failover, failback, losses, calm, claims []time.Duration
 }
 
 func newReport(f flags, stop context.CancelFunc) *report {

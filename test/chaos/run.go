@@ -112,7 +112,7 @@ func (r *run) play(ctx context.Context) error {
 	if err := r.begin(ctx, gen); err != nil {
 		return err
 	}
-	r.ask(ctx, &aside)
+	clients{r}.ask(ctx, &aside)
 	r.report.begin()
 	start := time.Now()
 	for ctx.Err() == nil && time.Since(start).Minutes() < r.minutes {
@@ -164,7 +164,7 @@ func (r *run) round(ctx context.Context, round schedule.Round) error {
 	for _, f := range round.Faults {
 		faults.Go(func() {
 			if sleep(ctx, time.Until(begin.Add(f.At))) {
-				if err := r.fault(ctx, f); err != nil && ctx.Err() == nil {
+				if err := (saboteur{r}).fault(ctx, f); err != nil && ctx.Err() == nil {
 					r.fail(fmt.Errorf("fault %s: %w", f.Class, err))
 				}
 			}

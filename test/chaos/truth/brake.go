@@ -29,7 +29,7 @@ func (b *brake) mayHold(now time.Time, holdFor time.Duration) bool {
 
 // judgeBrake counts the services that lose their last address; a is for the
 // global name.
-func (m *Model) judgeBrake(a Answer, n *seenName) []Violation {
+func (m judge) judgeBrake(a Answer, n *seenName) []Violation {
 	b := m.brakes[a.Federation]
 	b.early = slices.DeleteFunc(b.early, func(t time.Time) bool { return a.Received.Sub(t) >= m.config.HoldFor })
 	had, losing := m.count(a.Federation)
@@ -51,7 +51,7 @@ func (m *Model) judgeBrake(a Answer, n *seenName) []Violation {
 }
 
 // emptied is when the last shard of the service went.
-func (m *Model) emptied(a Answer) (at time.Time) {
+func (m judge) emptied(a Answer) (at time.Time) {
 	for _, s := range m.byService[a.Service] {
 		at = latest(at, s.ended)
 		if c := s.now(); !c.healthy(a.Federation) {
@@ -63,7 +63,7 @@ func (m *Model) emptied(a Answer) (at time.Time) {
 
 // count returns how many services have an address in the records, and how many
 // of them have no healthy shard.
-func (m *Model) count(federation string) (had, losing int) {
+func (m judge) count(federation string) (had, losing int) {
 	for key, n := range m.names {
 		if key.federation != federation || key.level != "" || key.typ != "A" || n.empty {
 			continue

@@ -51,6 +51,13 @@ const (
 func (m *Model) Judge(a Answer) (v []Violation) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return judge{m}.answer(a)
+}
+
+// judge holds answers against a Model, which is locked.
+type judge struct{ *Model }
+
+func (m judge) answer(a Answer) (v []Violation) {
 	n := m.name(a)
 	if len(a.Addresses) == 0 {
 		v = append(v, m.judgeEmpty(a, n)...)
@@ -75,7 +82,7 @@ func (m *Model) Judge(a Answer) (v []Violation) {
 	return v
 }
 
-func (m *Model) name(a Answer) *seenName {
+func (m judge) name(a Answer) *seenName {
 	key := name{a.Federation, a.Service, a.Level, a.Type}
 	n := m.names[key]
 	if n == nil {
@@ -86,7 +93,7 @@ func (m *Model) name(a Answer) *seenName {
 }
 
 // learn notes which shards the syncer must know from now on.
-func (m *Model) learn(a Answer, n *seenName) {
+func (m judge) learn(a Answer, n *seenName) {
 	if len(a.Addresses) > 0 {
 		n.full = latest(n.full, a.Sent)
 	}
@@ -119,7 +126,7 @@ func (s since) and(w *way, a Answer) since {
 
 // quietSince is since when nothing was wrong on the ways from the members to the
 // records of the answer, when that was asked for.
-func (m *Model) quietSince(a Answer, members ...string) since {
+func (m judge) quietSince(a Answer, members ...string) since {
 	s := since{ok: true}.and(m.providers[a.Federation], a).and(m.syncer, a)
 	for _, name := range members {
 		s = s.and(m.members[name], a)
@@ -127,7 +134,7 @@ func (m *Model) quietSince(a Answer, members ...string) since {
 	return s
 }
 
-func (m *Model) allMembers() (names []string) {
+func (m judge) allMembers() (names []string) {
 	for name := range m.members {
 		names = append(names, name)
 	}
@@ -135,7 +142,7 @@ func (m *Model) allMembers() (names []string) {
 }
 
 // judgeEmpty: the name has nothing.
-func (m *Model) judgeEmpty(a Answer, n *seenName) []Violation {
+func (m judge) judgeEmpty(a Answer, n *seenName) []Violation {
 	for _, s := range m.byService[a.Service] {
 		if !s.has(a.Type) {
 			continue
@@ -161,7 +168,7 @@ func (m *Model) judgeEmpty(a Answer, n *seenName) []Violation {
 // toldAt is the first moment at which the end of the shard's last known phase
 // can have reached a running syncer; zero if it cannot have by now. What has
 // come as far as to a syncer that is stopped is read by it afterwards.
-func (m *Model) toldAt(s *shard, now time.Time) time.Time {
+func (m judge) toldAt(s *shard, now time.Time) time.Time {
 	at := m.members[s.Member].flows(s.ended, now)
 	if at.IsZero() {
 		return at
@@ -175,7 +182,7 @@ func (s *shard) has(typ string) bool {
 }
 
 // judgeMissing: addresses of shards that are known to be healthy are there.
-func (m *Model) judgeMissing(a Answer) (v []Violation) {
+func (m judge) judgeMissing(a Answer) (v []Violation) {
 	for _, s := range m.byService[a.Service] {
 		if s.federation != a.Federation || s.known.IsZero() || !m.topology.at(s.Member, a.Level) {
 			continue
@@ -194,7 +201,7 @@ func (m *Model) judgeMissing(a Answer) (v []Violation) {
 }
 
 // judgeDead: an address whose shard is not healthy any more.
-func (m *Model) judgeDead(a Answer, s *shard, addr netip.Addr) []Violation {
+func (m judge) judgeDead(a Answer, s *shard, addr netip.Addr) []Violation {
 	dead := s.deadSince(a.Federation, addr)
 	if dead.IsZero() {
 		return nil
@@ -209,7 +216,7 @@ func (m *Model) judgeDead(a Answer, s *shard, addr netip.Addr) []Violation {
 
 // dueSince is when nothing more was to be waited for before the withdrawal of an
 // address that is dead; zero if there still is.
-func (m *Model) dueSince(a Answer, s *shard, dead time.Time) (time.Time, string) {
+func (m judge) dueSince(a Answer, s *shard, dead time.Time) (time.Time, string) {
 	quiet := m.quietSince(a, s.Member)
 	if !quiet.ok {
 		return time.Time{}, ""
@@ -242,7 +249,7 @@ func (m *Model) dueSince(a Answer, s *shard, dead time.Time) (time.Time, string)
 
 // judgeLost: an address of a member that is away, while another shard is
 // healthy (X2a).
-func (m *Model) judgeLost(a Answer, s *shard, addr netip.Addr) []Violation {
+func (m judge) judgeLost(a Answer, s *shard, addr netip.Addr) []Violation {
 	away, ok := m.members[s.Member].silent()
 	quiet := m.quietSince(a)
 	if !ok || !quiet.ok || m.manyAway(away) {
@@ -264,7 +271,7 @@ func (m *Model) judgeLost(a Answer, s *shard, addr netip.Addr) []Violation {
 // manyAway reports whether more than half of the members were away since then,
 // or a cut of most was not long ago: the syncer may have taken itself for the one
 // that is.
-func (m *Model) manyAway(since time.Time) bool {
+func (m judge) manyAway(since time.Time) bool {
 	n := 0
 	for _, w := range m.members {
 		if w.away(since) {

@@ -23,6 +23,10 @@ const remembers = 8 * time.Second
 func (m *Model) JudgePlugin(a PluginAnswer) (v []Violation) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return judge{m}.plugin(a)
+}
+
+func (m judge) plugin(a PluginAnswer) (v []Violation) {
 	local := m.shards[Shard{a.Member, a.Service}]
 	if len(a.Addresses) == 0 {
 		return m.judgePluginEmpty(a, local)
@@ -47,7 +51,7 @@ func (m *Model) JudgePlugin(a PluginAnswer) (v []Violation) {
 	return v
 }
 
-func (m *Model) judgePluginEmpty(a PluginAnswer, local *shard) []Violation {
+func (m judge) judgePluginEmpty(a PluginAnswer, local *shard) []Violation {
 	if c, quiet := m.localSince(a, local); quiet.before(a.Sent.Add(-m.config.Deadline)) && c.local() && !c.done.IsZero() && c.done.Before(a.Sent.Add(-m.config.Deadline)) && local.has(a.Type) {
 		return []Violation{{"empty", fmt.Sprintf("the shard in %s itself is healthy for %s", a.Member, a.Sent.Sub(c.done).Round(time.Millisecond))}}
 	}
@@ -64,7 +68,7 @@ func (m *Model) judgePluginEmpty(a PluginAnswer, local *shard) []Violation {
 
 // localSince is the last change of the member's own shard, and since when its
 // API server answers.
-func (m *Model) localSince(a PluginAnswer, local *shard) (change, since) {
+func (m judge) localSince(a PluginAnswer, local *shard) (change, since) {
 	if local == nil {
 		return change{}, since{}
 	}
@@ -72,7 +76,7 @@ func (m *Model) localSince(a PluginAnswer, local *shard) (change, since) {
 }
 
 // judgeLocal: the answer has the ClusterIP of the member's own shard.
-func (m *Model) judgeLocal(a PluginAnswer, local *shard) []Violation {
+func (m judge) judgeLocal(a PluginAnswer, local *shard) []Violation {
 	last, quiet := m.localSince(a, local)
 	if last.local() || last.done.IsZero() || !quiet.ok {
 		return nil
@@ -114,7 +118,7 @@ func (m *Model) quiet(a Answer, members []string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(members) == 0 {
-		members = m.allMembers()
+		members = judge{m}.allMembers()
 	}
-	return m.quietSince(a, members...).ok
+	return judge{m}.quietSince(a, members...).ok
 }
