@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
 )
 
 const (
@@ -31,6 +32,21 @@ type ending struct {
 
 	mu   sync.Mutex
 	left map[string]chan struct{} // by purpose: closed when the request that was left behind has ended
+}
+
+// endAndBound returns a transport of which each request ends with its context, and each answer has a bound.
+func endAndBound(next http.RoundTripper) http.RoundTripper {
+	return bounded(&ending{next: next, left: map[string]chan struct{}{}})
+}
+
+// NewHTTPClient returns a client for an API server whose requests end with their context, or after the configuration's
+// time-out, whatever its credential plugin or proxy does (X2a), and whose answers are bounded (H3e).
+func NewHTTPClient(c *rest.Config) (*http.Client, error) {
+	transport, err := rest.TransportFor(c)
+	if err != nil {
+		return nil, err
+	}
+	return &http.Client{Transport: endAndBound(transport), Timeout: c.Timeout}, nil
 }
 
 // errStuck is the error of a request that could not begin.

@@ -83,7 +83,7 @@ func newConnection(base *rest.Config, wrap func(http.RoundTripper) http.RoundTri
 	if err != nil {
 		return connection{}, err
 	}
-	client := &http.Client{Transport: bounded(&ending{next: transport, left: map[string]chan struct{}{}})}
+	client := &http.Client{Transport: endAndBound(transport)}
 	c := connection{drop: dialer.CloseAll}
 	c.close = func() {
 		closed.Store(true)

@@ -1,7 +1,6 @@
 package syncer
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -9,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	"github.com/federation-dns/federation/federation/host"
 )
 
 // TestElected has a replica be told who has the Lease; test/e2e has real ones.
@@ -23,7 +22,7 @@ func TestElected(t *testing.T) {
 		if loops, members := running(s); loops+members > 0 {
 			t.Errorf("%d loops, %d members", loops, members)
 		}
-		s.elected(ctx, reign{holder: "me"})
+		s.elected(ctx, host.Tenure{Holder: "me"})
 		if loops, members := running(s); loops != 1 || members != 1 {
 			t.Errorf("with the Lease: %d loops, %d members", loops, members)
 		}
@@ -32,7 +31,7 @@ func TestElected(t *testing.T) {
 		s, ctx := newSyncer(t)
 		s.identity = "me"
 		s.take(ctx, configOf(t, "127.0.0.1:1", ""))
-		s.elected(ctx, reign{holder: "other"})
+		s.elected(ctx, host.Tenure{Holder: "other"})
 		if loops, members := running(s); loops+members > 0 {
 			t.Errorf("%d loops, %d members", loops, members)
 		}
@@ -51,7 +50,7 @@ func TestElected(t *testing.T) {
 		s.identity = "me"
 		s.take(ctx, configOf(t, "127.0.0.1:1", ""))
 		before := s.loops.all()[0]
-		s.elected(ctx, reign{holder: "me"})
+		s.elected(ctx, host.Tenure{Holder: "me"})
 		if after := s.loops.all(); len(after) != 1 || after[0] != before {
 			t.Error("another loop runs")
 		}
@@ -62,21 +61,34 @@ func TestElected(t *testing.T) {
 			s.identity = "me"
 			s.setLeads(false)
 			s.take(ctx, configOf(t, "127.0.0.1:1", ""))
-			s.elected(ctx, reign{"me", 7})
+			s.elected(ctx, host.Tenure{Holder: "me", Term: 7})
 			before := s.loops.all()[0]
-			s.elected(ctx, reign{"me", term})
+			s.elected(ctx, host.Tenure{Holder: "me", Term: term})
 			if after := s.loops.all(); len(after) != 1 || (after[0] != before) != anew {
 				t.Errorf("another loop runs: %t", after[0] != before)
 			}
 		})
 	}
+	t.Run("O1e a loop that is deposed gives the Lease back", func(t *testing.T) {
+		s, ctx := newSyncer(t)
+		given := make(chan struct{}, 1)
+		s.identity, s.abstain = "me", func() { given <- struct{}{} }
+		s.take(ctx, configOf(t, "127.0.0.1:1", ""))
+		l := s.loops.all()[0]
+		l.ask(ctx, func() { l.depose(errors.New("deposed")) })
+		select {
+		case <-given:
+		default:
+			t.Error("it is not given back")
+		}
+	})
 	t.Run("O3c with the Lease once more a deposed one begins anew", func(t *testing.T) {
 		s, ctx := newSyncer(t)
 		s.identity = "me"
 		s.take(ctx, configOf(t, "127.0.0.1:1", ""))
 		before := s.loops.all()[0]
 		before.ask(ctx, func() { before.deposed = errors.New("deposed") })
-		s.elected(ctx, reign{holder: "me"})
+		s.elected(ctx, host.Tenure{Holder: "me"})
 		after := s.loops.all()
 		if len(after) != 1 || after[0] == before {
 			t.Fatal("the same loop runs")
@@ -86,46 +98,5 @@ func TestElected(t *testing.T) {
 				t.Error("deposed")
 			}
 		})
-	})
-}
-
-// storedLock is a Lease in an API server; this replica is "me".
-type storedLock struct {
-	resourcelock.Interface
-	record resourcelock.LeaderElectionRecord
-}
-
-func (s *storedLock) Identity() string { return "me" }
-
-func (s *storedLock) Get(context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
-	r := s.record
-	return &r, nil, nil
-}
-
-func (s *storedLock) Update(_ context.Context, r resourcelock.LeaderElectionRecord) error {
-	s.record = r
-	return nil
-}
-
-func TestLease(t *testing.T) {
-	for holder, given := range map[string]bool{"me": true, "other": false} {
-		t.Run("O4 a Lease is given back only by the one that has it: "+holder, func(t *testing.T) {
-			stored := &storedLock{record: resourcelock.LeaderElectionRecord{HolderIdentity: holder}}
-			l := &lease{Interface: stored}
-			if _, _, err := l.Get(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			err := l.Update(t.Context(), resourcelock.LeaderElectionRecord{})
-			if (err == nil) != given || (stored.record.HolderIdentity == "") != given {
-				t.Errorf("error %v; then %q has it", err, stored.record.HolderIdentity)
-			}
-		})
-	}
-	t.Run("O4 a Lease that has run out is taken from another one", func(t *testing.T) {
-		stored := &storedLock{record: resourcelock.LeaderElectionRecord{HolderIdentity: "other"}}
-		l := &lease{Interface: stored, holder: "other"}
-		if err := l.Update(t.Context(), resourcelock.LeaderElectionRecord{HolderIdentity: "me", LeaderTransitions: 3}); err != nil || l.term.Load() != 3 {
-			t.Errorf("error %v, term %d", err, l.term.Load())
-		}
 	})
 }

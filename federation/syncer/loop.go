@@ -58,6 +58,8 @@ type loop struct {
 	log      *slog.Logger
 	metrics  *loopMetrics
 	relist   func(member string)
+	// giveBack gives the Lease to another replica, which may begin anew (O1e). It does not block; nil without a host.
+	giveBack func()
 
 	events  chan member.Event
 	asks    chan func()

@@ -2,22 +2,18 @@ package syncer
 
 import (
 	"context"
-	"fmt"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
-
 	"github.com/federation-dns/federation/federation/config"
-	"github.com/federation-dns/federation/federation/member"
+	"github.com/federation-dns/federation/federation/host"
 )
 
-// ownerRetry is how often the host is asked again, and ownerTimeout how long it
-// may take.
-const ownerRetry, ownerTimeout = 5 * time.Second, 5 * time.Second
+// ownerRetry is how often the host is asked again.
+const ownerRetry = 5 * time.Second
 
 // awaitOwner returns the configuration to begin with, and the syncer's id in it: its own, else the UID of the host's
-// kube-system, which is asked for until it answers (O1d). Nothing runs yet, so a configuration that comes meanwhile is
+// kube-system, which is asked for until it answers (O1d): for 5 s at a time, so that neither SIGTERM nor a changed file
+// waits for a credential plugin that hangs. Nothing runs yet, so a configuration that comes meanwhile is
 // the one to begin with, whatever differs; only what is open already stays. The error is that of ctx.
 func (s *syncer) awaitOwner(ctx context.Context, c *config.Config) (*config.Config, error) {
 	first := c
@@ -29,7 +25,7 @@ func (s *syncer) awaitOwner(ctx context.Context, c *config.Config) (*config.Conf
 			return c, nil
 		}
 		if next == nil {
-			s.log.Error("the owner id of this syncer is not known yet; trying again", "error", err)
+			s.log.Error("cannot get the owner id from the host cluster; retrying", "error", err)
 			next = s.file.next(ctx, s.reload, time.After(ownerRetry))
 		}
 		if ctx.Err() != nil {
@@ -46,33 +42,14 @@ func (s *syncer) awaitOwner(ctx context.Context, c *config.Config) (*config.Conf
 	}
 }
 
-// OwnerID is the id of the syncer that has this configuration (O1d). The host
-// cluster is asked once, if it has to be.
+// OwnerID returns the id of the syncer that has this configuration (O1d). The host cluster is asked once, if it has to be.
 func OwnerID(ctx context.Context, c *config.Config) (string, error) {
 	if c.Owner != "" {
 		return c.Owner, nil
 	}
-	uid, err := hostUID(ctx, *c.Host)
-	if err != nil {
-		return "", fmt.Errorf("the host cluster does not tell its identity, which is the owner id: %w", err)
-	}
-	return uid, nil
+	return host.UID(ctx, hostOf(*c.Host))
 }
 
-func hostUID(ctx context.Context, host config.Host) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, ownerTimeout)
-	defer cancel()
-	rest, err := member.LoadKubeconfig(host.Kubeconfig.Path, host.Kubeconfig.Context)
-	if err != nil {
-		return "", fmt.Errorf("host: %w", err)
-	}
-	client, err := kubernetes.NewForConfig(rest)
-	if err != nil {
-		return "", fmt.Errorf("host: %w", err)
-	}
-	ns, err := client.CoreV1().Namespaces().Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})
-	if err != nil {
-		return "", fmt.Errorf("host: %w", err)
-	}
-	return string(ns.UID), nil
+func hostOf(h config.Host) host.Config {
+	return host.Config{Kubeconfig: h.Kubeconfig.Path, Context: h.Kubeconfig.Context, Namespace: h.Namespace, Lease: h.Lease}
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/federation-dns/federation/federation/config"
+	"github.com/federation-dns/federation/federation/host"
 	"github.com/federation-dns/federation/federation/member"
 )
 
@@ -67,13 +68,13 @@ func Run(ctx context.Context, opt Options) error {
 	if config.Host == nil {
 		s.follow(ctx, nil)
 	} else {
-		e := newElection(*config.Host, s.log)
+		e := host.NewElection(hostOf(*config.Host), s.log)
 		electing, resign := context.WithCancel(context.WithoutCancel(ctx))
 		done := make(chan struct{})
-		go func() { defer close(done); e.run(electing) }()
+		go func() { defer close(done); e.Run(electing) }()
 		defer func() { s.loops.stop(); resign(); s.resigned(done) }() // nothing is written after that
-		s.identity = e.identity
-		s.follow(ctx, e.changed)
+		s.identity, s.abstain = e.Identity, e.Abstain
+		s.follow(ctx, e.Changed)
 	}
 	s.log.Info("stopping")
 	return nil
@@ -105,7 +106,8 @@ type syncer struct {
 	// leads: this is the replica that writes (O4). Without a host it always is.
 	leads    bool
 	identity string       // in the Lease
-	reign    reign        // the last one of this replica
+	abstain  func()       // gives the Lease back (O1e); nil without a host
+	tenure   host.Tenure  // the last one of this replica
 	leader   atomic.Value // who has the Lease, a string, if it is another one
 	loops    *loopSet
 	members  *memberSet
@@ -125,7 +127,7 @@ func (s *syncer) stop(cancel context.CancelFunc) {
 }
 
 // follow takes each new good configuration of the file, and what the election says, until ctx ends.
-func (s *syncer) follow(ctx context.Context, leader <-chan reign) {
+func (s *syncer) follow(ctx context.Context, leader <-chan host.Tenure) {
 	tick := time.NewTicker(reloadEvery)
 	defer tick.Stop()
 	for {
@@ -133,8 +135,8 @@ func (s *syncer) follow(ctx context.Context, leader <-chan reign) {
 		select {
 		case <-ctx.Done():
 			return
-		case r := <-leader:
-			s.elected(ctx, r)
+		case t := <-leader:
+			s.elected(ctx, t)
 			continue
 		case <-s.reload:
 			asked = true
@@ -170,22 +172,22 @@ func (s *syncer) take(ctx context.Context, next *config.Config) {
 // elected takes in who has the Lease now. The replica that gets it begins, and
 // what was deposed begins anew (O3c), as does all if another one had it since:
 // the claims are that one's then. One that sees another with it ends.
-func (s *syncer) elected(ctx context.Context, r reign) {
-	if r.holder == s.identity {
-		s.log.Info("this replica has the Lease: it writes", "identity", r.holder)
+func (s *syncer) elected(ctx context.Context, t host.Tenure) {
+	if t.Holder == s.identity {
+		s.log.Info("this replica has the Lease: it writes", "identity", t.Holder)
 		s.leader.Store("")
-		if s.leads && r.interrupted(s.reign) {
+		if s.leads && t.Interrupted(s.tenure) {
 			s.log.Info("another replica has had the Lease meanwhile: all is begun anew")
 			s.loops.retain(nil)
 		}
-		s.reign = r
+		s.tenure = t
 		s.setLeads(true)
 		s.loops.removeDeposed(ctx)
 		s.apply(ctx, s.config)
 		return
 	}
-	s.log.Info("another replica has the Lease: this one stands by", "leader", r.holder)
-	s.leader.Store(r.holder)
+	s.log.Info("another replica has the Lease: this one stands by", "leader", t.Holder)
+	s.leader.Store(t.Holder)
 	if s.leads {
 		s.setLeads(false)
 		s.loops.retain(nil)
@@ -235,6 +237,7 @@ func (s *syncer) takeFederation(ctx context.Context, old *config.Config, f confi
 	}
 	l := newLoop(s.config, f, p, s.adopt, s.log, s.metrics, s.members.relist)
 	l.deposed = deposed // until a restart (O3c)
+	l.giveBack = s.abstain
 	s.loops.run(ctx, l, func() { p.Close() })
 	return true
 }

@@ -1,0 +1,175 @@
+package host
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/uuid"
+	"k8s.io/client-go/tools/leaderelection"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	"k8s.io/klog/v2"
+)
+
+// The times of the Lease. A replica that is killed is replaced after leaseDuration and at most two leaseRetry; one that
+// is stopped gives the Lease back.
+const (
+	leaseDuration = 15 * time.Second
+	leaseRenew    = 10 * time.Second
+	leaseRetry    = 2 * time.Second
+	// joinRetry is how often a kubeconfig that cannot be used is read again.
+	joinRetry = 5 * time.Second
+)
+
+// Election is this replica's part in the choice of the one that writes (O4).
+//
+// The Lease decides who begins: a replica that gets it takes the claims, with a generation of its own (O3b). The claims
+// decide who may write: a replica that cannot reach the host goes on until it sees that another one has the Lease, or is
+// deposed, as an outage of the host is no reason to serve old records.
+type Election struct {
+	// Identity is this replica's name in the Lease. No other replica or run has it.
+	Identity string
+	// Changed receives who holds the Lease when that has changed, or when this replica got it. It has to be read.
+	Changed <-chan Tenure
+
+	host    Config
+	log     *slog.Logger
+	changed chan Tenure
+	abstain abstention
+
+	mu     sync.Mutex
+	resign context.CancelFunc // ends the run of the elector
+}
+
+// Tenure is one replica's unbroken hold of the Lease.
+type Tenure struct {
+	Holder string
+	// Term is the Lease's count of transitions, if this replica holds it: one more for each time that it is taken from
+	// somebody, or after it was given back.
+	Term int32
+}
+
+// Interrupted reports whether another replica has held the Lease between two tenures of this one: a replica that gets
+// back what it gave back itself counts one transition.
+func (t Tenure) Interrupted(before Tenure) bool {
+	return t.Term < before.Term || t.Term > before.Term+1
+}
+
+// NewElection returns this replica's part in the election for a host. Run joins it.
+func NewElection(host Config, log *slog.Logger) *Election {
+	name, err := os.Hostname()
+	if err != nil {
+		name = "federation-syncer"
+	}
+	changed := make(chan Tenure)
+	return &Election{Identity: name + "_" + string(uuid.NewUUID()), Changed: changed, host: host, log: log, changed: changed}
+}
+
+// Run takes part until ctx ends, and gives the Lease back then. The kubeconfig is read again after each loss.
+func (e *Election) Run(ctx context.Context) {
+	var said string
+	for ctx.Err() == nil {
+		electing, resign := context.WithCancel(ctx)
+		elector, err := e.elector(electing)
+		if err == nil {
+			e.mu.Lock()
+			e.resign = resign
+			e.mu.Unlock()
+			elector.Run(klog.NewContext(electing, klog.Logger{})) // the lease logs what matters
+			if electing.Err() == nil {
+				e.log.Warn("the Lease could not be renewed: this replica goes on until another one has it")
+			}
+			resign()
+			continue
+		}
+		resign()
+		if err.Error() != said {
+			e.log.Error("cannot join the election of the one syncer that writes; retrying", "error", err)
+			said = err.Error()
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(joinRetry):
+		}
+	}
+}
+
+// Abstain gives the Lease back, if this replica has it, and keeps this replica from getting it until another one has had
+// it (O1e). It does not block.
+func (e *Election) Abstain() {
+	e.abstain.begin(time.Now())
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.resign != nil {
+		e.resign()
+	}
+}
+
+func (e *Election) elector(ctx context.Context) (*leaderelection.LeaderElector, error) {
+	client, err := newClient(e.host, leaseRenew/2) // two tries
+	if err != nil {
+		return nil, err
+	}
+	announce := func(t Tenure) {
+		select {
+		case e.changed <- t:
+		case <-ctx.Done():
+		}
+	}
+	lock := &lease{log: e.log, abstain: &e.abstain, Interface: &resourcelock.LeaseLock{
+		LeaseMeta:  metav1.ObjectMeta{Namespace: e.host.Namespace, Name: e.host.Lease},
+		Client:     client.CoordinationV1(),
+		LockConfig: resourcelock.ResourceLockConfig{Identity: e.Identity},
+	}}
+	return leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
+		Lock:          lock,
+		LeaseDuration: leaseDuration, RenewDeadline: leaseRenew, RetryPeriod: leaseRetry, ReleaseOnCancel: true,
+		Callbacks: leaderelection.LeaderCallbacks{
+			OnStartedLeading: func(context.Context) { announce(Tenure{e.Identity, lock.term.Load()}) },
+			OnStoppedLeading: func() {},
+			OnNewLeader: func(holder string) {
+				if holder != e.Identity && holder != "" {
+					announce(Tenure{Holder: holder})
+				}
+			},
+		},
+	})
+}
+
+// abstainAtLeast is how long a replica that was deposed leaves the Lease to others, even if they lose it sooner: two
+// deployments that claim each other's names by mistake must not change leaders every few seconds.
+const abstainAtLeast = time.Minute
+
+// abstention keeps a replica that was deposed from getting the Lease until another one has had it (O1e). The zero value
+// is none.
+type abstention struct {
+	mu     sync.Mutex
+	since  time.Time // zero: none
+	others bool      // another replica has had the Lease since
+}
+
+func (a *abstention) begin(now time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.since, a.others = now, false
+}
+
+// saw notes who has the Lease.
+func (a *abstention) saw(holder, self string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.others = a.others || holder != "" && holder != self
+}
+
+// blocks reports whether this replica must not get or renew the Lease at now.
+func (a *abstention) blocks(now time.Time) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.others && now.Sub(a.since) >= abstainAtLeast {
+		a.since = time.Time{}
+	}
+	return !a.since.IsZero()
+}

@@ -1,0 +1,59 @@
+// Package host is the syncer's part in the host cluster: its identity there (O1d), and the Lease by which several replicas
+// choose the one that writes (O4).
+package host
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/federation-dns/federation/federation/member"
+)
+
+// uidTimeout bounds the request for the UID.
+const uidTimeout = 5 * time.Second
+
+// Config is the host cluster, and the Lease there.
+type Config struct {
+	// Kubeconfig is a file. Context is one of its contexts, or "" for its current one.
+	Kubeconfig, Context string
+	// Namespace and Lease are where the Lease is, and its name.
+	Namespace, Lease string
+}
+
+// UID returns the UID of the host cluster's kube-system namespace, which is the owner id of a syncer that has none
+// (O1d). The host is asked once, and for 5 s at most, whatever a credential plugin does.
+func UID(ctx context.Context, c Config) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, uidTimeout)
+	defer cancel()
+	client, err := newClient(c, uidTimeout)
+	if err != nil {
+		return "", err
+	}
+	ns, err := client.CoreV1().Namespaces().Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})
+	if err != nil {
+		return "", fmt.Errorf("host: read the namespace kube-system, whose UID is the owner id: %w", err)
+	}
+	return string(ns.UID), nil
+}
+
+// newClient returns a client of the host cluster whose requests end after timeout. It reads the kubeconfig anew.
+func newClient(c Config, timeout time.Duration) (kubernetes.Interface, error) {
+	rest, err := member.LoadKubeconfig(c.Kubeconfig, c.Context)
+	if err != nil {
+		return nil, fmt.Errorf("host: %w", err)
+	}
+	rest.Timeout = timeout
+	client, err := member.NewHTTPClient(rest)
+	if err != nil {
+		return nil, fmt.Errorf("host: %w", err)
+	}
+	clientset, err := kubernetes.NewForConfigAndClient(rest, client)
+	if err != nil {
+		return nil, fmt.Errorf("host: %w", err)
+	}
+	return clientset, nil
+}
