@@ -139,22 +139,28 @@ func (e *Election) elector(ctx context.Context) (*leaderelection.LeaderElector, 
 	})
 }
 
-// abstainAtLeast is how long a replica that was deposed leaves the Lease to others, even if they lose it sooner: two
-// deployments that claim each other's names by mistake must not change leaders every few seconds.
-const abstainAtLeast = time.Minute
+// A replica that is deposed again within relapse leaves the Lease to others for abstainAgain at least, even if they lose
+// it sooner: two deployments that claim each other's names by mistake must not change leaders every few seconds.
+const relapse, abstainAgain = 10 * time.Minute, time.Minute
 
 // abstention keeps a replica that was deposed from getting the Lease until another one has had it (O1e). The zero value
 // is none.
 type abstention struct {
 	mu     sync.Mutex
-	since  time.Time // zero: none
-	others bool      // another replica has had the Lease since
+	active bool
+	others bool          // another replica has had the Lease since
+	since  time.Time     // when the last one began
+	least  time.Duration // how long it lasts at least
 }
 
 func (a *abstention) begin(now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.since, a.others = now, false
+	a.least = 0
+	if !a.since.IsZero() && now.Sub(a.since) < relapse {
+		a.least = abstainAgain
+	}
+	a.active, a.others, a.since = true, false, now
 }
 
 // saw notes who has the Lease.
@@ -168,8 +174,8 @@ func (a *abstention) saw(holder, self string) {
 func (a *abstention) blocks(now time.Time) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.others && now.Sub(a.since) >= abstainAtLeast {
-		a.since = time.Time{}
+	if a.others && now.Sub(a.since) >= a.least {
+		a.active = false
 	}
-	return !a.since.IsZero()
+	return a.active
 }

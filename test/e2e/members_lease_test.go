@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -142,6 +143,22 @@ func testReplicas(t *testing.T, m *members) {
 		if log := third.Log(); strings.Contains(log[strings.LastIndex(log, "stands by"):], "msg=changed ") {
 			t.Errorf("it has written:\n%s", log)
 		}
+	})
+	t.Run("O1e one that is deposed gives its Lease to another one, which begins anew", func(t *testing.T) {
+		owner, text, _ := strings.Cut(r.claim(t), " ")
+		newer := regexp.MustCompile(`instance=\w+`).ReplaceAllString(text, "instance=abcdefghijklmnopqrstuvwxyz")
+		if newer == text {
+			t.Fatalf("the claim %q has no instance", text)
+		}
+		if err := world.Replace(ctx, owner+" 300 IN TXT "+newer); err != nil {
+			t.Fatal(err)
+		}
+		r.europe(t, false) // by either of them
+		r.logged(t, fourth, "deposed: nothing more is written")
+		r.await(t, third, true)
+		r.await(t, fourth, false)
+		r.europe(t, true)
+		fourth, third = third, fourth
 	})
 	t.Run("O4 an outage of the host ends nothing", func(t *testing.T) {
 		host.Link.Set(cutproxy.Blackhole)

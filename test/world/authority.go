@@ -134,6 +134,19 @@ func Insert(ctx context.Context, lines ...string) (remove func(context.Context) 
 	return remove, update(ctx, func(m *dns.Msg) { m.Insert(records) })
 }
 
+// Replace puts a record, a line as in a zone file, in the place of all records of its owner and type, in the zone of
+// Domain.
+func Replace(ctx context.Context, line string) error {
+	rr, err := dns.NewRR(line)
+	if err != nil {
+		return err
+	}
+	return update(ctx, func(m *dns.Msg) {
+		m.RemoveRRset([]dns.RR{rr})
+		m.Insert([]dns.RR{rr})
+	})
+}
+
 // update changes the zone of Domain with the World's key.
 func update(ctx context.Context, change func(*dns.Msg)) error {
 	m := new(dns.Msg).SetUpdate(Domain + ".")
