@@ -49,8 +49,7 @@ func (f *Federation) matches(r *dns.Msg, m *match) bool {
 			left := q.Name[:len(q.Name)-len(z.suffix)]
 			dot := strings.LastIndexByte(left, '.')
 			if fed := f.byLabel(left[dot+1:]); fed != nil {
-				m.unusual = r.Opcode != dns.OpcodeQuery || len(r.Question) > 1 || q.Qclass != dns.ClassINET || metaType(q.Qtype)
-				return m.split(fed, q.Name, left, dot, len(z.name))
+				return m.split(fed, r, len(left), len(z.name))
 			}
 			return false
 		}
@@ -73,22 +72,26 @@ func (f *Federation) byLabel(label string) *fed {
 	return nil
 }
 
-// split takes the labels left of the federation's apart; dot is where they
-// end in left, or -1.
+// split takes the labels left of the federation's apart. Left is how much of the
+// question's name stands before the suffix; it ends with the federation's label.
 //
 //go:noinline
-func (m *match) split(fed *fed, qname, left string, dot, zoneLen int) bool {
+func (m *match) split(fed *fed, r *dns.Msg, left, zoneLen int) bool {
+	q := &r.Question[0]
 	m.fed = fed
-	m.zone = qname[len(qname)-zoneLen:]
+	m.unusual = r.Opcode != dns.OpcodeQuery || len(r.Question) > 1 || q.Qclass != dns.ClassINET || metaType(q.Qtype)
+	m.zone = q.Name[len(q.Name)-zoneLen:]
+	dot := strings.LastIndexByte(q.Name[:left], '.')
 	if dot < 0 {
 		m.shape = shapeBare
 		return true
 	}
-	rest, ok := hostname(left[:dot])
+	var d dots
+	rest, ok := hostname(q.Name[:dot], &d)
 	if !ok {
 		return false
 	}
-	switch strings.Count(rest, ".") + 1 {
+	switch d.count + 1 {
 	case 1:
 		m.shape = shapeNamespace
 		m.namespace = rest
@@ -102,34 +105,49 @@ func (m *match) split(fed *fed, qname, left string, dot, zoneLen int) bool {
 	default:
 		return false
 	}
-	at := lastButOneDot(rest)
-	m.prefix, m.key = rest[:at+1], rest[at+1:]
-	service, namespace, _ := strings.Cut(m.key, ".")
-	m.namespace = namespace
-	m.labelAt, m.labelEnd = dot, len(left)
-	return isLabel(service) && isLabel(namespace) && m.prefixed()
+	m.prefix, m.key = rest[:d.lastButOne+1], rest[d.lastButOne+1:]
+	m.namespace = rest[d.last+1:]
+	m.labelAt, m.labelEnd = dot, left
+	return isLabel(rest[d.lastButOne+1:d.last]) && isLabel(m.namespace) && m.prefixed()
 }
 
 // prefixed reports whether the prefix is one of the shape: that of an endpoint
 // has no underscore, and that of a port begins both its labels with one.
 func (m *match) prefixed() bool {
+	if m.shape == shapeService {
+		return true
+	}
 	underscores := strings.Count(m.prefix, "_")
-	if m.shape != shapePort {
+	if m.shape == shapeEndpoint {
 		return underscores == 0
 	}
 	return underscores == 2 && m.prefix[0] == '_' && m.prefix[strings.IndexByte(m.prefix, '.')+1] == '_'
 }
 
-// hostname returns s in lower case; false if it has an octet that no name of
-// Kubernetes has: a wildcard's, an escape, a slash.
-func hostname(s string) (string, bool) {
+// dots are those of a name: how many, and where the last two are, or -1.
+type dots struct{ count, last, lastButOne int }
+
+// hostname returns s in lower case, and its dots; false if it has an octet that
+// no name of Kubernetes has: a wildcard's, an escape, a slash.
+func hostname(s string, d *dots) (string, bool) {
+	d.last, d.lastButOne = -1, -1
+	upper := false
 	for i := range len(s) {
-		c := s[i] | 0x20 // lower case, if it is a letter
-		if (c < 'a' || c > 'z') && (s[i] < '0' || s[i] > '9') && s[i] != '-' && s[i] != '.' && s[i] != '_' {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '-', c == '_':
+		case c == '.':
+			d.count++
+			d.last, d.lastButOne = i, d.last
+		case 'A' <= c && c <= 'Z':
+			upper = true
+		default:
 			return "", false
 		}
 	}
-	return lower(s), true
+	if upper {
+		s = dns.CanonicalName(s)[:len(s)]
+	}
+	return s, true
 }
 
 // isLabel reports whether what hostname returned is the name of a Service or a
@@ -137,12 +155,6 @@ func hostname(s string) (string, bool) {
 // that it is not looked up (Q8a).
 func isLabel(s string) bool {
 	return s != "" && s[0] != '-' && s[len(s)-1] != '-' && strings.IndexByte(s, '_') < 0
-}
-
-// lastButOneDot is where the labels before the last two end, or -1.
-func lastButOneDot(s string) int {
-	last := strings.LastIndexByte(s, '.')
-	return strings.LastIndexByte(s[:last], '.')
 }
 
 // hasSuffixFold reports whether s ends with suffix, which is lower case, in
@@ -156,6 +168,9 @@ func hasSuffixFold(s, suffix string) bool {
 func equalFold(s, lowered string) bool {
 	if len(s) != len(lowered) {
 		return false
+	}
+	if s == lowered { // as almost always
+		return true
 	}
 	for i := len(s) - 1; i >= 0; i-- {
 		c := s[i]
