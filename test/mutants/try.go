@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -90,12 +91,16 @@ func (m mutant) overlay(root, dir string) (string, error) {
 // judge reads what `go test -json` printed.
 func (m mutant) judge(out []byte) result {
 	var failed []string
+	running := map[string]bool{} // a panic or the time limit ends the program with them
 	var build strings.Builder
 	d := json.NewDecoder(bytes.NewReader(out))
 	for d.More() {
 		var e struct{ Action, Test, Output string }
 		if err := d.Decode(&e); err != nil {
 			return result{text: fmt.Sprintf("BROKEN: go test printed what is no JSON: %v", err)}
+		}
+		if e.Test != "" {
+			running[e.Test] = running[e.Test] && e.Action != "pass" && e.Action != "skip" || e.Action == "run"
 		}
 		switch {
 		case e.Action == "build-output":
@@ -107,6 +112,11 @@ func (m mutant) judge(out []byte) result {
 				return result{caught: true, text: "caught by " + e.Test}
 			}
 			failed = append(failed, e.Test)
+		}
+	}
+	for _, test := range slices.Sorted(maps.Keys(running)) {
+		if running[test] && m.holds(test) {
+			return result{caught: true, text: "caught by " + test + ", which panics or does not end"}
 		}
 	}
 	if len(failed) == 0 {
