@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/federation-dns/federation/federation/syncer"
+	"github.com/federation-dns/federation/federation/admin"
 )
 
 const confirmLong = `Too many services would lose their last address, or too many names would be
@@ -37,7 +37,7 @@ func confirmCommand() *cobra.Command {
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), 10*time.Second)
-			list, err := syncer.FetchWaiting(ctx, socket)
+			list, err := admin.FetchWaiting(ctx, socket)
 			cancel()
 			if err != nil {
 				return err
@@ -60,7 +60,7 @@ func confirmCommand() *cobra.Command {
 			}
 			ctx, cancel = context.WithTimeout(cmd.Context(), 10*time.Second)
 			defer cancel()
-			n, err := syncer.Confirm(ctx, socket, list)
+			n, err := admin.Confirm(ctx, socket, list)
 			if err == nil {
 				fmt.Fprintf(out, "confirmed: %d of %d still waited\n", n, len(list))
 			}
@@ -73,7 +73,7 @@ func confirmCommand() *cobra.Command {
 	return cmd
 }
 
-func only(list []syncer.Waiting, name string) (of []syncer.Waiting) {
+func only(list []admin.Waiting, name string) (of []admin.Waiting) {
 	for _, w := range list {
 		if w.Federation == name {
 			of = append(of, w)
@@ -82,7 +82,7 @@ func only(list []syncer.Waiting, name string) (of []syncer.Waiting) {
 	return of
 }
 
-func printWaiting(out io.Writer, list []syncer.Waiting) error {
+func printWaiting(out io.Writer, list []admin.Waiting) error {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	fmt.Fprint(w, "FEDERATION\tOF\tWHAT\tWAITS FOR\n")
 	for _, one := range list {

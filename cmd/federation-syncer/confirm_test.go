@@ -5,12 +5,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/federation-dns/federation/federation/syncer"
+	"github.com/federation-dns/federation/federation/admin"
 )
 
 func TestConfirm(t *testing.T) {
 	until := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
-	list := []syncer.Waiting{
+	list := []admin.Waiting{
 		{Federation: "myfederation", Namespace: "shop", Service: "web", Empties: true, Names: 1, Watched: true, Until: &until},
 		{Federation: "other", Namespace: "shop", Service: "api", Names: 7},
 		{Federation: "other", Member: "west", Services: 3, Names: 12},

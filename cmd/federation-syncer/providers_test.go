@@ -15,7 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/federation-dns/federation/federation/syncer"
+	"github.com/federation-dns/federation/federation/admin"
 	"github.com/federation-dns/federation/test/clouddns"
 	"github.com/federation-dns/federation/test/route53"
 )
@@ -185,7 +185,7 @@ admin: {socket: admin.sock}
 	said := ""
 	for deadline := time.Now().Add(30 * time.Second); said == "" && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		ask, out := run("status", "--socket", "admin.sock", "-o", "json")
-		var status syncer.Status
+		var status admin.Status
 		if ask.Run() == nil && json.Unmarshal(out.Bytes(), &status) == nil && len(status.Federations) > 0 {
 			said = status.Federations[0].Error
 		}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/federation-dns/federation/federation/syncer"
+	"github.com/federation-dns/federation/federation/admin"
 )
 
 func statusCommand() *cobra.Command {
@@ -30,7 +30,7 @@ func statusCommand() *cobra.Command {
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), 10*time.Second)
 			defer cancel()
-			status, err := syncer.FetchStatus(ctx, socket, services)
+			status, err := admin.FetchStatus(ctx, socket, services)
 			if err != nil {
 				return err
 			}
@@ -48,7 +48,7 @@ func statusCommand() *cobra.Command {
 	return cmd
 }
 
-func printStatus(out io.Writer, status *syncer.Status) error {
+func printStatus(out io.Writer, status *admin.Status) error {
 	if status.Leader != "" {
 		fmt.Fprintf(out, "this replica stands by; replica %s writes\n", status.Leader)
 	}
@@ -67,7 +67,7 @@ func printStatus(out io.Writer, status *syncer.Status) error {
 		fmt.Fprint(w, "\n\nMEMBER\tSTATUS\tVERSION\tREGION\tZONES\tSHARDS\tHEALTHY\tFOR\n")
 		for _, m := range f.Members {
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%s\n", m.Name, m.Status, orDash(m.Version), orDash(m.Region),
-				orDash(strings.Join(m.Zones, ",")), m.Shards, m.Healthy, time.Since(m.Since).Round(time.Second))
+				orDash(some(m.Zones)), m.Shards, m.Healthy, time.Since(m.Since).Round(time.Second))
 		}
 		if err := w.Flush(); err != nil { // each table has columns of its own
 			return err
@@ -82,7 +82,7 @@ func printStatus(out io.Writer, status *syncer.Status) error {
 	return nil
 }
 
-func printProblems(out io.Writer, f syncer.FederationStatus) {
+func printProblems(out io.Writer, f admin.FederationStatus) {
 	var lines []string
 	for _, m := range f.Members {
 		if m.Error != "" {
@@ -103,7 +103,7 @@ func printProblems(out io.Writer, f syncer.FederationStatus) {
 	}
 }
 
-func printServices(w io.Writer, services []syncer.ServiceStatus) {
+func printServices(w io.Writer, services []admin.ServiceStatus) {
 	if len(services) == 0 {
 		return
 	}
@@ -123,7 +123,7 @@ func printServices(w io.Writer, services []syncer.ServiceStatus) {
 	}
 }
 
-func printRecords(w io.Writer, services []syncer.ServiceStatus) {
+func printRecords(w io.Writer, services []admin.ServiceStatus) {
 	if len(services) == 0 {
 		return
 	}
@@ -140,14 +140,14 @@ func printRecords(w io.Writer, services []syncer.ServiceStatus) {
 	}
 }
 
-// addressesWidth is how much room addresses get in the table, so that ordinary rows fit a terminal of 80 columns.
-const addressesWidth = 16
+// listWidth is how much room addresses and topology zones get in a table, so that ordinary rows fit a terminal of 80 columns.
+const listWidth = 16
 
 // some lists as many as there is room for, at least one, and counts the others.
 func some(list []string) string {
 	text := ""
 	for i, s := range list {
-		if i > 0 && len(text)+1+len(s) > addressesWidth {
+		if i > 0 && len(text)+1+len(s) > listWidth {
 			return fmt.Sprintf("%s,+%d", text, len(list)-i)
 		}
 		text += strings.Repeat(",", min(i, 1)) + s

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/federation-dns/federation/federation/syncer"
+	"github.com/federation-dns/federation/federation/admin"
 )
 
 func TestStatusWidth(t *testing.T) {
@@ -30,8 +30,8 @@ func TestStatusWidth(t *testing.T) {
 		}
 	}
 	var out strings.Builder
-	err := printStatus(&out, &syncer.Status{Federations: []syncer.FederationStatus{{Name: "fed", Domain: "example.com", State: "writing",
-		Services: []syncer.ServiceStatus{{Name: "default/nginx", Shards: []syncer.ShardStatus{
+	err := printStatus(&out, &admin.Status{Federations: []admin.FederationStatus{{Name: "fed", Domain: "example.com", State: "writing",
+		Services: []admin.ServiceStatus{{Name: "default/nginx", Shards: []admin.ShardStatus{
 			{Member: "us-central1", Healthy: true, Addresses: many, ReadyEndpoints: 3}, {Member: "b", Addresses: many[:1], Reason: "NoReadyEndpoints"},
 		}}}}}})
 	if err != nil {

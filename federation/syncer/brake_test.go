@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/admin"
 )
 
 // many is a world of two members that have 40 services, all healthy in both.
@@ -311,18 +312,18 @@ func TestConfirmOverTheSocket(t *testing.T) {
 		w.after(time.Hour)
 		done := make(chan struct{})
 		w.loop.done = done
-		admin := (&listener{loops: &loopSet{loops: []*runningLoop{{loop: w.loop, stop: func() {}}}}}).adminHandler()
+		handler := admin.Handler(&listener{loops: &loopSet{loops: []*runningLoop{{loop: w.loop, stop: func() {}}}}})
 		call := func(method, path, body string) (int, string) {
 			rec := httptest.NewRecorder()
-			admin.ServeHTTP(rec, httptest.NewRequest(method, path, strings.NewReader(body)))
+			handler.ServeHTTP(rec, httptest.NewRequest(method, path, strings.NewReader(body)))
 			return rec.Code, rec.Body.String()
 		}
 		code, body := call("GET", "/waiting", "")
-		var list []Waiting
+		var list []admin.Waiting
 		if err := json.Unmarshal([]byte(body), &list); err != nil || code != 200 || len(list) != 40 {
 			t.Fatalf("%d %v: %s", code, err, body)
 		}
-		some, _ := json.Marshal(append(list[:2:2], Waiting{Federation: "other", Domain: "example.com.", Namespace: "shop", Service: "web-05"}))
+		some, _ := json.Marshal(append(list[:2:2], admin.Waiting{Federation: "other", Domain: "example.com.", Namespace: "shop", Service: "web-05"}))
 		if code, body := call("POST", "/confirm", string(some)); code != 200 || strings.TrimSpace(body) != "2" {
 			t.Errorf("%d %s", code, body)
 		}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/admin"
 	"github.com/federation-dns/federation/federation/policy"
 )
 
@@ -84,7 +85,7 @@ func (l *loop) removeMember(name string) {
 }
 
 // waitingMembers are the departed members, with what goes with each when those before it have gone.
-func (l *loop) waitingMembers() (list []Waiting) {
+func (l *loop) waitingMembers() (list []admin.Waiting) {
 	before := map[string]bool{}
 	for _, name := range l.order {
 		if !l.members[name].departed {
@@ -92,7 +93,7 @@ func (l *loop) waitingMembers() (list []Waiting) {
 		}
 		d := l.departure(name, before)
 		before[name] = true
-		list = append(list, Waiting{
+		list = append(list, admin.Waiting{
 			Federation: string(l.config.Name), Domain: string(l.config.Domain), Member: name,
 			Services: len(d.emptied), Names: d.count(), Emptied: d.emptied, Levels: d.levels,
 		})
@@ -167,7 +168,7 @@ func (l *loop) onlyOn(name string, svc federation.ServiceName, before map[string
 // confirmDeparture removes a departed member with all that it has; what its services lose with it is confirmed too. It
 // reports whether the member waits, and nothing more goes with it than was shown: other levels, or services that have
 // come to depend on it since (X4c).
-func (l *loop) confirmDeparture(shown Waiting) bool {
+func (l *loop) confirmDeparture(shown admin.Waiting) bool {
 	name := shown.Member
 	if ms := l.members[name]; ms == nil || !ms.departed {
 		return false

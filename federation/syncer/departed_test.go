@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/admin"
 )
 
 // without makes the world's configuration one without these members, in the
@@ -61,7 +62,7 @@ func TestDeparture(t *testing.T) {
 			depart(w, "a")
 			w.want(withoutAddressOfA...)
 			w.wantMarks(marksOfAll...)
-			want := []Waiting{{
+			want := []admin.Waiting{{
 				Federation: "fed", Domain: "example.com.", Member: "a", Names: 2,
 				Levels: []federation.FQDN{"east-1.example.com.", "east.example.com."},
 			}}
@@ -165,7 +166,7 @@ func TestDeparture(t *testing.T) {
 			}
 			w.members["b"].relist()
 			w.after(time.Minute)
-			var list []Waiting
+			var list []admin.Waiting
 			for _, one := range w.waits() {
 				if one.Member != "" {
 					list = append(list, one)

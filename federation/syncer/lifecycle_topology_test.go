@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/admin"
 	"github.com/federation-dns/federation/federation/provider/inmem"
 )
 
@@ -362,7 +363,7 @@ func TestPastLevels(t *testing.T) {
 			t.Errorf("%d levels are listed of a member that has moved 40 times, at most %d may be", past, maxPastLevels+2)
 		}
 		w.logged("moves to new levels too often")
-		if !slices.ContainsFunc(w.status().Problems, func(p ProblemStatus) bool { return p.Member == "a" && p.Reason == "LabelsUnstable" }) {
+		if !slices.ContainsFunc(w.status().Problems, func(p admin.ProblemStatus) bool { return p.Member == "a" && p.Reason == "LabelsUnstable" }) {
 			t.Errorf("the status does not say that member a stays where it is: %+v", w.status().Problems)
 		}
 		w.wantAt("web-07.shop.fed.svc.west-1.example.com.", "203.0.113.2")
@@ -375,7 +376,7 @@ func TestPastLevels(t *testing.T) {
 			w.after(time.Minute)
 		}
 		w.wantAt(federation.FQDN("web-07.shop.fed.svc."+string(zone(39))+".example.com."), "203.0.113.1")
-		if slices.ContainsFunc(w.status().Problems, func(p ProblemStatus) bool { return p.Reason == "LabelsUnstable" }) {
+		if slices.ContainsFunc(w.status().Problems, func(p admin.ProblemStatus) bool { return p.Reason == "LabelsUnstable" }) {
 			t.Errorf("the status still says that it stays: %+v", w.status().Problems)
 		}
 	})
@@ -383,7 +384,7 @@ func TestPastLevels(t *testing.T) {
 		w := storm(t)
 		w.moved("a", "east", zone(1))
 		w.after(time.Minute)
-		if slices.ContainsFunc(w.status().Problems, func(p ProblemStatus) bool { return p.Reason == "LabelsUnstable" }) {
+		if slices.ContainsFunc(w.status().Problems, func(p admin.ProblemStatus) bool { return p.Reason == "LabelsUnstable" }) {
 			t.Errorf("it stays where it is: %+v", w.status().Problems)
 		}
 	})

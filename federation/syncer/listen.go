@@ -2,30 +2,21 @@ package syncer
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/admin"
 )
 
-const (
-	// askTimeout bounds how long a request waits for a loop.
-	askTimeout = 5 * time.Second
-	// statusTimeout bounds how long the status of all services may take, and statusPart how long a part of it may keep
-	// a loop from its work.
-	statusTimeout, statusPart = time.Minute, 10 * time.Millisecond
-	// idleTimeout is how long a connection is kept without a request.
-	idleTimeout = 30 * time.Second
-)
+// askTimeout bounds how long a request waits for a loop, and statusPart how long a part of the status of all services may
+// keep a loop from its work.
+const askTimeout, statusPart = 5 * time.Second, 10 * time.Millisecond
 
 // listener serves metrics and health over HTTP, and the status on a Unix
 // socket that only its owner may open (C1).
@@ -47,14 +38,14 @@ func (s *listener) listen(address, socket string) (func(), error) {
 	if err != nil {
 		return nil, fmt.Errorf("metrics: %w", err)
 	}
-	admin, err := listenUnix(socket)
+	private, err := admin.Listen(socket)
 	if err != nil {
 		public.Close()
 		return nil, fmt.Errorf("admin socket: %w", err)
 	}
-	servers := []*http.Server{newServer(s.publicHandler()), newServer(s.adminHandler())}
+	servers := []*http.Server{admin.NewServer(s.publicHandler()), admin.NewServer(admin.Handler(s))}
 	done := make(chan struct{}, len(servers))
-	for i, l := range []net.Listener{public, admin} {
+	for i, l := range []net.Listener{public, private} {
 		go func() {
 			_ = servers[i].Serve(l) // ends with Close
 			done <- struct{}{}
@@ -68,37 +59,6 @@ func (s *listener) listen(address, socket string) (func(), error) {
 			<-done
 		}
 	}, nil
-}
-
-// newServer gives up on clients that ask, read or say nothing, and bounds their number.
-func newServer(h http.Handler) *http.Server {
-	return &http.Server{
-		Handler: h, ReadHeaderTimeout: askTimeout, ReadTimeout: 2 * askTimeout, WriteTimeout: statusTimeout + 2*askTimeout,
-		IdleTimeout: idleTimeout, ConnState: newConnections().changed,
-	}
-}
-
-// listenUnix opens the socket with mode 0600, from its first moment on. A socket that a dead process
-// left behind is replaced; one that answers, or anything else, is not.
-func listenUnix(path string) (net.Listener, error) {
-	if info, err := os.Lstat(path); err == nil {
-		if info.Mode().Type() != os.ModeSocket {
-			return nil, fmt.Errorf("%q exists and is not a socket", path)
-		}
-		if c, err := net.Dial("unix", path); err == nil {
-			c.Close()
-			return nil, fmt.Errorf("%q is in use: another syncer runs", path)
-		}
-		if err := os.Remove(path); err != nil {
-			return nil, err
-		}
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, err
-	}
-	before := syscall.Umask(0o177) // of the process: for this moment, what others create is closed too
-	defer syscall.Umask(before)
-	return net.Listen("unix", path)
 }
 
 func (s *listener) publicHandler() http.Handler {
@@ -131,31 +91,33 @@ func (s *listener) publicHandler() http.Handler {
 	return mux
 }
 
-func (s *listener) adminHandler() http.Handler {
-	mux := http.NewServeMux()
-	s.handleConfirm(mux)
-	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) {
-		status := Status{Leader: s.standsBehind()}
-		ctx, cancel := context.WithTimeout(r.Context(), statusTimeout)
-		defer cancel()
-		for _, l := range s.loops.all() {
-			one, ok := s.status(ctx, l, r.FormValue("services") != "")
-			if !ok {
-				http.Error(w, fmt.Sprintf("the loop of federation %s does not answer", l.config.Key()), http.StatusServiceUnavailable)
-				return
-			}
-			status.Federations = append(status.Federations, one)
+// Status implements admin.Syncer.
+func (s *listener) Status(ctx context.Context, services bool) (admin.Status, error) {
+	status := admin.Status{Leader: s.standsBehind()}
+	for _, l := range s.loops.all() {
+		one, ok := s.status(ctx, l, services)
+		if !ok {
+			return status, fmt.Errorf("the loop of federation %s does not answer", l.config.Key())
 		}
-		w.Header().Set("Content-Type", "application/json")
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		_ = enc.Encode(status) // a client that went away
-	})
-	return mux
+		status.Federations = append(status.Federations, one)
+	}
+	return status, nil
+}
+
+// Waiting implements admin.Syncer.
+func (s *listener) Waiting(ctx context.Context) (list []admin.Waiting, err error) {
+	err = s.loops.each(ctx, func(l *loop) { list = append(list, l.waiting()...) })
+	return list, err
+}
+
+// Confirm implements admin.Syncer.
+func (s *listener) Confirm(ctx context.Context, list []admin.Waiting) (n int, err error) {
+	err = s.loops.each(ctx, func(l *loop) { n += l.confirmAll(list) })
+	return n, err
 }
 
 // status asks a loop for its status; false if it does not answer in time.
-func (s *listener) status(ctx context.Context, l *loop, services bool) (status FederationStatus, ok bool) {
+func (s *listener) status(ctx context.Context, l *loop, services bool) (status admin.FederationStatus, ok bool) {
 	if services {
 		return statusInParts(func(f func()) bool { return l.ask(ctx, f) }, l, statusPart)
 	}
@@ -167,7 +129,7 @@ func (s *listener) status(ctx context.Context, l *loop, services bool) (status F
 
 // statusInParts asks a loop for its status with all services, a part at a time: what a loop has to do meanwhile, as a
 // failover, waits for one part only. Services that go meanwhile are left out.
-func statusInParts(ask func(func()) bool, l *loop, part time.Duration) (status FederationStatus, ok bool) {
+func statusInParts(ask func(func()) bool, l *loop, part time.Duration) (status admin.FederationStatus, ok bool) {
 	var names []federation.ServiceName
 	ok = ask(func() { status, names = l.status(false), l.serviceNames() })
 	for ok && len(names) > 0 {
@@ -184,18 +146,4 @@ func statusInParts(ask func(func()) bool, l *loop, part time.Duration) (status F
 		})
 	}
 	return status, ok
-}
-
-// FetchStatus asks a running syncer for its status over its admin socket;
-// services asks for the services too.
-func FetchStatus(ctx context.Context, socket string, services bool) (*Status, error) {
-	path := "/status"
-	if services {
-		path += "?services=1"
-	}
-	var status Status
-	if err := callAdmin(ctx, socket, http.MethodGet, path, nil, &status); err != nil {
-		return nil, err
-	}
-	return &status, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -130,41 +129,6 @@ func TestListener(t *testing.T) {
 			t.Errorf("metric without our prefix: %s", line)
 		}
 	}
-}
-
-func TestListenUnix(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "run", "admin.sock")
-	l, err := listenUnix(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Run("C1 mode 0600", func(t *testing.T) {
-		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
-			t.Errorf("%v %v", info.Mode(), err)
-		}
-	})
-	t.Run("one that answers is not replaced", func(t *testing.T) {
-		if _, err := listenUnix(path); err == nil || !strings.Contains(err.Error(), "another syncer runs") {
-			t.Errorf("error: %v", err)
-		}
-	})
-	l.(*net.UnixListener).SetUnlinkOnClose(false)
-	l.Close()
-	t.Run("a dead one is", func(t *testing.T) {
-		next, err := listenUnix(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		next.Close()
-	})
-	t.Run("what is no socket is not", func(t *testing.T) {
-		if err := os.WriteFile(path, nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := listenUnix(path); err == nil || !strings.Contains(err.Error(), "is not a socket") {
-			t.Errorf("a file was replaced: %v", err)
-		}
-	})
 }
 
 func TestTimers(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/admin"
 	"github.com/federation-dns/federation/federation/provider/inmem"
 )
 
@@ -33,7 +34,7 @@ func (w *world) whys() (lines []string) {
 	return lines
 }
 
-func why(mark string, r RecordStatus) string {
+func why(mark string, r admin.RRsetStatus) string {
 	name := strings.TrimSuffix(strings.TrimPrefix(r.Name, "web.shop.fed.svc."), ".example.com.")
 	if r.Name == global {
 		name = "global"

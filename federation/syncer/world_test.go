@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/admin"
 	"github.com/federation-dns/federation/federation/config"
 	"github.com/federation-dns/federation/federation/member"
 	"github.com/federation-dns/federation/federation/plan"
@@ -213,12 +214,12 @@ func (w *world) confirm() (n int) {
 }
 
 // waits is what waits for a confirmation, or for holdFor.
-func (w *world) waits() (list []Waiting) {
+func (w *world) waits() (list []admin.Waiting) {
 	w.loop.ask(w.t.Context(), func() { list = w.loop.waiting() })
 	return list
 }
 
-func (w *world) status() (s FederationStatus) {
+func (w *world) status() (s admin.FederationStatus) {
 	w.loop.ask(w.t.Context(), func() { s = w.loop.status(true) })
 	return s
 }
@@ -448,7 +449,7 @@ func (b *syncBuffer) String() string {
 	return b.b.String()
 }
 
-func heldReasons(s FederationStatus) []string {
+func heldReasons(s admin.FederationStatus) []string {
 	reasons := map[string]bool{}
 	for _, svc := range s.Services {
 		for _, h := range svc.Held {

@@ -1,4 +1,4 @@
-package syncer
+package admin
 
 import (
 	"bufio"
@@ -9,13 +9,11 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/federation-dns/federation/federation"
-	"github.com/federation-dns/federation/federation/member"
 )
 
 // serveBounded serves h at a loopback address.
@@ -25,7 +23,7 @@ func serveBounded(t *testing.T, h http.Handler) (address string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := newServer(h)
+	srv := NewServer(h)
 	done := make(chan struct{})
 	go func() { defer close(done); _ = srv.Serve(l) }()
 	t.Cleanup(func() { srv.Close(); <-done })
@@ -115,13 +113,13 @@ func TestConnections(t *testing.T) {
 		}
 	})
 	t.Run("C1 a server gives up on those that ask, read or say nothing", func(t *testing.T) {
-		if s := newServer(ok); s.ReadHeaderTimeout <= 0 || s.ReadTimeout <= 0 || s.WriteTimeout <= 0 || s.IdleTimeout <= 0 {
+		if s := NewServer(ok); s.ReadHeaderTimeout <= 0 || s.ReadTimeout <= 0 || s.WriteTimeout <= 0 || s.IdleTimeout <= 0 {
 			t.Errorf("%+v", s)
 		}
 	})
 }
 
-func TestListenUnixMode(t *testing.T) {
+func TestListenMode(t *testing.T) {
 	t.Run("C1 never more open than 0600, whatever the umask", func(t *testing.T) {
 		before := syscall.Umask(0)
 		defer syscall.Umask(before)
@@ -143,7 +141,7 @@ func TestListenUnixMode(t *testing.T) {
 			}
 		}()
 		for range 200 {
-			l, err := listenUnix(path)
+			l, err := Listen(path)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -160,40 +158,37 @@ func TestListenUnixMode(t *testing.T) {
 	})
 }
 
-func TestStatusInParts(t *testing.T) {
-	t.Run("C1 the status of many services is asked for in parts, between which the loop goes on", func(t *testing.T) {
-		s, ctx := newSyncer(t)
-		s.take(ctx, configOf(t, "127.0.0.1:1", ""))
-		const n = 3000
-		shards := map[member.ShardKey]member.Shard{}
-		for i := range n {
-			name := federation.ServiceName{Namespace: "ns", Name: fmt.Sprintf("s%d", i)}
-			shards[member.ShardKey{Federation: "fed", Service: name}] = member.Shard{}
+func TestListen(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "run", "admin.sock")
+	l, err := Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Run("C1 mode 0600", func(t *testing.T) {
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%v %v", info.Mode(), err)
 		}
-		s.events <- member.ListEvent{Member: "a", Shards: shards, Topology: federation.Member{Name: "a"}}
-		l := s.loops.all()[0]
-		for end := time.Now().Add(20 * time.Second); ; {
-			known := 0
-			l.ask(ctx, func() { known = len(l.services) })
-			if known == n {
-				break
-			}
-			if time.Now().After(end) {
-				t.Fatalf("%d services are known", known)
-			}
+	})
+	t.Run("C1 one that answers is not replaced", func(t *testing.T) {
+		if _, err := Listen(path); err == nil || !strings.Contains(err.Error(), "another syncer runs") {
+			t.Errorf("error: %v", err)
 		}
-		parts := 0
-		status, ok := statusInParts(func(f func()) bool { parts++; return l.ask(ctx, f) }, l, 0)
-		if !ok || len(status.Services) != n {
-			t.Fatalf("%t, %d services", ok, len(status.Services))
+	})
+	l.(*net.UnixListener).SetUnlinkOnClose(false)
+	l.Close()
+	t.Run("C1 a dead one is replaced", func(t *testing.T) {
+		next, err := Listen(path)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if parts < n {
-			t.Errorf("%d parts", parts)
+		next.Close()
+	})
+	t.Run("C1 what is no socket is not", func(t *testing.T) {
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
 		}
-		var whole FederationStatus
-		l.ask(ctx, func() { whole = l.status(true) })
-		if len(whole.Services) != n || whole.Services[0].Name != status.Services[0].Name || whole.Services[n-1].Name != status.Services[n-1].Name {
-			t.Error("not the same services in the same order")
+		if _, err := Listen(path); err == nil || !strings.Contains(err.Error(), "is not a socket") {
+			t.Errorf("a file was replaced: %v", err)
 		}
 	})
 }

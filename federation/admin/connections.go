@@ -1,4 +1,4 @@
-package syncer
+package admin
 
 import (
 	"net"

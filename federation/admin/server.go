@@ -1,0 +1,102 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+const (
+	// headerTimeout bounds how long a client may take to send the header of a request.
+	headerTimeout = 5 * time.Second
+	// statusTimeout bounds how long the status of all services may take.
+	statusTimeout = time.Minute
+	// idleTimeout is how long a connection is kept without a request.
+	idleTimeout = 30 * time.Second
+	// maxConfirm bounds the body of a confirmation.
+	maxConfirm = 16 << 20
+)
+
+// Syncer is what the socket shows and changes. Its methods may be called by several goroutines. An error says what does
+// not answer.
+type Syncer interface {
+	// Status returns the whole state; services is whether that of each service is in it.
+	Status(ctx context.Context, services bool) (Status, error)
+	// Waiting returns what waits for a confirmation, or for holdFor (X4).
+	Waiting(ctx context.Context) ([]Waiting, error)
+	// Confirm lets exactly these happen, and returns how many still waited as they were shown.
+	Confirm(ctx context.Context, list []Waiting) (n int, err error)
+}
+
+// Handler serves a syncer over HTTP, for Client's functions: the status, what waits, and its confirmation.
+func Handler(s Syncer) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), statusTimeout)
+		defer cancel()
+		status, err := s.Status(ctx, r.FormValue("services") != "")
+		reply(w, "  ", status, err)
+	})
+	mux.HandleFunc("GET /waiting", func(w http.ResponseWriter, r *http.Request) {
+		list, err := s.Waiting(r.Context())
+		reply(w, "", append([]Waiting{}, list...), err) // never null
+	})
+	mux.HandleFunc("POST /confirm", func(w http.ResponseWriter, r *http.Request) {
+		var list []Waiting
+		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxConfirm)).Decode(&list); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		n, err := s.Confirm(r.Context(), list)
+		reply(w, "", n, err)
+	})
+	return mux
+}
+
+func reply(w http.ResponseWriter, indent string, value any, err error) {
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", indent)
+	_ = enc.Encode(value) // a client that went away
+}
+
+// NewServer gives up on clients that ask, read or say nothing, and bounds their number.
+func NewServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: headerTimeout, ReadTimeout: 2 * headerTimeout, WriteTimeout: statusTimeout + 2*headerTimeout,
+		IdleTimeout: idleTimeout, ConnState: newConnections().changed,
+	}
+}
+
+// Listen opens the socket with mode 0600, from its first moment on. A socket that a dead process
+// left behind is replaced; one that answers, or anything else, is not.
+func Listen(path string) (net.Listener, error) {
+	if info, err := os.Lstat(path); err == nil {
+		if info.Mode().Type() != os.ModeSocket {
+			return nil, fmt.Errorf("%q exists and is not a socket", path)
+		}
+		if c, err := net.Dial("unix", path); err == nil {
+			c.Close()
+			return nil, fmt.Errorf("%q is in use: another syncer runs", path)
+		}
+		if err := os.Remove(path); err != nil {
+			return nil, err
+		}
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	before := syscall.Umask(0o177) // of the process: for this moment, what others create is closed too
+	defer syscall.Umask(before)
+	return net.Listen("unix", path)
+}
