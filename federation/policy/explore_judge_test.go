@@ -25,9 +25,9 @@ func (s *smallWorld) judgeChange(svc *smallService, shards []ShardState, want []
 		return
 	}
 	for _, st := range shards {
-		over := st.unknown() && !s.now.Before(st.Member.HeldSince.Add(exploreConfig.HeldMax))
+		over := st.unknown() && !s.now.Before(st.Reach.HeldSince.Add(exploreConfig.HeldMax))
 		if st.Healthy && st.Drained.IsZero() && !over {
-			s.fail("%s is emptied, though the shard of %s counts as healthy", svc.name, st.Shard.Member)
+			s.fail("%s is emptied, though the shard of %s counts as healthy", svc.name, st.Member)
 		}
 	}
 	for i := range s.members {

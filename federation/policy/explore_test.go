@@ -120,7 +120,7 @@ type smallWorld struct {
 	services []smallService
 
 	levels   *federation.Levels
-	standing *Members
+	standing *Roster
 	brake    *Brake
 	dirty    bool
 	waiting  []Braked // as confirm has shown it last
@@ -285,7 +285,7 @@ func (s *smallWorld) list(m *smallMember) {
 
 // start is a new run of the syncer, which knows what the records show.
 func (s *smallWorld) start() {
-	s.standing, s.brake, s.waiting = NewMembers(exploreConfig), NewBrake(exploreConfig), nil
+	s.standing, s.brake, s.waiting = NewRoster(exploreConfig), NewBrake(exploreConfig), nil
 	var names []string
 	for i := range s.members {
 		m := &s.members[i]
@@ -445,14 +445,14 @@ func (s *smallWorld) stands(svc *smallService) {
 func (s *smallWorld) shards(svc *smallService) (list []ShardState) {
 	for i := range s.members {
 		m := &s.members[i]
-		st := ShardState{Member: s.standing.Get(m.name), Drained: m.drained}
+		st := ShardState{Reach: s.standing.Get(m.name), Drained: m.drained}
 		recorded, ok := Recorded(s.levels.Federation(), m.name, s.recordsOf(svc, m))
 		if svc.kept[i] != nil {
 			recorded, ok = *svc.kept[i], true
 		}
 		switch {
 		case m.observed && m.unresolved.IsZero():
-			st.Shard = federation.Shard{Member: m.name, Healthy: m.shown, Addresses: shard(m.name, true, Member{}).Addresses}
+			st.Shard = federation.Shard{Member: m.name, Healthy: m.shown, Addresses: shard(m.name, true, Reach{}).Addresses}
 			st.Addresses[0] = addressOf(i)
 		case ok:
 			st.Shard, st.Unresolved = recorded, m.unresolved

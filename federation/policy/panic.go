@@ -9,33 +9,33 @@ import (
 // are lost within a short time: then it is the syncer that is cut off (X3a). A member that fell silent together with a
 // lost one counts too, as the members of one cut are not judged at the same moment. Those that were lost within that
 // time before are in the panic too (X3b).
-func (m *Members) judgePanic(now time.Time, lost []string) {
-	if !m.panic.IsZero() {
+func (r *Roster) judgePanic(now time.Time, lost []string) {
+	if !r.panic.IsZero() {
 		return
 	}
 	window := time.Duration(0)
-	for _, mb := range m.members {
-		window = max(window, 2*m.after(mb))
+	for _, mb := range r.members {
+		window = max(window, 2*r.after(mb))
 	}
 	counted, gone := 0, 0
 	var lately []*member
-	for name, mb := range m.members {
+	for name, mb := range r.members {
 		if mb.counted.IsZero() || now.Sub(mb.counted) > reachableWindow {
 			continue
 		}
 		counted++
 		switch {
-		case slices.Contains(lost, name), m.silentWith(mb, lost):
+		case slices.Contains(lost, name), r.silentWith(mb, lost):
 			gone++
-		case m.unwatchedWith(now, mb, lost):
+		case r.unwatchedWith(now, mb, lost):
 			gone++
-		case m.lostTogether(now, mb, lost, window):
+		case r.lostTogether(now, mb, lost, window):
 			gone++
 			lately = append(lately, mb)
 		}
 	}
-	if gone*100 > counted*m.config.PanicThreshold {
-		m.panic = now
+	if gone*100 > counted*r.config.PanicThreshold {
+		r.panic = now
 		for _, mb := range lately {
 			mb.Panic = true
 		}
@@ -44,52 +44,52 @@ func (m *Members) judgePanic(now time.Time, lost []string) {
 
 // silentWith reports whether the silence of a member that is not lost yet began together with that of a lost one, two
 // probe intervals apart at most: a probe that fails now and then, however often, says nothing of a cut (X3a).
-func (m *Members) silentWith(mb *member, lost []string) bool {
+func (r *Roster) silentWith(mb *member, lost []string) bool {
 	if mb.Standing == Lost || mb.contact.Failed == 0 {
 		return false
 	}
 	return slices.ContainsFunc(lost, func(name string) bool {
-		other := m.members[name]
+		other := r.members[name]
 		apart := mb.contact.Since.Sub(other.contact.Since).Abs()
-		return other.contact.Failed > 0 && apart <= 2*max(probeInterval(m.after(mb)), probeInterval(m.after(other)))
+		return other.contact.Failed > 0 && apart <= 2*max(probeInterval(r.after(mb)), probeInterval(r.after(other)))
 	})
 }
 
 // endPanic ends the panic when its members are back, or after PanicHold if at
 // least one member and the provider answer (X3c).
-func (m *Members) endPanic(now time.Time, providerOK bool) bool {
-	if m.panic.IsZero() {
+func (r *Roster) endPanic(now time.Time, providerOK bool) bool {
+	if r.panic.IsZero() {
 		return false
 	}
 	away, answers := false, false
-	for _, mb := range m.members {
+	for _, mb := range r.members {
 		away = away || mb.Panic
 		answers = answers || mb.contact.Answers()
 	}
-	if away && (!answers || !providerOK || now.Before(m.panic.Add(m.config.PanicHold))) {
+	if away && (!answers || !providerOK || now.Before(r.panic.Add(r.config.PanicHold))) {
 		return false
 	}
-	for _, mb := range m.members { // HeldMax does not run while X3 holds (X2c)
+	for _, mb := range r.members { // HeldMax does not run while X3 holds (X2c)
 		switch {
 		case mb.Panic:
 			mb.Panic, mb.HeldSince = false, now
-		case mb.Standing == Lost && mb.HeldSince.Before(m.panic):
-			mb.HeldSince = mb.HeldSince.Add(now.Sub(m.panic))
+		case mb.Standing == Lost && mb.HeldSince.Before(r.panic):
+			mb.HeldSince = mb.HeldSince.Add(now.Sub(r.panic))
 		case mb.Standing == Lost:
 			mb.HeldSince = now
 		}
 	}
-	m.panic = time.Time{}
+	r.panic = time.Time{}
 	return true
 }
 
 // AskProvider reports whether only the provider's answer is missing for the
 // panic to end (X3c).
-func (m *Members) AskProvider(now time.Time) bool {
-	if m.panic.IsZero() || now.Before(m.panic.Add(m.config.PanicHold)) {
+func (r *Roster) AskProvider(now time.Time) bool {
+	if r.panic.IsZero() || now.Before(r.panic.Add(r.config.PanicHold)) {
 		return false
 	}
-	for _, mb := range m.members {
+	for _, mb := range r.members {
 		if mb.contact.Answers() {
 			return true
 		}

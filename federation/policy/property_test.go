@@ -46,7 +46,7 @@ func TestP7(t *testing.T) {
 			for i, n := range names {
 				shards = append(shards, ShardState{Shard: federation.Shard{
 					Member: n, Healthy: w.healthy[i], Addresses: []netip.Addr{netip.AddrFrom4([4]byte{192, 0, 2, byte(i)})},
-				}, Member: w.m.Get(n)})
+				}, Reach: w.m.Get(n)})
 			}
 			s := Service{Shards: shards, AllMembers: w.m.Summary(), Had: true}
 			s.EmptySince = Decide(w.now, config, s).EmptySince
@@ -71,7 +71,7 @@ func TestOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var s Service
 		for _, n := range []string{"a", "b", "c", "d"} {
-			if st := rapid.SampledFrom([]Member{starting, present, lost, panicked}).Draw(t, n); rapid.Bool().Draw(t, n+" there") {
+			if st := rapid.SampledFrom([]Reach{starting, present, lost, panicked}).Draw(t, n); rapid.Bool().Draw(t, n+" there") {
 				s.Shards = append(s.Shards, shard(n, rapid.Bool().Draw(t, n+" healthy"), st))
 			}
 		}
@@ -91,14 +91,14 @@ func TestOrder(t *testing.T) {
 
 // lifeOf is members with shards over which time passes.
 type lifeOf struct {
-	m             *Members
+	m             *Roster
 	names         []string
 	now           time.Time
 	healthy, down []bool
 }
 
 func newLifeOf(names []string, healthy []bool) *lifeOf {
-	w := &lifeOf{m: NewMembers(config), names: names, now: epoch, healthy: slices.Clone(healthy), down: make([]bool, len(names))}
+	w := &lifeOf{m: NewRoster(config), names: names, now: epoch, healthy: slices.Clone(healthy), down: make([]bool, len(names))}
 	for _, n := range names {
 		w.m.Add(epoch, n, 0)
 	}

@@ -34,7 +34,7 @@ var HeldReasons = []federation.Reason{ReasonStarting, ReasonUnreachable, ReasonU
 type ShardState struct {
 	federation.Shard
 	// Member is how the shard's member stands.
-	Member Member
+	Reach Reach
 	// Drained is when the member was drained; zero if it is not. The shard counts
 	// as unhealthy (H5).
 	Drained time.Time
@@ -71,9 +71,9 @@ type Summary struct {
 }
 
 // Summary returns how all members stand together.
-func (m *Members) Summary() Summary {
-	s := Summary{Observed: true, Panic: !m.panic.IsZero()}
-	for _, mb := range m.members {
+func (r *Roster) Summary() Summary {
+	s := Summary{Observed: true, Panic: !r.panic.IsZero()}
+	for _, mb := range r.members {
 		s.Starting = s.Starting || mb.Standing == Starting
 		s.Present = s.Present || mb.Standing == Present
 		s.Observed = s.Observed && mb.Observed
@@ -127,12 +127,12 @@ func Decide(now time.Time, c Config, s Service) Verdict {
 		if st.Healthy && !st.unknown() && st.Drained.IsZero() {
 			healthy = true
 			switch {
-			case st.Member.Panic:
+			case st.Reach.Panic:
 				v.hold(st, ReasonPanic)
-			case st.Member.Standing == Starting:
+			case st.Reach.Standing == Starting:
 				v.hold(st, ReasonStarting)
 			case !st.Unresolved.IsZero():
-				v.Held = append(v.Held, Held{Member: st.Shard.Member, Reason: ReasonLastAnswer, Since: st.Unresolved})
+				v.Held = append(v.Held, Held{Member: st.Member, Reason: ReasonLastAnswer, Since: st.Unresolved})
 			}
 		}
 	}
@@ -142,16 +142,16 @@ func Decide(now time.Time, c Config, s Service) Verdict {
 		switch {
 		case !st.Drained.IsZero():
 			shard.Healthy = false
-		case st.unknown() && st.Member.Gone:
+		case st.unknown() && st.Reach.Gone:
 			if shard.Healthy = st.Healthy && !healthy; shard.Healthy {
 				held = true
 				v.hold(st, ReasonGone)
 			}
 		case st.unknown():
-			until := st.Member.HeldSince.Add(c.HeldMax)
+			until := st.Reach.HeldSince.Add(c.HeldMax)
 			if shard.Healthy = st.Healthy && !healthy && (now.Before(until) || s.AllMembers.Panic); shard.Healthy {
 				held = true
-				v.hold(st, st.Member.lostReason())
+				v.hold(st, st.Reach.lostReason())
 				v.Next = earlier(v.Next, until)
 			}
 		}
@@ -167,9 +167,9 @@ func Decide(now time.Time, c Config, s Service) Verdict {
 
 // unknown reports whether the shard is X2c's: its member is lost, and not in a
 // panic.
-func (st ShardState) unknown() bool { return st.Member.Standing == Lost && !st.Member.Panic }
+func (st ShardState) unknown() bool { return st.Reach.Standing == Lost && !st.Reach.Panic }
 
-func (m Member) lostReason() federation.Reason {
+func (m Reach) lostReason() federation.Reason {
 	if m.Unwatched {
 		return ReasonUnwatched
 	}
@@ -219,7 +219,7 @@ func (s Service) emptiedByDrain() bool {
 // though not healthy when last seen, is out of sight, or all members are.
 func (s Service) cutOff() bool {
 	for _, st := range s.Shards {
-		if st.Member.Panic {
+		if st.Reach.Panic {
 			return true
 		}
 	}
@@ -232,5 +232,5 @@ func (v *Verdict) keep(reason federation.Reason, since time.Time) {
 }
 
 func (v *Verdict) hold(st ShardState, reason federation.Reason) {
-	v.Held = append(v.Held, Held{Member: st.Shard.Member, Reason: reason, Since: st.Member.Since})
+	v.Held = append(v.Held, Held{Member: st.Member, Reason: reason, Since: st.Reach.Since})
 }

@@ -11,24 +11,24 @@ import (
 )
 
 // shard is a shard of a member in a state: healthy or not, with an address.
-func shard(member string, healthy bool, st Member) ShardState {
+func shard(member string, healthy bool, st Reach) ShardState {
 	return ShardState{Shard: federation.Shard{
 		Member: member, Healthy: healthy, Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.1")},
-	}, Member: st}
+	}, Reach: st}
 }
 
 // unresolved is a healthy shard of a of whose host name nothing is known.
-func unresolved(st Member) ShardState {
+func unresolved(st Reach) ShardState {
 	s := shard("a", true, st)
 	s.Unresolved = epoch
 	return s
 }
 
 var (
-	starting = Member{Standing: Starting, Since: epoch}
-	present  = Member{Standing: Present, Since: epoch, Observed: true}
-	lost     = Member{Standing: Lost, Since: epoch, HeldSince: epoch, Observed: true}
-	panicked = Member{Standing: Lost, Since: epoch, HeldSince: epoch, Panic: true, Observed: true}
+	starting = Reach{Standing: Starting, Since: epoch}
+	present  = Reach{Standing: Present, Since: epoch, Observed: true}
+	lost     = Reach{Standing: Lost, Since: epoch, HeldSince: epoch, Observed: true}
+	panicked = Reach{Standing: Lost, Since: epoch, HeldSince: epoch, Panic: true, Observed: true}
 )
 
 func TestDecide(t *testing.T) {

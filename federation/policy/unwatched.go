@@ -15,8 +15,8 @@ const (
 
 // Watch notes since when nothing has been seen of a member's Services or EndpointSlices, which cannot be listed or
 // watched; zero if they can.
-func (m *Members) Watch(name string, since time.Time) {
-	if mb := m.members[name]; mb != nil && !mb.Gone {
+func (r *Roster) Watch(name string, since time.Time) {
+	if mb := r.members[name]; mb != nil && !mb.Gone {
 		mb.unwatched = since
 	}
 }
@@ -48,19 +48,19 @@ func (mb *member) answered(at time.Time) {
 
 // unwatchedWith reports whether a member that is not lost yet is out of sight with one that is lost for that: it has been
 // for longer than the bookmarks of a sound watch are apart (X3a).
-func (m *Members) unwatchedWith(now time.Time, mb *member, lost []string) bool {
+func (r *Roster) unwatchedWith(now time.Time, mb *member, lost []string) bool {
 	at := mb.unwatchedAt()
-	return mb.Standing != Lost && !at.IsZero() && at.Sub(now) < unwatchedAfter/2 && m.anyUnwatched(now, lost)
+	return mb.Standing != Lost && !at.IsZero() && at.Sub(now) < unwatchedAfter/2 && r.anyUnwatched(now, lost)
 }
 
-func (m *Members) anyUnwatched(now time.Time, names []string) bool {
-	return slices.ContainsFunc(names, func(name string) bool { return m.members[name].isUnwatched(now) })
+func (r *Roster) anyUnwatched(now time.Time, names []string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return r.members[name].isUnwatched(now) })
 }
 
 // lostTogether reports whether a lost member was lost shortly before those that are lost now: within the window, or, if
 // both are out of sight, as long as it takes to see that of all of them (X3a).
-func (m *Members) lostTogether(now time.Time, mb *member, lost []string, window time.Duration) bool {
-	if mb.Unwatched && m.anyUnwatched(now, lost) {
+func (r *Roster) lostTogether(now time.Time, mb *member, lost []string, window time.Duration) bool {
+	if mb.Unwatched && r.anyUnwatched(now, lost) {
 		window = max(window, watchLifetime+unwatchedAfter)
 	}
 	return mb.Standing == Lost && now.Sub(mb.Since) <= window

@@ -74,7 +74,7 @@ func (lm *loopMetrics) observeMembers(l *loop) {
 }
 
 // states counts the shards of a member by what they are known to be (H5).
-func (ms *memberState) states(standing policy.Member) map[string]int {
+func (ms *memberState) states(standing policy.Reach) map[string]int {
 	counts := map[string]int{"healthy": ms.healthy, "unhealthy": len(ms.shards) - ms.healthy, "unknown": 0}
 	if !ms.drained.IsZero() {
 		counts = map[string]int{"healthy": 0, "unhealthy": len(ms.shards), "unknown": 0}

@@ -69,7 +69,7 @@ type loop struct {
 	aside   sync.WaitGroup  // goroutines that work beside the loop
 
 	// What the members show.
-	standing *policy.Members
+	standing *policy.Roster
 	members  map[string]*memberState
 	order    []string // their names, sorted
 	levels   *federation.Levels
@@ -174,7 +174,7 @@ func newLoop(c *config.Config, f config.Federation, p provider.Provider, adopt b
 		asks:     make(chan func()),
 		results:  make(chan ended, lanes),
 		audits:   make(chan func(), 1),
-		standing: policy.NewMembers(c.Policy), brake: policy.NewBrake(c.Policy),
+		standing: policy.NewRoster(c.Policy), brake: policy.NewBrake(c.Policy),
 		members: map[string]*memberState{},
 		shadow:  claim.NewRecords(f.Federation), foreign: map[federation.FQDN]*setback{}, dropping: map[federation.FQDN]*setback{}, unlisted: map[federation.FQDN]*setback{},
 		services: map[federation.ServiceName]*service{}, dirty: map[federation.ServiceName]bool{},

@@ -186,7 +186,7 @@ func (l *loop) shards(name federation.ServiceName) []policy.ShardState {
 	out := make([]policy.ShardState, 0, len(l.order))
 	for _, m := range l.order {
 		ms := l.members[m]
-		st := policy.ShardState{Member: l.standing.Get(m), Drained: ms.drained}
+		st := policy.ShardState{Reach: l.standing.Get(m), Drained: ms.drained}
 		ok := false
 		if ms.shards == nil {
 			st.Shard, ok = l.recorded(m, name)

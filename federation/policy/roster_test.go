@@ -18,9 +18,9 @@ import (
 //
 // and "is NAME=STANDING ... [panic]" says how they stand then: starting,
 // present, unreachable, gone, or panic for lost in a panic.
-func life(t *testing.T, members, text string) *Members {
+func life(t *testing.T, members, text string) *Roster {
 	t.Helper()
-	m := NewMembers(config)
+	m := NewRoster(config)
 	up, unwatched := map[string]bool{}, map[string]time.Time{}
 	for _, name := range strings.Fields(members) {
 		m.Add(epoch, name, 0)
@@ -83,7 +83,7 @@ func life(t *testing.T, members, text string) *Members {
 	return m
 }
 
-func standings(m *Members, names string) string {
+func standings(m *Roster, names string) string {
 	var out []string
 	for _, name := range strings.Fields(names) {
 		st := m.Get(name)
@@ -335,7 +335,7 @@ func TestFlakyMember(t *testing.T) {
 	for phase := range 8 {
 		panics := 0
 		t.Run(fmt.Sprintf("X3a a flaky member beside a loss, phase %d", phase), func(t *testing.T) {
-			m := NewMembers(config)
+			m := NewRoster(config)
 			for _, name := range []string{"a", "b", "c"} {
 				m.Add(epoch, name, 0)
 			}
@@ -398,7 +398,7 @@ func TestRestart(t *testing.T) {
 }
 
 func TestHeldMax(t *testing.T) {
-	countsAt := func(t *testing.T, m *Members, member string, at time.Duration, want string) {
+	countsAt := func(t *testing.T, m *Roster, member string, at time.Duration, want string) {
 		t.Helper()
 		s := Service{Shards: []ShardState{shard(member, true, m.Get(member))}, AllMembers: m.Summary(), Had: true}
 		if got := counts(Decide(epoch.Add(at), config, s)); got != want {
@@ -453,7 +453,7 @@ func TestContact(t *testing.T) {
 		}
 	})
 	t.Run("X2a the time in which the syncer stood still says nothing of the member", func(t *testing.T) {
-		m := NewMembers(config)
+		m := NewRoster(config)
 		m.Add(epoch, "a", 0)
 		m.Begin(epoch, []string{"a"})
 		m.List("a")
@@ -486,7 +486,7 @@ func TestContact(t *testing.T) {
 }
 
 func TestNext(t *testing.T) {
-	m := NewMembers(config)
+	m := NewRoster(config)
 	m.Add(epoch, "a", 0)
 	next := func(rule string, now, want time.Time) {
 		t.Run(rule, func(t *testing.T) {

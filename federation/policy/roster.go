@@ -51,7 +51,7 @@ const (
 func (s Standing) String() string { return [...]string{"starting", "present", "unreachable"}[s] }
 
 // Member is how one member stands.
-type Member struct {
+type Reach struct {
 	Standing Standing
 	// Since is when the standing began.
 	Since time.Time
@@ -71,7 +71,7 @@ type Member struct {
 
 // String returns the word that status and metrics use: that of the standing,
 // unwatched, or gone.
-func (m Member) String() string {
+func (m Reach) String() string {
 	switch {
 	case m.Gone:
 		return "gone"
@@ -82,7 +82,7 @@ func (m Member) String() string {
 }
 
 type member struct {
-	Member
+	Reach
 	after   time.Duration // its own UnreachableAfter; 0 is the common one
 	contact Contact
 	fresh   bool      // listed since the standing began
@@ -94,72 +94,72 @@ type member struct {
 }
 
 // Members is the standing of all members: X1's start, X2's loss and X3's
-// panic. The zero value is not usable; see NewMembers.
-type Members struct {
+// panic. The zero value is not usable; see NewRoster.
+type Roster struct {
 	config  Config
 	begun   bool
 	members map[string]*member
 	panic   time.Time // since when; zero: none
 }
 
-// NewMembers returns a Members without members.
-func NewMembers(c Config) *Members {
-	return &Members{config: c, members: map[string]*member{}}
+// NewRoster returns a Members without members.
+func NewRoster(c Config) *Roster {
+	return &Roster{config: c, members: map[string]*member{}}
 }
 
 // Configure replaces the times and bounds.
-func (m *Members) Configure(c Config) { m.config = c }
+func (r *Roster) Configure(c Config) { r.config = c }
 
 // Add begins to follow a member; one that is followed already keeps how it
 // stands, and one that was gone is a lost one from now on. unreachableAfter is
 // its own, or 0 for the common one.
-func (m *Members) Add(now time.Time, name string, unreachableAfter time.Duration) {
-	if mb := m.members[name]; mb != nil {
+func (r *Roster) Add(now time.Time, name string, unreachableAfter time.Duration) {
+	if mb := r.members[name]; mb != nil {
 		mb.after = unreachableAfter
 		if mb.Gone {
 			mb.Gone, mb.HeldSince, mb.contact, mb.unwatched = false, now, Contact{Since: now}, time.Time{}
 		}
 		return
 	}
-	m.members[name] = &member{Member: Member{Since: now}, after: unreachableAfter, contact: Contact{Since: now}}
+	r.members[name] = &member{Reach: Reach{Since: now}, after: unreachableAfter, contact: Contact{Since: now}}
 }
 
 // Leave says that a member that is followed is none any more, by the
 // configuration: it counts as lost, and for as long as that lasts, until it is
 // removed or added again (X4d). It is no sign of a cut (X3).
-func (m *Members) Leave(now time.Time, name string) {
-	if mb := m.members[name]; mb != nil && !mb.Gone {
-		mb.Member = Member{Standing: Lost, Since: now, HeldSince: now, Observed: mb.Observed, Gone: true}
+func (r *Roster) Leave(now time.Time, name string) {
+	if mb := r.members[name]; mb != nil && !mb.Gone {
+		mb.Reach = Reach{Standing: Lost, Since: now, HeldSince: now, Observed: mb.Observed, Gone: true}
 		mb.fresh, mb.counted, mb.contact = false, time.Time{}, Contact{}
 	}
 }
 
 // Remove ends following a member.
-func (m *Members) Remove(name string) { delete(m.members, name) }
+func (r *Roster) Remove(name string) { delete(r.members, name) }
 
 // Begin says that the records are known from now on, and which members an
 // earlier run knew (O1b): these count as reachable lately, as nobody can say
 // otherwise (X3a). Until then there is nothing to hold, and nothing is judged.
-func (m *Members) Begin(now time.Time, known []string) {
-	m.begun = true
+func (r *Roster) Begin(now time.Time, known []string) {
+	r.begun = true
 	for _, name := range known {
-		if mb := m.members[name]; mb != nil && mb.counted.IsZero() && !mb.Gone {
+		if mb := r.members[name]; mb != nil && mb.counted.IsZero() && !mb.Gone {
 			mb.counted = now
 		}
 	}
 }
 
 // Get returns how a member stands; one that is not followed is Starting.
-func (m *Members) Get(name string) Member {
-	if mb := m.members[name]; mb != nil {
-		return mb.Member
+func (r *Roster) Get(name string) Reach {
+	if mb := r.members[name]; mb != nil {
+		return mb.Reach
 	}
-	return Member{}
+	return Reach{}
 }
 
 // Contact returns what the probes of a member have shown.
-func (m *Members) Contact(name string) Contact {
-	if mb := m.members[name]; mb != nil {
+func (r *Roster) Contact(name string) Contact {
+	if mb := r.members[name]; mb != nil {
 		return mb.contact
 	}
 	return Contact{}
@@ -167,13 +167,13 @@ func (m *Members) Contact(name string) Contact {
 
 // Panic returns since when the syncer takes itself for the one that is cut
 // off; zero if it does not (X3).
-func (m *Members) Panic() time.Time { return m.panic }
+func (r *Roster) Panic() time.Time { return r.panic }
 
 // Probe takes the result of a probe in. restart says that the member answers
 // again and has to be listed afresh, now rather than when its watches try again
 // by themselves (X2b).
-func (m *Members) Probe(at time.Time, name string, ok bool) (restart bool) {
-	mb := m.members[name]
+func (r *Roster) Probe(at time.Time, name string, ok bool) (restart bool) {
+	mb := r.members[name]
 	if mb == nil || mb.Gone {
 		return false
 	}
@@ -190,8 +190,8 @@ func (m *Members) Probe(at time.Time, name string, ok bool) (restart bool) {
 
 // Pause takes in that the syncer did not look at a member for that long, but
 // stood still itself: that does not count against the member (X2a).
-func (m *Members) Pause(name string, d time.Duration) {
-	if mb := m.members[name]; mb != nil {
+func (r *Roster) Pause(name string, d time.Duration) {
+	if mb := r.members[name]; mb != nil {
 		mb.contact.Pause(d)
 		mb.paused = mb.paused || d > 0
 	}
@@ -199,14 +199,14 @@ func (m *Members) Pause(name string, d time.Duration) {
 
 // List takes a complete list of a member in. It is evidence of what the member
 // has, but not a contact (X2a).
-func (m *Members) List(name string) {
-	if mb := m.members[name]; mb != nil && !mb.Gone {
+func (r *Roster) List(name string) {
+	if mb := r.members[name]; mb != nil && !mb.Gone {
 		mb.fresh, mb.Observed = true, true
 	}
 }
 
-// Verdicts is what a Step has judged.
-type Verdicts struct {
+// Changes is what a Step has judged.
+type Changes struct {
 	// Lost, Back: the members that became Lost or Present, sorted.
 	Lost, Back []string
 	// Relist are those of Lost whose watches are to be dropped: what they show
@@ -219,34 +219,34 @@ type Verdicts struct {
 
 // Step judges all members at the time now. providerOK says that the DNS server
 // answers (X3c).
-func (m *Members) Step(now time.Time, providerOK bool) (v Verdicts) {
-	if !m.begun {
+func (r *Roster) Step(now time.Time, providerOK bool) (v Changes) {
+	if !r.begun {
 		return v
 	}
-	for name, mb := range m.members {
+	for name, mb := range r.members {
 		switch {
-		case mb.Standing != Lost && m.unreachable(now, mb):
+		case mb.Standing != Lost && r.unreachable(now, mb):
 			v.Lost = append(v.Lost, name)
 			if mb.Observed {
 				v.Relist = append(v.Relist, name)
 			}
 		case mb.Standing == Starting && mb.fresh, mb.Standing == Lost && mb.fresh && mb.contact.Answers() && !mb.isUnwatched(now):
 			v.Back = append(v.Back, name)
-			mb.Member = Member{Standing: Present, Since: now, Observed: true}
+			mb.Reach = Reach{Standing: Present, Since: now, Observed: true}
 		}
 	}
 	slices.Sort(v.Lost)
 	slices.Sort(v.Back)
 	slices.Sort(v.Relist)
 	if len(v.Lost) > 0 {
-		m.judgePanic(now, v.Lost) // before the loss acts
+		r.judgePanic(now, v.Lost) // before the loss acts
 	}
 	for _, name := range v.Lost {
-		mb := m.members[name]
+		mb := r.members[name]
 		mb.Standing, mb.Since, mb.HeldSince, mb.fresh = Lost, now, now, false
-		mb.Panic, mb.Unwatched = !m.panic.IsZero(), mb.isUnwatched(now)
+		mb.Panic, mb.Unwatched = !r.panic.IsZero(), mb.isUnwatched(now)
 	}
-	ended := m.endPanic(now, providerOK)
+	ended := r.endPanic(now, providerOK)
 	v.Changed = len(v.Lost)+len(v.Back) > 0 || ended
 	return v
 }
@@ -254,43 +254,43 @@ func (m *Members) Step(now time.Time, providerOK bool) (v Verdicts) {
 // unreachable is X2a, X2d, or X1b for a member that has not been listed in time. A
 // last probe of three intervals ago tells that the syncer stood still: the next
 // one, which says for how long, is waited for.
-func (m *Members) unreachable(now time.Time, mb *member) bool {
-	late := mb.Standing == Starting && !mb.fresh && !now.Before(mb.Since.Add(m.config.StartupTimeout))
-	return late || mb.isUnwatched(now) || mb.contact.Lost(now, m.after(mb)) && !m.stale(now, mb)
+func (r *Roster) unreachable(now time.Time, mb *member) bool {
+	late := mb.Standing == Starting && !mb.fresh && !now.Before(mb.Since.Add(r.config.StartupTimeout))
+	return late || mb.isUnwatched(now) || mb.contact.Lost(now, r.after(mb)) && !r.stale(now, mb)
 }
 
-func (m *Members) stale(now time.Time, mb *member) bool {
-	return now.After(mb.contact.Probed.Add(m.after(mb) * 3 / 5))
+func (r *Roster) stale(now time.Time, mb *member) bool {
+	return now.After(mb.contact.Probed.Add(r.after(mb) * 3 / 5))
 }
 
-func (m *Members) after(mb *member) time.Duration {
+func (r *Roster) after(mb *member) time.Duration {
 	if mb.after > 0 {
 		return mb.after
 	}
-	return m.config.UnreachableAfter
+	return r.config.UnreachableAfter
 }
 
 // Next returns the earliest time after now at which Step can judge otherwise
 // without anything happening before; zero if there is none.
-func (m *Members) Next(now time.Time) (next time.Time) {
-	if !m.begun {
+func (r *Roster) Next(now time.Time) (next time.Time) {
+	if !r.begun {
 		return next
 	}
-	for _, mb := range m.members {
+	for _, mb := range r.members {
 		if mb.Standing == Lost {
 			continue
 		}
 		if mb.Standing == Starting {
-			next = earlier(next, mb.Since.Add(m.config.StartupTimeout))
+			next = earlier(next, mb.Since.Add(r.config.StartupTimeout))
 		}
 		if at := mb.unwatchedAt(); at.After(now) {
 			next = earlier(next, at)
 		}
-		if at := mb.contact.Deadline(m.after(mb)); at.After(now) || !m.stale(now, mb) {
+		if at := mb.contact.Deadline(r.after(mb)); at.After(now) || !r.stale(now, mb) {
 			next = earlier(next, at)
 		}
 	}
-	if end := m.panic.Add(m.config.PanicHold); !m.panic.IsZero() && end.After(now) {
+	if end := r.panic.Add(r.config.PanicHold); !r.panic.IsZero() && end.After(now) {
 		next = earlier(next, end)
 	}
 	return next
