@@ -31,19 +31,19 @@ func (l *loop) desired(now time.Time, name federation.ServiceName, all policy.Su
 const brakeRecheck = 15 * time.Second
 
 // braked shows that names of the service have to wait (X4).
-func (l *loop) braked(now time.Time, name federation.ServiceName, waits []federation.FQDN) {
-	s := l.service(name)
+func (q *queue) braked(now time.Time, name federation.ServiceName, waits []federation.FQDN) {
+	s := q.service(name)
 	if len(waits) == 0 {
 		s.brakedSince = time.Time{}
 		return
 	}
 	if s.brakedSince.IsZero() {
 		s.brakedSince = now
-		l.log.Warn("too much would be withdrawn or deleted at once: it waits", "service", name.String(), "reason", string(policy.ReasonBrake),
+		q.log.Warn("too much would be withdrawn or deleted at once: it waits", "service", name.String(), "reason", string(policy.ReasonBrake),
 			"names", len(waits), "confirm", "federation-syncer confirm")
 	}
 	s.held = append(s.held, policy.Held{Reason: policy.ReasonBrake, Since: s.brakedSince})
-	l.timers.set(name, now.Add(brakeRecheck)) // others may have come back
+	q.timers.set(name, now.Add(brakeRecheck)) // others may have come back
 }
 
 // watched reports whether the shards whose addresses the service had last went by events of watches of members that are
@@ -59,10 +59,10 @@ func (l *loop) watched(name federation.ServiceName) bool {
 }
 
 // watchedAt reports the same of the shards that a level of the service had (P2c).
-func (l *loop) watchedAt(name federation.ServiceName, lv federation.Level) (watched bool) {
+func (r *roster) watchedAt(name federation.ServiceName, lv federation.Level) (watched bool) {
 	for _, m := range lv.Members {
-		if seen, lost := l.members[m].losses[name]; lost {
-			if !seen || l.standing.Get(m).Standing != policy.Present {
+		if seen, lost := r.members[m].losses[name]; lost {
+			if !seen || r.standing.Get(m).Standing != policy.Present {
 				return false
 			}
 			watched = true

@@ -13,21 +13,21 @@ import (
 // and this one does not, departs: it counts as lost, keeps its levels, and is
 // removed with all that it has when somebody says so (X4d).
 
-func (l *loop) memberState(name string) *memberState {
-	ms := l.members[name]
+func (r *roster) memberState(name string) *memberState {
+	ms := r.members[name]
 	if ms == nil {
 		ms = &memberState{
 			topology: federation.Member{Name: name}, losses: policy.Losses{}, unresolved: map[federation.ServiceName]unresolved{},
 		}
-		l.members[name] = ms
+		r.members[name] = ms
 	}
 	return ms
 }
 
 // present returns what is known of a member of the configuration; nil if it is
 // none.
-func (l *loop) present(name string) *memberState {
-	if ms := l.members[name]; ms != nil && !ms.departed {
+func (r *roster) present(name string) *memberState {
+	if ms := r.members[name]; ms != nil && !ms.departed {
 		return ms
 	}
 	return nil
@@ -52,24 +52,24 @@ func (l *loop) depart(now time.Time, name string) {
 
 // rememberDeparted adds the members that an earlier run knew and that are not
 // in the configuration.
-func (l *loop) rememberDeparted(now time.Time, entries []federation.LevelEntry) {
+func (r *roster) rememberDeparted(now time.Time, entries []federation.LevelEntry) {
 	for _, e := range entries {
 		for _, name := range e.Members {
-			if l.members[name] != nil {
+			if r.members[name] != nil {
 				continue
 			}
-			ms := l.memberState(name)
+			ms := r.memberState(name)
 			ms.departed, ms.seen = true, true
-			l.standing.Add(now, name, 0)
-			l.standing.Leave(now, name)
-			l.logDeparted(name)
+			r.standing.Add(now, name, 0)
+			r.standing.Leave(now, name)
+			r.logDeparted(name)
 		}
 	}
-	l.orderMembers()
+	r.orderMembers()
 }
 
-func (l *loop) logDeparted(name string) {
-	l.log.Warn("member is not in the configuration any more: it counts as unreachable, and what it has is removed after a confirmation",
+func (r *roster) logDeparted(name string) {
+	r.log.Warn("member is not in the configuration any more: it counts as unreachable, and what it has is removed after a confirmation",
 		"member", name, "confirm", "federation-syncer confirm")
 }
 

@@ -33,10 +33,10 @@ type ended struct {
 }
 
 // start starts a request beside the loop.
-func (l *loop) start(ctx context.Context, in lane, r request) {
-	l.busy[in] = true
-	l.budget.AllowN(time.Now(), 1)
-	l.aside.Go(func() { l.results <- ended{in, r.do(ctx)} })
+func (rq *requests) start(ctx context.Context, in lane, r request) {
+	rq.busy[in] = true
+	rq.budget.AllowN(time.Now(), 1)
+	rq.aside.Go(func() { rq.results <- ended{in, r.do(ctx)} })
 }
 
 // end takes the end of a request.
@@ -86,13 +86,13 @@ func (l *loop) keep(ctx context.Context, now time.Time, up bool) bool {
 }
 
 // affordable reports whether the budget has a request left.
-func (l *loop) affordable(now time.Time) bool {
-	if l.budget.TokensAt(now) >= 1 {
+func (r *requests) affordable(now time.Time) bool {
+	if r.budget.TokensAt(now) >= 1 {
 		return true
 	}
-	if !now.Before(l.notBefore) {
-		l.metrics.budget.Inc()
+	if !now.Before(r.notBefore) {
+		r.metrics.budget.Inc()
 	}
-	l.notBefore = now.Add(time.Second / requestsPerSecond)
+	r.notBefore = now.Add(time.Second / requestsPerSecond)
 	return false
 }

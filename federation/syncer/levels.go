@@ -17,18 +17,18 @@ import (
 // that has not been claimed yet.
 
 // notOurs says which levels are not ours, and why: what is there stays as it is.
-func (l *loop) notOurs(now time.Time, levels map[federation.FQDN]error) {
+func (z *zone) notOurs(now time.Time, levels map[federation.FQDN]error) {
 	for level, why := range levels {
-		s := setbackOf(l.foreign, level)
+		s := setbackOf(z.foreign, level)
 		if s.isNews(why) {
-			l.log.Error(levelProblem(why), "level", string(level), "error", why)
+			z.log.Error(levelProblem(why), "level", string(level), "error", why)
 		}
 		if errors.Is(why, claim.ErrForeign) {
 			s.failed(now, why, foreignRetry, foreignRetry)
 		} else {
 			s.notWritten(now, why)
 		}
-		l.shadow.ForgetLevel(level)
+		z.shadow.ForgetLevel(level)
 	}
 }
 
@@ -44,14 +44,14 @@ func levelProblem(why error) string {
 }
 
 // unclaimed are the levels at which nothing may be written now.
-func (l *loop) unclaimed(levels *federation.Levels) map[federation.FQDN]bool {
+func (z *zone) unclaimed(levels *federation.Levels) map[federation.FQDN]bool {
 	not := map[federation.FQDN]bool{}
 	for _, lv := range levels.All() {
-		if l.held != nil && !l.held.Claimed[lv.Name] && lv.Name != l.config.Domain {
+		if z.held != nil && !z.held.Claimed[lv.Name] && lv.Name != z.config.Domain {
 			not[lv.Name] = true
 		}
 	}
-	for level := range l.foreign {
+	for level := range z.foreign {
 		not[level] = true
 	}
 	return not
@@ -119,7 +119,7 @@ func waits(s *setback, now time.Time) bool { return s != nil && now.Before(s.unt
 
 // mayHaveRecords reports whether anything in the records may be the member's: it has been seen, now or by an earlier run,
 // or has levels by the configuration.
-func (ms *memberState) mayHaveRecords() bool { return ms.seen || ms.fixed }
+func (ms *memberState) mayHaveRecords() bool { return ms.seen || ms.place.fixed }
 
 // endAdoption: what there was at start has been taken over when the levels of all members are known and none is left to
 // be claimed; what turns up later is not meant.
@@ -190,10 +190,10 @@ func (l *loop) adopted(records []federation.RRset) {
 }
 
 // notListed notes that the entry of a level that is ours could not be written; all else goes on there.
-func (l *loop) notListed(now time.Time, level federation.FQDN, err error) {
-	s := setbackOf(l.unlisted, level)
+func (z *zone) notListed(now time.Time, level federation.FQDN, err error) {
+	s := setbackOf(z.unlisted, level)
 	if s.isNews(err) {
-		l.log.Error("a level could not be written to the list of levels: it is tried again, all else goes on", "level", string(level), "error", err)
+		z.log.Error("a level could not be written to the list of levels: it is tried again, all else goes on", "level", string(level), "error", err)
 	}
 	s.notWritten(now, err)
 }
@@ -226,14 +226,14 @@ func (l *loop) forgetLevels() {
 }
 
 // merge takes what came of levels into the holding, but for the claims that were lost meanwhile.
-func (l *loop) merge(began *claim.Holding, levels map[federation.FQDN]claim.LevelResult) {
+func (z *zone) merge(began *claim.Holding, levels map[federation.FQDN]claim.LevelResult) {
 	for level, res := range levels {
-		if began.Claimed[level] && !l.held.Claimed[level] {
+		if began.Claimed[level] && !z.held.Claimed[level] {
 			res.Claimed = false
 			levels[level] = res
 		}
 	}
-	l.held = l.held.With(levels)
+	z.held = z.held.With(levels)
 }
 
 // writeFormer starts a request that keeps the list of earlier releases beside the one that is read, so that a rollback

@@ -45,71 +45,111 @@ const (
 	tidyEvery = time.Minute
 )
 
-// loop keeps the records of one federation true. One goroutine owns all its
-// state; a request to the provider runs beside it, one at a time, and hands its
-// result back to it. So does an audit, beside the requests.
+// loop keeps the records of one federation true. One goroutine owns all its state; the requests to the provider run
+// beside it, one in each lane, and hand their results back to it. So does an audit, beside the requests.
+//
+// The state is in parts, each of which knows nothing of the others: what the members show, what the provider has, what is
+// to be done, and the requests under way. What concerns more than one of them is the loop's.
 type loop struct {
-	config   config.Federation
-	policy   policy.Config
-	audit    time.Duration
-	provider provider.Provider
-	claims   claim.Keeper
-	adopt    bool
-	log      *slog.Logger
-	metrics  *loopMetrics
-	relist   func(member string)
+	*env
+	roster
+	zone
+	queue
+	requests
+	brake *policy.Brake
+
+	events chan member.Event
+	asks   chan func()
+	audits chan func()
+	done   <-chan struct{} // closed when run has ended; nil if nobody asks
+}
+
+// env is what all parts of a loop have in common.
+type env struct {
+	config  config.Federation
+	policy  policy.Config
+	log     *slog.Logger
+	metrics *loopMetrics
+	relist  func(member string)
 	// giveBack gives the Lease to another replica, which may begin anew (O1e). It does not block; nil without a host.
 	giveBack func()
+}
 
-	events  chan member.Event
-	asks    chan func()
-	results chan ended
-	audits  chan func()
-	done    <-chan struct{} // closed when run has ended; nil if nobody asks
-	aside   sync.WaitGroup  // goroutines that work beside the loop
-
-	// What the members show.
-	standing *policy.Roster
-	members  map[string]*memberState
-	order    []string // their names, sorted
-	levels   *federation.Levels
-
-	// What the provider has.
-	held      *claim.Holding // nil until the claim is taken
-	lost      *claim.Holding // what was held when the claim was lost; nil at the first start
-	shadow    *claim.Records
+// roster is what the members show, and what the records showed of them when this run began.
+type roster struct {
+	*env
+	standing  *policy.Roster
+	members   map[string]*memberState
+	order     []string // their names, sorted
+	levels    *federation.Levels
 	beginning *beginning
-	foreign   map[federation.FQDN]*setback // the levels that are not ours, and why (O1c, X5a)
-	dropping  map[federation.FQDN]*setback // the levels that could not be given up
-	unlisted  map[federation.FQDN]*setback // the levels of ours whose list entry could not be written
+}
+
+// zone is what the provider has of the federation.
+type zone struct {
+	*env
+	provider      provider.Provider
+	claims        claim.Keeper
+	adopt         bool
+	held          *claim.Holding // nil until the claim is taken
+	lost          *claim.Holding // what was held when the claim was lost; nil at the first start
+	shadow        *claim.Records
+	deposed       error
+	negativeAsked bool
+	book
+	doubts
+	auditor
+}
+
+// book is what is to be kept of the levels: their claims, their list, and whether they are served as they are written.
+type book struct {
+	foreign  map[federation.FQDN]*setback // the levels that are not ours, and why (O1c, X5a)
+	dropping map[federation.FQDN]*setback // the levels that could not be given up
+	unlisted map[federation.FQDN]*setback // the levels of ours whose list entry could not be written
+	stale    bool                         // the list of levels is to be compared
 	// keepFormer: the list of earlier releases is to be compared; former is how that failed, formerLost that it has not
 	// all levels.
 	keepFormer, formerLost bool
 	former                 setback
+	served                 served
+	// crowded are the bounds on levels that are close.
+	crowded []string
+}
+
+// doubts are the names, and the main claim, whose state at the provider is open.
+type doubts struct {
+	reread  map[federation.FQDN]*unread
+	reads   timers[federation.FQDN] // when they are read
+	suspect bool                    // the main claim is to be read: whether the provider works, or is ours, is open
+	checkAt time.Time               // not before
 	// claimUnread: the main claim could not be read, though the provider answers.
 	claimUnread setback
-	served      served
-	// crowded are the bounds on levels that are close.
-	crowded       []string
-	negativeAsked bool
-	deposed       error
+}
 
-	// What is to be done.
+// auditor says when what is believed of the zone is compared with what is there (X6).
+type auditor struct {
+	audit    time.Duration
+	auditAt  time.Time
+	auditing map[federation.FQDN]bool // the names changed since the audit began; nil: none is under way
+}
+
+// queue is what is to be done, for each service and each name.
+type queue struct {
+	*env
 	services map[federation.ServiceName]*service
 	dirty    map[federation.ServiceName]bool
 	timers   timers[federation.ServiceName]
-	brake    *policy.Brake
+	quietAt  time.Time // the end of debounce
 	names    map[federation.FQDN]*nameState
 	retries  retries
-	reread   map[federation.FQDN]*unread // names whose state at the provider is open
-	reads    timers[federation.FQDN]     // when they are read
-	suspect  bool                        // the main claim is to be read: whether the provider works, or is ours, is open
-	checkAt  time.Time                   // not before
-	stale    bool                        // the list of levels is to be compared
-	quietAt  time.Time                   // the end of debounce
 	tidyAt   time.Time
+}
 
-	// The state of the requests.
+// requests are those under way, when the next may start, and whether the provider answers.
+type requests struct {
+	*env
+	results   chan ended
+	aside     sync.WaitGroup // goroutines that work beside the loop
 	busy      [lanes]bool
 	kept      bool // a request of keeping has started since the last publication
 	turn      int  // the kind of it
@@ -119,15 +159,12 @@ type loop struct {
 	backoff   time.Duration
 	lastErr   error
 	answered  time.Time // the last time that the provider did
-	auditAt   time.Time
-	auditing  map[federation.FQDN]bool // the names changed since the audit began; nil: none is under way
 }
 
 // memberState is what is known of one member.
 type memberState struct {
 	topology federation.Member
 	place    place
-	fixed    bool               // the topology is the configuration's
 	places   []federation.Level // where an address in the records may be its (X1b)
 	above    []federation.Level // its further levels
 	shards   map[federation.ServiceName]member.Shard
@@ -165,22 +202,33 @@ type service struct {
 }
 
 func newLoop(c *config.Config, f config.Federation, p provider.Provider, adopt bool, log *slog.Logger, m *metrics, relist func(string)) *loop {
+	e := &env{
+		config: f, policy: c.Policy, metrics: m.forLoop(f), relist: relist,
+		log: log.With("federation", string(f.Name), "domain", string(f.Domain)),
+	}
 	l := &loop{
-		config: f, policy: c.Policy, audit: c.AuditInterval, adopt: adopt,
-		log:      log.With("federation", string(f.Name), "domain", string(f.Domain)),
-		metrics:  m.forLoop(f),
-		relist:   relist,
-		events:   make(chan member.Event, 1024),
-		asks:     make(chan func()),
-		results:  make(chan ended, lanes),
-		audits:   make(chan func(), 1),
-		standing: policy.NewRoster(c.Policy), brake: policy.NewBrake(c.Policy),
-		members: map[string]*memberState{},
-		shadow:  claim.NewRecords(f.Federation), foreign: map[federation.FQDN]*setback{}, dropping: map[federation.FQDN]*setback{}, unlisted: map[federation.FQDN]*setback{},
-		services: map[federation.ServiceName]*service{}, dirty: map[federation.ServiceName]bool{},
-		names: map[federation.FQDN]*nameState{}, reread: map[federation.FQDN]*unread{},
-		retries: newRetries(),
-		budget:  rate.NewLimiter(requestsPerSecond, requestsPerSecond),
+		env:    e,
+		roster: roster{env: e, standing: policy.NewRoster(c.Policy), members: map[string]*memberState{}},
+		zone: zone{
+			env: e, adopt: adopt, shadow: claim.NewRecords(f.Federation),
+			book: book{
+				foreign: map[federation.FQDN]*setback{}, dropping: map[federation.FQDN]*setback{},
+				unlisted: map[federation.FQDN]*setback{},
+			},
+			doubts:  doubts{reread: map[federation.FQDN]*unread{}},
+			auditor: auditor{audit: c.AuditInterval},
+		},
+		queue: queue{
+			env: e, services: map[federation.ServiceName]*service{}, dirty: map[federation.ServiceName]bool{},
+			names: map[federation.FQDN]*nameState{}, retries: newRetries(),
+		},
+		requests: requests{
+			env: e, results: make(chan ended, lanes), budget: rate.NewLimiter(requestsPerSecond, requestsPerSecond),
+		},
+		brake:  policy.NewBrake(c.Policy),
+		events: make(chan member.Event, 1024),
+		asks:   make(chan func()),
+		audits: make(chan func(), 1),
 	}
 	l.provider = m.measured(p, l.metrics.labels)
 	l.served.at = map[federation.FQDN]*evidence{}
@@ -214,8 +262,8 @@ func (l *loop) configure(c *config.Config, f config.Federation) {
 		} else if ms.drained.IsZero() {
 			ms.drained = now
 		}
-		ms.fixed = cl.Member.Topology != nil
-		if ms.fixed {
+		ms.place.fixed = cl.Member.Topology != nil
+		if ms.place.fixed {
 			ms.topology = *cl.Member.Topology
 		}
 	}
@@ -315,17 +363,17 @@ func (l *loop) next(now time.Time) time.Time {
 
 // failed takes the error of a neutral request: the provider as a whole does not answer, or the federation's names are
 // somebody else's. Nothing is asked but that until it is answered (X5a).
-func (l *loop) failed(what string, err error) {
+func (r *requests) failed(what string, err error) {
 	wait := foreignRetry
 	if !errors.Is(err, claim.ErrForeign) {
-		l.backoff = min(max(2*l.backoff, minBackoff), maxBackoff)
-		wait = l.backoff/2 + rand.N(l.backoff/2+1)
+		r.backoff = min(max(2*r.backoff, minBackoff), maxBackoff)
+		wait = r.backoff/2 + rand.N(r.backoff/2+1)
 	}
-	l.retryAt = time.Now().Add(wait)
-	if l.lastErr == nil || l.lastErr.Error() != err.Error() {
-		l.log.Error(what+" failed, trying again", "error", err, "in", wait.Round(time.Millisecond))
+	r.retryAt = time.Now().Add(wait)
+	if r.lastErr == nil || r.lastErr.Error() != err.Error() {
+		r.log.Error(what+" failed, trying again", "error", err, "in", wait.Round(time.Millisecond))
 	}
-	l.lastErr = err
+	r.lastErr = err
 }
 
 // succeeded notes that the provider has answered, which ends a row of failures.
@@ -345,15 +393,15 @@ func (l *loop) answers(now time.Time) bool {
 }
 
 // tidy drops what need not be remembered of names, those of services that are gone among them.
-func (l *loop) tidy(now time.Time) {
-	for name, n := range l.names {
+func (q *queue) tidy(now time.Time) {
+	for name, n := range q.names {
 		if n.quiet(now) {
-			delete(l.names, name)
+			delete(q.names, name)
 		}
 	}
-	l.tidyAt = time.Time{}
-	if len(l.names) > 0 {
-		l.tidyAt = now.Add(tidyEvery)
+	q.tidyAt = time.Time{}
+	if len(q.names) > 0 {
+		q.tidyAt = now.Add(tidyEvery)
 	}
 }
 

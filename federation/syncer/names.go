@@ -75,11 +75,11 @@ type nameState struct {
 	conflictWait time.Duration
 }
 
-func (l *loop) name(n federation.FQDN) *nameState {
-	s := l.names[n]
+func (q *queue) name(n federation.FQDN) *nameState {
+	s := q.names[n]
 	if s == nil {
 		s = &nameState{}
-		l.names[n] = s
+		q.names[n] = s
 	}
 	return s
 }

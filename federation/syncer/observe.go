@@ -59,19 +59,19 @@ func (l *loop) take(e member.Event) {
 	}
 }
 
-func (l *loop) takeProbe(ms *memberState, e member.ProbeEvent) {
+func (r *roster) takeProbe(ms *memberState, e member.ProbeEvent) {
 	if (e.Err == nil) != (ms.probeErr == nil) {
 		if e.Err != nil {
-			l.log.Warn("probe of a member failed", "member", e.Member, "error", e.Err)
+			r.log.Warn("probe of a member failed", "member", e.Member, "error", e.Err)
 		} else {
-			l.log.Info("probe of a member works again", "member", e.Member)
+			r.log.Info("probe of a member works again", "member", e.Member)
 		}
 	}
 	ms.probeErr = e.Err
-	l.standing.Pause(e.Member, e.Idle)
-	l.standing.Watch(e.Member, e.Unwatched)
-	if l.standing.Probe(e.At, e.Member, e.Err == nil) {
-		l.relist(e.Member)
+	r.standing.Pause(e.Member, e.Idle)
+	r.standing.Watch(e.Member, e.Unwatched)
+	if r.standing.Probe(e.At, e.Member, e.Err == nil) {
+		r.relist(e.Member)
 	}
 }
 
@@ -135,16 +135,16 @@ func (l *loop) setShard(ms *memberState, name federation.ServiceName, shard *mem
 
 // setProblems keeps the problems of a member that belong to no service, and
 // logs new ones (X7).
-func (l *loop) setProblems(ms *memberState, problems []federation.Problem) {
+func (r *roster) setProblems(ms *memberState, problems []federation.Problem) {
 	for _, p := range problems {
 		if !slices.Contains(ms.problems, p) {
-			l.log.Warn("member", "member", ms.topology.Name, "reason", string(p.Reason), "detail", p.Detail)
+			r.log.Warn("member", "member", ms.topology.Name, "reason", string(p.Reason), "detail", p.Detail)
 		}
 	}
 	ms.problems = problems
 }
 
-func (l *loop) orderMembers() { l.order = slices.Sorted(maps.Keys(l.members)) }
+func (r *roster) orderMembers() { r.order = slices.Sorted(maps.Keys(r.members)) }
 
 // judge lets time pass for the members and the services.
 func (l *loop) judge(now time.Time) {
@@ -214,33 +214,33 @@ func (l *loop) relevel() {
 	l.touchAll()
 }
 
-func (l *loop) service(name federation.ServiceName) *service {
-	s := l.services[name]
+func (q *queue) service(name federation.ServiceName) *service {
+	s := q.services[name]
 	if s == nil {
 		s = &service{}
-		l.services[name] = s
+		q.services[name] = s
 	}
 	return s
 }
 
-func (l *loop) touch(name federation.ServiceName) { l.touchAt(name, time.Time{}) }
+func (q *queue) touch(name federation.ServiceName) { q.touchAt(name, time.Time{}) }
 
 // touchAt has a service planned again; seen is when the reason was seen.
-func (l *loop) touchAt(name federation.ServiceName, seen time.Time) {
-	if s := l.service(name); s.since.IsZero() {
+func (q *queue) touchAt(name federation.ServiceName, seen time.Time) {
+	if s := q.service(name); s.since.IsZero() {
 		s.since = seen
 	}
-	l.dirty[name] = true
+	q.dirty[name] = true
 }
 
-func (l *loop) touchAll() {
-	for name := range l.services {
-		l.dirty[name] = true
+func (q *queue) touchAll() {
+	for name := range q.services {
+		q.dirty[name] = true
 	}
 }
 
-func (l *loop) touchName(name federation.FQDN) {
-	if svc, _, ok := l.config.ParseOwner(name); ok {
-		l.touch(svc)
+func (q *queue) touchName(name federation.FQDN) {
+	if svc, _, ok := q.config.ParseOwner(name); ok {
+		q.touch(svc)
 	}
 }

@@ -146,12 +146,12 @@ func (l *loop) know(name federation.FQDN, sets []federation.RRset) {
 }
 
 // learn takes what is at a name now.
-func (l *loop) learn(name federation.FQDN, sets []federation.RRset) {
-	if _, level, ok := l.config.ParseOwner(name); ok && l.foreign[level] == nil {
-		l.shadow.Set(name, sets)
+func (z *zone) learn(name federation.FQDN, sets []federation.RRset) {
+	if _, level, ok := z.config.ParseOwner(name); ok && z.foreign[level] == nil {
+		z.shadow.Set(name, sets)
 	}
-	if l.auditing != nil {
-		l.auditing[name] = true
+	if z.auditing != nil {
+		z.auditing[name] = true
 	}
 }
 

@@ -22,6 +22,7 @@ const (
 
 // place is where a member is by its Nodes, and what delays a move.
 type place struct {
+	fixed bool // the topology is the configuration's
 	// shown is the topology that the member showed last.
 	shown federation.Member
 	// former are the topology zones that an earlier run listed for the member. They count until formerUntil, while the
@@ -46,7 +47,7 @@ func (l *loop) place(ms *memberState, shown federation.Member) {
 // move applies the topology that the member shows, and reports whether that differs from where it was.
 func (l *loop) move(ms *memberState) (moved bool) {
 	t := ms.place.topology(ms.topology)
-	if ms.fixed || t.Region == "" && len(t.Zones) == 0 || ms.topology.Region == t.Region && slices.Equal(ms.topology.Zones, t.Zones) {
+	if ms.place.fixed || t.Region == "" && len(t.Zones) == 0 || ms.topology.Region == t.Region && slices.Equal(ms.topology.Zones, t.Zones) {
 		ms.place.stuck = false
 		return false
 	}
@@ -88,22 +89,22 @@ func (l *loop) pastLevels(ms *memberState) int {
 }
 
 // leave remembers the levels at which the member is before it moves.
-func (l *loop) leave(ms *memberState) {
-	if l.levels == nil {
+func (r *roster) leave(ms *memberState) {
+	if r.levels == nil {
 		return
 	}
 	if ms.place.left == nil {
 		ms.place.left = map[federation.FQDN]bool{}
 	}
-	for _, lv := range l.levels.Of(ms.topology.Name) {
+	for _, lv := range r.levels.Of(ms.topology.Name) {
 		ms.place.left[lv.Name] = true
 	}
 }
 
 // isNewPlace reports whether a member there would be at a level that is not listed.
-func (l *loop) isNewPlace(t federation.Member) bool {
-	return slices.ContainsFunc(federation.NewLevels(l.config.Federation, []federation.Member{t}, l.config.Options).All(), func(lv federation.Level) bool {
-		return lv.Name != l.config.Domain && l.held.Entry(lv.Name) == nil
+func (z *zone) isNewPlace(t federation.Member) bool {
+	return slices.ContainsFunc(federation.NewLevels(z.config.Federation, []federation.Member{t}, z.config.Options).All(), func(lv federation.Level) bool {
+		return lv.Name != z.config.Domain && z.held.Entry(lv.Name) == nil
 	})
 }
 
@@ -127,8 +128,8 @@ func (l *loop) moveWaiting(now time.Time) {
 }
 
 // nextMove returns when moveWaiting has something to do; zero is never.
-func (l *loop) nextMove() (next time.Time) {
-	for _, ms := range l.members {
+func (r *roster) nextMove() (next time.Time) {
+	for _, ms := range r.members {
 		if t := ms.place.formerUntil; !t.IsZero() && (next.IsZero() || t.Before(next)) {
 			next = t
 		}
@@ -141,7 +142,7 @@ func (l *loop) nextMove() (next time.Time) {
 func (l *loop) placeByLevels(now time.Time, entries []federation.LevelEntry) (known []string) {
 	unplaced := map[string]bool{}
 	for name, ms := range l.members {
-		unplaced[name] = !ms.fixed && (ms.shards == nil || ms.topology.Region == "" && len(ms.topology.Zones) == 0)
+		unplaced[name] = !ms.place.fixed && (ms.shards == nil || ms.topology.Region == "" && len(ms.topology.Zones) == 0)
 	}
 	for _, e := range entries {
 		for _, name := range e.Members {
@@ -150,7 +151,7 @@ func (l *loop) placeByLevels(now time.Time, entries []federation.LevelEntry) (kn
 				continue
 			}
 			known, ms.seen = append(known, name), true
-			if e.Zone != "" && !ms.fixed {
+			if e.Zone != "" && !ms.place.fixed {
 				ms.place.former, ms.place.formerUntil = append(ms.place.former, e), now.Add(labelKept)
 			}
 			if !unplaced[name] {

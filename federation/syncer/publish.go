@@ -94,10 +94,10 @@ func (l *loop) diff(now time.Time, batch []federation.ServiceName) []plan.Change
 
 // claimed returns those at the levels that are claimed. What is at another level of ours, whose claim was lost, stays as
 // it is until that is claimed again (O1e): then the service is planned again.
-func (l *loop) claimed(sets []federation.RRset) []federation.RRset {
+func (z *zone) claimed(sets []federation.RRset) []federation.RRset {
 	return slices.DeleteFunc(sets, func(s federation.RRset) bool {
-		_, level, ok := l.config.ParseOwner(s.Name)
-		return ok && level != l.config.Domain && !l.held.Claimed[level]
+		_, level, ok := z.config.ParseOwner(s.Name)
+		return ok && level != z.config.Domain && !z.held.Claimed[level]
 	})
 }
 
@@ -168,13 +168,13 @@ func (l *loop) settled(name federation.ServiceName) {
 }
 
 // report keeps the problems of a service for the status, and logs new ones.
-func (l *loop) report(name federation.ServiceName, s *service, problems []federation.Problem) {
-	for _, m := range l.order {
-		problems = append(problems, l.members[m].shards[name].Problems...)
+func (r *roster) report(name federation.ServiceName, s *service, problems []federation.Problem) {
+	for _, m := range r.order {
+		problems = append(problems, r.members[m].shards[name].Problems...)
 	}
 	for _, p := range problems {
 		if !slices.Contains(s.problems, p) {
-			l.log.Warn("service", "service", name.String(), "member", p.Member, "reason", string(p.Reason), "detail", p.Detail)
+			r.log.Warn("service", "service", name.String(), "member", p.Member, "reason", string(p.Reason), "detail", p.Detail)
 		}
 	}
 	s.problems = problems
@@ -182,19 +182,19 @@ func (l *loop) report(name federation.ServiceName, s *service, problems []federa
 
 // shards are the shards of a service as the members show them, or as they were
 // before where the members cannot tell (X1b, H4).
-func (l *loop) shards(name federation.ServiceName) []policy.ShardState {
-	out := make([]policy.ShardState, 0, len(l.order))
-	for _, m := range l.order {
-		ms := l.members[m]
-		st := policy.ShardState{Reach: l.standing.Get(m), Drained: ms.drained}
+func (r *roster) shards(name federation.ServiceName) []policy.ShardState {
+	out := make([]policy.ShardState, 0, len(r.order))
+	for _, m := range r.order {
+		ms := r.members[m]
+		st := policy.ShardState{Reach: r.standing.Get(m), Drained: ms.drained}
 		ok := false
 		if ms.shards == nil {
-			st.Shard, ok = l.recorded(m, name)
+			st.Shard, ok = r.recorded(m, name)
 		} else {
 			var observed member.Shard
 			observed, ok = ms.shards[name]
 			st.Shard = observed.Shard
-			if before, since, known := l.before(m, name); known {
+			if before, since, known := r.before(m, name); known {
 				st.Shard, st.Unresolved = before, since
 			}
 		}

@@ -25,15 +25,15 @@ type unread struct {
 }
 
 // doubt has the name read again after a while.
-func (l *loop) doubt(now time.Time, name federation.FQDN, conflict bool, after time.Duration) {
-	u := l.reread[name]
+func (d *doubts) doubt(now time.Time, name federation.FQDN, conflict bool, after time.Duration) {
+	u := d.reread[name]
 	if u == nil {
 		u = &unread{}
-		l.reread[name] = u
+		d.reread[name] = u
 	}
 	u.conflict = u.conflict || conflict
 	u.until = now.Add(after)
-	l.reads.set(name, u.until)
+	d.reads.set(name, u.until)
 }
 
 // readNames starts a request that reads a few of the names whose state is open, or many of one level with one List, and
@@ -98,21 +98,21 @@ func maxTime(a, b time.Time) time.Time {
 }
 
 // listedWith says which names a List that has this one gives too, and of which suffix that List is.
-func (l *loop) listedWith(name federation.FQDN) (of func(federation.FQDN) bool, suffix federation.FQDN) {
-	if l.provider.Caps().ListsWholeZone {
-		return func(federation.FQDN) bool { return true }, l.config.Domain
+func (z *zone) listedWith(name federation.FQDN) (of func(federation.FQDN) bool, suffix federation.FQDN) {
+	if z.provider.Caps().ListsWholeZone {
+		return func(federation.FQDN) bool { return true }, z.config.Domain
 	}
-	_, level, _ := l.config.ParseOwner(name)
+	_, level, _ := z.config.ParseOwner(name)
 	return func(other federation.FQDN) bool {
-		_, of, _ := l.config.ParseOwner(other)
+		_, of, _ := z.config.ParseOwner(other)
 		return of == level
-	}, l.config.Suffix(level)
+	}, z.config.Suffix(level)
 }
 
 // dueReads are the names that may be read now and are of a kind, sorted.
-func (l *loop) dueReads(now time.Time, kind func(federation.FQDN, *unread) bool) (names []federation.FQDN) {
-	for name, u := range l.reread {
-		if _, waits := l.reads.at[name]; waits && !now.Before(u.until) && (!u.conflict || !l.suspect) && kind(name, u) {
+func (d *doubts) dueReads(now time.Time, kind func(federation.FQDN, *unread) bool) (names []federation.FQDN) {
+	for name, u := range d.reread {
+		if _, waits := d.reads.at[name]; waits && !now.Before(u.until) && (!u.conflict || !d.suspect) && kind(name, u) {
 			names = append(names, name)
 		}
 	}
@@ -120,9 +120,9 @@ func (l *loop) dueReads(now time.Time, kind func(federation.FQDN, *unread) bool)
 	return names
 }
 
-func (l *loop) takenOut(names []federation.FQDN) []federation.FQDN {
+func (d *doubts) takenOut(names []federation.FQDN) []federation.FQDN {
 	for _, name := range names {
-		l.reads.unset(name)
+		d.reads.unset(name)
 	}
 	return names
 }

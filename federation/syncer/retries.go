@@ -165,8 +165,8 @@ func (l *loop) retry(ctx context.Context, now time.Time) bool {
 }
 
 // unwanted forgets to try again what the plan for the services does not change any more.
-func (l *loop) unwanted(services []federation.ServiceName, changes []plan.Change) {
-	if len(l.retries.failing) == 0 || !slices.ContainsFunc(services, func(s federation.ServiceName) bool { return l.retries.services[s] > 0 }) {
+func (q *queue) unwanted(services []federation.ServiceName, changes []plan.Change) {
+	if len(q.retries.failing) == 0 || !slices.ContainsFunc(services, func(s federation.ServiceName) bool { return q.retries.services[s] > 0 }) {
 		return
 	}
 	wanted, planned := map[federation.FQDN]bool{}, map[federation.ServiceName]bool{}
@@ -176,35 +176,35 @@ func (l *loop) unwanted(services []federation.ServiceName, changes []plan.Change
 	for _, svc := range services {
 		planned[svc] = true
 	}
-	for name, n := range l.retries.failing {
-		if svc, _, _ := l.config.ParseOwner(name); planned[svc] && !wanted[name] {
+	for name, n := range q.retries.failing {
+		if svc, _, _ := q.config.ParseOwner(name); planned[svc] && !wanted[name] {
 			n.wanted = false
-			l.retries.remove(svc, name)
+			q.retries.remove(svc, name)
 		}
 	}
 }
 
 // notWritten notes that a change of the name failed.
-func (l *loop) notWritten(now time.Time, svc federation.ServiceName, c plan.Change, err error) {
-	n := l.name(c.Name)
+func (q *queue) notWritten(now time.Time, svc federation.ServiceName, c plan.Change, err error) {
+	n := q.name(c.Name)
 	if n.failure.isNews(err) {
-		l.log.Error("a name could not be changed: it is tried again, all others go on", "name", string(c.Name), "error", err)
+		q.log.Error("a name could not be changed: it is tried again, all others go on", "name", string(c.Name), "error", err)
 	}
 	n.failure.notWritten(now, err)
 	n.refused, n.wanted = nil, true
 	if errors.Is(err, provider.ErrRefused) {
 		n.refused = c.To
 	}
-	l.retries.add(svc, c.Name, n) // when it is due, the next plan says
+	q.retries.add(svc, c.Name, n) // when it is due, the next plan says
 }
 
 // written notes that the provider took the change of a name; it returns whether the one before had failed.
-func (l *loop) written(now time.Time, svc federation.ServiceName, name federation.FQDN) (failed bool) {
-	n := l.name(name)
+func (q *queue) written(now time.Time, svc federation.ServiceName, name federation.FQDN) (failed bool) {
+	n := q.name(name)
 	failed = n.failure.err != nil
 	n.failure, n.refused, n.wanted = setback{}, nil, false
 	n.pace.Changed(now)
-	l.retries.remove(svc, name)
+	q.retries.remove(svc, name)
 	return failed
 }
 

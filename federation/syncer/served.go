@@ -79,30 +79,30 @@ func (s *served) next() time.Time {
 }
 
 // watchServed has levels that were claimed asked for, and forgets those that are none any more.
-func (l *loop) watchServed(now time.Time) {
-	want := map[federation.FQDN]bool{l.config.Domain: true, l.config.Suffix(l.config.Domain): true}
-	for level := range l.held.Claimed {
-		want[l.config.Suffix(level)] = true
+func (z *zone) watchServed(now time.Time) {
+	want := map[federation.FQDN]bool{z.config.Domain: true, z.config.Suffix(z.config.Domain): true}
+	for level := range z.held.Claimed {
+		want[z.config.Suffix(level)] = true
 	}
-	for _, e := range l.held.Entries { // those that are left alone
-		if _, proven := l.served.proven(l.config.Suffix(e.Name)); proven {
-			want[l.config.Suffix(e.Name)] = true
+	for _, e := range z.held.Entries { // those that are left alone
+		if _, proven := z.served.proven(z.config.Suffix(e.Name)); proven {
+			want[z.config.Suffix(e.Name)] = true
 		}
 	}
-	maps.DeleteFunc(l.served.at, func(suffix federation.FQDN, _ *evidence) bool { return !want[suffix] })
+	maps.DeleteFunc(z.served.at, func(suffix federation.FQDN, _ *evidence) bool { return !want[suffix] })
 	for suffix := range want {
-		if l.served.at[suffix] == nil {
-			l.served.at[suffix] = &evidence{}
-			l.served.due.set(suffix, now)
+		if z.served.at[suffix] == nil {
+			z.served.at[suffix] = &evidence{}
+			z.served.due.set(suffix, now)
 		}
 	}
 }
 
 // auditServed has all levels asked for again, but those that are waited for.
-func (l *loop) auditServed(now time.Time) {
-	for suffix := range l.served.at {
-		if _, waits := l.served.due.at[suffix]; !waits {
-			l.served.due.set(suffix, now)
+func (b *book) auditServed(now time.Time) {
+	for suffix := range b.served.at {
+		if _, waits := b.served.due.at[suffix]; !waits {
+			b.served.due.set(suffix, now)
 		}
 	}
 }
@@ -184,36 +184,36 @@ func (l *loop) leaveUnserved(now time.Time, level federation.FQDN, problem strin
 }
 
 // stillUnserved leaves the levels alone that were so before the main claim was made again.
-func (l *loop) stillUnserved(now time.Time) {
-	for level := range maps.Clone(l.held.Claimed) {
-		if problem, proven := l.served.proven(l.config.Suffix(level)); proven && level != l.config.Domain {
-			l.held = l.held.Without(level)
-			l.notOurs(now, map[federation.FQDN]error{level: fmt.Errorf("%w: %s", errNotServed, problem)})
+func (z *zone) stillUnserved(now time.Time) {
+	for level := range maps.Clone(z.held.Claimed) {
+		if problem, proven := z.served.proven(z.config.Suffix(level)); proven && level != z.config.Domain {
+			z.held = z.held.Without(level)
+			z.notOurs(now, map[federation.FQDN]error{level: fmt.Errorf("%w: %s", errNotServed, problem)})
 		}
 	}
 }
 
 // ownProblems are those of the federation's names as a whole: what is not served as it is written, and bounds that are
 // close.
-func (l *loop) ownProblems() (problems []federation.Problem) {
-	for _, suffix := range slices.Sorted(maps.Keys(l.served.at)) {
-		if problem, proven := l.served.proven(suffix); proven {
+func (z *zone) ownProblems() (problems []federation.Problem) {
+	for _, suffix := range slices.Sorted(maps.Keys(z.served.at)) {
+		if problem, proven := z.served.proven(suffix); proven {
 			problems = append(problems, federation.Problem{Reason: federation.ReasonNotServed, Detail: fmt.Sprintf("%q: %s", suffix, problem)})
 		}
 	}
-	for _, text := range l.crowded {
+	for _, text := range z.crowded {
 		problems = append(problems, federation.Problem{Reason: federation.ReasonManyLevels, Detail: text})
 	}
 	return problems
 }
 
 // noteCrowded logs bounds on levels that are close, each once.
-func (l *loop) noteCrowded() {
-	texts := l.held.Warnings()
+func (z *zone) noteCrowded() {
+	texts := z.held.Warnings()
 	for _, text := range texts {
-		if !slices.Contains(l.crowded, text) {
-			l.log.Warn("there are many levels", "problem", text)
+		if !slices.Contains(z.crowded, text) {
+			z.log.Warn("there are many levels", "problem", text)
 		}
 	}
-	l.crowded = texts
+	z.crowded = texts
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/federation-dns/federation/federation/policy"
 )
 
-func (l *loop) isForeign() bool { return errors.Is(l.lastErr, claim.ErrForeign) }
+func (r *requests) isForeign() bool { return errors.Is(r.lastErr, claim.ErrForeign) }
 
 // status is called in the loop's goroutine.
 func (l *loop) status(services bool) admin.FederationStatus {
@@ -57,12 +57,12 @@ func (l *loop) status(services bool) admin.FederationStatus {
 }
 
 // serviceNames are the services in their order.
-func (l *loop) serviceNames() []federation.ServiceName {
-	return slices.SortedFunc(maps.Keys(l.services), federation.CompareServiceNames)
+func (q *queue) serviceNames() []federation.ServiceName {
+	return slices.SortedFunc(maps.Keys(q.services), federation.CompareServiceNames)
 }
 
-func (l *loop) memberStatus(name string) admin.MemberStatus {
-	ms, standing := l.members[name], l.standing.Get(name)
+func (r *roster) memberStatus(name string) admin.MemberStatus {
+	ms, standing := r.members[name], r.standing.Get(name)
 	m := admin.MemberStatus{
 		Name: name, Status: standing.String(), Since: standing.Since, Panic: standing.Panic, Drained: !ms.drained.IsZero(),
 		Version: ms.version, Region: string(ms.topology.Region), Shards: len(ms.shards),
@@ -71,7 +71,7 @@ func (l *loop) memberStatus(name string) admin.MemberStatus {
 		m.Zones = append(m.Zones, string(z))
 	}
 	m.Healthy = ms.healthy
-	if contact := l.standing.Contact(name); contact.Ever {
+	if contact := r.standing.Contact(name); contact.Ever {
 		m.Reachable, m.LastContact = contact.Answers(), &contact.Since
 	}
 	if ms.probeErr != nil {

@@ -103,18 +103,23 @@ type syncer struct {
 	level   slog.LevelVar
 	metrics *metrics
 	config  *config.Config
-	// leads: this is the replica that writes (O4). Without a host it always is.
-	leads    bool
-	identity string       // in the Lease
-	abstain  func()       // gives the Lease back (O1e); nil without a host
-	tenure   host.Tenure  // the last one of this replica
-	leader   atomic.Value // who has the Lease, a string, if it is another one
+	replica
 	loops    *loopSet
 	members  *memberSet
 	clusters *clusterSet
 	budgets  budgets
 	events   chan member.Event
 	fanOut   sync.WaitGroup
+}
+
+// replica is this process among those of the host cluster (O4). Without a host it is the only one.
+type replica struct {
+	// leads: this is the replica that writes.
+	leads    bool
+	identity string       // in the Lease
+	abstain  func()       // gives the Lease back (O1e); nil without a host
+	tenure   host.Tenure  // the last one of this replica
+	leader   atomic.Value // who has the Lease, a string, if it is another one
 }
 
 // stop ends everything and waits for it. No watch has to be waited for with

@@ -22,7 +22,7 @@ import (
 // newSyncer is a syncer without listeners, whose provider never answers.
 func newSyncer(t *testing.T) (s *syncer, ctx context.Context) {
 	ctx, cancel := context.WithCancel(t.Context())
-	s = &syncer{leads: true, metrics: newMetrics(&budgets{}), loops: &loopSet{}, events: make(chan member.Event, 1024), log: slog.New(slog.DiscardHandler)}
+	s = &syncer{replica: replica{leads: true}, metrics: newMetrics(&budgets{}), loops: &loopSet{}, events: make(chan member.Event, 1024), log: slog.New(slog.DiscardHandler)}
 	s.members = newMemberSet(s.log, s.events)
 	s.clusters = newClusterSet(s.log, s.members.relist)
 	s.fanOut.Go(func() { s.loops.fanOut(ctx, s.events, s.clusters.filter) })

@@ -42,39 +42,39 @@ func (ms *memberState) remember(now time.Time, name federation.ServiceName, old,
 
 // before returns what a shard was before nothing was learned of its host name,
 // and since when; ok is false if nobody knows.
-func (l *loop) before(m string, name federation.ServiceName) (shard federation.Shard, since time.Time, ok bool) {
-	ms := l.members[m]
+func (r *roster) before(m string, name federation.ServiceName) (shard federation.Shard, since time.Time, ok bool) {
+	ms := r.members[m]
 	u, ok := ms.unresolved[name]
 	if ok && u.before != nil {
 		return *u.before, u.since, true
 	}
 	if ok {
-		shard, ok = l.recorded(m, name)
+		shard, ok = r.recorded(m, name)
 	}
 	return shard, u.since, ok
 }
 
 // recorded is the shard of a member as the records of the start show it (X1b).
-func (l *loop) recorded(m string, name federation.ServiceName) (federation.Shard, bool) {
-	if l.beginning == nil {
+func (r *roster) recorded(m string, name federation.ServiceName) (federation.Shard, bool) {
+	if r.beginning == nil {
 		return federation.Shard{}, false
 	}
-	return policy.Recorded(l.config.Federation, m, l.beginning.of(m, name, l.members))
+	return policy.Recorded(r.config.Federation, m, r.beginning.of(m, name, r.members))
 }
 
 // endBeginning drops the records of the start, as they need not speak for
 // members any more. What they say of unresolved shards is kept.
-func (l *loop) endBeginning() {
-	l.keepUnresolved()
-	l.beginning = nil
+func (r *roster) endBeginning() {
+	r.keepUnresolved()
+	r.beginning = nil
 }
 
 // keepUnresolved keeps what the records of the start say of unresolved shards, at the places where their members are
 // now. It has to be called before a member moves, as there is nothing of it at its new place.
-func (l *loop) keepUnresolved() {
-	for m, ms := range l.members {
+func (r *roster) keepUnresolved() {
+	for m, ms := range r.members {
 		for name, u := range ms.unresolved {
-			if shard, ok := l.recorded(m, name); ok && u.before == nil {
+			if shard, ok := r.recorded(m, name); ok && u.before == nil {
 				u.before = &shard
 				ms.unresolved[name] = u
 			}
@@ -84,7 +84,7 @@ func (l *loop) keepUnresolved() {
 
 // keepMoved keeps what the records of the start say of unresolved shards whose members were listed before the records
 // were, and are elsewhere now than an earlier run knew: it is at the places that the list of levels names.
-func (l *loop) keepMoved(entries []federation.LevelEntry) {
+func (r *roster) keepMoved(entries []federation.LevelEntry) {
 	former := map[string]federation.Member{}
 	for _, e := range entries {
 		for _, name := range e.Members {
@@ -99,15 +99,15 @@ func (l *loop) keepMoved(entries []federation.LevelEntry) {
 			former[name] = m
 		}
 	}
-	levels := federation.NewLevels(l.config.Federation, slices.Collect(maps.Values(former)), l.config.Options)
-	for m, ms := range l.members {
+	levels := federation.NewLevels(r.config.Federation, slices.Collect(maps.Values(former)), r.config.Options)
+	for m, ms := range r.members {
 		now := *ms
 		for name, u := range ms.unresolved {
-			if _, ok := l.recorded(m, name); ok || u.before != nil {
+			if _, ok := r.recorded(m, name); ok || u.before != nil {
 				continue
 			}
 			ms.places, ms.above = policy.PlacesOf(levels.Of(m))
-			if shard, ok := l.recorded(m, name); ok {
+			if shard, ok := r.recorded(m, name); ok {
 				u.before = &shard
 				ms.unresolved[name] = u
 			}
