@@ -35,7 +35,7 @@ type FederationStatus struct {
 // MemberStatus is one member's.
 type MemberStatus struct {
 	Name   string    `json:"name"`
-	Status string    `json:"status"` // starting, present, unreachable, unwatched or gone
+	Status string    `json:"status"` // starting, present, unreachable, unwatched or departed
 	Since  time.Time `json:"since"`
 	// Reachable: the last probe was answered.
 	Reachable bool `json:"reachable"`

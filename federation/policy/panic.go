@@ -17,7 +17,7 @@ func (r *Roster) judgePanic(now time.Time, lost []string) {
 	for _, mb := range r.members {
 		window = max(window, 2*r.after(mb))
 	}
-	counted, gone := 0, 0
+	counted, away := 0, 0
 	var lately []*member
 	for name, mb := range r.members {
 		if mb.counted.IsZero() || now.Sub(mb.counted) > reachableWindow {
@@ -26,15 +26,15 @@ func (r *Roster) judgePanic(now time.Time, lost []string) {
 		counted++
 		switch {
 		case slices.Contains(lost, name), r.silentWith(mb, lost):
-			gone++
+			away++
 		case r.unwatchedWith(now, mb, lost):
-			gone++
+			away++
 		case r.lostTogether(now, mb, lost, window):
-			gone++
+			away++
 			lately = append(lately, mb)
 		}
 	}
-	if gone*100 > counted*r.config.PanicThreshold {
+	if away*100 > counted*r.config.PanicThreshold {
 		r.panic = now
 		for _, mb := range lately {
 			mb.Panic = true

@@ -65,16 +65,16 @@ type Reach struct {
 	Observed bool
 	// Unwatched: it answers, and was lost as its Services or EndpointSlices cannot be listed or watched (X2d).
 	Unwatched bool
-	// Gone: it is not a member any more, and Lost until that is confirmed (X4d).
-	Gone bool
+	// Departed: no longer in the configuration, and Lost until that is confirmed (X4d).
+	Departed bool
 }
 
 // String returns the word that status and metrics use: that of the standing,
-// unwatched, or gone.
+// unwatched, or departed.
 func (m Reach) String() string {
 	switch {
-	case m.Gone:
-		return "gone"
+	case m.Departed:
+		return "departed"
 	case m.Unwatched:
 		return "unwatched"
 	}
@@ -111,13 +111,13 @@ func NewRoster(c Config) *Roster {
 func (r *Roster) Configure(c Config) { r.config = c }
 
 // Add begins to follow a member; one that is followed already keeps how it
-// stands, and one that was gone is a lost one from now on. unreachableAfter is
+// stands, and one that had departed is a lost one from now on. unreachableAfter is
 // its own, or 0 for the common one.
 func (r *Roster) Add(now time.Time, name string, unreachableAfter time.Duration) {
 	if mb := r.members[name]; mb != nil {
 		mb.after = unreachableAfter
-		if mb.Gone {
-			mb.Gone, mb.HeldSince, mb.contact, mb.unwatched = false, now, Contact{Since: now}, time.Time{}
+		if mb.Departed {
+			mb.Departed, mb.HeldSince, mb.contact, mb.unwatched = false, now, Contact{Since: now}, time.Time{}
 		}
 		return
 	}
@@ -127,9 +127,9 @@ func (r *Roster) Add(now time.Time, name string, unreachableAfter time.Duration)
 // Leave says that a member that is followed is none any more, by the
 // configuration: it counts as lost, and for as long as that lasts, until it is
 // removed or added again (X4d). It is no sign of a cut (X3).
-func (r *Roster) Leave(now time.Time, name string) {
-	if mb := r.members[name]; mb != nil && !mb.Gone {
-		mb.Reach = Reach{Standing: Lost, Since: now, HeldSince: now, Observed: mb.Observed, Gone: true}
+func (r *Roster) Depart(now time.Time, name string) {
+	if mb := r.members[name]; mb != nil && !mb.Departed {
+		mb.Reach = Reach{Standing: Lost, Since: now, HeldSince: now, Observed: mb.Observed, Departed: true}
 		mb.fresh, mb.counted, mb.contact = false, time.Time{}, Contact{}
 	}
 }
@@ -143,7 +143,7 @@ func (r *Roster) Remove(name string) { delete(r.members, name) }
 func (r *Roster) Begin(now time.Time, known []string) {
 	r.begun = true
 	for _, name := range known {
-		if mb := r.members[name]; mb != nil && mb.counted.IsZero() && !mb.Gone {
+		if mb := r.members[name]; mb != nil && mb.counted.IsZero() && !mb.Departed {
 			mb.counted = now
 		}
 	}
@@ -174,7 +174,7 @@ func (r *Roster) Panic() time.Time { return r.panic }
 // by themselves (X2b).
 func (r *Roster) Probe(at time.Time, name string, ok bool) (restart bool) {
 	mb := r.members[name]
-	if mb == nil || mb.Gone {
+	if mb == nil || mb.Departed {
 		return false
 	}
 	again := ok && mb.contact.Failed > 0
@@ -200,7 +200,7 @@ func (r *Roster) Pause(name string, d time.Duration) {
 // List takes a complete list of a member in. It is evidence of what the member
 // has, but not a contact (X2a).
 func (r *Roster) List(name string) {
-	if mb := r.members[name]; mb != nil && !mb.Gone {
+	if mb := r.members[name]; mb != nil && !mb.Departed {
 		mb.fresh, mb.Observed = true, true
 	}
 }

@@ -17,7 +17,7 @@ import (
 //	provider up|down
 //
 // and "is NAME=STANDING ... [panic]" says how they stand then: starting,
-// present, unreachable, gone, or panic for lost in a panic.
+// present, unreachable, departed, or panic for lost in a panic.
 func life(t *testing.T, members, text string) *Roster {
 	t.Helper()
 	m := NewRoster(config)
@@ -56,7 +56,7 @@ func life(t *testing.T, members, text string) *Roster {
 		case "list":
 			m.List(f[2])
 		case "leave":
-			m.Leave(at, f[2])
+			m.Depart(at, f[2])
 		case "add":
 			m.Add(at, f[2], 0)
 		case "up", "down":
@@ -104,9 +104,9 @@ func TestMembers(t *testing.T) {
 			1s   list b
 			1s   list c
 			9s   leave a
-			9s   is a=gone b=present c=present
+			9s   is a=departed b=present c=present
 			10m  list a
-			11m  is a=gone b=present c=present
+			11m  is a=departed b=present c=present
 			11m  add a
 			11m  is a=unreachable b=present c=present
 			12m  list a
@@ -118,7 +118,7 @@ func TestMembers(t *testing.T) {
 			1s   list c
 			60s  leave a
 			61s  down b
-			2m   is a=gone b=unreachable c=present`},
+			2m   is a=departed b=unreachable c=present`},
 		{"X1b nothing is judged before the records are known", "a b", `
 			0s   down a b
 			10m  is a=starting b=starting

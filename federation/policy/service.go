@@ -15,7 +15,7 @@ const (
 	// X2d: held: the member answers, but its Services or EndpointSlices cannot be listed or watched, and no other shard is healthy: its last addresses are published, for heldMax at most. WatchFailed says why; look at the rights of the syncer's account there.
 	ReasonUnwatched federation.Reason = "MemberUnwatched"
 	// X4d: held: the member is not in the configuration any more, and no other shard is healthy: its last addresses stay until `federation-syncer confirm`, or until it is in the configuration again.
-	ReasonGone federation.Reason = "MemberGone"
+	ReasonDeparted federation.Reason = "MemberDeparted"
 	// X3b: held: most members were lost at once, so that the syncer takes itself for the one that is cut off. Look at its own network.
 	ReasonPanic federation.Reason = "SyncerCutOff"
 	// H4: held: nothing has been learned of the host name of the load balancer since the syncer started, or watched the member anew: the addresses that it had stay, for 10 minutes at most. Look at the DNS servers that it asks.
@@ -27,7 +27,7 @@ const (
 )
 
 // HeldReasons are all of them.
-var HeldReasons = []federation.Reason{ReasonStarting, ReasonUnreachable, ReasonUnwatched, ReasonGone, ReasonPanic, ReasonLastAnswer, ReasonEmptyGrace, ReasonBrake}
+var HeldReasons = []federation.Reason{ReasonStarting, ReasonUnreachable, ReasonUnwatched, ReasonDeparted, ReasonPanic, ReasonLastAnswer, ReasonEmptyGrace, ReasonBrake}
 
 // ShardState is one member's shard of a service, as last observed or, for a
 // member not observed yet, as the records show it (Recorded).
@@ -87,9 +87,9 @@ type Verdict struct {
 	Shards []federation.Shard
 	// Keep: all RRsets of the service stay as they are (P3a).
 	Keep bool
-	// Gone: the service is not federated any more, and every record of it is to
+	// Unfederated: nobody has the service, and every record of it is to
 	// be removed (P4).
-	Gone bool
+	Unfederated bool
 	// Held says what is published though it is not seen healthy now, or kept.
 	Held []Held
 	// EmptySince is when the last healthy or held shard went, for the next
@@ -118,7 +118,7 @@ type Held struct {
 // listed yet counts as healthy (X1b), and so does what a shard was of whose host
 // name nothing is known (H4). Only if no shard is healthy so, those of
 // lost members that were healthy count, for at most HeldMax, which does not run
-// in a panic (X2c), and those of members that are gone without limit (X4d). Those
+// in a panic (X2c), and those of departed members without limit (X4d). Those
 // of drained members never do.
 func Decide(now time.Time, c Config, s Service) Verdict {
 	v := Verdict{HealthyAt: s.HealthyAt}
@@ -142,10 +142,10 @@ func Decide(now time.Time, c Config, s Service) Verdict {
 		switch {
 		case !st.Drained.IsZero():
 			shard.Healthy = false
-		case st.unknown() && st.Reach.Gone:
+		case st.unknown() && st.Reach.Departed:
 			if shard.Healthy = st.Healthy && !healthy; shard.Healthy {
 				held = true
-				v.hold(st, ReasonGone)
+				v.hold(st, ReasonDeparted)
 			}
 		case st.unknown():
 			until := st.Reach.HeldSince.Add(c.HeldMax)
@@ -179,7 +179,7 @@ func (m Reach) lostReason() federation.Reason {
 // empty decides on a service without a healthy or held shard (P3, P4).
 func (v *Verdict) empty(now time.Time, c Config, s Service) {
 	if !s.Had {
-		v.Gone = len(s.Shards) == 0
+		v.Unfederated = len(s.Shards) == 0
 		return
 	}
 	if s.AllMembers.Starting { // whoever has a shard may not have been listed yet (X1b)
@@ -199,7 +199,7 @@ func (v *Verdict) empty(now time.Time, c Config, s Service) {
 		v.Next = until
 		return
 	}
-	v.Gone = len(s.Shards) == 0 && s.AllMembers.Observed
+	v.Unfederated = len(s.Shards) == 0 && s.AllMembers.Observed
 }
 
 // emptiedByDrain reports whether the last healthy shard was one of a member

@@ -84,7 +84,7 @@ func counts(v Verdict) string {
 	switch {
 	case v.Keep:
 		return "keep"
-	case v.Gone:
+	case v.Unfederated:
 		return "gone"
 	}
 	var names []string

@@ -16,7 +16,7 @@ const (
 // Watch notes since when nothing has been seen of a member's Services or EndpointSlices, which cannot be listed or
 // watched; zero if they can.
 func (r *Roster) Watch(name string, since time.Time) {
-	if mb := r.members[name]; mb != nil && !mb.Gone {
+	if mb := r.members[name]; mb != nil && !mb.Departed {
 		mb.unwatched = since
 	}
 }

@@ -57,7 +57,7 @@ type Outcome struct {
 // for what has to wait (X4). What is granted counts as done.
 func (b *Brake) Publish(now time.Time, levels *federation.Levels, p Publishing) Outcome {
 	out := Outcome{Verdict: Decide(now, b.config, p.Service)}
-	if !out.Keep && !out.Gone {
+	if !out.Keep && !out.Unfederated {
 		out.Want, out.Problems = levels.RRsets(p.Name, out.Shards, len(p.Have) > 0)
 	}
 	global := levels.Federation().OwnerName(p.Name, levels.Federation().Domain)

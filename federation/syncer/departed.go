@@ -45,7 +45,7 @@ func (l *loop) depart(now time.Time, name string) {
 		l.removeMember(name)
 	default:
 		ms.departed, ms.probeErr = true, nil
-		l.standing.Leave(now, name)
+		l.standing.Depart(now, name)
 		l.logDeparted(name)
 	}
 }
@@ -61,7 +61,7 @@ func (r *roster) rememberDeparted(now time.Time, entries []federation.LevelEntry
 			ms := r.memberState(name)
 			ms.departed, ms.seen = true, true
 			r.standing.Add(now, name, 0)
-			r.standing.Leave(now, name)
+			r.standing.Depart(now, name)
 			r.logDeparted(name)
 		}
 	}

@@ -69,7 +69,7 @@ func TestDeparture(t *testing.T) {
 			if d := cmp.Diff(want, w.waits()); d != "" {
 				t.Errorf("what waits (-want +got):\n%s", d)
 			}
-			if got := w.memberStatus("a"); got != "gone" {
+			if got := w.memberStatus("a"); got != "departed" {
 				t.Errorf("status %q", got)
 			}
 			w.after(48 * time.Hour)
@@ -93,7 +93,7 @@ func TestDeparture(t *testing.T) {
 			depart(w, "a")
 			w.after(48 * time.Hour)
 			w.wantAt(global, "203.0.113.1")
-			if got := heldReasons(w.status()); !slices.Equal(got, []string{"a MemberGone"}) {
+			if got := heldReasons(w.status()); !slices.Equal(got, []string{"a MemberDeparted"}) {
 				t.Errorf("held: %v", got)
 			}
 			if list := w.waits(); len(list) != 1 || list[0].Services != 1 || list[0].Names != 6 {

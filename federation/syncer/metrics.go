@@ -49,7 +49,7 @@ func newMetrics(b *budgets) *metrics {
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
 		accounts: newAccounts(b),
-		member:   gauge("member_standing", "1 for the standing of each member: starting, present, unreachable, unwatched or gone.", with("member", "standing")),
+		member:   gauge("member_standing", "1 for the standing of each member: starting, present, unreachable, unwatched or departed.", with("member", "standing")),
 		answers:  gauge("member_reachable", "1 if the last probe of the member was answered.", with("member")),
 		contact:  gauge("member_last_contact_timestamp_seconds", "When the last probe that the member answered was sent; 0 if none was.", with("member")),
 		shards:   gauge("member_shards", "Shards of the member by state: healthy, unhealthy, or unknown while the member is unreachable.", with("member", "state")),

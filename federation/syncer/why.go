@@ -57,7 +57,7 @@ func (l *loop) explain(now time.Time, name federation.ServiceName) (is, coming [
 		return is, nil
 	}
 	var want []federation.RRset
-	if !v.Gone {
+	if !v.Unfederated {
 		want, _ = l.levels.RRsets(name, v.Shards, len(have) > 0)
 	}
 	for _, set := range have {

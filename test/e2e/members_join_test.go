@@ -26,7 +26,7 @@ func confirmDeparture(t *testing.T, m *members) {
 	t.Helper()
 	m.wantZone(t, "asia-departed")
 	eventually(t, m.Play, func(s *seen) error {
-		return contains("status", s.status.federation(world.FederationName).member(asia).Status, "gone")
+		return contains("status", s.status.federation(world.FederationName).member(asia).Status, "departed")
 	})
 	confirmed := confirmAll(t, m.Play)
 	m.change(t, "without-asia", func(context.Context) error { return nil })
