@@ -11,11 +11,11 @@ import (
 // checkEvery is how often the main claim is read at most, while what is published fails or is in conflict.
 const checkEvery = time.Second
 
-// check reads the main claim: a neutral request, which alone says whether the provider works (X5a) and whether the
+// check returns the request that reads the main claim: a neutral request, which alone says whether the provider works (X5a) and whether the
 // names are still ours (O3c).
-func (l *loop) check(ctx context.Context, now time.Time) {
-	l.suspect, l.checkAt = false, now.Add(checkEvery)
-	l.start(ctx, keeping, checkRequest{claims: l.claims, held: l.held})
+func (z *zone) check(now time.Time) request {
+	z.suspect, z.checkAt = false, now.Add(checkEvery)
+	return checkRequest{claims: z.claims, held: z.held}
 }
 
 type checkRequest struct {

@@ -52,37 +52,65 @@ func (l *loop) work(ctx, requests context.Context, now time.Time) {
 		return
 	}
 	up := l.held != nil && l.backoff == 0
-	if up && !l.busy[publishing] && l.affordable(now) && l.publish(requests, now) {
-		l.kept = false
+	if up && !l.busy[publishing] && l.affordable(now) {
+		if r := l.publish(now); r != nil {
+			l.start(requests, publishing, r)
+			l.kept = false
+		}
 	}
-	if !l.busy[keeping] && l.affordable(now) && l.keep(requests, now, up) {
-		l.kept = true
+	if !l.busy[keeping] && l.affordable(now) {
+		if r := l.keep(now, up); r != nil {
+			l.start(requests, keeping, r)
+			l.kept = true
+		}
 	}
 	if up && l.auditing == nil && !now.Before(l.auditAt) {
 		l.runAudit(ctx)
 	}
 }
 
-// keep starts the next request that publishes nothing new, if one is due. The kinds of them take turns.
-func (l *loop) keep(ctx context.Context, now time.Time, up bool) bool {
+// keep returns the next request that publishes nothing new; nil if none is due. The kinds of them take turns.
+func (l *loop) keep(now time.Time, up bool) request {
 	switch {
 	case l.held == nil:
-		l.open(ctx)
-		return true
+		return l.open()
 	case !up || l.suspect && !now.Before(l.checkAt) || l.standing.AskProvider(now) && !l.answers(now):
-		l.check(ctx, now)
-		return true
+		return l.check(now)
 	case l.kept && len(l.dirty) > 0:
-		return false
+		return nil
 	}
-	kinds := [...]func(context.Context, time.Time) bool{l.readNames, l.claimLevels, l.retry, l.dropLevel, l.writeFormer, l.askNegativeTTL, l.askServed}
-	for range kinds {
-		l.turn = (l.turn + 1) % len(kinds)
-		if kinds[l.turn](ctx, now) {
-			return true
+	for range keepings {
+		l.turn = (l.turn + 1) % keepings
+		if r := l.keepingOf(l.turn, now); r != nil {
+			return r
 		}
 	}
-	return false
+	return nil
+}
+
+// keepings is how many kinds of requests there are that publish nothing new.
+const keepings = 7
+
+// keepingOf returns the next request of a kind; nil if there is nothing to ask for now.
+func (l *loop) keepingOf(kind int, now time.Time) request {
+	switch kind {
+	case 0:
+		return l.readNames(now, &l.retries)
+	case 1:
+		return l.claimLevels(now, l.entries, l.standing.Summary().Starting)
+	case 2:
+		return l.retry(now)
+	case 3:
+		if l.busy[publishing] { // what is being published may be at a level that goes
+			return nil
+		}
+		return l.dropLevel(now, l.levels)
+	case 4:
+		return l.writeFormer(now)
+	case 5:
+		return l.askNegativeTTL()
+	}
+	return l.askServed(now)
 }
 
 // affordable reports whether the budget has a request left.

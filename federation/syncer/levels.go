@@ -57,20 +57,19 @@ func (z *zone) unclaimed(levels *federation.Levels) map[federation.FQDN]bool {
 	return not
 }
 
-// claimLevels starts a request that lists and claims the levels that there are now and that are not ours yet, and
-// writes list entries that have changed; it reports whether there is anything to do now.
-func (l *loop) claimLevels(ctx context.Context, now time.Time) bool {
-	if !l.stale && !due(l.foreign, now) && !due(l.unlisted, now) {
-		return false
+// claimLevels returns a request that lists and claims the levels that there are now and that are not ours yet, and
+// writes list entries that have changed; nil if there is nothing to do now. Starting: not all members are known.
+func (z *zone) claimLevels(now time.Time, here func() []federation.LevelEntry, starting bool) request {
+	if !z.stale && !due(z.foreign, now) && !due(z.unlisted, now) {
+		return nil
 	}
-	want := l.wantedEntries(now)
-	l.stale = false // an event may set it while the request is under way
+	want := z.wantedEntries(now, here())
+	z.stale = false // an event may set it while the request is under way
 	if len(want) == 0 {
-		l.endAdoption()
-		return false
+		z.endAdoption(starting)
+		return nil
 	}
-	l.start(ctx, keeping, levelsRequest{claims: l.claims, held: l.held, want: want, adopt: l.adopt})
-	return true
+	return levelsRequest{claims: z.claims, held: z.held, want: want, adopt: z.adopt}
 }
 
 // due reports whether something that failed is to be tried again.
@@ -85,34 +84,42 @@ func due(levels map[federation.FQDN]*setback, now time.Time) bool {
 
 // wantedEntries are the levels that are to be listed or claimed now: those of now whose entry has changed, or that are
 // not claimed, and those of before that are to be claimed again before they can be given up.
-func (l *loop) wantedEntries(now time.Time) (want []federation.LevelEntry) {
+func (z *zone) wantedEntries(now time.Time, levels []federation.LevelEntry) (want []federation.LevelEntry) {
 	here := map[federation.FQDN]bool{}
 	add := func(e federation.LevelEntry) {
-		if _, left := l.served.proven(l.config.Suffix(e.Name)); left && e.Name != l.config.Domain {
+		if _, left := z.served.proven(z.config.Suffix(e.Name)); left && e.Name != z.config.Domain {
 			return
 		}
-		if waits(l.foreign[e.Name], now) || waits(l.unlisted[e.Name], now) {
+		if waits(z.foreign[e.Name], now) || waits(z.unlisted[e.Name], now) {
 			return
 		}
-		listed := l.held.Entry(e.Name)
-		if listed == nil || !listed.Equal(e) || !l.held.Claimed[e.Name] && e.Name != l.config.Domain {
+		listed := z.held.Entry(e.Name)
+		if listed == nil || !listed.Equal(e) || !z.held.Claimed[e.Name] && e.Name != z.config.Domain {
 			want = append(want, e)
 		}
 	}
-	for _, lv := range l.levels.All() {
-		here[lv.Name] = true
-		e := lv.Entry()
-		e.Members = slices.DeleteFunc(slices.Clone(e.Members), func(name string) bool { return !l.members[name].mayHaveRecords() })
+	for _, e := range levels {
+		here[e.Name] = true
 		add(e)
 	}
-	for _, e := range l.held.Entries {
-		if s := l.foreign[e.Name]; !here[e.Name] && l.dropping[e.Name] == nil && (s == nil || !errors.Is(s.err, claim.ErrForeign)) {
+	for _, e := range z.held.Entries {
+		if s := z.foreign[e.Name]; !here[e.Name] && z.dropping[e.Name] == nil && (s == nil || !errors.Is(s.err, claim.ErrForeign)) {
 			e.Members = nil
 			add(e)
 		}
 	}
 	slices.SortFunc(want, compareNames)
 	return want
+}
+
+// entries are the levels that there are now, with the members that may have something in the records.
+func (r *roster) entries() (list []federation.LevelEntry) {
+	for _, lv := range r.levels.All() {
+		e := lv.Entry()
+		e.Members = slices.DeleteFunc(slices.Clone(e.Members), func(name string) bool { return !r.members[name].mayHaveRecords() })
+		list = append(list, e)
+	}
+	return list
 }
 
 func waits(s *setback, now time.Time) bool { return s != nil && now.Before(s.until) }
@@ -123,8 +130,8 @@ func (ms *memberState) mayHaveRecords() bool { return ms.seen || ms.place.fixed 
 
 // endAdoption: what there was at start has been taken over when the levels of all members are known and none is left to
 // be claimed; what turns up later is not meant.
-func (l *loop) endAdoption() {
-	l.adopt = l.adopt && (l.stale || l.standing.Summary().Starting)
+func (z *zone) endAdoption(starting bool) {
+	z.adopt = z.adopt && (z.stale || starting)
 }
 
 type levelsRequest struct {
@@ -145,7 +152,7 @@ func (r levelsRequest) do(ctx context.Context) result {
 
 func (r levelsResult) apply(l *loop, now time.Time) {
 	l.merge(r.began, r.levels)
-	l.forgetLevels()
+	l.forgetLevels(l.levels)
 	not := map[federation.FQDN]error{}
 	for _, level := range slices.Sorted(maps.Keys(r.levels)) {
 		res := r.levels[level]
@@ -166,7 +173,7 @@ func (r levelsResult) apply(l *loop, now time.Time) {
 	l.watchServed(now)
 	l.noteCrowded()
 	l.keepFormer = true
-	l.endAdoption()
+	l.endAdoption(l.standing.Summary().Starting)
 	l.relevelClaimed()
 	for _, res := range r.levels {
 		if res.Err == nil {
@@ -209,19 +216,19 @@ func (l *loop) relevelClaimed() {
 }
 
 // forgetLevels drops what is remembered of levels that are neither here nor in the list any more.
-func (l *loop) forgetLevels() {
+func (z *zone) forgetLevels(levels *federation.Levels) {
 	known := map[federation.FQDN]bool{}
-	for _, lv := range l.levels.All() {
+	for _, lv := range levels.All() {
 		known[lv.Name] = true
 	}
-	for _, e := range l.held.Entries {
+	for _, e := range z.held.Entries {
 		known[e.Name] = true
 	}
-	for _, level := range l.held.Open() {
+	for _, level := range z.held.Open() {
 		known[level] = true
 	}
-	for _, levels := range []map[federation.FQDN]*setback{l.foreign, l.unlisted, l.dropping} {
-		maps.DeleteFunc(levels, func(level federation.FQDN, _ *setback) bool { return !known[level] })
+	for _, setbacks := range []map[federation.FQDN]*setback{z.foreign, z.unlisted, z.dropping} {
+		maps.DeleteFunc(setbacks, func(level federation.FQDN, _ *setback) bool { return !known[level] })
 	}
 }
 
@@ -236,15 +243,14 @@ func (z *zone) merge(began *claim.Holding, levels map[federation.FQDN]claim.Leve
 	z.held = z.held.With(levels)
 }
 
-// writeFormer starts a request that keeps the list of earlier releases beside the one that is read, so that a rollback
-// finds it, and reports whether it is to be written now (O1b).
-func (l *loop) writeFormer(ctx context.Context, now time.Time) bool {
-	if !l.keepFormer || waits(&l.former, now) {
-		return false
+// writeFormer returns a request that keeps the list of earlier releases beside the one that is read, so that a rollback
+// finds it; nil if it is not to be written now (O1b).
+func (z *zone) writeFormer(now time.Time) request {
+	if !z.keepFormer || waits(&z.former, now) {
+		return nil
 	}
-	l.keepFormer = false
-	l.start(ctx, keeping, formerRequest{claims: l.claims, held: l.held})
-	return true
+	z.keepFormer = false
+	return formerRequest{claims: z.claims, held: z.held}
 }
 
 type formerRequest struct {
@@ -282,31 +288,27 @@ func (r formerResult) apply(l *loop, now time.Time) {
 	}
 }
 
-// dropLevel starts a request that gives up one level at which nothing is left and that no member has any more (P4, O1b),
-// and reports whether there is one to give up now.
-func (l *loop) dropLevel(ctx context.Context, now time.Time) bool {
-	if l.busy[publishing] { // what is being published may be at that level
-		return false
-	}
+// dropLevel returns a request that gives up one level at which nothing is left and at which no member is (P4, O1b); nil
+// if there is none to give up now.
+func (z *zone) dropLevel(now time.Time, levels *federation.Levels) request {
 	here := map[federation.FQDN]bool{}
-	for _, lv := range l.levels.All() {
+	for _, lv := range levels.All() {
 		here[lv.Name] = true
 	}
 	var past []federation.FQDN
-	for _, e := range l.held.Entries {
-		if l.held.Claimed[e.Name] || l.dropping[e.Name] != nil {
+	for _, e := range z.held.Entries {
+		if z.held.Claimed[e.Name] || z.dropping[e.Name] != nil {
 			past = append(past, e.Name)
 		}
 	}
-	past = append(past, l.held.Open()...) // such a level may be listed: the reply was lost
+	past = append(past, z.held.Open()...) // such a level may be listed: the reply was lost
 	at := slices.IndexFunc(past, func(level federation.FQDN) bool {
-		return !here[level] && !waits(l.dropping[level], now) && !l.shadow.HasLevel(level)
+		return !here[level] && !waits(z.dropping[level], now) && !z.shadow.HasLevel(level)
 	})
 	if at < 0 {
-		return false
+		return nil
 	}
-	l.start(ctx, keeping, dropRequest{claims: l.claims, held: l.held, level: past[at]})
-	return true
+	return dropRequest{claims: z.claims, held: z.held, level: past[at]}
 }
 
 type dropRequest struct {

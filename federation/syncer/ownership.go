@@ -13,9 +13,9 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 )
 
-// open takes the claim and reads what is there (O1, O3b, X1).
-func (l *loop) open(ctx context.Context) {
-	l.start(ctx, keeping, openRequest{claims: l.claims, lost: l.lost, adopt: l.adopt})
+// open returns the request that takes the claim and reads what is there (O1, O3b, X1).
+func (z *zone) open() request {
+	return openRequest{claims: z.claims, lost: z.lost, adopt: z.adopt}
 }
 
 type openRequest struct {
@@ -103,15 +103,14 @@ func (l *loop) recall(name federation.ServiceName) {
 }
 
 // askNegativeTTL asks, once, for how long resolvers remember that a name is missing, and warns if that is longer than
-// they remember a record (P3d). It reports whether it does.
-func (l *loop) askNegativeTTL(ctx context.Context, _ time.Time) bool {
-	asker, ok := l.provider.(provider.NegativeTTL)
-	if !ok || l.negativeAsked {
-		return false
+// they remember a record (P3d).
+func (z *zone) askNegativeTTL() request {
+	asker, ok := z.provider.(provider.NegativeTTL)
+	if !ok || z.negativeAsked {
+		return nil
 	}
-	l.negativeAsked = true
-	l.start(ctx, keeping, negativeRequest{asker})
-	return true
+	z.negativeAsked = true
+	return negativeRequest{asker}
 }
 
 type negativeRequest struct{ asker provider.NegativeTTL }

@@ -15,24 +15,23 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 )
 
-// publish plans for the services that need it and starts the changes; it
-// reports whether there are any to make now.
-func (l *loop) publish(ctx context.Context, now time.Time) bool {
+// publish plans for the services that need it and returns the request for the
+// first changes; nil if there are none to make now.
+func (l *loop) publish(now time.Time) request {
 	if len(l.dirty) == 0 {
 		l.quietAt = time.Time{}
-		return false
+		return nil
 	}
 	if now.Before(l.quietAt) {
-		return false
+		return nil
 	}
 	for batch := l.mostUrgent(); len(batch) > 0; batch = l.mostUrgent() {
 		if changes := l.plan(now, batch); len(changes) > 0 {
-			l.send(ctx, publishing, changes)
-			return true
+			return l.change(now, changes, false)
 		}
 	}
 	l.quietAt = time.Time{}
-	return false
+	return nil
 }
 
 // mostUrgent takes services out of those to be planned for: first those with records, then new ones, then those that
@@ -128,9 +127,8 @@ func (l *loop) allowed(now time.Time, c plan.Change) bool {
 	return true
 }
 
-// send starts a request with changes.
-func (l *loop) send(ctx context.Context, in lane, changes []plan.Change) {
-	now := time.Now()
+// change returns the request that makes changes; again is whether they have failed before.
+func (l *loop) change(now time.Time, changes []plan.Change, again bool) request {
 	for _, c := range changes {
 		n := l.name(c.Name)
 		n.inFlight, n.tried = true, now
@@ -138,7 +136,7 @@ func (l *loop) send(ctx context.Context, in lane, changes []plan.Change) {
 			l.auditing[c.Name] = true
 		}
 	}
-	l.start(ctx, in, changeRequest{provider: l.provider, claim: l.held.Claim, changes: changes, again: in == keeping})
+	return changeRequest{provider: l.provider, claim: l.held.Claim, changes: changes, again: again}
 }
 
 // changeRequest makes changes.

@@ -36,48 +36,47 @@ func (d *doubts) doubt(now time.Time, name federation.FQDN, conflict bool, after
 	d.reads.set(name, u.until)
 }
 
-// readNames starts a request that reads a few of the names whose state is open, or many of one level with one List, and
-// reports whether there is anything to read now.
-func (l *loop) readNames(ctx context.Context, now time.Time) bool {
-	names, suffix := l.takeReads(now)
+// readNames returns a request that reads a few of the names whose state is open, or many of one level with one List; nil
+// if there is nothing to read now.
+func (z *zone) readNames(now time.Time, retries *retries) request {
+	names, suffix := z.takeReads(now, retries)
 	if len(names) == 0 {
-		return false
+		return nil
 	}
-	l.start(ctx, keeping, readRequest{provider: l.provider, names: names, suffix: suffix})
-	return true
+	return readRequest{provider: z.provider, names: names, suffix: suffix}
 }
 
 // takeReads takes out the names to be read now; with a suffix, by a List of it.
-func (l *loop) takeReads(now time.Time) (names []federation.FQDN, suffix federation.FQDN) {
-	name, ok := l.firstRead(now)
+func (z *zone) takeReads(now time.Time, retries *retries) (names []federation.FQDN, suffix federation.FQDN) {
+	name, ok := z.firstRead(now, retries)
 	if !ok {
 		return nil, ""
 	}
 	names = []federation.FQDN{name}
-	if u := l.reread[name]; !u.single {
-		of, suffix := l.listedWith(name)
-		together := l.dueReads(now, func(n federation.FQDN, u *unread) bool { return n != name && !u.single && of(n) })
+	if u := z.reread[name]; !u.single {
+		of, suffix := z.listedWith(name)
+		together := z.dueReads(now, func(n federation.FQDN, u *unread) bool { return n != name && !u.single && of(n) })
 		if len(together)+1 >= listFrom {
-			return l.takenOut(append(names, together...)), suffix
+			return z.takenOut(append(names, together...)), suffix
 		}
 	}
-	others := l.dueReads(now, func(n federation.FQDN, u *unread) bool { return n != name && u.tries == 0 })
-	return l.takenOut(append(names, others[:min(len(others), maxReads-1)]...)), ""
+	others := z.dueReads(now, func(n federation.FQDN, u *unread) bool { return n != name && u.tries == 0 })
+	return z.takenOut(append(names, others[:min(len(others), maxReads-1)]...)), ""
 }
 
 // firstRead takes out the name that is due first. One that could not be read before keeps to the rate of what failed.
-func (l *loop) firstRead(now time.Time) (first federation.FQDN, ok bool) {
+func (d *doubts) firstRead(now time.Time, retries *retries) (first federation.FQDN, ok bool) {
 	var later []federation.FQDN
-	until := l.retries.held
-	for at := l.reads.next(); !at.IsZero() && !now.Before(at) && len(later) < 100; at = l.reads.next() {
-		name := l.reads.pop()
-		switch u := l.reread[name]; {
-		case u.conflict && l.suspect:
-			until = l.checkAt
-		case u.tries == 0 || !now.Before(l.retries.held) && l.retries.admit(now, len(l.reread)):
+	until := retries.held
+	for at := d.reads.next(); !at.IsZero() && !now.Before(at) && len(later) < 100; at = d.reads.next() {
+		name := d.reads.pop()
+		switch u := d.reread[name]; {
+		case u.conflict && d.suspect:
+			until = d.checkAt
+		case u.tries == 0 || !now.Before(retries.held) && retries.admit(now, len(d.reread)):
 			first, ok = name, true
 		default:
-			until = l.retries.held
+			until = retries.held
 		}
 		if ok {
 			break
@@ -85,7 +84,7 @@ func (l *loop) firstRead(now time.Time) (first federation.FQDN, ok bool) {
 		later = append(later, name)
 	}
 	for _, name := range later {
-		l.reads.set(name, maxTime(until, now.Add(time.Millisecond)))
+		d.reads.set(name, maxTime(until, now.Add(time.Millisecond)))
 	}
 	return first, ok
 }

@@ -1,7 +1,6 @@
 package syncer
 
 import (
-	"context"
 	"errors"
 	"maps"
 	"slices"
@@ -142,11 +141,11 @@ func (l *loop) takeRetries(now time.Time) (names []federation.FQDN) {
 	return names
 }
 
-// retry starts a request that tries again what failed, and reports whether there is anything to try now.
-func (l *loop) retry(ctx context.Context, now time.Time) bool {
+// retry returns a request that tries again what failed; nil if there is nothing to try now.
+func (l *loop) retry(now time.Time) request {
 	names := l.takeRetries(now)
 	if len(names) == 0 {
-		return false
+		return nil
 	}
 	services := map[federation.ServiceName]bool{}
 	for _, name := range names {
@@ -158,10 +157,9 @@ func (l *loop) retry(ctx context.Context, now time.Time) bool {
 		return slices.Contains(names, c.Name) && l.reread[c.Name] == nil && !l.names[c.Name].inFlight
 	})
 	if len(changes) == 0 {
-		return false
+		return nil
 	}
-	l.send(ctx, keeping, changes)
-	return true
+	return l.change(now, changes, true)
 }
 
 // unwanted forgets to try again what the plan for the services does not change any more.

@@ -107,21 +107,20 @@ func (b *book) auditServed(now time.Time) {
 	}
 }
 
-// askServed starts a request for what a client is told at one level, and reports whether there is one to ask for now.
-func (l *loop) askServed(ctx context.Context, now time.Time) bool {
-	if l.served.view == nil || now.Before(l.served.pause) {
-		return false
+// askServed returns a request for what a client is told at one level; nil if there is none to ask for now.
+func (b *book) askServed(now time.Time) request {
+	if b.served.view == nil || now.Before(b.served.pause) {
+		return nil
 	}
-	for at := l.served.due.next(); !at.IsZero() && !now.Before(at); at = l.served.due.next() {
-		suffix := l.served.due.pop()
-		if l.served.at[suffix] == nil {
+	for at := b.served.due.next(); !at.IsZero() && !now.Before(at); at = b.served.due.next() {
+		suffix := b.served.due.pop()
+		if b.served.at[suffix] == nil {
 			continue
 		}
-		l.served.pause = now.Add(askEvery)
-		l.start(ctx, keeping, servedRequest{l.served.view, suffix})
-		return true
+		b.served.pause = now.Add(askEvery)
+		return servedRequest{b.served.view, suffix}
 	}
-	return false
+	return nil
 }
 
 type servedRequest struct {
