@@ -9,29 +9,27 @@ import (
 	"github.com/federation-dns/federation/federation"
 )
 
-// fewLosses is how many losses are never too many (X4b).
-const fewLosses = 10
-
-// Deletion is an owner name that the records of a service are to lose.
+// Deletion is an owner name that the records of a service are about to lose.
 type Deletion struct {
 	Name federation.FQDN
-	// Empties: it is the global name, so that the service loses its last address.
+	// Empties marks the global name: without it the service has no address left.
 	Empties bool
-	// Watched: what it goes for was seen as watch events on single Services of members that are present; such a deletion
-	// is granted after HoldFor (X4c).
+	// Watched reports that the cause was seen as watch events on single Services of present members. Such a deletion is
+	// granted after HoldFor (X4c).
 	Watched bool
 }
 
-// Withdrawal is all that the records of a service are to lose.
+// Withdrawal is everything that the records of a service are about to lose.
 type Withdrawal struct {
 	Deletions []Deletion
-	// Pending: not yet, as emptyGrace runs; it counts already.
+	// Pending reports that the withdrawal is not due yet because emptyGrace is running. It counts already.
 	Pending bool
 }
 
 // Published is what the records of a service have.
 type Published struct {
-	// Address: there is one, or the host name of a load balancer, at the global level; Members are those whose it is.
+	// Address reports whether there is an address, or the host name of a load balancer, at the global level. Members are
+	// those it belongs to.
 	Address bool
 	Members []string
 	// Names is the number of owner names, and Has reports whether one is among them. The Brake does not keep Has.
@@ -39,46 +37,60 @@ type Published struct {
 	Has   func(federation.FQDN) bool
 }
 
-// Braked are deletions of one service that wait.
+// Braked is a set of deletions of one service that wait.
 type Braked struct {
 	Service federation.ServiceName
 	Names   []federation.FQDN // sorted
-	// Empties: the service's last address is among them.
+	// Empties reports whether the service's last address is among them.
 	Empties bool
-	// Watched: they are granted at Until; else they wait for Confirm.
+	// Watched deletions are granted at Until; all others wait for Confirm.
 	Watched bool
 	Until   time.Time
 }
 
-// Brake is X4: it holds what would empty many services or delete many names at about the same time. It counts, for the
-// federation and for each member, what is published, what is to go, and what was granted within HoldFor: each name from
-// when it was granted, and once more if it is there again. Only the repetition of a request that has not been carried
-// out yet is free. The zero value is not usable; see NewBrake.
+// Brake implements X4: it holds withdrawals that would empty many services, or delete many names, at about the same
+// time. It keeps one account per service of what is published, what the caller wants to delete and what was granted
+// within HoldFor. Two counts over these accounts decide together: emptiedServices, on what verdicts empty, and
+// deletedNames, on what the zone loses. Each grant counts from when it was made, and once more if the name came back and
+// is deleted again; only repeating a request that has not been carried out yet is free.
+//
+// The zero value is not usable; see NewBrake.
 type Brake struct {
 	config   Config
 	services map[federation.ServiceName]*account
-	grants   []grant // the oldest first
+	grants   []grant // oldest first
 
-	all     tally
-	members map[string]*tally
+	emptied emptiedServices
+	deleted deletedNames
 }
 
 // account is what the Brake knows of one service.
 type account struct {
 	service   federation.ServiceName
 	published Published
-	// wanted are the deletions that were not granted; pending says that none is to be yet.
-	wanted  map[federation.FQDN]wish
+	// wanted are the deletions that have not been granted; pending says that they are not due yet.
+	wanted  map[federation.FQDN]request
 	pending bool
 	// granted are the names that were granted within HoldFor.
 	granted map[federation.FQDN]*granted
-	// confirmed may go, however many they are.
+	// confirmed names may be deleted, however many there are.
 	confirmed map[federation.FQDN]bool
 }
 
-type wish struct {
+// request is a deletion that was asked for.
+type request struct {
 	Deletion
-	since time.Time // when it began to count for HoldFor: after emptyGrace
+	since time.Time // when HoldFor began for it, which is after emptyGrace
+}
+
+// empties reports whether one of the wanted deletions takes the service's last address.
+func (a *account) empties() bool {
+	for _, w := range a.wanted {
+		if w.Empties {
+			return true
+		}
+	}
+	return false
 }
 
 // grant is a deletion that was granted.
@@ -90,34 +102,29 @@ type grant struct {
 	members []string
 }
 
-// granted are the grants of one name.
+// granted is the grants of one name.
 type granted struct {
 	last  grant
 	times int
-	// open: the last one is still wanted, and has not been carried out.
+	// open reports that the last grant is still wanted and has not been carried out.
 	open bool
-	// there: the records have the name.
+	// there reports that the records have the name.
 	there bool
-}
-
-// tally counts services, and for the federation names.
-type tally struct {
-	has, had        int // services with an address that is not granted; those with one within HoldFor
-	lose, lost      int // services that are to lose it; how often one has
-	names           int // names within HoldFor
-	delete, deleted int // names that are to be deleted; how often one was
 }
 
 // NewBrake returns a Brake of a federation without records.
 func NewBrake(c Config) *Brake {
-	return &Brake{config: c, services: map[federation.ServiceName]*account{}, members: map[string]*tally{}}
+	return &Brake{
+		config: c, services: map[federation.ServiceName]*account{},
+		emptied: emptiedServices{members: map[string]*serviceTally{}},
+	}
 }
 
 // Configure replaces the times and bounds.
 func (b *Brake) Configure(c Config) { b.config = c }
 
-// Stands says what is published of a service now.
-func (b *Brake) Stands(service federation.ServiceName, p Published) {
+// Observe sets what is published of a service now.
+func (b *Brake) Observe(service federation.ServiceName, p Published) {
 	has := p.Has
 	p.Has = nil
 	b.change(service, func(a *account) {
@@ -129,16 +136,16 @@ func (b *Brake) Stands(service federation.ServiceName, p Published) {
 	})
 }
 
-// Want says what the records of a service are to lose now; an empty Withdrawal takes back what they were to. It returns
-// the names that have to wait, and when time alone can change that; zero if it cannot. All others are counted as gone.
-// A service that has to wait with its last address keeps all its names.
-func (b *Brake) Want(now time.Time, service federation.ServiceName, w Withdrawal) (waits []federation.FQDN, next time.Time) {
+// Withdraw requests what the records of a service are to lose, in place of what was requested before; an empty Withdrawal
+// cancels that. It returns the names that have to wait and when time alone can change that, or zero if it cannot. All
+// other names are granted, and count as deleted. A service whose last address has to wait keeps all its names.
+func (b *Brake) Withdraw(now time.Time, service federation.ServiceName, w Withdrawal) (waits []federation.FQDN, next time.Time) {
 	b.expire(now)
 	a := b.services[service]
 	if len(w.Deletions) == 0 && (a == nil || len(a.wanted)+len(a.granted)+len(a.confirmed) == 0) {
-		return nil, time.Time{} // as nearly always
+		return nil, time.Time{} // the usual case
 	}
-	b.change(service, func(of *account) { a = of; a.want(now, w) })
+	b.change(service, func(current *account) { a = current; a.want(now, w) })
 	if w.Pending || len(a.wanted) == 0 {
 		return nil, time.Time{}
 	}
@@ -160,7 +167,8 @@ func (b *Brake) Want(now time.Time, service federation.ServiceName, w Withdrawal
 	if empties {
 		waits = slices.Collect(maps.Keys(a.wanted))
 	} else {
-		b.grant(now, service, slices.DeleteFunc(slices.Collect(maps.Keys(a.wanted)), func(n federation.FQDN) bool { return slices.Contains(waits, n) }))
+		due := slices.DeleteFunc(slices.Collect(maps.Keys(a.wanted)), func(n federation.FQDN) bool { return slices.Contains(waits, n) })
+		b.grant(now, service, due)
 	}
 	if len(b.grants) > 0 {
 		next = earlier(next, b.grants[0].at.Add(b.config.HoldFor))
@@ -169,17 +177,17 @@ func (b *Brake) Want(now time.Time, service federation.ServiceName, w Withdrawal
 	return waits, next
 }
 
-// want takes over what the service is to lose. A grant is closed when its name is not to go any more: when it is again,
-// it counts again.
+// want replaces what the service is to lose. A grant is closed once its name is no longer wanted: wanting it again counts
+// again.
 func (a *account) want(now time.Time, w Withdrawal) {
-	wanted := make(map[federation.FQDN]wish, len(w.Deletions))
+	wanted := make(map[federation.FQDN]request, len(w.Deletions))
 	again := map[federation.FQDN]bool{}
 	for _, d := range w.Deletions {
 		if g := a.granted[d.Name]; g != nil && g.open {
 			again[d.Name] = true
 			continue
 		}
-		next := wish{d, now}
+		next := request{d, now}
 		if old, ok := a.wanted[d.Name]; ok && !a.pending {
 			next.since, next.Watched = old.since, d.Watched && old.Watched
 		}
@@ -194,10 +202,15 @@ func (a *account) want(now time.Time, w Withdrawal) {
 	}
 }
 
-// grant makes deletions of a service ones that were done.
+// tooMuch is X4b: either count is above its bound.
+func (b *Brake) tooMuch(a *account) bool {
+	return b.deleted.tooMany(b.config.MaxDeletePercent) || a.empties() && b.emptied.tooMany(b.config.MaxDeletePercent, a)
+}
+
+// grant turns wanted deletions of a service into granted ones. They count from now, whenever the provider reports them.
 func (b *Brake) grant(now time.Time, service federation.ServiceName, names []federation.FQDN) {
 	b.change(service, func(a *account) {
-		for _, name := range names { // it goes now, whenever the provider says so
+		for _, name := range names {
 			last := grant{at: now, service: service, name: name, empties: a.wanted[name].Empties, members: a.published.Members}
 			b.grants = append(b.grants, last)
 			b.countGrant(last, 1)
@@ -215,7 +228,7 @@ func (b *Brake) grant(now time.Time, service federation.ServiceName, names []fed
 	})
 }
 
-// expire forgets what was granted longer than HoldFor ago. What has not been carried out since is a new request.
+// expire drops grants older than HoldFor. What has not been carried out by then is a new request.
 func (b *Brake) expire(now time.Time) {
 	for len(b.grants) > 0 && now.Sub(b.grants[0].at) >= b.config.HoldFor {
 		g := b.grants[0]
@@ -229,7 +242,7 @@ func (b *Brake) expire(now time.Time) {
 	}
 }
 
-// change changes an account, and the tallies with it.
+// change applies f to the account of a service and keeps both counts in step.
 func (b *Brake) change(service federation.ServiceName, f func(*account)) {
 	a := b.services[service]
 	if a == nil {
@@ -245,83 +258,17 @@ func (b *Brake) change(service federation.ServiceName, f func(*account)) {
 }
 
 func (b *Brake) count(a *account, by int) {
-	has, had, members := a.published.Address, a.published.Address, a.published.Members
-	b.all.names += by * a.published.Names
-	for _, g := range a.granted {
-		if !g.there {
-			b.all.names += by
-		}
-		if g.last.empties {
-			has, had = has && !g.open, true
-		}
-		if g.last.empties && !a.published.Address {
-			members = g.last.members
-		}
-	}
-	empties := false
-	for _, w := range a.wanted {
-		empties = empties || w.Empties
-	}
-	b.all.delete += by * len(a.wanted)
-	b.each(members, func(t *tally) {
-		t.has += by * count(has)
-		t.had += by * count(had)
-		t.lose += by * count(empties)
-	})
-}
-
-func count(is bool) int {
-	if is {
-		return 1
-	}
-	return 0
+	b.emptied.count(a, by)
+	b.deleted.count(a, by)
 }
 
 func (b *Brake) countGrant(g grant, by int) {
-	b.all.deleted += by
-	if g.empties {
-		b.each(g.members, func(t *tally) { t.lost += by })
-	}
+	b.emptied.countGrant(g, by)
+	b.deleted.granted += by
 }
 
-// each is called for the federation and for the members.
-func (b *Brake) each(members []string, f func(*tally)) {
-	f(&b.all)
-	for _, m := range members {
-		t := b.members[m]
-		if t == nil {
-			t = &tally{}
-			b.members[m] = t
-		}
-		f(t)
-	}
-}
-
-// tooMuch is X4b, for the federation and each member of the service.
-func (b *Brake) tooMuch(a *account) bool {
-	over := func(n, of int) bool { return n > fewLosses && n*100 > b.config.MaxDeletePercent*of }
-	if over(b.all.delete+b.all.deleted, b.all.names) {
-		return true
-	}
-	empties := false
-	for _, w := range a.wanted {
-		empties = empties || w.Empties
-	}
-	switch {
-	case !empties:
-		return false
-	case b.all.lose >= b.all.has && b.all.had > 1: // all there are
-		return true
-	}
-	return over(b.all.lose+b.all.lost, b.all.had) ||
-		slices.ContainsFunc(a.published.Members, func(m string) bool {
-			t := b.members[m]
-			return over(t.lose+t.lost, t.had)
-		})
-}
-
-// Held returns the deletions that wait, by service: those that were watched apart from all others.
-func (b *Brake) Held() (held []Braked) {
+// Waiting returns the deletions that wait, sorted by service, with the watched ones of a service apart from its others.
+func (b *Brake) Waiting() (list []Braked) {
 	for service, a := range b.services {
 		if a.pending {
 			continue
@@ -339,18 +286,18 @@ func (b *Brake) Held() (held []Braked) {
 			}
 			if len(one.Names) > 0 {
 				slices.Sort(one.Names)
-				held = append(held, one)
+				list = append(list, one)
 			}
 		}
 	}
-	slices.SortStableFunc(held, func(x, y Braked) int {
+	slices.SortStableFunc(list, func(x, y Braked) int {
 		return cmp.Or(federation.CompareServiceNames(x.Service, y.Service), cmp.Compare(x.Names[0], y.Names[0]))
 	})
-	return held
+	return list
 }
 
-// Confirm lets those of the names go that wait, and reports whether any does so now. A service whose last address waits
-// and is not among the names keeps them all: it has come to lose more than was shown (X4c).
+// Confirm releases those of the names that wait, and reports whether there were any. A service whose last address waits
+// but is not among the names keeps them all: it is about to lose more than was shown (X4c).
 func (b *Brake) Confirm(service federation.ServiceName, names []federation.FQDN) (any bool) {
 	a := b.services[service]
 	if a == nil || a.pending {
@@ -377,8 +324,8 @@ func (a *account) confirm(name federation.FQDN) {
 	a.confirmed[name] = true
 }
 
-// Expect confirms deletions that follow from something that was confirmed, before they are wanted: they go with the
-// service's next Withdrawal that is not pending, or never.
+// Expect confirms deletions that follow from something already confirmed, before they are wanted. The confirmation lasts
+// until the service's next Withdrawal that is not pending.
 func (b *Brake) Expect(service federation.ServiceName, names []federation.FQDN) {
 	b.change(service, func(a *account) {
 		for _, name := range names {

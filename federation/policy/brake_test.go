@@ -54,7 +54,7 @@ func (b *brakeTest) stands(i int) {
 			p.Names++
 		}
 	}
-	b.Stands(braked(i), p)
+	b.Observe(braked(i), p)
 }
 
 // write makes the records of the service lose, or have again, these names.
@@ -74,7 +74,7 @@ func losing(i int, watched bool, of ...int) (w Withdrawal) {
 }
 
 func (b *brakeTest) waits(at time.Time, i int, w Withdrawal) bool {
-	waits, _ := b.Want(at, braked(i), w)
+	waits, _ := b.Withdraw(at, braked(i), w)
 	return len(waits) > 0
 }
 
@@ -93,7 +93,7 @@ func (b *brakeTest) grace(at time.Time, from, to int) {
 	for i := from; i < to; i++ {
 		w := losing(i, false, 0)
 		w.Pending = true
-		b.Want(at, braked(i), w)
+		b.Withdraw(at, braked(i), w)
 	}
 }
 
@@ -214,7 +214,7 @@ func TestBrakeSums(t *testing.T) {
 		if b.waits(minute(1), 8, losing(8, false, 1, 2)) {
 			t.Error("the tenth name is held")
 		}
-		if waits, _ := b.Want(minute(2), braked(7), losing(7, false, 1, 2)); !slices.Equal(waits, []federation.FQDN{nameOf(7, 2)}) {
+		if waits, _ := b.Withdraw(minute(2), braked(7), losing(7, false, 1, 2)); !slices.Equal(waits, []federation.FQDN{nameOf(7, 2)}) {
 			t.Errorf("%v wait, one may go", waits)
 		}
 	})
@@ -240,7 +240,7 @@ func TestBrakeWatched(t *testing.T) {
 	t.Run("X4c what was watched goes after holdFor without a break", func(t *testing.T) {
 		b := newBrake(100, 3)
 		b.grace(epoch, 0, 50)
-		waits, next := b.Want(epoch, braked(40), losing(40, true, 0))
+		waits, next := b.Withdraw(epoch, braked(40), losing(40, true, 0))
 		if len(waits) == 0 || !next.Equal(minute(5)) {
 			t.Fatalf("%v wait until %s", waits, next)
 		}
@@ -259,7 +259,7 @@ func TestBrakeWatched(t *testing.T) {
 		b.held(epoch, 50, 95, 1, 2)
 		b.waits(epoch, 95, losing(95, true, 1))
 		b.waits(minute(4), 95, losing(95, true, 1, 2))
-		if waits, _ := b.Want(minute(5), braked(95), losing(95, true, 1, 2)); !slices.Equal(waits, []federation.FQDN{nameOf(95, 2)}) {
+		if waits, _ := b.Withdraw(minute(5), braked(95), losing(95, true, 1, 2)); !slices.Equal(waits, []federation.FQDN{nameOf(95, 2)}) {
 			t.Errorf("%v wait", waits)
 		}
 	})
@@ -269,11 +269,11 @@ func TestBrakeWatched(t *testing.T) {
 		w := losing(95, true, 1)
 		w.Deletions = append(w.Deletions, losing(95, false, 2).Deletions...)
 		b.waits(epoch, 95, w)
-		if waits, _ := b.Want(minute(4.9), braked(95), w); len(waits) != 2 {
+		if waits, _ := b.Withdraw(minute(4.9), braked(95), w); len(waits) != 2 {
 			t.Errorf("%v wait", waits)
 		}
 		var watched []bool
-		for _, held := range b.Held() {
+		for _, held := range b.Waiting() {
 			if held.Service == braked(95) {
 				watched = append(watched, held.Watched)
 			}
@@ -285,7 +285,7 @@ func TestBrakeWatched(t *testing.T) {
 			b.waits(minute(5), i, losing(i, false, 1, 2))
 		}
 		b.held(minute(5), 50, 90, 1, 2)
-		if waits, _ := b.Want(minute(5), braked(95), w); !slices.Equal(waits, []federation.FQDN{nameOf(95, 2)}) {
+		if waits, _ := b.Withdraw(minute(5), braked(95), w); !slices.Equal(waits, []federation.FQDN{nameOf(95, 2)}) {
 			t.Errorf("%v wait", waits)
 		}
 	})
@@ -303,7 +303,7 @@ func TestBrakeWatched(t *testing.T) {
 		w := losing(40, false, 0)
 		w.Deletions = append(w.Deletions, losing(40, true, 1, 2).Deletions...)
 		b.waits(epoch, 40, w)
-		if waits, _ := b.Want(minute(5), braked(40), w); len(waits) != 3 {
+		if waits, _ := b.Withdraw(minute(5), braked(40), w); len(waits) != 3 {
 			t.Errorf("%v wait", waits)
 		}
 	})
@@ -325,8 +325,8 @@ func TestBrakeConfirm(t *testing.T) {
 		if n := b.held(minute(60), 0, 50, 0); n != 50 {
 			t.Fatalf("%d are held after an hour", n)
 		}
-		if len(b.Held()) != 50 || !b.Confirm(braked(7), names(7, 0)) || b.Confirm(braked(70), names(70, 0)) {
-			t.Fatalf("%d wait", len(b.Held()))
+		if len(b.Waiting()) != 50 || !b.Confirm(braked(7), names(7, 0)) || b.Confirm(braked(70), names(70, 0)) {
+			t.Fatalf("%d wait", len(b.Waiting()))
 		}
 		if b.held(minute(61), 7, 8, 0) != 0 || b.held(minute(61), 8, 9, 0) != 1 {
 			t.Error("confirmed is 7, and only that")
@@ -360,7 +360,7 @@ func TestBrakeConfirm(t *testing.T) {
 		if !b.Confirm(braked(8), names(8, 1, 2)) {
 			t.Fatal("nothing waits")
 		}
-		waits, _ := b.Want(minute(2), braked(8), losing(8, false, 1, 2, 3))
+		waits, _ := b.Withdraw(minute(2), braked(8), losing(8, false, 1, 2, 3))
 		if !slices.Equal(waits, names(8, 3)) {
 			t.Errorf("%v wait", waits)
 		}
@@ -436,10 +436,10 @@ func TestBrakeTallies(t *testing.T) {
 				w := losing(i, rapid.Bool().Draw(t, "watched"), some()...)
 				w.Deletions = slices.DeleteFunc(w.Deletions, func(d Deletion) bool { return !b.has[d.Name] })
 				w.Pending = rapid.Bool().Draw(t, "pending")
-				b.Want(now, braked(i), w)
+				b.Withdraw(now, braked(i), w)
 			},
 			"confirm": func(*rapid.T) {
-				for _, held := range b.Held() {
+				for _, held := range b.Waiting() {
 					b.Confirm(held.Service, held.Names[:1])
 				}
 			},
@@ -447,15 +447,16 @@ func TestBrakeTallies(t *testing.T) {
 				now = now.Add(time.Duration(rapid.IntRange(0, 200).Draw(t, "seconds")) * time.Second)
 			},
 			"": func(t *rapid.T) {
-				var want tally
+				var want serviceTally
+				var names deletedNames
 				for _, a := range b.services {
 					has, lose := a.published.Address, false
 					had := has
-					want.names += a.published.Names
-					want.delete += len(a.wanted)
+					names.names += a.published.Names
+					names.wanted += len(a.wanted)
 					for name, g := range a.granted {
 						if !b.has[name] {
-							want.names++
+							names.names++
 						}
 						has = has && (!g.last.empties || !g.open)
 						had = had || g.last.empties
@@ -463,17 +464,17 @@ func TestBrakeTallies(t *testing.T) {
 					for _, w := range a.wanted {
 						lose = lose || w.Empties
 					}
-					want.has, want.had, want.lose = want.has+count(has), want.had+count(had), want.lose+count(lose)
+					want.has, want.had, want.losing = want.has+one(has), want.had+one(had), want.losing+one(lose)
 				}
 				for _, g := range b.grants {
-					want.deleted++
-					want.lost += count(g.empties)
+					names.granted++
+					want.lost += one(g.empties)
 				}
-				if b.all != want {
-					t.Fatalf("X4a tally %+v, want %+v", b.all, want)
+				if b.emptied.total != want || b.deleted != names {
+					t.Fatalf("X4a services %+v, want %+v; names %+v, want %+v", b.emptied.total, want, b.deleted, names)
 				}
-				for name, m := range b.members {
-					if m.has < 0 || m.had < m.has || m.lose < 0 || m.lost < 0 {
+				for name, m := range b.emptied.members {
+					if m.has < 0 || m.had < m.has || m.losing < 0 || m.lost < 0 {
 						t.Fatalf("X4a member %s: %+v", name, *m)
 					}
 				}

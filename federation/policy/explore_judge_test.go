@@ -77,7 +77,7 @@ func (s *smallWorld) confirm() {
 			shown[name] = true
 		}
 	}
-	for _, b := range s.brake.Held() {
+	for _, b := range s.brake.Waiting() {
 		for _, name := range b.Names {
 			waited[name] = true
 		}
@@ -117,7 +117,7 @@ func (s *smallWorld) heal() string {
 	s.settle()
 	s.pass(12 * time.Minute)
 	for range 2 {
-		s.waiting = s.brake.Held()
+		s.waiting = s.brake.Waiting()
 		s.confirm()
 		s.pass(time.Minute)
 	}

@@ -165,14 +165,14 @@ func (s *smallWorld) clone() *smallWorld {
 	next.standing = &standing
 	brake := *s.brake
 	brake.grants = slices.Clone(s.brake.grants)
-	brake.services, brake.members = map[federation.ServiceName]*account{}, map[string]*tally{}
-	for name, t := range s.brake.members {
+	brake.services, brake.emptied.members = map[federation.ServiceName]*account{}, map[string]*serviceTally{}
+	for name, t := range s.brake.emptied.members {
 		c := *t
-		brake.members[name] = &c
+		brake.emptied.members[name] = &c
 	}
 	for name, a := range s.brake.services {
 		c := *a
-		c.wanted, c.granted, c.confirmed = map[federation.FQDN]wish{}, map[federation.FQDN]*granted{}, map[federation.FQDN]bool{}
+		c.wanted, c.granted, c.confirmed = map[federation.FQDN]request{}, map[federation.FQDN]*granted{}, map[federation.FQDN]bool{}
 		for n, w := range a.wanted {
 			c.wanted[n] = w
 		}
@@ -221,7 +221,7 @@ func (s *smallWorld) actions() (list []exploreAction) {
 		}
 	})
 	of("restart", func(s *smallWorld) { s.start(); s.settle() })
-	of("show what waits", func(s *smallWorld) { s.waiting = s.brake.Held() })
+	of("show what waits", func(s *smallWorld) { s.waiting = s.brake.Waiting() })
 	of("confirm what was shown", func(s *smallWorld) { s.confirm() })
 	of("5 s", func(s *smallWorld) { s.pass(probeEach) })
 	of("50 s", func(s *smallWorld) { s.pass(50 * time.Second) })
@@ -438,7 +438,7 @@ func (s *smallWorld) stands(svc *smallService) {
 			p.Names++
 		}
 	}
-	s.brake.Stands(svc.name, p)
+	s.brake.Observe(svc.name, p)
 }
 
 // shards are the shards as the syncer knows them.

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/federation-dns/federation/federation"
@@ -66,12 +67,12 @@ func (b *Brake) Publish(now time.Time, levels *federation.Levels, p Publishing) 
 		if !out.EmptySince.IsZero() && hasName(p.Have, global) { // it goes when emptyGrace has run out
 			w.Deletions = []Deletion{{Name: global, Empties: true}}
 		}
-		b.Want(now, p.Name, w)
+		b.Withdraw(now, p.Name, w)
 		out.Want = nil
 		return out
 	}
 	var next time.Time
-	out.Waits, next = b.Want(now, p.Name, Withdrawal{Deletions: out.deletions(levels, p, global)})
+	out.Waits, next = b.Withdraw(now, p.Name, Withdrawal{Deletions: out.deletions(levels, p, global)})
 	out.Next = earlier(out.Next, next)
 	if slices.Contains(out.Waits, global) {
 		out.Want = nil
@@ -108,13 +109,7 @@ func (o *Outcome) deletions(levels *federation.Levels, p Publishing, global fede
 // hasName reports whether any of the RRsets, which are sorted by name, is at the name.
 func hasName(sets []federation.RRset, name federation.FQDN) bool {
 	_, ok := slices.BinarySearchFunc(sets, name, func(s federation.RRset, n federation.FQDN) int {
-		switch {
-		case s.Name < n:
-			return -1
-		case s.Name > n:
-			return 1
-		}
-		return 0
+		return strings.Compare(string(s.Name), string(n))
 	})
 	return ok
 }

@@ -7,7 +7,7 @@ import (
 
 // waiting is what waits in a loop; called in its goroutine.
 func (l *loop) waiting() (list []admin.Waiting) {
-	for _, b := range l.brake.Held() {
+	for _, b := range l.brake.Waiting() {
 		w := admin.Waiting{
 			Federation: string(l.config.Name), Domain: string(l.config.Domain), Namespace: b.Service.Namespace, Service: b.Service.Name,
 			Empties: b.Empties, Names: len(b.Names), Deletes: b.Names, Watched: b.Watched,

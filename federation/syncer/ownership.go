@@ -161,7 +161,7 @@ func (l *loop) stands(svc federation.ServiceName) {
 	if s := l.services[svc]; s != nil {
 		members = s.members
 	}
-	l.brake.Stands(svc, policy.Published{
+	l.brake.Observe(svc, policy.Published{
 		Address: len(names[l.config.OwnerName(svc, l.config.Domain)]) > 0, Members: members,
 		Names: len(names), Has: func(name federation.FQDN) bool { return len(names[name]) > 0 },
 	})
