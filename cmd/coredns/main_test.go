@@ -2,11 +2,13 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -242,18 +244,39 @@ func start(t *testing.T, corefile string) error {
 	return errors.New(said.String())
 }
 
-// corefiles are the fenced ones of a README.
-func corefiles(t *testing.T, path string) []string {
+// corefileBlock is a fenced Corefile of a page, whichever mark and indentation the fence has.
+var corefileBlock = regexp.MustCompile("(?m)^( *)(~~~+|```+) *corefile\n((?s:.*?))^ *(~~~+|```+) *$")
+
+// corefiles returns the Corefiles that the pages of the repository show, by page and number.
+func corefiles(t *testing.T) map[string]string {
 	t.Helper()
-	data, err := os.ReadFile(path)
+	root := filepath.Join("..", "..")
+	found := map[string]string{}
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() && (d.Name() == "bin" || strings.HasPrefix(d.Name(), ".") && path != root) {
+			return cmp.Or(err, fs.SkipDir)
+		}
+		if d.IsDir() || filepath.Ext(path) != ".md" {
+			return nil
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(root, path)
+		blocks := corefileBlock.FindAllStringSubmatch(string(data), -1)
+		if says := strings.Count(string(data), "corefile\n"); len(blocks) != says {
+			t.Errorf("%s: %d blocks of %d that say corefile are found", name, len(blocks), says)
+		}
+		for i, m := range blocks {
+			found[fmt.Sprintf("%s %d", filepath.ToSlash(name), i+1)] = m[3]
+		}
+		return err
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out []string
-	for _, m := range regexp.MustCompile("(?ms)^~~~ corefile\n(.*?)^~~~").FindAllStringSubmatch(string(data), -1) {
-		out = append(out, m[1])
-	}
-	return out
+	return found
 }
 
 func TestCorefilesLoad(t *testing.T) {
@@ -261,16 +284,15 @@ func TestCorefilesLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	readme := corefiles(t, filepath.Join("..", "..", "plugin", "federation", "README.md"))
-	if len(readme) < 3 {
-		t.Fatalf("%d Corefiles in the plugin's README", len(readme))
+	all := corefiles(t)
+	for page, least := range map[string]int{"plugin/federation/README.md": 3, "docs/plugin.md": 5, "docs/upgrades.md": 1} {
+		if _, ok := all[fmt.Sprintf("%s %d", page, least)]; !ok {
+			t.Errorf("%s has fewer than %d Corefiles", page, least)
+		}
 	}
-	guide := corefiles(t, filepath.Join("..", "..", "docs", "plugin.md"))
-	if len(guide) < 5 {
-		t.Fatalf("%d Corefiles in docs/plugin.md", len(guide))
-	}
-	for _, corefile := range append(append(readme, guide...), string(example)) {
-		t.Run("", func(t *testing.T) {
+	all["Corefile.example"] = string(example)
+	for name, corefile := range all {
+		t.Run("Q1 "+name, func(t *testing.T) {
 			if err := start(t, corefile); err != nil {
 				t.Errorf("%v\n%s", err, corefile)
 			}
