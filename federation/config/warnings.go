@@ -12,7 +12,7 @@ import (
 
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/claim"
-	"github.com/federation-dns/federation/federation/member"
+	"github.com/federation-dns/federation/federation/kubeconfig"
 )
 
 // Warnings returns what --validate says of a configuration that may be used: what is wrong with the kubeconfigs that it
@@ -103,7 +103,7 @@ func (k Kubeconfig) identity() string {
 // checkKubeconfig returns the API server of a kubeconfig, and what would keep a client from being made of it: also what
 // the files that it names hold, and a credential plugin that is not there.
 func checkKubeconfig(k Kubeconfig) (server string, err error) {
-	c, err := member.LoadKubeconfig(k.Path, k.Context)
+	c, err := kubeconfig.Load(k.Path, k.Context)
 	if err != nil {
 		return "", err
 	}
@@ -118,7 +118,7 @@ func checkKubeconfig(k Kubeconfig) (server string, err error) {
 		return "", fail("server %q: https://HOST[:PORT] is allowed", c.Host)
 	}
 	server = strings.TrimSuffix(u.Scheme+"://"+strings.ToLower(u.Host)+u.Path, "/")
-	for _, name := range member.KubeconfigFiles(k.Path, k.Context) {
+	for _, name := range kubeconfig.Files(k.Path, k.Context) {
 		if info, err := os.Stat(name); err == nil && info.Size() == 0 {
 			return server, fail("file %q is empty", name)
 		} else if err != nil {

@@ -10,7 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
-	"github.com/federation-dns/federation/federation/member"
+	"github.com/federation-dns/federation/federation/kubeconfig"
 )
 
 // uidTimeout bounds the request for the UID.
@@ -42,12 +42,12 @@ func UID(ctx context.Context, c Config) (string, error) {
 
 // newClient returns a client of the host cluster whose requests end after timeout. It reads the kubeconfig anew.
 func newClient(c Config, timeout time.Duration) (kubernetes.Interface, error) {
-	rest, err := member.LoadKubeconfig(c.Kubeconfig, c.Context)
+	rest, err := kubeconfig.Load(c.Kubeconfig, c.Context)
 	if err != nil {
 		return nil, fmt.Errorf("host: %w", err)
 	}
 	rest.Timeout = timeout
-	client, err := member.NewHTTPClient(rest)
+	client, err := kubeconfig.NewHTTPClient(rest)
 	if err != nil {
 		return nil, fmt.Errorf("host: %w", err)
 	}

@@ -15,6 +15,8 @@ import (
 	"runtime"
 	"testing"
 	"time"
+
+	"github.com/federation-dns/federation/federation/kubeconfig"
 )
 
 // certificateFiles writes a certificate and its key to a folder.
@@ -55,7 +57,7 @@ users: [{name: u, user: {client-certificate: crt, client-key: key}}]}`
 			t.Fatal(err)
 		}
 		run := func() {
-			c, err := LoadKubeconfig(path, "")
+			c, err := kubeconfig.Load(path, "")
 			if err != nil {
 				t.Fatal(err)
 			}

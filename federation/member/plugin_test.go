@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"k8s.io/client-go/rest"
+
+	"github.com/federation-dns/federation/federation/kubeconfig"
 )
 
 // plugin is a credential plugin of a test: a shell script that may be changed while it is used.
@@ -78,7 +80,7 @@ users: [{name: u, user: {exec: {apiVersion: client.authentication.k8s.io/v1, com
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		p.Fatal(err)
 	}
-	c, err := LoadKubeconfig(path, "")
+	c, err := kubeconfig.Load(path, "")
 	if err != nil {
 		p.Fatal(err)
 	}
@@ -221,14 +223,14 @@ func TestPlugins(t *testing.T) {
 		if err := os.Remove(filepath.Join(p.dir, "plugin")); err != nil {
 			t.Fatal(err)
 		}
-		if w := PluginWarning(p.config("https://127.0.0.1:1")); !strings.Contains(w, filepath.Join(p.dir, "plugin")) {
+		if w := kubeconfig.PluginWarning(p.config("https://127.0.0.1:1")); !strings.Contains(w, filepath.Join(p.dir, "plugin")) {
 			t.Errorf("warning %q", w)
 		}
 		b := p.watch("gce")
 		b.until(2, "no such file or directory")
 		b.set(token("1 hour"))
 		b.until(1, "")
-		if w := PluginWarning(p.config("https://127.0.0.1:1")); w != "" {
+		if w := kubeconfig.PluginWarning(p.config("https://127.0.0.1:1")); w != "" {
 			t.Errorf("warning %q", w)
 		}
 	})

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/federation-dns/federation/federation/kubeconfig"
 )
 
 // probe asks for one labeled Service at every interval and tells the result,
@@ -54,7 +56,7 @@ func (w *Watcher) unwatchedSince() time.Time {
 }
 
 // contact is one probe; nil is a contact. It takes no longer than timeout,
-// whatever becomes of the request: see ending.
+// whatever becomes of the request: see kubeconfig.NewHTTPClient.
 func (w *Watcher) contact(ctx context.Context, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -66,8 +68,8 @@ func (w *Watcher) contact(ctx context.Context, timeout time.Duration) error {
 		return nil
 	case status == http.StatusTooManyRequests:
 		return nil // it serves, if not now: it is busy, not away
-	case errors.Is(err, errStuck):
-		return fmt.Errorf("no answer to a probe within %s: %w", timeout, errStuck)
+	case errors.Is(err, kubeconfig.ErrStuck):
+		return fmt.Errorf("no answer to a probe within %s: %w", timeout, kubeconfig.ErrStuck)
 	case ctx.Err() != nil:
 		return fmt.Errorf("no answer to a probe within %s", timeout)
 	case err == nil:

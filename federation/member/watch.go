@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -16,6 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
+
+	"github.com/federation-dns/federation/federation/kubeconfig"
 )
 
 const (
@@ -147,7 +148,7 @@ func reflect[L runtime.Object](ctx context.Context, wg *sync.WaitGroup, w *Watch
 			w.log.Debug("listing or watching failed, trying again", "kind", k.String(), "error", err)
 		}
 	}
-	var budget atomic.Int64 // of the list under way
+	var budget kubeconfig.ListBudget // of the list under way
 	r := cache.NewReflectorWithOptions(listThenWatch{&cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
 			if !w.lists.begin(ctx) { // the reflector does not wait for it
@@ -159,9 +160,9 @@ func reflect[L runtime.Object](ctx context.Context, wg *sync.WaitGroup, w *Watch
 			o.ResourceVersion, o.ResourceVersionMatch = "", ""
 			o.LabelSelector = selector
 			if o.Continue == "" {
-				budget.Store(maxList)
+				budget.Reset()
 			}
-			lctx, cancel := context.WithTimeout(withListBudget(ctx, &budget), listTimeout)
+			lctx, cancel := context.WithTimeout(budget.Context(ctx), listTimeout)
 			defer cancel()
 			obj, err := list(lctx, o)
 			if err != nil {

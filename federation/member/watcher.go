@@ -13,7 +13,10 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"k8s.io/client-go/util/connrotation"
+
+	"github.com/federation-dns/federation/federation/kubeconfig"
 )
 
 // silence is how long a watch may show nothing, not even a bookmark, while the
@@ -79,11 +82,10 @@ func newConnection(base *rest.Config, wrap func(http.RoundTripper) http.RoundTri
 		return conn, err
 	})
 	config.Dial = dialer.DialContext
-	transport, err := rest.TransportFor(config)
+	client, err := kubeconfig.NewHTTPClient(config)
 	if err != nil {
 		return connection{}, err
 	}
-	client := &http.Client{Transport: endAndBound(transport)}
 	c := connection{drop: dialer.CloseAll}
 	c.close = func() {
 		closed.Store(true)
@@ -154,6 +156,23 @@ func (w *Watcher) Run(ctx context.Context) error {
 		w.watches.drop()
 	}
 	return ctx.Err()
+}
+
+// watchers numbers the Watchers of this process.
+var watchers atomic.Uint64
+
+// ownPlugin gives a client a credential plugin of its own. client-go runs equal plugins one at a time for the whole
+// process: one that hangs would block every member with the same command, and the next Watcher of this one. A variable of
+// its environment makes it different.
+func ownPlugin(p *clientcmdapi.ExecConfig, member string, number uint64) *clientcmdapi.ExecConfig {
+	if p == nil {
+		return nil
+	}
+	p = p.DeepCopy()
+	p.Env = append(p.Env, clientcmdapi.ExecEnvVar{
+		Name: "FEDERATION_SYNCER_MEMBER", Value: fmt.Sprintf("%s/%d", member, number),
+	})
+	return p
 }
 
 func (w *Watcher) resolvedAnew(key ShardKey) {

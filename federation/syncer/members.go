@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/federation-dns/federation/federation/config"
+	"github.com/federation-dns/federation/federation/kubeconfig"
 	"github.com/federation-dns/federation/federation/member"
 	"github.com/federation-dns/federation/federation/resolve"
 )
@@ -148,28 +149,32 @@ func (r *runningMember) run(ctx context.Context, log *slog.Logger, events chan<-
 	defer func() { stop() }()
 	tick := time.NewTicker(kubeconfigEvery)
 	defer tick.Stop()
-	k := follower{kubeconfig: r.cluster.Kubeconfig}
+	k := kubeconfig.Follower{Path: r.cluster.Kubeconfig.Path, Context: r.cluster.Kubeconfig.Context}
+	used, said := false, "" // a usable kubeconfig was found; the last error
 	for {
-		next, err := k.next()
+		next, err := k.Next()
 		if err == nil && next != nil {
 			var w *member.Watcher
 			if w, err = r.newWatcher(next, log, events); err != nil {
-				k.seen = "" // it is tried again
+				k.Retry()
 			} else {
-				if k.used {
+				if used {
 					say.Info("the kubeconfig has changed, or a file that it names")
 				}
-				if warning := member.PluginWarning(next); warning != "" {
+				if warning := kubeconfig.PluginWarning(next); warning != "" {
 					say.Warn(warning)
 				}
 				stop()
-				stop, k.used = r.watch(ctx, w), true
+				stop, used = r.watch(ctx, w), true
 			}
 		}
-		if k.isNews(err) {
+		if err == nil {
+			said = ""
+		} else if err.Error() != said {
+			said = err.Error()
 			say.Error("the kubeconfig of the member cannot be used, trying again", "error", err)
 		}
-		if err != nil && !k.used {
+		if err != nil && !used {
 			select {
 			case events <- member.ProbeEvent{Member: name, At: time.Now(), Err: fmt.Errorf("member %q: %w", name, err)}:
 			case <-ctx.Done():
@@ -181,38 +186,6 @@ func (r *runningMember) run(ctx context.Context, log *slog.Logger, events chan<-
 		case <-tick.C:
 		}
 	}
-}
-
-// follower loads a kubeconfig when it, or a file that it names, has changed, and for as long as it cannot be used.
-type follower struct {
-	kubeconfig config.Kubeconfig
-	seen       string // its state when it was loaded
-	said       string // the last error
-	used       bool   // there was a usable one
-}
-
-// next returns the kubeconfig if there is a new one; nil if nothing has changed.
-func (f *follower) next() (*rest.Config, error) {
-	state := member.KubeconfigState(f.kubeconfig.Path, f.kubeconfig.Context)
-	if state == f.seen {
-		return nil, nil
-	}
-	c, err := member.LoadKubeconfig(f.kubeconfig.Path, f.kubeconfig.Context)
-	if err == nil {
-		f.seen = state
-	}
-	return c, err
-}
-
-// isNews reports whether an error is another one than the last.
-func (f *follower) isNews(err error) bool {
-	said := ""
-	if err != nil {
-		said = err.Error()
-	}
-	news := said != "" && said != f.said
-	f.said = said
-	return news
 }
 
 func (r *runningMember) newWatcher(c *rest.Config, log *slog.Logger, events chan<- member.Event) (*member.Watcher, error) {

@@ -1,4 +1,4 @@
-package member
+package kubeconfig
 
 import (
 	"os"
@@ -21,7 +21,7 @@ contexts:
 - {name: east, context: {cluster: c, user: u}}
 `
 
-func TestLoadKubeconfig(t *testing.T) {
+func TestLoad(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) string {
 		path := filepath.Join(dir, name)
@@ -33,7 +33,7 @@ func TestLoadKubeconfig(t *testing.T) {
 	good := write("good", goodKubeconfig)
 	write("ca.crt", "a certificate")
 	t.Run("C1 good", func(t *testing.T) {
-		c, err := LoadKubeconfig(good, "")
+		c, err := Load(good, "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -54,7 +54,7 @@ func TestLoadKubeconfig(t *testing.T) {
 		{"C1 a folder", dir, "", "cannot be read: is a directory"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := LoadKubeconfig(c.path, c.context)
+			_, err := Load(c.path, c.context)
 			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), c.path) {
 				t.Errorf("error %v, want the path and %q", err, c.want)
 			}

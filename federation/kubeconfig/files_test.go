@@ -1,4 +1,4 @@
-package member
+package kubeconfig
 
 import (
 	"os"
@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestKubeconfigState(t *testing.T) {
+func TestState(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) string {
 		t.Helper()
@@ -47,14 +47,14 @@ contexts:
 		{"C1 no such file", filepath.Join(dir, "none"), "", []string{filepath.Join(dir, "none")}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := KubeconfigFiles(tt.path, tt.context); !slices.Equal(got, tt.want) {
+			if got := Files(tt.path, tt.context); !slices.Equal(got, tt.want) {
 				t.Errorf("%v, want %v", got, tt.want)
 			}
 		})
 	}
 	for _, name := range []string{"a.ca", "a.crt", "a.key"} {
 		t.Run("C1 "+name+" that a kubeconfig names comes, changes and goes", func(t *testing.T) {
-			seen := map[string]string{KubeconfigState(path, ""): "missing"}
+			seen := map[string]string{State(path, ""): "missing"}
 			for _, step := range []struct {
 				name string
 				do   func() error
@@ -66,7 +66,7 @@ contexts:
 				if err := step.do(); err != nil {
 					t.Fatal(err)
 				}
-				state := KubeconfigState(path, "")
+				state := State(path, "")
 				if before, ok := seen[state]; ok {
 					t.Errorf("%s is the same as %s", step.name, before)
 				}
@@ -75,15 +75,15 @@ contexts:
 			if err := os.Remove(filepath.Join(dir, name)); err != nil {
 				t.Fatal(err)
 			}
-			if got := seen[KubeconfigState(path, "")]; got != "missing" {
+			if got := seen[State(path, "")]; got != "missing" {
 				t.Errorf("missing again is %q", got)
 			}
 		})
 	}
 	t.Run("C1 what the other context names is nothing to this one", func(t *testing.T) {
-		before := KubeconfigState(path, "")
+		before := State(path, "")
 		write("b.ca", "b")
-		if KubeconfigState(path, "") != before {
+		if State(path, "") != before {
 			t.Error("it has changed")
 		}
 	})

@@ -1,4 +1,6 @@
-package member
+// Package kubeconfig makes clients of API servers from kubeconfig files: it loads a file, says when to load it again, and
+// bounds how long requests and how large answers may be, whatever the server or a credential plugin does.
+package kubeconfig
 
 import (
 	"bytes"
@@ -12,7 +14,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync/atomic"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
@@ -20,19 +21,17 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// The budget of a client made from a kubeconfig. A Watcher's own requests are
-// few and long, and it lifts the limit for them.
+// The default rate limit of a loaded configuration, for clients that set none.
 const (
 	clientQPS   = 50
 	clientBurst = 100
 )
 
-// LoadKubeconfig returns the client configuration of a kubeconfig file. With
-// an empty context the file's current context counts. Errors name the file and
-// what it has, never a credential. Certificates and keys are copied out of the
-// files that it names, since client-go never stops following such a file:
-// KubeconfigState says when to load it again.
-func LoadKubeconfig(path, context string) (*rest.Config, error) {
+// Load returns the client configuration of a kubeconfig file. An empty context selects the file's current context.
+//
+// Certificates and keys are copied from the files that it names, because client-go never stops following such a file;
+// State reports when to load it again. Errors name the file and its contexts, never a credential.
+func Load(path, context string) (*rest.Config, error) {
 	raw, err := clientcmd.LoadFromFile(path)
 	if err != nil {
 		return nil, unreadable(path, err)
@@ -65,9 +64,9 @@ func LoadKubeconfig(path, context string) (*rest.Config, error) {
 	return c, nil
 }
 
-// embed copies the certificates and keys that the context names into it.
+// embed replaces the file names of certificates and keys in the context by the contents of the files.
 func embed(raw *clientcmdapi.Config, context string) error {
-	of := raw.Contexts[context]
+	chosen := raw.Contexts[context]
 	read := func(what string, file *string, into *[]byte) error {
 		if *file == "" {
 			return nil
@@ -83,12 +82,12 @@ func embed(raw *clientcmdapi.Config, context string) error {
 		}
 		return nil
 	}
-	if c := raw.Clusters[of.Cluster]; c != nil {
+	if c := raw.Clusters[chosen.Cluster]; c != nil {
 		if err := read("certificate-authority", &c.CertificateAuthority, &c.CertificateAuthorityData); err != nil {
 			return err
 		}
 	}
-	u := raw.AuthInfos[of.AuthInfo]
+	u := raw.AuthInfos[chosen.AuthInfo]
 	if u == nil {
 		return nil
 	}
@@ -99,8 +98,8 @@ func embed(raw *clientcmdapi.Config, context string) error {
 	)
 }
 
-// PluginWarning says that the credential plugin of a kubeconfig cannot be run here; "" if it can, or there is none.
-// It may still come, and then be run.
+// PluginWarning returns a warning if the credential plugin of the configuration cannot be run on this machine, or "". The
+// plugin may be installed later; requests then use it.
 func PluginWarning(c *rest.Config) string {
 	if c.ExecProvider == nil {
 		return ""
@@ -111,42 +110,24 @@ func PluginWarning(c *rest.Config) string {
 	return ""
 }
 
-// watchers numbers the Watchers of this process.
-var watchers atomic.Uint64
-
-// ownPlugin gives a client a credential plugin of its own. client-go runs equal plugins one at a time, in one place for
-// the whole process: one that hangs would stop all members with the same command, and a new Watcher of this one too.
-// What makes it another one is a variable of its environment.
-func ownPlugin(p *clientcmdapi.ExecConfig, member string, number uint64) *clientcmdapi.ExecConfig {
-	if p == nil {
-		return nil
-	}
-	p = p.DeepCopy()
-	p.Env = append(p.Env, clientcmdapi.ExecEnvVar{
-		Name: "FEDERATION_SYNCER_MEMBER", Value: fmt.Sprintf("%s/%d", member, number),
-	})
-	return p
-}
-
 var lineNumber = regexp.MustCompile(`line \d+`)
 
-// unreadable says why a file is no kubeconfig. The parser's own words are kept
-// back, as they may quote the value that it stumbled over, which may be a
-// token.
+// unreadable returns an error that explains why the file is not a kubeconfig. It leaves out the parser's message, which
+// may quote the offending value: that may be a token.
 func unreadable(path string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("kubeconfig %q does not exist", path)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("kubeconfig %q may not be read: permission denied", path)
+		return fmt.Errorf("kubeconfig %q cannot be read: permission denied", path)
 	}
 	var pathErr *fs.PathError
 	if errors.As(err, &pathErr) {
 		return fmt.Errorf("kubeconfig %q cannot be read: %w", path, pathErr.Err)
 	}
 	where := ""
-	if at := lineNumber.FindString(err.Error()); at != "" {
-		where = " (" + at + ")"
+	if line := lineNumber.FindString(err.Error()); line != "" {
+		where = " (" + line + ")"
 	}
 	return fmt.Errorf("kubeconfig %q cannot be parsed%s: YAML or JSON with clusters, users and contexts is expected", path, where)
 }

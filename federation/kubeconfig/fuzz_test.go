@@ -1,4 +1,4 @@
-package member
+package kubeconfig
 
 import (
 	"os"
@@ -9,9 +9,9 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// FuzzLoadKubeconfig holds that no error has anything of a credential (X7), and
+// FuzzLoad holds that no error has anything of a credential (X7), and
 // that what is taken has a server, or the library's default, as the file says.
-func FuzzLoadKubeconfig(f *testing.F) {
+func FuzzLoad(f *testing.F) {
 	const token = "tOkEn-0f-a-member"
 	good := `apiVersion: v1
 kind: Config
@@ -31,7 +31,7 @@ current-context: c
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		config, err := LoadKubeconfig(path, "")
+		config, err := Load(path, "")
 		if err != nil {
 			if strings.Contains(err.Error(), token) {
 				t.Errorf("the token stands in %v", err)
