@@ -9,7 +9,8 @@
 //	          healthy, or was until emptyGrace ago, or went while nobody could
 //	          tell the syncer (P3a, X2c, X3b)
 //	missing   an address is gone though its shard is healthy and its member was
-//	          not away for unreachableAfter, or went away with most others (X1b, X2a, X3)
+//	          not away for unreachableAfter, or went away with most others (X1b, X2a, X3),
+//	          nor could a new syncer not list it within startupTimeout (X1b)
 //	dead      an address stands 5 s after the API server took the change that made
 //	          its shard unhealthy, with no fault on the way, and it is not the
 //	          service's last (H5, P3b)

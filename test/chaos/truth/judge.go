@@ -188,7 +188,8 @@ func (m judge) judgeMissing(a Answer) (v []Violation) {
 			continue
 		}
 		seen, ok := s.seen[a.Level]
-		if !ok || !seen.Before(a.Sent) || m.members[s.Member].mayBeLost(seen, a.Received, m.config.UnreachableAfter-unsure) {
+		if !ok || !seen.Before(a.Sent) || m.members[s.Member].mayBeLost(seen, a.Received, m.config.UnreachableAfter-unsure) ||
+			m.members[s.Member].mayBeUnlisted(m.syncer, seen, a.Received, m.config.StartupTimeout-unsure) {
 			continue
 		}
 		for _, addr := range s.now().Addresses {

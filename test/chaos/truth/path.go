@@ -126,6 +126,29 @@ func (w *way) mayBeLost(since, now time.Time, after time.Duration) bool {
 	return false
 }
 
+// mayBeUnlisted reports whether a syncer that began during one of its own faults may have counted the member at the end
+// of the way as unreachable at any time from since to now: it could not list it in time (X1b).
+func (w *way) mayBeUnlisted(syncer *way, since, now time.Time, after time.Duration) bool {
+	for _, f := range w.faults {
+		if f.Group || !f.Blocks {
+			continue
+		}
+		for _, s := range syncer.faults {
+			if !s.to.IsZero() && s.settled.Before(f.from) {
+				continue
+			}
+			lost, back := latest(f.from, s.from).Add(after), now
+			if !f.to.IsZero() {
+				back = f.settled
+			}
+			if back.After(lost) && !lost.After(now) && !back.Before(since) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // silent returns since when probes fail for sure, if not together with most
 // others; false if they do not.
 func (w *way) silent() (since time.Time, ok bool) {

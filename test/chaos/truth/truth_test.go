@@ -164,6 +164,22 @@ func TestJudge(t *testing.T) {
 			s.MemberFault(at(4), "a", Fault{Class: "throttled", Blocks: true})
 			s.want(s.seen(60, "", "b", "c"), "missing")
 		}},
+		{"X1b missing of a member that a new syncer cannot list in time, but not sooner", func(s *stage) {
+			s.seen(3, "", "a", "b", "c")
+			s.MemberFault(at(4), "a", Fault{Class: "throttled", Blocks: true})
+			s.want(s.seen(20, "", "b", "c"), "missing")
+			s.seen(20.5, "", "a", "b", "c")
+			s.SyncerFault(at(21), Fault{Class: "takeover"})
+			s.want(s.seen(24.9, "", "b", "c"), "missing")
+			s.want(s.seen(25.1, "", "b", "c"))
+		}},
+		{"X1b missing of a member that a new syncer can list in time", func(s *stage) {
+			s.seen(3, "", "a", "b", "c")
+			s.SyncerFault(at(4), Fault{Class: "takeover"})
+			s.MemberFault(at(5), "a", Fault{Class: "throttled", Blocks: true})
+			s.EndFault(at(7), "a", "throttled", time.Second)
+			s.want(s.seen(12, "", "b", "c"), "missing")
+		}},
 		{"O5 dead at a level that is delegated away, but nowhere else", func(s *stage) {
 			s.seen(3, "", "a", "b", "c")
 			s.ProviderFault(at(3.5), "fed", Fault{Class: "delegated", Level: "us"})
