@@ -102,10 +102,9 @@ bench-scale: ## Measure the syncer with up to 100 members and 10,000 services (a
 		$(GO) test -buildvcs=false -run '^$$' -bench Scale -benchtime 1x ./federation/syncer -members $$m -services $$s | grep '^ ' || exit 1; done; done
 
 .PHONY: bench-failover
-bench-failover: build cluster ## Measure how soon a failed shard is led away from (ROUNDS=100; about 5 minutes)
+bench-failover: build cluster ## Measure how soon traffic leaves a failed shard (ROUNDS=100; about 5 minutes)
 	@$(BUILD) -o $(BIN)/ ./test/bench-failover
 	@$(BIN)/bench-failover -rounds $(or $(ROUNDS),100)
-
 
 .PHONY: soak
 soak: test-packages build cluster ## The long loops: random scripts and histories, fuzzing, 100 kills of the syncer, 100 failovers (about an hour)
@@ -145,7 +144,7 @@ chaos-build: build cluster
 	@$(BUILD) -o $(BIN)/ ./test/chaos
 
 .PHONY: mutants
-mutants: ## Try small wrong changes, one a clause of the rules: a test of that clause must fail (about 6 minutes)
+mutants: test-packages cluster ## Try small wrong changes of each clause: a test of that clause must fail (about an hour on two cores; -run CLAUSE by hand for a few)
 	$(GO) run -buildvcs=false ./test/mutants
 
 # The release is built by this Go, which has no known vulnerability that we reach (make vulncheck).

@@ -1,6 +1,7 @@
 package syncer
 
 import (
+	"flag"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -18,6 +19,7 @@ import (
 	"github.com/federation-dns/federation/federation/member"
 	"github.com/federation-dns/federation/federation/plan"
 	"github.com/federation-dns/federation/federation/provider/inmem"
+	"github.com/federation-dns/federation/test/needs"
 )
 
 // TestModel plays random scripts on the whole write path: members join, leave
@@ -28,6 +30,12 @@ import (
 // empty if it was not to be empty all the while. (Members out of reach and
 // refused changes are TestRandom's: then what stands depends on time.)
 func TestModel(t *testing.T) {
+	if checks := flag.Lookup("rapid.checks"); !needs.All() && checks.Value.String() == checks.DefValue {
+		if err := checks.Value.Set("25"); err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = checks.Value.Set(checks.DefValue) }() // it was that
+	}
 	rapid.Check(t, func(rt *rapid.T) {
 		script := rapid.SliceOfN(rapid.Custom(drawStep), 1, 30).Draw(rt, "script")
 		wholeZone := rapid.Bool().Draw(rt, "a List reads the whole zone")

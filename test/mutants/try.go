@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/federation-dns/federation/test/needs"
 )
 
 // result says if a test of the clause failed, and which.
@@ -45,13 +47,14 @@ func (m mutant) pattern() string { return "/^" + m.clause + "([^0-9a-z]|$)" }
 
 // test runs the tests with the change.
 func (m mutant) test(ctx context.Context, root, overlay string, which ...string) result {
-	args := append([]string{"test", "-buildvcs=false", "-vet=off", "-count=1", "-timeout=5m", "-json", "-overlay=" + overlay}, which...)
+	args := append([]string{"test", "-buildvcs=false", "-vet=off", "-ldflags=-w", "-count=1", "-timeout=5m", "-json", "-overlay=" + overlay}, which...)
 	args = append(args, m.packages...)
 	if m.usesRapid(root) {
 		args = append(args, "-rapid.nofailfile") // it would be kept beside the tests
 	}
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = root
+	cmd.Env = append(os.Environ(), needs.Env+"=all")      // the tests in full
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // ^C ends us first, and we the tests
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = 10 * time.Second

@@ -12,11 +12,11 @@ import (
 	"testing"
 )
 
-// env is the variable that the Makefile sets.
-const env = "FEDERATION_DNS_TESTS"
+// Env is the variable that the Makefile sets.
+const Env = "FEDERATION_DNS_TESTS"
 
-// All reports whether every test has to run.
-func All() bool { return os.Getenv(env) == "all" }
+// All reports whether every test has to run, and in full: a test that repeats itself for long does less of it otherwise.
+func All() bool { return os.Getenv(Env) == "all" }
 
 // Program returns the path of a program, also of one in /usr/sbin, which is not
 // in every user's PATH. Package is the Debian package that has it.

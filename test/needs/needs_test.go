@@ -41,12 +41,12 @@ func TestMissing(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			t.Setenv(env, "")
+			t.Setenv(Env, "")
 			r := run(tt.f)
 			if r.failed != "" || (r.skipped != "") != (tt.missing != "") || !strings.Contains(r.skipped, tt.missing) {
 				t.Errorf("with Go alone: skipped %q, failed %q", r.skipped, r.failed)
 			}
-			t.Setenv(env, "all")
+			t.Setenv(Env, "all")
 			r = run(tt.f)
 			if r.skipped != "" || (r.failed != "") != (tt.missing != "") || !strings.Contains(r.failed, tt.missing) {
 				t.Errorf("in make test: skipped %q, failed %q", r.skipped, r.failed)
