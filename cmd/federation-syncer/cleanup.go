@@ -13,7 +13,6 @@ import (
 
 	"github.com/federation-dns/federation/federation/claim"
 	"github.com/federation-dns/federation/federation/config"
-	"github.com/federation-dns/federation/federation/syncer"
 )
 
 const cleanupLong = `Removes all that a federation has at its DNS server: the records, the claims, and
@@ -87,7 +86,7 @@ func chosen(all []config.Federation, name, domain string) (one config.Federation
 func cleanUp(ctx context.Context, in io.Reader, out io.Writer, c *config.Config, f config.Federation, yes bool,
 	opt claim.CleanupOptions,
 ) error {
-	owner, err := syncer.OwnerID(ctx, c)
+	owner, err := ownerID(ctx, c)
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/federation-dns/federation/federation/config"
-	"github.com/federation-dns/federation/federation/syncer"
 )
 
 const long = `federation-syncer watches the Services, EndpointSlices and Nodes of all member
@@ -86,9 +85,7 @@ func rootCommand(stderr *logWriter, reload <-chan os.Signal) *cobra.Command {
 				fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: %d federations, %d members\n", file, len(c.Federations), len(c.Clusters))
 				return nil
 			}
-			return syncer.Run(cmd.Context(), syncer.Options{
-				ConfigPath: file, Adopt: adopt, Logger: stderr.logger, LogDropped: stderr.dropped.Load, Reload: reload,
-			})
+			return run(cmd.Context(), file, adopt, stderr, reload)
 		},
 		SilenceUsage: true, SilenceErrors: true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},

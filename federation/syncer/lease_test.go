@@ -13,16 +13,16 @@ import (
 
 // TestElected has a replica be told who has the Lease; test/e2e has real ones.
 func TestElected(t *testing.T) {
-	running := func(s *syncer) (loops, members int) { return len(s.loops.all()), len(s.members.running) }
+	running := func(s *Syncer) (loops, members int) { return len(s.loops.all()), len(s.fleet.running) }
 	t.Run("O4 nothing runs before this replica has the Lease", func(t *testing.T) {
 		s, ctx := newSyncer(t)
 		s.setLeads(false)
 		s.identity = "me"
-		s.take(ctx, configOf(t, "127.0.0.1:1", ""))
+		s.Apply(ctx, configOf(t, "127.0.0.1:1", ""))
 		if loops, members := running(s); loops+members > 0 {
 			t.Errorf("%d loops, %d members", loops, members)
 		}
-		s.elected(ctx, host.Tenure{Holder: "me"})
+		s.Elected(ctx, host.Tenure{Holder: "me"})
 		if loops, members := running(s); loops != 1 || members != 1 {
 			t.Errorf("with the Lease: %d loops, %d members", loops, members)
 		}
@@ -30,8 +30,8 @@ func TestElected(t *testing.T) {
 	t.Run("O4 it ends when another one has it, and says so", func(t *testing.T) {
 		s, ctx := newSyncer(t)
 		s.identity = "me"
-		s.take(ctx, configOf(t, "127.0.0.1:1", ""))
-		s.elected(ctx, host.Tenure{Holder: "other"})
+		s.Apply(ctx, configOf(t, "127.0.0.1:1", ""))
+		s.Elected(ctx, host.Tenure{Holder: "other"})
 		if loops, members := running(s); loops+members > 0 {
 			t.Errorf("%d loops, %d members", loops, members)
 		}
@@ -40,7 +40,7 @@ func TestElected(t *testing.T) {
 		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "standing by for other") {
 			t.Errorf("/readyz: %d %s", w.Code, w.Body)
 		}
-		s.take(ctx, configOf(t, "127.0.0.1:1", "  ttl: 60\n"))
+		s.Apply(ctx, configOf(t, "127.0.0.1:1", "  ttl: 60\n"))
 		if loops, _ := running(s); loops > 0 {
 			t.Error("a new configuration starts it")
 		}
@@ -48,9 +48,9 @@ func TestElected(t *testing.T) {
 	t.Run("O4 with the Lease once more what runs goes on", func(t *testing.T) {
 		s, ctx := newSyncer(t)
 		s.identity = "me"
-		s.take(ctx, configOf(t, "127.0.0.1:1", ""))
+		s.Apply(ctx, configOf(t, "127.0.0.1:1", ""))
 		before := s.loops.all()[0]
-		s.elected(ctx, host.Tenure{Holder: "me"})
+		s.Elected(ctx, host.Tenure{Holder: "me"})
 		if after := s.loops.all(); len(after) != 1 || after[0] != before {
 			t.Error("another loop runs")
 		}
@@ -60,10 +60,10 @@ func TestElected(t *testing.T) {
 			s, ctx := newSyncer(t)
 			s.identity = "me"
 			s.setLeads(false)
-			s.take(ctx, configOf(t, "127.0.0.1:1", ""))
-			s.elected(ctx, host.Tenure{Holder: "me", Term: 7})
+			s.Apply(ctx, configOf(t, "127.0.0.1:1", ""))
+			s.Elected(ctx, host.Tenure{Holder: "me", Term: 7})
 			before := s.loops.all()[0]
-			s.elected(ctx, host.Tenure{Holder: "me", Term: term})
+			s.Elected(ctx, host.Tenure{Holder: "me", Term: term})
 			if after := s.loops.all(); len(after) != 1 || (after[0] != before) != anew {
 				t.Errorf("another loop runs: %t", after[0] != before)
 			}
@@ -73,7 +73,7 @@ func TestElected(t *testing.T) {
 		s, ctx := newSyncer(t)
 		given := make(chan struct{}, 1)
 		s.identity, s.abstain = "me", func() { given <- struct{}{} }
-		s.take(ctx, configOf(t, "127.0.0.1:1", ""))
+		s.Apply(ctx, configOf(t, "127.0.0.1:1", ""))
 		l := s.loops.all()[0]
 		l.ask(ctx, func() { l.depose(errors.New("deposed")) })
 		select {
@@ -85,10 +85,10 @@ func TestElected(t *testing.T) {
 	t.Run("O3c with the Lease once more a deposed one begins anew", func(t *testing.T) {
 		s, ctx := newSyncer(t)
 		s.identity = "me"
-		s.take(ctx, configOf(t, "127.0.0.1:1", ""))
+		s.Apply(ctx, configOf(t, "127.0.0.1:1", ""))
 		before := s.loops.all()[0]
 		before.ask(ctx, func() { before.deposed = errors.New("deposed") })
-		s.elected(ctx, host.Tenure{Holder: "me"})
+		s.Elected(ctx, host.Tenure{Holder: "me"})
 		after := s.loops.all()
 		if len(after) != 1 || after[0] == before {
 			t.Fatal("the same loop runs")

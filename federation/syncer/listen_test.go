@@ -13,7 +13,7 @@ import (
 func TestStatusInParts(t *testing.T) {
 	t.Run("C1 the status of many services is asked for in parts, between which the loop goes on", func(t *testing.T) {
 		s, ctx := newSyncer(t)
-		s.take(ctx, configOf(t, "127.0.0.1:1", ""))
+		s.Apply(ctx, configOf(t, "127.0.0.1:1", ""))
 		const n = 3000
 		shards := map[member.ShardKey]member.Shard{}
 		for i := range n {

@@ -81,7 +81,7 @@ clusters: [{name: a, kubeconfig: {path: none}}]
 }
 
 // shards has member a seen with healthy shards of that many services.
-func shards(s *syncer, count int) {
+func shards(s *Syncer, count int) {
 	e := member.ListEvent{
 		Member: "a", Topology: federation.Member{Name: "a", Region: "us-central1", Zones: []federation.Label{"us-central1-a"}},
 		Shards: map[member.ShardKey]member.Shard{},
@@ -135,7 +135,7 @@ func TestProviders(t *testing.T) {
 	t.Run("C1 one federation name has two domains, each at its own provider", func(t *testing.T) {
 		s, ctx := newSyncer(t)
 		c := newClouds(t)
-		s.take(ctx, c.config)
+		s.Apply(ctx, c.config)
 		shards(s, services)
 		c.becomes("the public zone", services*levels, public(c))
 		c.becomes("the private zone", services*levels, private(c))
@@ -150,7 +150,7 @@ func TestProviders(t *testing.T) {
 		s, ctx := newSyncer(t)
 		c := newClouds(t)
 		c.route53.SetFaults(route53.Faults{Fate: func(route53.Request) route53.Fate { return route53.Fate{Delay: time.Minute} }})
-		s.take(ctx, c.config)
+		s.Apply(ctx, c.config)
 		shards(s, services)
 		c.becomes("the private zone", services*levels, private(c))
 		if n := names(public(c)()); n != 0 {
@@ -168,7 +168,7 @@ func TestProviders(t *testing.T) {
 		c.clouddns.SetFaults(clouddns.Faults{Fate: func(clouddns.Request) clouddns.Fate {
 			return clouddns.Fate{Status: 503, Reason: "backendError"}
 		}})
-		s.take(ctx, c.config)
+		s.Apply(ctx, c.config)
 		shards(s, services)
 		c.becomes("the public zone", services*levels, public(c))
 		l := s.loops.find("fed in " + cloudsPrivate)

@@ -99,7 +99,7 @@ func TestResolver(t *testing.T) {
 			Kubeconfig: config.Kubeconfig{Path: balancedAPI(t)}, DNS: []netip.AddrPort{recursor(t)},
 		}
 		events := make(chan member.Event, 100)
-		members := newMemberSet(slog.New(slog.DiscardHandler), events)
+		members := newFleet(slog.New(slog.DiscardHandler), events)
 		defer members.stop()
 		members.start(ctx, []config.Cluster{cluster}, false)
 		for {

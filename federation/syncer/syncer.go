@@ -1,5 +1,5 @@
-// Package syncer keeps the records of federations true: a loop for each federation, which hears of the members' shards
-// and asks the provider for changes, and what starts, reloads and stops them.
+// Package syncer keeps the records of federations true. A Syncer runs one loop for each federation, which receives the
+// members' events and asks the provider for changes, and one watcher for each member.
 package syncer
 
 import (
@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
 	"reflect"
 	"slices"
 	"sync"
@@ -19,170 +18,91 @@ import (
 	"github.com/federation-dns/federation/federation/member"
 )
 
-// Options are what the command line says.
+// Options are the dependencies of a Syncer.
 type Options struct {
-	// ConfigPath is the configuration file.
-	ConfigPath string
-	// Adopt takes over names that somebody else holds, as they are found at
-	// start (O1c).
+	// Adopt takes over names that another owner, or nobody, has claimed (O1c).
 	Adopt bool
-	// Logger makes the logger that the configuration asks for. It must not block.
-	Logger func(level slog.Leveler, format string) *slog.Logger
-	// LogDropped returns how many lines of the log were dropped; nil if none can be.
+	// Log must not block.
+	Log *slog.Logger
+	// LogDropped returns the number of dropped log lines; nil if none are ever dropped.
 	LogDropped func() uint64
-	// Reload has the configuration read again at once; nil never does.
-	Reload <-chan os.Signal
 }
 
-// Run keeps the records of all federations true until ctx ends. The configuration is read again when its file changes: a
-// good one is taken as far as it differs, a bad one is reported, and the old one stays. An error is returned only if the
-// first configuration is bad or what it asks for cannot be opened.
-func Run(ctx context.Context, opt Options) error {
-	file := &configFile{path: opt.ConfigPath}
-	config, err := file.load()
-	if err != nil {
-		return fmt.Errorf("configuration: %w", err)
-	}
-	s := &syncer{adopt: opt.Adopt, file: file, reload: opt.Reload, loops: &loopSet{}, events: make(chan member.Event, 1024)}
-	s.metrics = newMetrics(&s.budgets)
-	s.metrics.dropped.count = opt.LogDropped
-	s.setLevel(config)
-	s.log = opt.Logger(&s.level, config.LogFormat)
-	file.log, file.good = s.log, s.metrics.reload
-	s.members = newMemberSet(s.log, s.events)
-	s.clusters = newClusterSet(s.log, s.members.relist)
-	ctx, cancel := context.WithCancel(ctx)
-	defer s.stop(cancel)
-	stopListening, err := (&listener{loops: s.loops, metrics: s.metrics, leader: &s.leader}).listen(config.MetricsAddress, config.AdminSocket)
-	if err != nil {
-		return err
-	}
-	defer stopListening()
-	if config, err = s.awaitOwner(ctx, config); err != nil {
-		return nil // ctx has ended
-	}
-	s.fanOut.Go(func() { s.loops.fanOut(ctx, s.events, s.clusters.filter) })
-	s.setLeads(config.Host == nil)
-	s.take(ctx, config)
-	s.log.Info("started", "federations", len(config.Federations), "members", len(config.Clusters), "owner", config.Owner)
-	if config.Host == nil {
-		s.follow(ctx, nil)
-	} else {
-		e := host.NewElection(hostOf(*config.Host), s.log)
-		electing, resign := context.WithCancel(context.WithoutCancel(ctx))
-		done := make(chan struct{})
-		go func() { defer close(done); e.Run(electing) }()
-		defer func() { s.loops.stop(); resign(); s.resigned(done) }() // nothing is written after that
-		s.identity, s.abstain = e.Identity, e.Abstain
-		s.follow(ctx, e.Changed)
-	}
-	s.log.Info("stopping")
-	return nil
-}
-
-// resignWait is how long a stop waits for the Lease to be given back: a request to the host may hang.
-const resignWait = 5 * time.Second
-
-// resigned waits until the Lease was given back, for a while.
-func (s *syncer) resigned(done <-chan struct{}) {
-	late := time.NewTimer(resignWait)
-	defer late.Stop()
-	select {
-	case <-done:
-	case <-late.C:
-		s.log.Warn("the host cluster does not answer: the Lease is not given back, another replica gets it when it expires")
-	}
-}
-
-// syncer is everything that runs. Its fields belong to Run's goroutine.
-type syncer struct {
-	adopt   bool
-	file    *configFile
-	reload  <-chan os.Signal
+// Syncer keeps the records of the federations in a configuration true. Its methods are for one goroutine; only the
+// handlers of Listen run concurrently with them.
+type Syncer struct {
+	opt     Options
 	log     *slog.Logger
-	level   slog.LevelVar
 	metrics *metrics
-	config  *config.Config
+	config  *config.Config // nil before Apply
 	replica
 	loops    *loopSet
-	members  *memberSet
+	fleet    *fleet
 	clusters *clusterSet
 	budgets  budgets
 	events   chan member.Event
 	fanOut   sync.WaitGroup
+	cancel   context.CancelFunc // ends fanOut
 }
 
 // replica is this process among those of the host cluster (O4). Without a host it is the only one.
 type replica struct {
-	// leads: this is the replica that writes.
-	leads    bool
-	identity string       // in the Lease
+	leads    bool // this replica writes
+	identity string
 	abstain  func()       // gives the Lease back (O1e); nil without a host
 	tenure   host.Tenure  // the last one of this replica
-	leader   atomic.Value // who has the Lease, a string, if it is another one
+	leader   atomic.Value // the holder of the Lease, a string; "" for this replica
 }
 
-// stop ends everything and waits for it. No watch has to be waited for with
-// the records: changes under way end first, within stopTimeout.
-func (s *syncer) stop(cancel context.CancelFunc) {
-	cancel()
-	s.loops.stop()
-	s.members.stop()
-	s.fanOut.Wait()
+// New returns a Syncer that runs nothing until Apply. The caller has to close it.
+func New(opt Options) *Syncer {
+	s := &Syncer{opt: opt, log: opt.Log, loops: &loopSet{}, events: make(chan member.Event, 1024)}
+	s.metrics = newMetrics(&s.budgets)
+	s.metrics.dropped.count = opt.LogDropped
+	s.fleet = newFleet(s.log, s.events)
+	s.clusters = newClusterSet(s.log, s.fleet.relist)
+	ctx, cancel := context.WithCancel(context.Background())
+	s.cancel = cancel
+	s.fanOut.Go(func() { s.loops.fanOut(ctx, s.events, s.clusters.filter) })
+	s.leads = true
+	return s
 }
 
-// follow takes each new good configuration of the file, and what the election says, until ctx ends.
-func (s *syncer) follow(ctx context.Context, leader <-chan host.Tenure) {
-	tick := time.NewTicker(reloadEvery)
-	defer tick.Stop()
-	for {
-		asked := false
-		select {
-		case <-ctx.Done():
-			return
-		case t := <-leader:
-			s.elected(ctx, t)
-			continue
-		case <-s.reload:
-			asked = true
-		case <-tick.C:
-		}
-		next := s.file.check(time.Now(), asked)
-		if next == nil {
-			continue
-		}
-		next.Owner = cmp.Or(next.Owner, s.config.Owner)
-		s.take(ctx, next)
-		s.log.Info("the new configuration is in use", "federations", len(next.Federations), "members", len(next.Clusters))
-	}
+// Listen serves metrics and health at a TCP address, and the admin socket at a path, until closed is called.
+func (s *Syncer) Listen(address, socket string) (closed func(), err error) {
+	return (&listener{loops: s.loops, metrics: s.metrics, leader: &s.leader}).listen(address, socket)
 }
 
-func (s *syncer) setLevel(c *config.Config) { _ = s.level.UnmarshalText([]byte(c.LogLevel)) } // validated with the rest
+// JoinElection makes this replica one of several (O4): it writes only while it holds the Lease, as Elected reports. A
+// federation that is deposed calls Abstain of the election (O1e). It is called before Apply.
+func (s *Syncer) JoinElection(e *host.Election) {
+	s.identity, s.abstain = e.Identity, e.Abstain
+	s.setLeads(false)
+}
 
-// take takes a configuration over; while another replica leads it is only kept.
-func (s *syncer) take(ctx context.Context, next *config.Config) {
+// ConfigRead sets the metric that tells whether the configuration file, as it is now, is in use.
+func (s *Syncer) ConfigRead(good bool) { s.metrics.reload.Set(map[bool]float64{true: 1}[good]) }
+
+// Apply makes c, which must have an owner, the configuration in use: it starts, changes and stops what differs from the one
+// before. A replica without the Lease only keeps it. What runs ends with ctx, or with Close.
+func (s *Syncer) Apply(ctx context.Context, c *config.Config) {
 	old := s.config
-	s.config = next
-	if old != nil {
-		s.setLevel(next)
-		if old.MetricsAddress != next.MetricsAddress || old.AdminSocket != next.AdminSocket || old.LogFormat != next.LogFormat || !reflect.DeepEqual(old.Host, next.Host) {
-			s.log.Warn("host, metrics.address, admin.socket and log.format are taken over at the next start only")
-		}
-	}
+	s.config = c
+	s.setLeads(s.leads)
 	if s.leads {
-		s.apply(ctx, cmp.Or(old, next))
+		s.apply(ctx, cmp.Or(old, c))
 	}
 }
 
-// elected takes in who has the Lease now. The replica that gets it begins, and
-// what was deposed begins anew (O3c), as does all if another one had it since:
-// the claims are that one's then. One that sees another with it ends.
-func (s *syncer) elected(ctx context.Context, t host.Tenure) {
+// Elected reports a change of the Lease's holder. The replica that gets the Lease starts to write; its deposed federations
+// start again (O3c), and so does everything if another replica has held the Lease since, and thus the claims. A replica
+// that sees another holder stops.
+func (s *Syncer) Elected(ctx context.Context, t host.Tenure) {
 	if t.Holder == s.identity {
 		s.log.Info("this replica has the Lease: it writes", "identity", t.Holder)
 		s.leader.Store("")
 		if s.leads && t.Interrupted(s.tenure) {
-			s.log.Info("another replica has had the Lease meanwhile: all is begun anew")
+			s.log.Info("another replica has had the Lease meanwhile: starting again")
 			s.loops.retain(nil)
 		}
 		s.tenure = t
@@ -196,35 +116,42 @@ func (s *syncer) elected(ctx context.Context, t host.Tenure) {
 	if s.leads {
 		s.setLeads(false)
 		s.loops.retain(nil)
-		s.members.stop()
+		s.fleet.stop()
 	}
 }
 
-func (s *syncer) setLeads(leads bool) {
+// Close stops everything and waits for it. Changes in flight may end first, within stopTimeout; members are waited for
+// for stopWait. Nothing is written after Close returns.
+func (s *Syncer) Close() {
+	s.cancel()
+	s.loops.stop()
+	s.fleet.stop()
+	s.fanOut.Wait()
+}
+
+func (s *Syncer) setLeads(leads bool) {
 	s.leads = leads
 	s.metrics.leads.Set(map[bool]float64{true: 1}[leads])
 }
 
-// apply starts, changes and stops what differs from what runs; old is what was
-// in use.
-func (s *syncer) apply(ctx context.Context, old *config.Config) {
+// apply makes what runs match s.config; old is the configuration it was started with.
+func (s *Syncer) apply(ctx context.Context, old *config.Config) {
 	next := s.config
-	s.members.retain(next.Clusters)
+	s.fleet.retain(next.Clusters)
 	s.clusters.retain(next.Clusters, next.Policy.StartupTimeout)
 	fresh := false
 	for _, f := range next.Federations {
-		fresh = s.takeFederation(ctx, old, f) || fresh
+		fresh = s.applyFederation(ctx, old, f) || fresh
 	}
 	for _, key := range s.loops.retain(next.Federations) {
-		s.log.Warn("federation is gone from the configuration: its records stay as they are", "federation", key)
+		s.log.Warn("the federation was removed from the configuration: its records stay as they are", "federation", key)
 	}
-	s.members.start(ctx, next.Clusters, fresh)
+	s.fleet.start(ctx, next.Clusters, fresh)
 }
 
-// takeFederation has the federation's loop go on with what is new, or starts
-// another one if it is not the same zone, server, key, naming or owner any
-// more. It reports whether there is a new loop, which has to see all members.
-func (s *syncer) takeFederation(ctx context.Context, old *config.Config, f config.Federation) (fresh bool) {
+// applyFederation configures the federation's loop, or starts another one if there is none for the same zone, server, key,
+// naming and owner. It reports whether the loop is new: then all members have to be listed for it.
+func (s *Syncer) applyFederation(ctx context.Context, old *config.Config, f config.Federation) (fresh bool) {
 	var deposed error
 	if running := s.loops.find(f.Key()); running != nil {
 		same := running.config.Naming == f.Naming && old.Owner == s.config.Owner && reflect.DeepEqual(running.config.Provider, f.Provider)
@@ -240,7 +167,7 @@ func (s *syncer) takeFederation(ctx context.Context, old *config.Config, f confi
 		s.log.Error("the provider cannot be used", "federation", f.Key(), "error", err)
 		return false
 	}
-	l := newLoop(s.config, f, p, s.adopt, s.log, s.metrics, s.members.relist)
+	l := newLoop(s.config, f, p, s.opt.Adopt, s.log, s.metrics, s.fleet.relist)
 	l.deposed = deposed // until a restart (O3c)
 	l.giveBack = s.abstain
 	s.loops.run(ctx, l, func() { p.Close() })

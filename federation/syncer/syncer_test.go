@@ -16,18 +16,15 @@ import (
 
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/config"
-	"github.com/federation-dns/federation/federation/member"
 )
 
 // newSyncer is a syncer without listeners, whose provider never answers.
-func newSyncer(t *testing.T) (s *syncer, ctx context.Context) {
+func newSyncer(t *testing.T) (s *Syncer, ctx context.Context) {
 	ctx, cancel := context.WithCancel(t.Context())
-	s = &syncer{replica: replica{leads: true}, metrics: newMetrics(&budgets{}), loops: &loopSet{}, events: make(chan member.Event, 1024), log: slog.New(slog.DiscardHandler)}
-	s.members = newMemberSet(s.log, s.events)
-	s.clusters = newClusterSet(s.log, s.members.relist)
-	s.fanOut.Go(func() { s.loops.fanOut(ctx, s.events, s.clusters.filter) })
+	s = New(Options{Log: slog.New(slog.DiscardHandler)})
 	t.Cleanup(func() {
-		s.stop(cancel)
+		cancel()
+		s.Close()
 		goleak.VerifyNone(t)
 	})
 	return s, ctx
@@ -61,9 +58,9 @@ clusters: [{name: a, kubeconfig: {path: none}}]
 func TestReload(t *testing.T) {
 	t.Run("C1 options are taken over in place", func(t *testing.T) {
 		s, ctx := newSyncer(t)
-		s.take(ctx, configOf(t, "127.0.0.1:1", ""))
+		s.Apply(ctx, configOf(t, "127.0.0.1:1", ""))
 		before := s.loops.all()[0]
-		s.take(ctx, configOf(t, "127.0.0.1:1", "  ttl: 60\n"))
+		s.Apply(ctx, configOf(t, "127.0.0.1:1", "  ttl: 60\n"))
 		after := s.loops.all()
 		if len(after) != 1 || after[0] != before {
 			t.Fatal("another loop runs")
@@ -76,10 +73,10 @@ func TestReload(t *testing.T) {
 	})
 	t.Run("O3c a deposed one stays so, whatever the file says", func(t *testing.T) {
 		s, ctx := newSyncer(t)
-		s.take(ctx, configOf(t, "127.0.0.1:1", ""))
+		s.Apply(ctx, configOf(t, "127.0.0.1:1", ""))
 		before := s.loops.all()[0]
 		before.ask(ctx, func() { before.deposed = errors.New("deposed") })
-		s.take(ctx, configOf(t, "127.0.0.1:2", ""))
+		s.Apply(ctx, configOf(t, "127.0.0.1:2", ""))
 		after := s.loops.all()[0]
 		var deposed error
 		after.ask(ctx, func() { deposed = after.deposed })
@@ -89,10 +86,10 @@ func TestReload(t *testing.T) {
 	})
 	t.Run("C1 a federation that is gone is not written any more", func(t *testing.T) {
 		s, ctx := newSyncer(t)
-		s.take(ctx, configOf(t, "127.0.0.1:1", ""))
+		s.Apply(ctx, configOf(t, "127.0.0.1:1", ""))
 		next := configOf(t, "127.0.0.1:1", "")
 		next.Federations[0].Name = "other"
-		s.take(ctx, next)
+		s.Apply(ctx, next)
 		if all := s.loops.all(); len(all) != 1 || all[0].config.Name != federation.Label("other") {
 			t.Errorf("%d loops", len(all))
 		}
@@ -101,7 +98,7 @@ func TestReload(t *testing.T) {
 
 func TestListener(t *testing.T) {
 	s, ctx := newSyncer(t)
-	s.take(ctx, configOf(t, "127.0.0.1:1", ""))
+	s.Apply(ctx, configOf(t, "127.0.0.1:1", ""))
 	h := (&listener{loops: s.loops, metrics: s.metrics, leader: &s.leader}).publicHandler()
 	get := func(path string) (int, string) {
 		w := httptest.NewRecorder()

@@ -1,4 +1,4 @@
-package syncer
+package main
 
 import (
 	"bytes"
@@ -11,24 +11,23 @@ import (
 	"github.com/federation-dns/federation/federation/config"
 )
 
-// reloadEvery is how often the configuration file is compared: by content, so that a swapped symbolic link (as of a
-// mounted ConfigMap) counts, and a mere touch does not. missingAfter is how long it may be missing or empty, as a file
-// is that is being replaced.
+// reloadEvery is how often the configuration file is checked: by content, so that a swapped symbolic link, as in a mounted
+// ConfigMap, counts, and a mere touch does not. For missingAfter the file may be missing or empty, as while it is replaced.
 const reloadEvery, missingAfter = time.Second, 5 * time.Second
 
-// configFile is the configuration file and the files that were read with it (C1).
+// configFile is the configuration file and the files it refers to (C1).
 type configFile struct {
 	path  string
 	log   *slog.Logger
-	good  interface{ Set(float64) } // the metric that says whether the file as it is now is in use
-	files []string                  // those that the configuration names
-	// seen is what they held before they were read for the configuration in use.
+	good  func(bool) // reports whether the file, as it is now, is in use
+	files []string   // those it refers to
+	// seen is the content of the file and of files before they were read for the configuration in use.
 	seen         [][]byte
-	bad          string // what was last reported; while it is not "", the file is tried again and again
+	bad          string // the last error logged; until it is "" again, the file is retried
 	missingSince time.Time
 }
 
-// load reads the configuration and remembers what it was read from.
+// load reads the configuration and records what it was read from.
 func (f *configFile) load() (*config.Config, error) {
 	data, err := os.ReadFile(f.path)
 	if err != nil {
@@ -39,15 +38,15 @@ func (f *configFile) load() (*config.Config, error) {
 		return nil, err
 	}
 	seen := contentOf(data, c.Files)
-	if c, err = config.Parse(f.path, data); err != nil { // again: a file that changes from now on differs from seen
+	if c, err = config.Parse(f.path, data); err != nil { // again: any later change differs from seen
 		return nil, err
 	}
 	f.files, f.seen = c.Files, seen
 	return c, nil
 }
 
-// check returns the configuration if it is another one than that in use, or was asked for (by SIGHUP). A bad one is
-// reported and tried again for as long as it is bad: what is wrong may be in a file that it names, and that comes later.
+// check returns the configuration if it has changed, or if asked (by SIGHUP), and nil otherwise. A bad one is logged, once,
+// and retried as long as it is bad: the error may be in a file it refers to, which comes later.
 func (f *configFile) check(now time.Time, asked bool) *config.Config {
 	data, err := os.ReadFile(f.path)
 	if err != nil || len(bytes.TrimSpace(data)) == 0 {
@@ -67,26 +66,24 @@ func (f *configFile) check(now time.Time, asked bool) *config.Config {
 	if err != nil {
 		if f.bad != err.Error() || asked {
 			f.bad = err.Error()
-			f.good.Set(0)
-			f.log.Error("the new configuration is bad, the old one stays; it is tried again until it is good", "error", err)
+			f.good(false)
+			f.log.Error("the new configuration is bad, the old one stays in use; retrying", "error", err)
 		}
 		return nil
 	}
 	f.bad = ""
-	f.good.Set(1)
+	f.good(true)
 	return c
 }
 
-// next waits for a configuration to take. It returns nil when ctx or until ends.
-func (f *configFile) next(ctx context.Context, asked <-chan os.Signal, until <-chan time.Time) *config.Config {
+// next waits for a new configuration. It returns nil when ctx ends.
+func (f *configFile) next(ctx context.Context, asked <-chan os.Signal) *config.Config {
 	tick := time.NewTicker(reloadEvery)
 	defer tick.Stop()
 	for {
 		var c *config.Config
 		select {
 		case <-ctx.Done():
-			return nil
-		case <-until:
 			return nil
 		case <-asked:
 			c = f.check(time.Now(), true)
@@ -99,7 +96,7 @@ func (f *configFile) next(ctx context.Context, asked <-chan os.Signal, until <-c
 	}
 }
 
-// contentOf returns what the files hold now, after data; nothing for one that cannot be read.
+// contentOf returns data and the contents of the files; nil for a file that cannot be read.
 func contentOf(data []byte, files []string) [][]byte {
 	all := [][]byte{data}
 	for _, name := range files {

@@ -1,4 +1,4 @@
-package syncer
+package main
 
 import (
 	"bytes"
@@ -22,10 +22,10 @@ type fileRig struct {
 	metric
 }
 
-// metric has the last value of a gauge.
+// metric is 1 while the file is in use.
 type metric float64
 
-func (m *metric) Set(v float64) { *m = metric(v) }
+func (m *metric) set(good bool) { *m = map[bool]metric{true: 1}[good] }
 
 const goodConfig = `apiVersion: federation-dns.io/v1alpha1
 kind: SyncerConfiguration
@@ -41,7 +41,7 @@ clusters: [{name: a, kubeconfig: {path: none}}]
 func newFileRig(t *testing.T) *fileRig {
 	r := &fileRig{t: t, now: time.Unix(1000, 0), metric: 1}
 	r.configFile = &configFile{
-		path: filepath.Join(t.TempDir(), "config.yaml"), log: slog.New(slog.NewTextHandler(&r.log, nil)), good: &r.metric,
+		path: filepath.Join(t.TempDir(), "config.yaml"), log: slog.New(slog.NewTextHandler(&r.log, nil)), good: r.metric.set,
 	}
 	r.write("secret", "c2VjcmV0")
 	r.write("config.yaml", goodConfig)
@@ -177,10 +177,10 @@ func TestAwaitOwner(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				s := &syncer{file: r.configFile, log: r.configFile.log}
+				p := &program{file: r.configFile, log: r.configFile.log}
 				time.AfterFunc(12*time.Second, func() { r.write("config.yaml", later) })
 				begin := time.Now()
-				c, err := s.awaitOwner(t.Context(), first)
+				c, err := p.awaitOwner(t.Context(), first)
 				if err != nil || c.Owner != "them" {
 					t.Fatalf("%v, error %v", c, err)
 				}

@@ -17,115 +17,114 @@ import (
 	"github.com/federation-dns/federation/federation/resolve"
 )
 
-// kubeconfigEvery is how often a kubeconfig and the files that it names are compared: one that cannot be used may have
-// been corrected, one in use may have new credentials or a new CA.
+// kubeconfigEvery is how often a kubeconfig and the files it refers to are checked: a bad one may have been corrected, a
+// good one may have new credentials or a new CA.
 const kubeconfigEvery = 5 * time.Second
 
-// stopWait is how long is waited for watchers that end: whatever a request of theirs hangs in, a reload, a stop and a
-// change of leader go on (X2a). No event of a watcher comes after it was told to end.
+// stopWait bounds the wait for watchers to end: a reload, a stop and a change of leader go on whatever a request of theirs
+// hangs in (X2a). A watcher sends nothing after its context has ended.
 const stopWait = 2 * time.Second
 
-// memberSet watches the members.
-type memberSet struct {
+// fleet runs a watcher for each member.
+type fleet struct {
 	log    *slog.Logger
 	events chan<- member.Event
 
 	mu      sync.Mutex
 	running map[string]*runningMember
-	places  map[string]*member.Places // by name; they outlive the watchers
+	places  map[string]*member.Places // by member; they outlive the watchers
 }
 
 type runningMember struct {
 	cluster config.Cluster
 	places  *member.Places
 	cancel  context.CancelFunc
-	done    chan struct{} // closed when it has ended
+	done    chan struct{} // closed when run has returned
 
 	mu      sync.Mutex
 	watcher *member.Watcher // nil while there is no usable kubeconfig
 }
 
-func newMemberSet(log *slog.Logger, events chan<- member.Event) *memberSet {
-	return &memberSet{log: log, events: events, running: map[string]*runningMember{}, places: map[string]*member.Places{}}
+func newFleet(log *slog.Logger, events chan<- member.Event) *fleet {
+	return &fleet{log: log, events: events, running: map[string]*runningMember{}, places: map[string]*member.Places{}}
 }
 
-// retain stops the members that are not these, or not like these any more.
-func (s *memberSet) retain(clusters []config.Cluster) {
+// retain stops the members that are not in clusters, or are configured differently there.
+func (f *fleet) retain(clusters []config.Cluster) {
 	keep := map[string]config.Cluster{}
 	for _, cl := range clusters {
 		keep[cl.Member.Name] = cl
 	}
-	s.forgetPlaces(keep)
-	s.stopIf(func(r *runningMember) bool {
+	f.forgetPlaces(keep)
+	f.stopIf(func(r *runningMember) bool {
 		cl, ok := keep[r.cluster.Member.Name]
-		cl.Drain = r.cluster.Drain // it is nothing to the watches
+		cl.Drain = r.cluster.Drain // does not concern the watches
 		return !ok || !reflect.DeepEqual(cl, r.cluster)
 	})
 }
 
-func (s *memberSet) stop() { s.stopIf(func(*runningMember) bool { return true }) }
+func (f *fleet) stop() { f.stopIf(func(*runningMember) bool { return true }) }
 
-// stopIf ends the members for which what holds, and waits for them for stopWait.
-func (s *memberSet) stopIf(what func(*runningMember) bool) {
+// stopIf stops the members for which cond holds, and waits up to stopWait for them.
+func (f *fleet) stopIf(cond func(*runningMember) bool) {
 	var stopped []*runningMember
-	s.mu.Lock()
-	for name, r := range s.running {
-		if what(r) {
-			delete(s.running, name)
+	f.mu.Lock()
+	for name, r := range f.running {
+		if cond(r) {
+			delete(f.running, name)
 			stopped = append(stopped, r)
 			r.cancel()
 		}
 	}
-	s.mu.Unlock()
+	f.mu.Unlock()
 	late := time.NewTimer(stopWait)
 	defer late.Stop()
 	for i, r := range stopped {
 		select {
 		case <-r.done:
 		case <-late.C:
-			s.log.Warn("members do not end in time, going on without them", "first", r.cluster.Member.Name, "of", len(stopped)-i)
+			f.log.Warn("members did not stop in time; going on without them", "first", r.cluster.Member.Name, "members", len(stopped)-i)
 			return
 		}
 	}
 }
 
-func (s *memberSet) forgetPlaces(keep map[string]config.Cluster) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	maps.DeleteFunc(s.places, func(name string, _ *member.Places) bool { _, ok := keep[name]; return !ok })
+func (f *fleet) forgetPlaces(keep map[string]config.Cluster) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	maps.DeleteFunc(f.places, func(name string, _ *member.Places) bool { _, ok := keep[name]; return !ok })
 }
 
-// start starts those that do not run. With relist, those that do are listed
-// afresh, for the sake of a loop that has not seen them.
-func (s *memberSet) start(ctx context.Context, clusters []config.Cluster, relist bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// start starts the members that are not running. With relist it lists the others again, for a loop that has not seen them.
+func (f *fleet) start(ctx context.Context, clusters []config.Cluster, relist bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	for _, cl := range clusters {
-		if r := s.running[cl.Member.Name]; r != nil {
+		if r := f.running[cl.Member.Name]; r != nil {
 			if relist {
 				r.relist()
 			}
 			continue
 		}
 		name := cl.Member.Name
-		if s.places[name] == nil {
-			s.places[name] = member.NewPlaces(name)
+		if f.places[name] == nil {
+			f.places[name] = member.NewPlaces(name)
 		}
 		ctx, cancel := context.WithCancel(ctx)
-		r := &runningMember{cluster: cl, places: s.places[name], cancel: cancel, done: make(chan struct{})}
-		s.running[name] = r
+		r := &runningMember{cluster: cl, places: f.places[name], cancel: cancel, done: make(chan struct{})}
+		f.running[name] = r
 		go func() {
 			defer close(r.done)
-			r.run(ctx, s.log, s.events)
+			r.run(ctx, f.log, f.events)
 		}()
 	}
 }
 
-// relist has a member listed afresh. It does not block.
-func (s *memberSet) relist(name string) {
-	s.mu.Lock()
-	r := s.running[name]
-	s.mu.Unlock()
+// relist lists a member again. It does not block.
+func (f *fleet) relist(name string) {
+	f.mu.Lock()
+	r := f.running[name]
+	f.mu.Unlock()
 	if r != nil {
 		r.relist()
 	}
@@ -139,18 +138,18 @@ func (r *runningMember) relist() {
 	}
 }
 
-// run watches the member until ctx ends, with each usable kubeconfig that it finds, and with what the files hold that it
-// names. One that cannot be used is a failed probe while there was none before, reported and tried again; it harms no
-// other member (X7).
+// run watches the member until ctx ends, and starts another watcher whenever the kubeconfig or a file it refers to changes.
+// A kubeconfig that cannot be used is logged and retried; until one could be used, it counts as a failed probe. It does
+// not affect other members (X7).
 func (r *runningMember) run(ctx context.Context, log *slog.Logger, events chan<- member.Event) {
 	name := r.cluster.Member.Name
-	say := log.With("member", name) // as a watcher does by itself
+	say := log.With("member", name) // as the watcher's own lines are
 	stop := func() {}
 	defer func() { stop() }()
 	tick := time.NewTicker(kubeconfigEvery)
 	defer tick.Stop()
 	k := kubeconfig.Follower{Path: r.cluster.Kubeconfig.Path, Context: r.cluster.Kubeconfig.Context}
-	used, said := false, "" // a usable kubeconfig was found; the last error
+	used, said := false, "" // whether one was usable; the last error logged
 	for {
 		next, err := k.Next()
 		if err == nil && next != nil {
@@ -159,7 +158,7 @@ func (r *runningMember) run(ctx context.Context, log *slog.Logger, events chan<-
 				k.Retry()
 			} else {
 				if used {
-					say.Info("the kubeconfig has changed, or a file that it names")
+					say.Info("the kubeconfig has changed, or a file it refers to")
 				}
 				if warning := kubeconfig.PluginWarning(next); warning != "" {
 					say.Warn(warning)
@@ -172,7 +171,7 @@ func (r *runningMember) run(ctx context.Context, log *slog.Logger, events chan<-
 			said = ""
 		} else if err.Error() != said {
 			said = err.Error()
-			say.Error("the kubeconfig of the member cannot be used, trying again", "error", err)
+			say.Error("cannot use the kubeconfig of the member; retrying", "error", err)
 		}
 		if err != nil && !used {
 			select {
@@ -192,7 +191,7 @@ func (r *runningMember) newWatcher(c *rest.Config, log *slog.Logger, events chan
 	return member.New(r.cluster.Member, c, resolve.New(resolve.Config{Servers: r.cluster.DNS}), r.places, log, events)
 }
 
-// watch runs the watcher; the returned function ends it, and waits for stopWait at most.
+// watch runs the watcher. The returned function stops it, and waits up to stopWait.
 func (r *runningMember) watch(ctx context.Context, w *member.Watcher) (stop func()) {
 	r.mu.Lock()
 	r.watcher = w
@@ -201,7 +200,7 @@ func (r *runningMember) watch(ctx context.Context, w *member.Watcher) (stop func
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = w.Run(ctx) // it ends with ctx only
+		_ = w.Run(ctx) // returns when ctx ends
 	}()
 	return func() {
 		cancel()

@@ -111,10 +111,10 @@ func (f *clusterFiles) probed(events <-chan member.Event, answered bool) {
 }
 
 func TestMemberSet(t *testing.T) {
-	begin := func(t *testing.T) (*clusterFiles, *memberSet, chan member.Event) {
+	begin := func(t *testing.T) (*clusterFiles, *fleet, chan member.Event) {
 		f, events := newClusterFiles(t), make(chan member.Event, 1<<16)
 		f.user(hangingUser)
-		s := newMemberSet(slog.New(slog.DiscardHandler), events)
+		s := newFleet(slog.New(slog.DiscardHandler), events)
 		s.start(t.Context(), []config.Cluster{f.cluster()}, false)
 		f.probed(events, false)
 		return f, s, events
@@ -131,7 +131,7 @@ func TestMemberSet(t *testing.T) {
 		}
 	})
 	t.Run("X2a a member that does not end is left behind", func(t *testing.T) {
-		s := newMemberSet(slog.New(slog.DiscardHandler), make(chan member.Event))
+		s := newFleet(slog.New(slog.DiscardHandler), make(chan member.Event))
 		_, cancel := context.WithCancel(t.Context())
 		s.running["a"] = &runningMember{cancel: cancel, done: make(chan struct{})}
 		began := time.Now()
