@@ -50,7 +50,7 @@ const (
 // String returns the word for it.
 func (s Standing) String() string { return [...]string{"starting", "present", "unreachable"}[s] }
 
-// Member is how one member stands.
+// Reach is whether a member can be reached, and since when.
 type Reach struct {
 	Standing Standing
 	// Since is when the standing began.
@@ -93,7 +93,7 @@ type member struct {
 	paused    bool      // we stood still since its last probe
 }
 
-// Members is the standing of all members: X1's start, X2's loss and X3's
+// Roster is the reach of all members: X1's start, X2's loss and X3's
 // panic. The zero value is not usable; see NewRoster.
 type Roster struct {
 	config  Config
@@ -124,9 +124,8 @@ func (r *Roster) Add(now time.Time, name string, unreachableAfter time.Duration)
 	r.members[name] = &member{Reach: Reach{Since: now}, after: unreachableAfter, contact: Contact{Since: now}}
 }
 
-// Leave says that a member that is followed is none any more, by the
-// configuration: it counts as lost, and for as long as that lasts, until it is
-// removed or added again (X4d). It is no sign of a cut (X3).
+// Depart marks a member removed from the configuration: it counts as Lost until
+// it is removed or added again (X4d), and never towards a panic (X3).
 func (r *Roster) Depart(now time.Time, name string) {
 	if mb := r.members[name]; mb != nil && !mb.Departed {
 		mb.Reach = Reach{Standing: Lost, Since: now, HeldSince: now, Observed: mb.Observed, Departed: true}

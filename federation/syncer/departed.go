@@ -155,8 +155,8 @@ func (l *loop) departure(name string, before map[string]bool) departure {
 func (l *loop) onlyOn(name string, svc federation.ServiceName, before map[string]bool) (only bool) {
 	for _, st := range l.shards(svc) {
 		switch {
-		case !st.Healthy || !st.Drained.IsZero() || before[st.Shard.Member]:
-		case st.Shard.Member == name:
+		case !st.Healthy || !st.Drained.IsZero() || before[st.Member]:
+		case st.Member == name:
 			only = true
 		default:
 			return false

@@ -114,13 +114,13 @@ func (l *loop) keepingOf(kind int, now time.Time) request {
 }
 
 // affordable reports whether the budget has a request left.
-func (r *requests) affordable(now time.Time) bool {
-	if r.budget.TokensAt(now) >= 1 {
+func (rq *requests) affordable(now time.Time) bool {
+	if rq.budget.TokensAt(now) >= 1 {
 		return true
 	}
-	if !now.Before(r.notBefore) {
-		r.metrics.budget.Inc()
+	if !now.Before(rq.notBefore) {
+		rq.metrics.budget.Inc()
 	}
-	r.notBefore = now.Add(time.Second / requestsPerSecond)
+	rq.notBefore = now.Add(time.Second / requestsPerSecond)
 	return false
 }

@@ -363,17 +363,17 @@ func (l *loop) next(now time.Time) time.Time {
 
 // failed takes the error of a neutral request: the provider as a whole does not answer, or the federation's names are
 // somebody else's. Nothing is asked but that until it is answered (X5a).
-func (r *requests) failed(what string, err error) {
+func (rq *requests) failed(what string, err error) {
 	wait := foreignRetry
 	if !errors.Is(err, claim.ErrForeign) {
-		r.backoff = min(max(2*r.backoff, minBackoff), maxBackoff)
-		wait = r.backoff/2 + rand.N(r.backoff/2+1)
+		rq.backoff = min(max(2*rq.backoff, minBackoff), maxBackoff)
+		wait = rq.backoff/2 + rand.N(rq.backoff/2+1)
 	}
-	r.retryAt = time.Now().Add(wait)
-	if r.lastErr == nil || r.lastErr.Error() != err.Error() {
-		r.log.Error(what+" failed, trying again", "error", err, "in", wait.Round(time.Millisecond))
+	rq.retryAt = time.Now().Add(wait)
+	if rq.lastErr == nil || rq.lastErr.Error() != err.Error() {
+		rq.log.Error(what+" failed, trying again", "error", err, "in", wait.Round(time.Millisecond))
 	}
-	r.lastErr = err
+	rq.lastErr = err
 }
 
 // succeeded notes that the provider has answered, which ends a row of failures.

@@ -13,7 +13,7 @@ import (
 	"github.com/federation-dns/federation/federation/policy"
 )
 
-func (r *requests) isForeign() bool { return errors.Is(r.lastErr, claim.ErrForeign) }
+func (rq *requests) isForeign() bool { return errors.Is(rq.lastErr, claim.ErrForeign) }
 
 // status is called in the loop's goroutine.
 func (l *loop) status(services bool) admin.FederationStatus {

@@ -109,6 +109,7 @@ func CommandWith(ctx context.Context, env []string, stdin, program string, args 
 	return Output(cmd, strings.Join(append([]string{filepath.Base(program)}, args...), " "))
 }
 
+// Output runs a command and returns what it prints. An error has what it says on standard error, and what as its name.
 func Output(cmd *exec.Cmd, what string) (string, error) {
 	cmd.WaitDelay = time.Second
 	out, err := cmd.Output()

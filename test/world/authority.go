@@ -12,6 +12,7 @@ import (
 	"github.com/federation-dns/federation/test/proc"
 )
 
+// The name server of Domain, and the TSIG key (HMAC-SHA256) that may change the zone.
 const (
 	AuthorityName = "ns." + Domain + "."
 	TSIGName      = "syncer."

@@ -88,12 +88,15 @@ func (f Folder) Tails(lines int) string {
 	return b.String()
 }
 
+// Path returns a path inside the folder.
 func (f Folder) Path(elem ...string) string {
 	return filepath.Join(append([]string{f.dir}, elem...)...)
 }
 
+// Env returns the environment by which a program finds the folder.
 func (f Folder) Env() []string { return []string{proc.EnvDir + "=" + f.dir} }
 
+// LogFile returns the path of the log of a program.
 func (f Folder) LogFile(name string) string { return f.Path("log", name+".log") }
 
 // WriteResolv writes the resolv.conf of a view.

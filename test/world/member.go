@@ -33,8 +33,9 @@ type Member struct {
 
 // The ServiceAccounts of deploy/member-rbac.yaml and deploy/coredns-rbac.yaml.
 const (
-	syncerNamespace, syncerAccount   = "federation-system", "federation-syncer"
-	CoreDNSNamespace, CoreDNSAccount = "kube-system", "coredns"
+	syncerNamespace, syncerAccount = "federation-system", "federation-syncer"
+	CoreDNSNamespace               = "kube-system"
+	CoreDNSAccount                 = "coredns"
 )
 
 // PodResolv is the resolv.conf of a pod, as a kubelet writes it, without the
@@ -267,6 +268,7 @@ func manifest(name string) string {
 	return string(text)
 }
 
+// CreateService creates the federated Service of the walk-through, with the member's own addresses.
 func (m *Member) CreateService(ctx context.Context) error {
 	fill := strings.NewReplacer("CLUSTERIPV6", m.ClusterIPs[1].String(), "CLUSTERIP", m.ClusterIPs[0].String())
 	_, err := m.Kubectl(ctx, fill.Replace(manifest("service.yaml")), "apply", "-f", "-")

@@ -125,6 +125,7 @@ func transfer(ctx context.Context, yield func(dns.RR)) error {
 	return nil
 }
 
+// RData returns the data of a record as a zone file has it.
 func RData(rr dns.RR) string {
 	return strings.TrimPrefix(rr.String(), rr.Header().String())
 }
