@@ -11,18 +11,17 @@ import (
 // The damping of a name that changes often (X5c).
 const (
 	changeEvery  = time.Second      // at most one change in this time
-	dampedAfter  = 10               // changes within dampedWithin make a name a restless one,
-	dampedWithin = time.Minute      //
-	dampedEvery  = 10 * time.Second // to which addresses are added at most so often
+	dampedAfter  = 10               // a name that changed this often within dampedWithin
+	dampedWithin = time.Minute      // gets new addresses
+	dampedEvery  = 10 * time.Second // at most once in this time
 )
 
-// Pace is how often a name was changed lately. The zero value is a name that
-// was not.
+// Pace is how often a name changed lately. The zero value is a name that did not.
 type Pace struct {
-	changes []time.Time // the last ones, oldest first, at most dampedAfter
+	changes []time.Time // the latest, oldest first, at most dampedAfter
 }
 
-// Changed notes a change.
+// Changed records a change.
 func (p *Pace) Changed(at time.Time) {
 	if len(p.changes) == dampedAfter {
 		copy(p.changes, p.changes[1:])
@@ -31,8 +30,8 @@ func (p *Pace) Changed(at time.Time) {
 	p.changes = append(p.changes, at)
 }
 
-// NotBefore is when a change may be made: zero for at once. The first change of
-// a name goes at once, and so does one that withdraws something (X5c).
+// NotBefore returns the earliest time for the next change, or zero for now. The first change of a name and one that
+// withdraws something are never delayed (X5c).
 func (p *Pace) NotBefore(now time.Time, withdraws bool) time.Time {
 	if withdraws || len(p.changes) == 0 {
 		return time.Time{}
@@ -44,13 +43,12 @@ func (p *Pace) NotBefore(now time.Time, withdraws bool) time.Time {
 	return p.changes[len(p.changes)-1].Add(every)
 }
 
-// Quiet reports whether there is nothing to remember of the name any more.
+// Quiet reports whether the name can be forgotten.
 func (p *Pace) Quiet(now time.Time) bool {
 	return len(p.changes) == 0 || now.Sub(p.changes[len(p.changes)-1]) > dampedWithin
 }
 
-// Withdraws reports whether the change takes an address away, or a CNAME that
-// leads to a load balancer.
+// Withdraws reports whether the change removes an address, or a CNAME to a load balancer.
 func Withdraws(f federation.Federation, c plan.Change) bool {
 	for _, from := range c.From {
 		if from.Type == federation.TypeCNAME && len(from.Data) == 1 && isOurs(f, federation.FQDN(from.Data[0])) {

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// judgePanic decides, before the loss acts, whether more than PanicThreshold of the members that were reachable lately
-// are lost within a short time: then it is the syncer that is cut off (X3a). A member that fell silent together with a
-// lost one counts too, as the members of one cut are not judged at the same moment. Those that were lost within that
-// time before are in the panic too (X3b).
+// judgePanic decides, before a loss takes effect, whether more than PanicThreshold of the recently reachable members are
+// lost within a short time: then the syncer itself is isolated (X3a). A member that fell silent together with a lost one
+// counts too, because the members behind one broken link are not judged at the same moment. Members lost within that time
+// before are part of the panic (X3b).
 func (r *Roster) judgePanic(now time.Time, lost []string) {
 	if !r.panic.IsZero() {
 		return
@@ -42,8 +42,8 @@ func (r *Roster) judgePanic(now time.Time, lost []string) {
 	}
 }
 
-// silentWith reports whether the silence of a member that is not lost yet began together with that of a lost one, two
-// probe intervals apart at most: a probe that fails now and then, however often, says nothing of a cut (X3a).
+// silentWith reports whether the silence of a member that is not lost yet began together with that of a lost one, at most
+// two probe intervals apart. Probes that fail now and then, however often, are no sign of a panic (X3a).
 func (r *Roster) silentWith(mb *member, lost []string) bool {
 	if mb.Standing == Lost || mb.contact.Failed == 0 {
 		return false
@@ -55,8 +55,8 @@ func (r *Roster) silentWith(mb *member, lost []string) bool {
 	})
 }
 
-// endPanic ends the panic when its members are back, or after PanicHold if at
-// least one member and the provider answer (X3c).
+// endPanic ends the panic once its members are back, or after PanicHold if at least one member and the provider answer
+// (X3c). It reports whether it did.
 func (r *Roster) endPanic(now time.Time, providerOK bool) bool {
 	if r.panic.IsZero() {
 		return false
@@ -69,7 +69,7 @@ func (r *Roster) endPanic(now time.Time, providerOK bool) bool {
 	if away && (!answers || !providerOK || now.Before(r.panic.Add(r.config.PanicHold))) {
 		return false
 	}
-	for _, mb := range r.members { // HeldMax does not run while X3 holds (X2c)
+	for _, mb := range r.members { // HeldMax is suspended during a panic (X2c)
 		switch {
 		case mb.Panic:
 			mb.Panic, mb.HeldSince = false, now
@@ -83,8 +83,7 @@ func (r *Roster) endPanic(now time.Time, providerOK bool) bool {
 	return true
 }
 
-// AskProvider reports whether only the provider's answer is missing for the
-// panic to end (X3c).
+// AskProvider reports whether the panic would end if the provider answered (X3c).
 func (r *Roster) AskProvider(now time.Time) bool {
 	if r.panic.IsZero() || now.Before(r.panic.Add(r.config.PanicHold)) {
 		return false

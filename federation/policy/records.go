@@ -7,11 +7,9 @@ import (
 	"github.com/federation-dns/federation/federation"
 )
 
-// PlacesOf are those of a member's levels at which an address in the records
-// may be the member's: its topology zones, or its region if it has none of its
-// own. Global alone does not count, nor does a level that is in conflict or
-// foreign, as there are no addresses of ours (X1b). above are its further
-// levels, on the way up.
+// PlacesOf returns those of a member's levels at which an address in the records may be the member's: its topology zones,
+// or its region if it has no zones. Global alone does not count, nor does a level that is in conflict or foreign, as it
+// has no addresses of ours (X1b). above is the rest of its levels, in order towards global.
 func PlacesOf(of []federation.Level) (at, above []federation.Level) {
 	var zones, regions, global []federation.Level
 	for _, lv := range of {
@@ -31,24 +29,23 @@ func PlacesOf(of []federation.Level) (at, above []federation.Level) {
 	return regions, global
 }
 
-// Records are what the records show where a member may have something (X1b).
+// Records is what is published where a member may have something (X1b).
 type Records struct {
 	// At are the RRsets of a service at the member's places (PlacesOf).
 	At []federation.RRset
-	// Above are those at each of its further levels, on the way up.
+	// Above are those at each of its other levels, in order towards global.
 	Above [][]federation.RRset
-	// Accounted reports whether what a record of that owner name has is a listed member's: one that is at the level of
-	// the name, and has, or has had, the address or host name on this service.
+	// Accounted reports whether data at that owner name belongs to a listed member: one at the level of the name that has,
+	// or had, the address or host name on this service.
 	Accounted func(name federation.FQDN, data string) bool
-	// Elsewhere reports whether it stands at a place of another member.
+	// Elsewhere reports whether data is published at a place of another member.
 	Elsewhere func(data string) bool
 }
 
-// Recorded is the shard of a member that has not been listed yet, as the
-// records show it: healthy, with the addresses and the host name at its places
-// that are not accounted for. One that shows a host name alone has the addresses
-// at the closest level above that nobody else has: they stand nowhere else
-// (H4). ok is false if there is nothing (X1b).
+// Recorded returns the shard of a member that has not been listed yet as the records show it: healthy, with the addresses
+// and the host name at its places that are not accounted for. If there is only a host name, its addresses are those at
+// the closest level above that belong to nobody else, because they are published nowhere else (H4). ok is false if the
+// records show nothing of the member (X1b).
 func Recorded(f federation.Federation, member string, r Records) (shard federation.Shard, ok bool) {
 	shard = federation.Shard{Member: member, Healthy: true}
 	for _, set := range r.At {
@@ -77,8 +74,7 @@ func Recorded(f federation.Federation, member string, r Records) (shard federati
 	return shard, len(shard.Addresses) > 0 || shard.Host != ""
 }
 
-// above are the addresses at the closest level above at which there are any
-// that nobody else has.
+// above returns the addresses at the closest level above that has any which belong to nobody else.
 func (r Records) above() (addrs []netip.Addr) {
 	for _, sets := range r.Above {
 		for _, set := range sets {
@@ -95,7 +91,7 @@ func (r Records) above() (addrs []netip.Addr) {
 	return addrs
 }
 
-// recordedAddress is the address of a record; none if it is no address.
+// recordedAddress returns the address in data, or nothing if it is not one.
 func recordedAddress(data string) []netip.Addr {
 	if a, err := netip.ParseAddr(data); err == nil {
 		return []netip.Addr{a}
@@ -103,8 +99,7 @@ func recordedAddress(data string) []netip.Addr {
 	return nil
 }
 
-// isOurs reports whether a CNAME's target is a name of the federation: then it
-// leads to a level up, else to a load balancer.
+// isOurs reports whether a CNAME's target is a name of the federation, which is a level up; any other is a load balancer.
 func isOurs(f federation.Federation, target federation.FQDN) bool {
 	_, _, ok := f.ParseOwner(target)
 	return ok

@@ -7,70 +7,62 @@ import (
 
 // Config holds the times and bounds of the policy.
 type Config struct {
-	// UnreachableAfter is how long a member may be silent (X2a), unless the
-	// member has its own.
+	// UnreachableAfter is how long a member may be silent (X2a) if it has no value of its own.
 	UnreachableAfter time.Duration
 	// StartupTimeout is how long a member may take to be listed at start (X1b).
 	StartupTimeout time.Duration
-	// EmptyGrace is how long a service without a healthy shard keeps its
-	// records (P3a).
+	// EmptyGrace is how long a service without a healthy shard keeps its records (P3a).
 	EmptyGrace time.Duration
 	// HeldMax is how long the shards of a lost member are held (X2c).
 	HeldMax time.Duration
-	// PanicThreshold is the percentage of members beyond which a loss is
-	// taken for the syncer's own (X3a).
+	// PanicThreshold is the percentage of members above which a loss means that the syncer itself is isolated (X3a).
 	PanicThreshold int
-	// MaxDeletePercent is how much may be withdrawn or deleted within HoldFor
-	// before it has to wait (X4b).
+	// MaxDeletePercent is how much may be withdrawn or deleted within HoldFor; the rest has to wait (X4b).
 	MaxDeletePercent int
-	// HoldFor is the time in which withdrawals are counted, and how long one that
-	// was watched waits if there are too many (X4).
+	// HoldFor is the window in which withdrawals are counted, and how long watched ones wait if there are too many (X4).
 	HoldFor time.Duration
-	// PanicHold is how long that is believed while a member and the provider
-	// answer (X3c).
+	// PanicHold is how long a panic lasts while a member and the provider answer (X3c).
 	PanicHold time.Duration
 }
 
-// reachableWindow is how long ago a member must have been reachable to count
-// in X3a.
+// reachableWindow is how recently a member must have been reachable to count in X3a.
 const reachableWindow = time.Hour
 
-// Standing is how a member stands with the syncer.
+// Standing is the state of a member as the syncer sees it.
 type Standing int
 
-// The standings. A member is Starting until its first complete list, Present
-// from then on, Lost when it is unreachable (X2a) or takes too long to start
-// (X1b), and Present again after a fresh list while it answers (X2b).
+// The standings. A member is Starting until its first complete list and Present from then on. It is Lost when it is
+// unreachable (X2a) or takes too long to start (X1b), and Present again after a new list while it answers (X2b).
 const (
 	Starting Standing = iota
 	Present
 	Lost
 )
 
-// String returns the word for it.
+// String returns the word that status and metrics use.
 func (s Standing) String() string { return [...]string{"starting", "present", "unreachable"}[s] }
 
-// Reach is whether a member can be reached, and since when.
+// Reach is how one member stands: whether it can be reached, and since when.
 type Reach struct {
 	Standing Standing
 	// Since is when the standing began.
 	Since time.Time
-	// HeldSince is when a Lost member's time under HeldMax began: with the loss,
-	// or with the end of the panic in which it was lost (X2c).
+	// HeldSince is when HeldMax began for a Lost member: with the loss, or with the end of the panic in which it was lost
+	// (X2c).
 	HeldSince time.Time
-	// Panic: lost together with most others, so that its shards are what they
-	// were when it was last reachable (X3b).
+	// Panic reports that it was lost together with most others: its shards stay what they were when it was last reachable
+	// (X3b).
 	Panic bool
-	// Observed: it has been listed in this run, so that its shards are known.
+	// Observed reports that it has been listed in this run, so that its shards are known.
 	Observed bool
-	// Unwatched: it answers, and was lost as its Services or EndpointSlices cannot be listed or watched (X2d).
+	// Unwatched reports that it answers, but was lost because its Services or EndpointSlices cannot be listed or watched
+	// (X2d).
 	Unwatched bool
-	// Departed: no longer in the configuration, and Lost until that is confirmed (X4d).
+	// Departed reports that it is no longer in the configuration. It is Lost until that is confirmed (X4d).
 	Departed bool
 }
 
-// String returns the word that status and metrics use: that of the standing,
-// unwatched, or departed.
+// String returns the word that status and metrics use: unwatched, departed, or that of the standing.
 func (m Reach) String() string {
 	switch {
 	case m.Departed:
@@ -83,18 +75,18 @@ func (m Reach) String() string {
 
 type member struct {
 	Reach
-	after   time.Duration // its own UnreachableAfter; 0 is the common one
+	after   time.Duration // its own UnreachableAfter, or 0
 	contact Contact
 	fresh   bool      // listed since the standing began
-	counted time.Time // when it was last reachable, or known to have been (X3a)
+	counted time.Time // when it was last known to be reachable (X3a)
 
-	unwatched time.Time // since when its content is out of sight; zero if it is not (X2d)
+	unwatched time.Time // since when it cannot be watched; zero if it can (X2d)
 	answering time.Time // since when its probes have been answered
-	paused    bool      // we stood still since its last probe
+	paused    bool      // we were suspended since its last probe
 }
 
-// Roster is the reach of all members: X1's start, X2's loss and X3's
-// panic. The zero value is not usable; see NewRoster.
+// Roster holds how all members stand: it implements X1's start, X2's loss and X3's panic. The zero value is not usable;
+// see NewRoster.
 type Roster struct {
 	config  Config
 	begun   bool
@@ -102,7 +94,7 @@ type Roster struct {
 	panic   time.Time // since when; zero: none
 }
 
-// NewRoster returns a Members without members.
+// NewRoster returns an empty Roster.
 func NewRoster(c Config) *Roster {
 	return &Roster{config: c, members: map[string]*member{}}
 }
@@ -110,9 +102,8 @@ func NewRoster(c Config) *Roster {
 // Configure replaces the times and bounds.
 func (r *Roster) Configure(c Config) { r.config = c }
 
-// Add begins to follow a member; one that is followed already keeps how it
-// stands, and one that had departed is a lost one from now on. unreachableAfter is
-// its own, or 0 for the common one.
+// Add adds a member. One that is known already keeps its standing, except that one that had departed is an ordinary lost
+// member from now on. unreachableAfter is the member's own, or 0 for the default.
 func (r *Roster) Add(now time.Time, name string, unreachableAfter time.Duration) {
 	if mb := r.members[name]; mb != nil {
 		mb.after = unreachableAfter
@@ -124,8 +115,8 @@ func (r *Roster) Add(now time.Time, name string, unreachableAfter time.Duration)
 	r.members[name] = &member{Reach: Reach{Since: now}, after: unreachableAfter, contact: Contact{Since: now}}
 }
 
-// Depart marks a member removed from the configuration: it counts as Lost until
-// it is removed or added again (X4d), and never towards a panic (X3).
+// Depart marks a member removed from the configuration. It counts as Lost until it is removed or added again (X4d), and
+// never towards a panic (X3).
 func (r *Roster) Depart(now time.Time, name string) {
 	if mb := r.members[name]; mb != nil && !mb.Departed {
 		mb.Reach = Reach{Standing: Lost, Since: now, HeldSince: now, Observed: mb.Observed, Departed: true}
@@ -133,12 +124,11 @@ func (r *Roster) Depart(now time.Time, name string) {
 	}
 }
 
-// Remove ends following a member.
+// Remove forgets a member.
 func (r *Roster) Remove(name string) { delete(r.members, name) }
 
-// Begin says that the records are known from now on, and which members an
-// earlier run knew (O1b): these count as reachable lately, as nobody can say
-// otherwise (X3a). Until then there is nothing to hold, and nothing is judged.
+// Begin declares that the records are known, and which members an earlier run knew (O1b): these count as recently
+// reachable, as nothing is known to the contrary (X3a). Before Begin there is nothing to hold, and Step judges nothing.
 func (r *Roster) Begin(now time.Time, known []string) {
 	r.begun = true
 	for _, name := range known {
@@ -148,7 +138,7 @@ func (r *Roster) Begin(now time.Time, known []string) {
 	}
 }
 
-// Get returns how a member stands; one that is not followed is Starting.
+// Get returns the Reach of a member; an unknown one is Starting.
 func (r *Roster) Get(name string) Reach {
 	if mb := r.members[name]; mb != nil {
 		return mb.Reach
@@ -156,7 +146,7 @@ func (r *Roster) Get(name string) Reach {
 	return Reach{}
 }
 
-// Contact returns what the probes of a member have shown.
+// Contact returns the result of a member's probes.
 func (r *Roster) Contact(name string) Contact {
 	if mb := r.members[name]; mb != nil {
 		return mb.contact
@@ -164,13 +154,11 @@ func (r *Roster) Contact(name string) Contact {
 	return Contact{}
 }
 
-// Panic returns since when the syncer takes itself for the one that is cut
-// off; zero if it does not (X3).
+// Panic returns since when the syncer assumes that it is itself isolated; zero if it does not (X3).
 func (r *Roster) Panic() time.Time { return r.panic }
 
-// Probe takes the result of a probe in. restart says that the member answers
-// again and has to be listed afresh, now rather than when its watches try again
-// by themselves (X2b).
+// Probe records the result of a probe. restart reports that the member answers again and has to be relisted now, rather
+// than when its watches reconnect by themselves (X2b).
 func (r *Roster) Probe(at time.Time, name string, ok bool) (restart bool) {
 	mb := r.members[name]
 	if mb == nil || mb.Departed {
@@ -187,8 +175,7 @@ func (r *Roster) Probe(at time.Time, name string, ok bool) (restart bool) {
 	return again && mb.Standing != Present && !mb.fresh
 }
 
-// Pause takes in that the syncer did not look at a member for that long, but
-// stood still itself: that does not count against the member (X2a).
+// Pause records that the syncer was suspended for that long, which does not count against the member (X2a).
 func (r *Roster) Pause(name string, d time.Duration) {
 	if mb := r.members[name]; mb != nil {
 		mb.contact.Pause(d)
@@ -196,28 +183,25 @@ func (r *Roster) Pause(name string, d time.Duration) {
 	}
 }
 
-// List takes a complete list of a member in. It is evidence of what the member
-// has, but not a contact (X2a).
+// List records a complete list of a member. It is evidence of what the member has, but not a contact (X2a).
 func (r *Roster) List(name string) {
 	if mb := r.members[name]; mb != nil && !mb.Departed {
 		mb.fresh, mb.Observed = true, true
 	}
 }
 
-// Changes is what a Step has judged.
+// Changes is the result of a Step.
 type Changes struct {
-	// Lost, Back: the members that became Lost or Present, sorted.
+	// Lost and Back are the members that became Lost or Present, sorted.
 	Lost, Back []string
-	// Relist are those of Lost whose watches are to be dropped: what they show
-	// is old, and the member is back only after a fresh list (X2b). One that was
-	// never listed is not among them: its list may be under way.
+	// Relist are those of Lost whose watches must be dropped: what they show is old, and the member is back only after a
+	// new list (X2b). A member that was never listed is not among them, as its list may be in progress.
 	Relist []string
-	// Changed: some standing, or the panic, is another than before.
+	// Changed reports that some standing, or the panic, changed.
 	Changed bool
 }
 
-// Step judges all members at the time now. providerOK says that the DNS server
-// answers (X3c).
+// Step re-evaluates all members at now. providerOK reports that the DNS provider answers (X3c).
 func (r *Roster) Step(now time.Time, providerOK bool) (v Changes) {
 	if !r.begun {
 		return v
@@ -250,9 +234,8 @@ func (r *Roster) Step(now time.Time, providerOK bool) (v Changes) {
 	return v
 }
 
-// unreachable is X2a, X2d, or X1b for a member that has not been listed in time. A
-// last probe of three intervals ago tells that the syncer stood still: the next
-// one, which says for how long, is waited for.
+// unreachable reports whether a member is to be Lost: by X2a, X2d, or X1b if it was not listed in time. If the last probe
+// is three intervals old, the syncer itself was suspended; it waits for the next probe to learn for how long.
 func (r *Roster) unreachable(now time.Time, mb *member) bool {
 	late := mb.Standing == Starting && !mb.fresh && !now.Before(mb.Since.Add(r.config.StartupTimeout))
 	return late || mb.isUnwatched(now) || mb.contact.Lost(now, r.after(mb)) && !r.stale(now, mb)
@@ -269,8 +252,7 @@ func (r *Roster) after(mb *member) time.Duration {
 	return r.config.UnreachableAfter
 }
 
-// Next returns the earliest time after now at which Step can judge otherwise
-// without anything happening before; zero if there is none.
+// Next returns the earliest time after now at which Step must be called if nothing else happens; zero if there is none.
 func (r *Roster) Next(now time.Time) (next time.Time) {
 	if !r.begun {
 		return next
@@ -295,7 +277,7 @@ func (r *Roster) Next(now time.Time) (next time.Time) {
 	return next
 }
 
-// earlier is the earlier of two times, of which zero is none.
+// earlier returns the earlier of two times, where zero means none.
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b

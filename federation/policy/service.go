@@ -6,71 +6,72 @@ import (
 	"github.com/federation-dns/federation/federation"
 )
 
-// The reasons for which something is held.
+// The reasons why something is held. Operators look them up: each comment is its entry in docs/operations.md.
 const (
-	// X1b: held: the syncer has started, and the member has not been listed yet; its addresses in the records stay until then, for startupTimeout at most.
+	// X1b: held: the syncer has just started and the member has not been listed yet; its addresses in the records stay until it is, for startupTimeout at most.
 	ReasonStarting federation.Reason = "MemberStarting"
-	// X2c: held: the member cannot be reached, and no other shard is healthy: its last addresses are published, for heldMax at most.
+	// X2c: held: the member cannot be reached and no other shard is healthy; its last addresses stay published, for heldMax at most.
 	ReasonUnreachable federation.Reason = "MemberUnreachable"
-	// X2d: held: the member answers, but its Services or EndpointSlices cannot be listed or watched, and no other shard is healthy: its last addresses are published, for heldMax at most. WatchFailed says why; look at the rights of the syncer's account there.
+	// X2d: held: the member answers, but its Services or EndpointSlices cannot be listed or watched, and no other shard is healthy; its last addresses stay published, for heldMax at most. WatchFailed says why; check the permissions of the syncer's account there.
 	ReasonUnwatched federation.Reason = "MemberUnwatched"
-	// X4d: held: the member is not in the configuration any more, and no other shard is healthy: its last addresses stay until `federation-syncer confirm`, or until it is in the configuration again.
+	// X4d: held: the member is no longer in the configuration and no other shard is healthy; its last addresses stay until `federation-syncer confirm`, or until it is in the configuration again.
 	ReasonDeparted federation.Reason = "MemberDeparted"
-	// X3b: held: most members were lost at once, so that the syncer takes itself for the one that is cut off. Look at its own network.
+	// X3b: held: most members became unreachable at once, so the syncer assumes that it is itself isolated. Check its own network.
 	ReasonPanic federation.Reason = "SyncerCutOff"
-	// H4: held: nothing has been learned of the host name of the load balancer since the syncer started, or watched the member anew: the addresses that it had stay, for 10 minutes at most. Look at the DNS servers that it asks.
+	// H4: held: the host name of the load balancer has not been resolved since the syncer started, or since it relisted the member; its previous addresses stay, for 10 minutes at most. Check the DNS servers that the syncer asks.
 	ReasonLastAnswer federation.Reason = "LastAnswerKept"
 	// P3a: held: no shard is healthy anywhere; the records stay as they are for emptyGrace.
 	ReasonEmptyGrace federation.Reason = "EmptyGrace"
-	// X4b: held: too many services would lose their last address, or too many names would be deleted, at about the same time. Look at what happened; `federation-syncer confirm` lets it happen. What was seen by watches is let through after holdFor, anything else is not.
+	// X4b: held: too many services would lose their last address, or too many names would be deleted, at about the same time. Find out why; `federation-syncer confirm` releases them. Changes seen as watch events are released after holdFor, all others are not.
 	ReasonBrake federation.Reason = "TooMuchAtOnce"
 )
 
-// HeldReasons are all of them.
-var HeldReasons = []federation.Reason{ReasonStarting, ReasonUnreachable, ReasonUnwatched, ReasonDeparted, ReasonPanic, ReasonLastAnswer, ReasonEmptyGrace, ReasonBrake}
+// HeldReasons lists every Reason of a Held.
+var HeldReasons = []federation.Reason{
+	ReasonStarting, ReasonUnreachable, ReasonUnwatched, ReasonDeparted, ReasonPanic, ReasonLastAnswer, ReasonEmptyGrace, ReasonBrake,
+}
 
-// ShardState is one member's shard of a service, as last observed or, for a
-// member not observed yet, as the records show it (Recorded).
+// ShardState is one member's shard of a service: as last observed or, for a member not listed yet, as the records show it
+// (Recorded).
 type ShardState struct {
 	federation.Shard
-	// Member is how the shard's member stands.
+	// Reach is how its member stands.
 	Reach Reach
-	// Drained is when the member was drained; zero if it is not. The shard counts
-	// as unhealthy (H5).
+	// Drained is when the member was drained, or zero. The shard of a drained member counts as unhealthy (H5).
 	Drained time.Time
-	// Unresolved is since when nothing is known of the shard's host name, so that
-	// Shard is what it was before (H4); zero if something is.
+	// Unresolved is since when the shard's host name has not been resolved, so that Shard is what it was before (H4); zero
+	// if it has been.
 	Unresolved time.Time
 }
 
-// Service is what is known of one service when it is decided on.
+// Service is what Decide needs to know of a service.
 type Service struct {
 	// Shards has at most one entry a member, in any order.
 	Shards []ShardState
-	// AllMembers is how all members stand together, with or without a shard.
+	// AllMembers summarizes all members, with or without a shard.
 	AllMembers Summary
-	// Had says that the service has records (P3c).
+	// Had reports that the service has records (P3c).
 	Had bool
-	// EmptySince is what the last Verdict said.
+	// EmptySince is that of the last Verdict.
 	EmptySince time.Time
-	// HealthyAt is when the last Verdict with a healthy or held shard was given; it begins with the start of the run if
-	// the records have an address then (X1c), and is zero if there was neither.
+	// HealthyAt is the time of the last Verdict with a healthy or held shard. Initially it is the start of the run if the
+	// records have an address then (X1c), else zero.
 	HealthyAt time.Time
 }
 
-// Summary is how all members of a federation stand together.
+// Summary summarizes how all members of a federation stand.
 type Summary struct {
-	// Starting: there is one that has not been listed yet and may still be.
+	// Starting reports that there is a member that has not been listed yet, but still may be.
 	Starting bool
-	// Present: there is one that is present.
+	// Present reports that at least one is present.
 	Present bool
-	// Panic: the syncer takes itself for the one that is cut off (X3).
+	// Panic reports that the syncer assumes that it is itself isolated (X3).
 	Panic bool
-	// Observed: each has been listed in this run.
+	// Observed reports that each has been listed in this run.
 	Observed bool
 }
 
-// Summary returns how all members stand together.
+// Summary summarizes how all members stand.
 func (r *Roster) Summary() Summary {
 	s := Summary{Observed: true, Panic: !r.panic.IsZero()}
 	for _, mb := range r.members {
@@ -81,45 +82,40 @@ func (r *Roster) Summary() Summary {
 	return s
 }
 
-// Verdict is what a service's shards count as now.
+// Verdict is what the shards of a service count as now, independent of where the service is published.
 type Verdict struct {
-	// Shards are for the publishing rule; a held shard counts as healthy.
+	// Shards are the input of the publishing rule; a held shard counts as healthy.
 	Shards []federation.Shard
-	// Keep: all RRsets of the service stay as they are (P3a).
+	// Keep means that all RRsets of the service stay as they are (P3a).
 	Keep bool
-	// Unfederated: nobody has the service, and every record of it is to
-	// be removed (P4).
+	// Unfederated means that no member has the service, and that all its records go (P4).
 	Unfederated bool
-	// Held says what is published though it is not seen healthy now, or kept.
+	// Held is what is kept, or published without being seen healthy.
 	Held []Held
-	// EmptySince is when the last healthy or held shard went, for the next
-	// decision; zero while there is one.
+	// EmptySince is when the last healthy or held shard was lost, or zero if there is one; input of the next decision.
 	EmptySince time.Time
-	// HealthyAt is now with a healthy or held shard, else what it was.
+	// HealthyAt is now if there is a healthy or held shard, else that of the input.
 	HealthyAt time.Time
-	// Next is when time alone can change the verdict; zero if it cannot.
+	// Next is when time alone can change the verdict, or zero if it cannot.
 	Next time.Time
 }
 
 // Held is something that is published without being seen healthy.
 type Held struct {
-	// Member is "" if the whole service is held.
+	// Member is empty if the whole service is held.
 	Member string
 	Reason federation.Reason
 	Since  time.Time
 }
 
-// Decide says what the shards of a service count as at the time now. The
-// verdict depends on the arguments only, not on the order of the shards, but
-// for the order of Shards and Held, which follows it.
+// Decide returns what the shards of a service count as at now. The verdict depends on the arguments only. The order of
+// the shards does not matter, except that Shards and Held have the same order.
 //
-// The shards of present members are what was observed; so are those of members
-// lost in a panic (X3b). What the records show of a member that has not been
-// listed yet counts as healthy (X1b), and so does what a shard was of whose host
-// name nothing is known (H4). Only if no shard is healthy so, those of
-// lost members that were healthy count, for at most HeldMax, which does not run
-// in a panic (X2c), and those of departed members without limit (X4d). Those
-// of drained members never do.
+// Shards of present members, and of members lost in a panic (X3b), count as observed. So do what the records show of a
+// member that has not been listed yet (X1b), and the last known state of a shard whose host name has not been resolved
+// (H4). Only if none of these is healthy do shards of lost members count that were healthy: for at most HeldMax, which is
+// suspended during a panic (X2c), or without limit if the member has departed (X4d). Shards of drained members never
+// count.
 func Decide(now time.Time, c Config, s Service) Verdict {
 	v := Verdict{HealthyAt: s.HealthyAt}
 	healthy := false
@@ -165,8 +161,7 @@ func Decide(now time.Time, c Config, s Service) Verdict {
 	return v
 }
 
-// unknown reports whether the shard is X2c's: its member is lost, and not in a
-// panic.
+// unknown reports whether X2c applies to the shard: its member is lost, but not in a panic.
 func (st ShardState) unknown() bool { return st.Reach.Standing == Lost && !st.Reach.Panic }
 
 func (m Reach) lostReason() federation.Reason {
@@ -176,13 +171,13 @@ func (m Reach) lostReason() federation.Reason {
 	return ReasonUnreachable
 }
 
-// empty decides on a service without a healthy or held shard (P3, P4).
+// empty decides about a service without a healthy or held shard (P3, P4).
 func (v *Verdict) empty(now time.Time, c Config, s Service) {
 	if !s.Had {
 		v.Unfederated = len(s.Shards) == 0
 		return
 	}
-	if s.AllMembers.Starting { // whoever has a shard may not have been listed yet (X1b)
+	if s.AllMembers.Starting { // a member with a shard may not have been listed yet (X1b)
 		v.keep(ReasonStarting, now)
 		return
 	}
@@ -190,7 +185,7 @@ func (v *Verdict) empty(now time.Time, c Config, s Service) {
 	if v.EmptySince.IsZero() {
 		v.EmptySince = now
 	}
-	if s.cutOff() { // nothing is withdrawn for what cannot be seen (X3b)
+	if s.cutOff() { // what cannot be seen is no reason to withdraw (X3b)
 		v.keep(ReasonPanic, v.EmptySince)
 		return
 	}
@@ -202,10 +197,9 @@ func (v *Verdict) empty(now time.Time, c Config, s Service) {
 	v.Unfederated = len(s.Shards) == 0 && s.AllMembers.Observed
 }
 
-// emptiedByDrain reports whether the last healthy shard was one of a member
-// that was drained: then there is nothing to wait for (P3a). A service that had
-// another one after the drain is rolled like any other, and so is one that had
-// its address when this run began: nobody knows of whom (X1c).
+// emptiedByDrain reports whether the last healthy shard was one of a drained member: then there is nothing to wait for
+// (P3a). A service that had another healthy shard after the drain waits like any other. So does one whose address dates
+// from before this run, because it is not known which member it belonged to (X1c).
 func (s Service) emptiedByDrain() bool {
 	for _, st := range s.Shards {
 		if st.Healthy && st.Drained.After(s.HealthyAt) {
@@ -215,8 +209,8 @@ func (s Service) emptiedByDrain() bool {
 	return false
 }
 
-// cutOff reports whether a panic leaves open if the service is empty: a shard,
-// though not healthy when last seen, is out of sight, or all members are.
+// cutOff reports whether, because of a panic, the service may not be empty: a shard that was unhealthy when last seen
+// cannot be seen now, or no member can.
 func (s Service) cutOff() bool {
 	for _, st := range s.Shards {
 		if st.Reach.Panic {

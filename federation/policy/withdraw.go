@@ -8,12 +8,11 @@ import (
 	"github.com/federation-dns/federation/federation"
 )
 
-// Losses are the shards of one member that are not healthy, and how they came to be so: true if by an event of its watch
-// that was about this shard alone, false if by anything else. One that is healthy, or was never seen, is not among
-// them (X4c).
+// Losses are the unhealthy shards of one member. The value is true if the loss was seen as a watch event on this single
+// shard, false if it became known in any other way. A shard that is healthy, or was never seen, has no entry (X4c).
 type Losses map[federation.ServiceName]bool
 
-// Event notes what a watch event shows of a shard; alone is false if it is no change of this single Service.
+// Event records what a watch event shows of a shard. alone reports that it changed this Service only.
 func (l Losses) Event(service federation.ServiceName, healthy, alone bool) {
 	if healthy {
 		delete(l, service)
@@ -22,40 +21,40 @@ func (l Losses) Event(service federation.ServiceName, healthy, alone bool) {
 	}
 }
 
-// Listed notes what a list shows of a shard; one that is there, but was not healthy before, is what it was.
+// Listed records what a list shows of a shard. One that is listed, but was unhealthy before, stays as it was recorded.
 func (l Losses) Listed(service federation.ServiceName, healthy bool) {
 	l.Event(service, healthy, false)
 }
 
-// Missing notes that a list lacks a shard.
+// Missing records that a shard is missing from a list.
 func (l Losses) Missing(service federation.ServiceName) { l[service] = false }
 
-// Publishing is a service whose records are to be decided on.
+// Publishing is a service to publish: the input of Brake.Publish.
 type Publishing struct {
 	Service
 	Name federation.ServiceName
-	// Have is what the records have of it.
+	// Have is what its records are now.
 	Have []federation.RRset
-	// Watched reports whether watch events on this single Service took its last addresses away, and WatchedAt whether
-	// they took the shards of that level away (X4c).
+	// Watched reports whether watch events on this single Service removed its last addresses, and WatchedAt whether they
+	// removed the shards of a level (X4c).
 	Watched   func() bool
 	WatchedAt func(federation.Level) bool
 }
 
-// Outcome is what becomes of a service's records now.
+// Outcome is what happens to a service's records now.
 type Outcome struct {
 	Verdict
-	// Want is what they are to be, if Write; else they stay as they are.
+	// Want is what they should be if Write is set; otherwise they stay as they are.
 	Want  []federation.RRset
 	Write bool
-	// Problems is what could not be written (N6).
+	// Problems lists what cannot be published (N6).
 	Problems []federation.Problem
-	// Waits are the names that the brake holds.
+	// Waits lists the names that the brake holds.
 	Waits []federation.FQDN
 }
 
-// Publish decides what the records of a service are to be: by the publishing rule from the verdict on its shards, but
-// for what has to wait (X4). What is granted counts as done.
+// Publish decides what the records of a service should be: it applies the publishing rule to the verdict on the shards,
+// and keeps what has to wait (X4). Deletions that need not wait are granted, and count as done.
 func (b *Brake) Publish(now time.Time, levels *federation.Levels, p Publishing) Outcome {
 	out := Outcome{Verdict: Decide(now, b.config, p.Service)}
 	if !out.Keep && !out.Unfederated {
@@ -64,7 +63,7 @@ func (b *Brake) Publish(now time.Time, levels *federation.Levels, p Publishing) 
 	global := levels.Federation().OwnerName(p.Name, levels.Federation().Domain)
 	if out.Keep {
 		w := Withdrawal{Pending: true}
-		if !out.EmptySince.IsZero() && hasName(p.Have, global) { // it goes when emptyGrace has run out
+		if !out.EmptySince.IsZero() && hasName(p.Have, global) { // it is lost once emptyGrace is over
 			w.Deletions = []Deletion{{Name: global, Empties: true}}
 		}
 		b.Withdraw(now, p.Name, w)
@@ -82,7 +81,8 @@ func (b *Brake) Publish(now time.Time, levels *federation.Levels, p Publishing) 
 	return out
 }
 
-// deletions are the names that the records are to lose. One at a level that is none any more was never seen to go.
+// deletions returns the names that the records are about to lose. One at a level that no longer exists does not count as
+// watched.
 func (o *Outcome) deletions(levels *federation.Levels, p Publishing, global federation.FQDN) (list []Deletion) {
 	var watched *bool
 	empty := !hasName(o.Want, global)
@@ -106,7 +106,7 @@ func (o *Outcome) deletions(levels *federation.Levels, p Publishing, global fede
 	return list
 }
 
-// hasName reports whether any of the RRsets, which are sorted by name, is at the name.
+// hasName reports whether any of the RRsets, which must be sorted, has the name.
 func hasName(sets []federation.RRset, name federation.FQDN) bool {
 	_, ok := slices.BinarySearchFunc(sets, name, func(s federation.RRset, n federation.FQDN) int {
 		return strings.Compare(string(s.Name), string(n))
@@ -114,14 +114,15 @@ func hasName(sets []federation.RRset, name federation.FQDN) bool {
 	return ok
 }
 
-// HasAddress reports whether the service has an address, or the host name of a
-// load balancer, at the global level.
+// HasAddress reports whether the service has an address, or the host name of a load balancer, at the global level. The
+// RRsets must be sorted.
 func HasAddress(f federation.Federation, service federation.ServiceName, sets []federation.RRset) bool {
 	return hasName(sets, f.OwnerName(service, f.Domain))
 }
 
-// Kept is want, and of have the names that wait: with what they have if all of it is of healthy shards, else as a CNAME
-// to global, as clients of that level would be sent to what is dead (X4c). All RRsets are sorted.
+// Kept returns want plus the names of have that wait. A name keeps its data if all of it belongs to healthy shards;
+// otherwise it becomes a CNAME to global, so that clients at that level are not sent to dead addresses (X4c). All RRsets
+// are sorted.
 func Kept(global federation.FQDN, have, want []federation.RRset, waits []federation.FQDN, shards []federation.Shard) []federation.RRset {
 	if len(waits) == 0 {
 		return want
