@@ -1,18 +1,15 @@
-// Package plan computes the changes that turn the current RRsets of a
-// federation into the desired ones, in the order in which a provider is to
-// make them. It is pure.
+// Package plan computes the changes that turn the current RRsets of a federation into the desired ones, in the order in
+// which a provider must apply them (P6, X5b). It is pure: Diff and Apply work on lists of RRsets, and Apply also serves
+// as the model of a zone in tests.
 package plan
 
 import "github.com/federation-dns/federation/federation"
 
-// Change is all that happens at one owner name, and the atomic unit of a
-// provider (P6, O3).
+// Change is the full change of one owner name, and what a provider applies atomically (P6, O3).
 //
-// From is every RRset of the types A, AAAA and CNAME (TXT for claims) that we
-// believe to be at Name; empty means that the name has none. To is what shall
-// be there; empty means that all of From goes. A provider makes the change as
-// a compare-and-swap: if From is not what is there, nothing happens and the
-// change's error is a conflict.
+// From holds every RRset of type A, AAAA or CNAME (TXT for claims) that we expect at Name; it is empty if we expect none.
+// To holds the RRsets that replace them; it is empty to delete them. A provider applies the change as a compare-and-swap:
+// if the name does not have exactly From, nothing changes and the error of the change is a conflict.
 type Change struct {
 	Name federation.FQDN
 	From []federation.RRset

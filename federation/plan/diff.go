@@ -10,26 +10,23 @@ import (
 	"github.com/federation-dns/federation/federation"
 )
 
-// maxLinks is the longest CNAME chain that the order of changes looks at, as
-// the plugin follows no longer one either (Q8a). Those of the publishing rule
-// have three links at most: topology zone, region, global, and a host name
-// outside.
+// maxLinks is the longest CNAME chain considered when changes are ordered; the plugin follows no longer chain either
+// (Q8a). A chain of the publishing rule has at most three links: topology zone, region, global, and a host name outside.
 const maxLinks = 8
 
-// Diff returns the changes that turn current into desired: one for each owner
-// name whose RRsets differ, TTLs included, with all of them in From and To.
-// Both lists may be in any order, with at most one RRset of a name and type;
-// they are not changed.
+// Diff returns the changes that turn current into desired: one for each owner name whose RRsets differ, including their
+// TTLs, with all RRsets of the name in From and To. Both lists may be in any order, with at most one RRset per name and
+// type; they are not modified.
 //
-// The changes are in the order in which a provider is to make them (X5b):
+// The changes are in the order in which a provider must apply them (X5b):
 //
-//	changes of live names, and the new names they lead to   from global down
-//	all other new names                                     from global down
-//	deletions                                               from topology zones up
+//	changes of existing names, and the new names they point to   from global down
+//	all other new names                                          from global down
+//	deletions                                                    from topology zones up
 //
-// So a CNAME never leads to a name that is not there yet or not there any
-// more, nor in a circle, if both lists hold what their CNAMEs lead to. Within a
-// row the order is by CNAME links to the end, then by labels, then by name.
+// A CNAME then never points to a name that does not exist yet, or no longer exists, and never forms a loop, provided that
+// both lists contain the targets of their CNAMEs. Within a row, changes are ordered by the number of CNAME links to the
+// end of the chain, then by labels, then by name.
 func Diff(current, desired []federation.RRset) []Change {
 	from, to := byName(current), byName(desired)
 	var live, added, deleted []Change
@@ -56,18 +53,17 @@ func Diff(current, desired []federation.RRset) []Change {
 	return slices.Concat(first, others, deleted)
 }
 
-// Apply returns the RRsets after the changes, sorted by name and type. A
-// change whose From is not what is there, or whose RRsets have another name, is
-// an error that names it; then nothing is returned.
+// Apply returns the RRsets after the changes, sorted by name and type. A change whose From does not match, or with an
+// RRset of another name, is an error that says which; then no RRsets are returned.
 func Apply(current []federation.RRset, changes []Change) ([]federation.RRset, error) {
 	zone := byName(current)
 	for _, c := range changes {
 		if !federation.EqualRRsets(zone[c.Name], c.From) {
-			return nil, fmt.Errorf("change of %q: other RRsets than expected", c.Name)
+			return nil, fmt.Errorf("change of %q: the name does not have the expected RRsets", c.Name)
 		}
 		for _, set := range c.To {
 			if set.Name != c.Name {
-				return nil, fmt.Errorf("change of %q: an RRset of %q in it", c.Name, set.Name)
+				return nil, fmt.Errorf("change of %q: contains an RRset of %q", c.Name, set.Name)
 			}
 		}
 		zone[c.Name] = c.To
@@ -80,8 +76,7 @@ func Apply(current []federation.RRset, changes []Change) ([]federation.RRset, er
 	return out, nil
 }
 
-// byName groups RRsets by owner name, sorted by type. One without data is
-// none.
+// byName groups RRsets by owner name, sorted by type. It drops RRsets without data.
 func byName(sets []federation.RRset) map[federation.FQDN][]federation.RRset {
 	names := make(map[federation.FQDN][]federation.RRset)
 	for _, s := range sets {
@@ -95,7 +90,7 @@ func byName(sets []federation.RRset) map[federation.FQDN][]federation.RRset {
 	return names
 }
 
-// sortDown sorts from global down: a name after those that its CNAME leads to.
+// sortDown sorts from global down: a name comes after those that its CNAME points to.
 func sortDown(changes []Change, sets map[federation.FQDN][]federation.RRset) {
 	type rank struct{ links, labels int }
 	ranks := make(map[federation.FQDN]rank, len(changes))
@@ -108,8 +103,7 @@ func sortDown(changes []Change, sets map[federation.FQDN][]federation.RRset) {
 	})
 }
 
-// links is how many CNAMEs lead on from the name; maxLinks if more, or if they
-// lead in a circle.
+// links returns the length of the CNAME chain that begins at name, or maxLinks if it is longer or loops.
 func links(name federation.FQDN, sets map[federation.FQDN][]federation.RRset) int {
 	for n := range maxLinks {
 		if name = target(sets[name]); name == "" {
@@ -119,8 +113,7 @@ func links(name federation.FQDN, sets map[federation.FQDN][]federation.RRset) in
 	return maxLinks
 }
 
-// splitNeeded parts the new names into those that the CNAME chain of a changed
-// live name runs through, and all others.
+// splitNeeded separates the new names that are on the CNAME chain of a changed live name from all others.
 func splitNeeded(live, added []Change, to map[federation.FQDN][]federation.RRset) (needed, others []Change) {
 	on := map[federation.FQDN]bool{}
 	for _, c := range live {
@@ -138,7 +131,7 @@ func splitNeeded(live, added []Change, to map[federation.FQDN][]federation.RRset
 	return needed, others
 }
 
-// target is where the CNAME among the RRsets of one name leads, or "".
+// target returns the target of the CNAME among the RRsets of one name, or "".
 func target(sets []federation.RRset) federation.FQDN {
 	for _, s := range sets {
 		if s.Type == federation.TypeCNAME && len(s.Data) == 1 {

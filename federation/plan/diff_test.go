@@ -128,11 +128,11 @@ func TestApply(t *testing.T) {
 		change plan.Change
 		want   string
 	}{
-		{"O3a other data than expected", plan.Change{Name: "g.", From: parseSets("g. 180 A 192.0.2.2")}, `change of "g.": other RRsets`},
-		{"O3a nothing expected", plan.Change{Name: "g.", To: parseSets("g. 180 A 192.0.2.2")}, `change of "g.": other RRsets`},
-		{"O3a another TTL than expected", plan.Change{Name: "g.", From: parseSets("g. 60 A 192.0.2.1")}, `change of "g.": other RRsets`},
-		{"O3a something expected where nothing is", plan.Change{Name: "h.", From: parseSets("h. 180 A 192.0.2.1")}, `change of "h.": other RRsets`},
-		{"an RRset of another name", plan.Change{Name: "h.", To: parseSets("i. 180 A 192.0.2.1")}, `an RRset of "i." in it`},
+		{"O3a other data than expected", plan.Change{Name: "g.", From: parseSets("g. 180 A 192.0.2.2")}, `change of "g.": the name does not have`},
+		{"O3a nothing expected", plan.Change{Name: "g.", To: parseSets("g. 180 A 192.0.2.2")}, `change of "g.": the name does not have`},
+		{"O3a another TTL than expected", plan.Change{Name: "g.", From: parseSets("g. 60 A 192.0.2.1")}, `change of "g.": the name does not have`},
+		{"O3a something expected where nothing is", plan.Change{Name: "h.", From: parseSets("h. 180 A 192.0.2.1")}, `change of "h.": the name does not have`},
+		{"an RRset of another name", plan.Change{Name: "h.", To: parseSets("i. 180 A 192.0.2.1")}, `contains an RRset of "i."`},
 	} {
 		t.Run(tt.id, func(t *testing.T) {
 			got, err := plan.Apply(current, []plan.Change{tt.change})

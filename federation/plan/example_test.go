@@ -33,5 +33,5 @@ func ExampleApply() {
 	}
 	_, err := plan.Apply(current, []plan.Change{stale})
 	fmt.Println(err)
-	// Output: change of "www.example.com.": other RRsets than expected
+	// Output: change of "www.example.com.": the name does not have the expected RRsets
 }
