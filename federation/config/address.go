@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// isServerAddress reports whether text is host or host:port of a server to connect to.
+// isServerAddress reports whether text is a host or host:port to connect to.
 func isServerAddress(text string) bool {
 	if isHost(strings.TrimSuffix(strings.TrimPrefix(text, "["), "]")) && strings.HasPrefix(text, "[") == strings.HasSuffix(text, "]") {
 		return true
@@ -17,7 +17,7 @@ func isServerAddress(text string) bool {
 	return err == nil && isHost(host) && isPort(port, 1)
 }
 
-// isListenAddress reports whether text is [host]:port to listen at; port 0 is any.
+// isListenAddress reports whether text is a [host]:port to listen on; port 0 means any.
 func isListenAddress(text string) bool {
 	host, port, err := net.SplitHostPort(text)
 	return err == nil && (host == "" || isHost(host)) && isPort(port, 0)
@@ -30,7 +30,7 @@ func isPort(text string, least uint64) bool {
 
 var hostLabel = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$`)
 
-// isHost reports whether text is an IP address, or a host name: its last label is no number, as 10.0.0.300 is.
+// isHost reports whether text is an IP address or a host name, whose last label is not a number: 10.0.0.300 is neither.
 func isHost(text string) bool {
 	if _, err := netip.ParseAddr(text); err == nil {
 		return true

@@ -1,5 +1,7 @@
-// Package config reads and validates the configuration file of the syncer (C1). It knows what members and providers
-// need, and nothing of what the syncer does with it.
+// Package config reads and validates the configuration file of the syncer (C1). Load reports everything that is wrong
+// with the file at once, each with its line and field and with what is allowed there; Config.Warnings returns what may
+// not work although the file is valid. The package knows what members and providers need, but not what the syncer does
+// with it.
 package config
 
 import (
@@ -17,11 +19,11 @@ const (
 	Kind       = "SyncerConfiguration"
 )
 
-// Config is a whole, validated configuration.
+// Config is a complete, validated configuration.
 type Config struct {
-	// Owner is the syncer's id in its claims; "" is the host's (O1d).
+	// Owner is the syncer's id in its claims; if empty, the id of the host cluster (O1d).
 	Owner string
-	// Host is the cluster that the syncer belongs to, or nil.
+	// Host is the cluster that the syncer runs in, or nil.
 	Host        *Host
 	Federations []Federation
 	Clusters    []Cluster
@@ -32,46 +34,43 @@ type Config struct {
 	MetricsAddress string
 	// AdminSocket is the path of the Unix socket for the status.
 	AdminSocket string
-	// LogLevel and LogFormat are those of log/slog: debug, info, warn or error;
-	// text or json.
+	// LogLevel is debug, info, warn or error; LogFormat is text or json.
 	LogLevel, LogFormat string
 
-	// Files are those that the configuration names and that were read with it.
+	// Files lists the files that were read because the configuration names them.
 	Files []string
 }
 
-// Federation is one federation and where its records stand.
+// Federation is one federation and the provider of its records.
 type Federation struct {
 	federation.Federation
 	Options  federation.Options
 	Provider Provider
-	// NameProblem says why a federation may not begin to have this name (N4); one whose claim is there already goes on,
-	// with a warning. "" mostly.
+	// NameProblem says why a new federation must not have this name, or is empty (N4). A federation that already has its
+	// claim continues, with a warning.
 	NameProblem string
 }
 
-// Key is what makes it this federation: name and domain.
+// Key identifies the federation by name and domain.
 func (f Federation) Key() string { return string(f.Name) + " in " + string(f.Domain) }
 
-// Cluster is one member and how to reach it.
+// Cluster is one member cluster and how to reach it.
 type Cluster struct {
 	Member     member.Config
 	Kubeconfig Kubeconfig
-	// UnreachableAfter is the member's own (X2a); 0 is the common one.
+	// UnreachableAfter is the member's own (X2a), or 0 for that of Policy.
 	UnreachableAfter time.Duration
-	// Drain: its shards count as unhealthy (H5).
+	// Drain makes its shards count as unhealthy (H5).
 	Drain bool
-	// DNS are the servers that are asked for the host names of its load
-	// balancers; none means those of /etc/resolv.conf (H4).
+	// DNS lists the servers that resolve the host names of its load balancers; if empty, those of /etc/resolv.conf (H4).
 	DNS []netip.AddrPort
 }
 
-// Host is the cluster that the syncer belongs to, and where its Lease stands
-// there (O4).
+// Host is the cluster that the syncer runs in, and its Lease there (O4).
 type Host struct {
 	Kubeconfig       Kubeconfig
 	Namespace, Lease string
 }
 
-// Kubeconfig is a context of a kubeconfig file; "" is the current one.
+// Kubeconfig is a context of a kubeconfig file; an empty Context is the current one.
 type Kubeconfig struct{ Path, Context string }

@@ -14,8 +14,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// decode reads the one document of the file into f, and its nodes into p.root. Errors are collected; it reports whether
-// f is worth looking at.
+// decode reads the only document of the file into f, and its nodes into p.root. It collects errors, and reports whether f
+// is usable.
 func (p *parser) decode(data []byte, f *file) bool {
 	before, ok := p.document(data)
 	if !ok {
@@ -41,8 +41,8 @@ func (p *parser) decode(data []byte, f *file) bool {
 	return true
 }
 
-// document finds the one document that is not empty, and returns how many are before it: a template may leave a "---"
-// at either end.
+// document finds the only document that is not empty, and returns how many precede it: a template may leave a "---" at
+// either end.
 func (p *parser) document(data []byte) (before int, ok bool) {
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	for i := 0; ; i++ {
@@ -71,8 +71,8 @@ var (
 	indentedByTab = regexp.MustCompile(`^ *\t[ \t]*[^ \t\r]`)
 )
 
-// syntaxError reports what is no YAML at its line. The library says the line before for what its parser, in contrast to
-// its scanner, finds; none for the first line; and for a tab that of what is around it.
+// syntaxError reports a YAML syntax error with its line. The library reports the line before for errors of its parser
+// (not its scanner), no line for the first one, and the line of the surrounding block for a tab.
 func (p *parser) syntaxError(data []byte, err error) {
 	text, line := strings.TrimPrefix(err.Error(), "yaml: "), 1
 	if m := syntaxLine.FindStringSubmatch(text); m != nil {
@@ -105,8 +105,8 @@ func (p *parser) syntaxError(data []byte, err error) {
 
 func isControl(r rune) bool { return r < ' ' && r != '\t' && r != '\r' || r == 0x7f }
 
-// whole is a number as it is written, in decimal digits. What YAML would round or read in another notation (60.9, 1e3,
-// 0x10, 017) is refused rather than guessed at.
+// whole is an integer in decimal digits. It refuses what YAML would round or read in another notation (60.9, 1e3, 0x10,
+// 017).
 type whole int
 
 var decimal = regexp.MustCompile(`^(0|-?[1-9][0-9]*)$`)
@@ -140,15 +140,14 @@ var (
 	anyLine      = regexp.MustCompile(`^line (\d+): (.*)$`)
 )
 
-// decodeError turns the YAML library's words into ours. They never hold the
-// value, which may be a secret at the wrong place.
+// decodeError rephrases an error of the YAML library. The text never contains the value, which may be a misplaced secret.
 func (p *parser) decodeError(e string) {
 	if m := unknownField.FindStringSubmatch(e); m != nil {
 		line, _ := strconv.Atoi(m[1])
 		path := p.pathTo(func(key, _ *yaml.Node) bool { return key != nil && key.Line == line && key.Value == m[2] })
 		around := path[:max(0, len(path)-1)]
 		p.errs = append(p.errs, lineError{line, fmt.Sprintf("%sunknown field %q: allowed here are %s",
-			around.before(), m[2], strings.Join(fieldsOf(reflect.TypeFor[file](), m[3]), ", "))})
+			around.prefix(), m[2], strings.Join(fieldsOf(reflect.TypeFor[file](), m[3]), ", "))})
 		return
 	}
 	text := e
@@ -158,13 +157,13 @@ func (p *parser) decodeError(e string) {
 		line, _ = strconv.Atoi(m[1])
 		column, _ = strconv.Atoi(m[2])
 		path := p.pathTo(func(_, n *yaml.Node) bool { return n.Line == line && n.Column == column })
-		text = path.before() + m[3]
+		text = path.prefix() + m[3]
 	} else if m := wrongKind.FindStringSubmatch(e); m != nil {
 		line, _ = strconv.Atoi(m[1])
 		path := p.pathTo(func(_, n *yaml.Node) bool {
 			return n.Line == line && n.ShortTag() == m[2] && strings.HasPrefix(n.Value, strings.TrimSuffix(m[3], "..."))
 		})
-		text = fmt.Sprintf("%s%s is needed, not %s", path.before(), kindWords(m[4]), kindWords(m[2]))
+		text = fmt.Sprintf("%s%s is needed, not %s", path.prefix(), kindWords(m[4]), kindWords(m[2]))
 	} else if m := anyLine.FindStringSubmatch(e); m != nil {
 		line, _ = strconv.Atoi(m[1])
 		text = m[2]
@@ -173,7 +172,7 @@ func (p *parser) decodeError(e string) {
 	p.errs = append(p.errs, lineError{line, text})
 }
 
-// kindWords says in words what kind of value a Go type takes or a YAML tag is.
+// kindWords describes a Go type or YAML tag to the user.
 func kindWords(typ string) string {
 	switch {
 	case typ == "!!str":
@@ -194,7 +193,7 @@ func kindWords(typ string) string {
 	return "a mapping of fields"
 }
 
-// fieldsOf lists the fields of the named type, which t is or holds.
+// fieldsOf returns the fields of the named type, which is t or part of it.
 func fieldsOf(t reflect.Type, name string) []string {
 	switch t.Kind() {
 	case reflect.Pointer, reflect.Slice:

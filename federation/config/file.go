@@ -1,35 +1,34 @@
 package config
 
-// The file, as it is written. Durations are text here, as they are checked
-// where all else is. The comments of the fields are what docs/operations.md
-// says of them, with "Needed." where there is no default.
+// The schema of the file. Durations are text because they are validated with everything else. The comments of the fields
+// become their description in docs/operations.md; "Needed." means that there is no default.
 type (
 	file struct {
 		// federation-dns.io/v1alpha1. Needed.
 		APIVersion string `yaml:"apiVersion"`
 		// SyncerConfiguration. Needed.
 		Kind string `yaml:"kind"`
-		// The id of this syncer in its claims: 1 to 200 printable ASCII characters without blanks, quotes and backslashes. Without it, the UID of the host cluster is the id; one of the two is needed.
+		// The id of this syncer in its claims: 1 to 200 printable ASCII characters without blanks, quotes and backslashes. The default is the UID of the host cluster; one of the two is needed.
 		Owner string `yaml:"owner"`
-		// The cluster that the syncer belongs to, if any. Several replicas with the same configuration then choose the one that writes by a Lease there (deploy/host-rbac.yaml), and it can tell the id of the syncer.
+		// The cluster that the syncer runs in, if any. Replicas with the same configuration then elect the one that writes with a Lease there (deploy/host-rbac.yaml), and its UID can be the id of the syncer.
 		Host *fileHost `yaml:"host"`
-		// The federations whose records this syncer keeps, at least one. One name may stand with several domains.
+		// The federations whose records this syncer keeps, at least one. The same name may be used with several domains.
 		Federations []fileFederation `yaml:"federations"`
-		// Who is asked for the host names of load balancers.
+		// The resolver for the host names of load balancers.
 		Resolver fileResolver `yaml:"resolver"`
 		// The members, at least one. Each is a member of every federation of the file.
 		Clusters []fileCluster `yaml:"clusters"`
-		// How long is waited for what.
+		// Timeouts and intervals.
 		Timers fileTimers `yaml:"timers"`
-		// If more than this percentage of the members is lost at about the same time, the syncer takes itself for the one that is cut off, and withdraws nothing for it.
+		// If more than this percentage of the members is lost at about the same time, the syncer assumes that it is itself isolated, and withdraws nothing.
 		PanicThreshold whole `yaml:"panicThreshold"`
-		// If more than this percentage of the services (of the federation, or of those with an address of one member) would lose their last address within holdFor, or of the names would be deleted, and more than 10, these changes wait; all else goes on. So do all services of a federation that has more than one.
+		// If more than this percentage of the services (of the federation, or of those with an address of one member) would lose their last address within holdFor, or of the names would be deleted, and more than 10, these changes wait; everything else continues. So they do if a federation with more than one service would lose all.
 		MaxDeletePercent whole `yaml:"maxDeletePercent"`
 		// The HTTP server with /metrics, /healthz and /readyz.
 		Metrics fileMetrics `yaml:"metrics"`
-		// The socket that `federation-syncer status` asks; only its owner may.
+		// The socket for `federation-syncer status`; only its owner may use it.
 		Admin fileAdmin `yaml:"admin"`
-		// What is logged, on standard error.
+		// The log, on standard error.
 		Log fileLog `yaml:"log"`
 	}
 	fileHost struct {
@@ -41,29 +40,29 @@ type (
 		Lease string `yaml:"lease"`
 	}
 	fileResolver struct {
-		// Recursive DNS servers, IP addresses with or without a port, in the order in which they are asked; without, those of /etc/resolv.conf. They must answer for all members.
+		// Recursive DNS servers, IP addresses with or without a port, in the order in which they are asked; the default is those of /etc/resolv.conf. They must resolve the names of all members.
 		Servers []string `yaml:"servers"`
 	}
 	fileKubeconfig struct {
-		// The kubeconfig file; a relative path is looked for beside the configuration. Needed for a member.
+		// The kubeconfig file; a relative path is relative to the configuration file. Needed for a member.
 		Path string `yaml:"path"`
-		// The context in it; without, its current one.
+		// The context in it; the default is its current context.
 		Context string `yaml:"context"`
 	}
 	fileTimers struct {
-		// A member counts as unreachable after this time without an answer to an authorised request, and at least 3 failed ones.
+		// A member counts as unreachable after this time without a successful authorised request, and at least 3 failed ones.
 		UnreachableAfter string `yaml:"unreachableAfter"`
-		// A member that was not listed for this time after a start counts as unreachable.
+		// A member that has not been listed within this time after a start counts as unreachable.
 		StartupTimeout string `yaml:"startupTimeout"`
-		// The records of a service without any healthy shard stay for this time.
+		// How long the records of a service without a healthy shard stay.
 		EmptyGrace string `yaml:"emptyGrace"`
-		// After this time a panic (see panicThreshold) ends though members are still away, if at least one member and the DNS server answer.
+		// After this time a panic (see panicThreshold) ends even if members are still unreachable, provided that at least one member and the DNS server answer.
 		PanicHold string `yaml:"panicHold"`
-		// What is withdrawn or deleted is counted over this time (see maxDeletePercent). What was seen by watches waits for it at most; everything else waits for `federation-syncer confirm`.
+		// The window in which withdrawals and deletions are counted (see maxDeletePercent). Those seen as watch events wait no longer than this; all others wait for `federation-syncer confirm`.
 		HoldFor string `yaml:"holdFor"`
-		// The last addresses of unreachable members are published for at most this time, where no other shard is healthy.
+		// How long the last addresses of unreachable members stay published at most, where no other shard is healthy.
 		HeldMax string `yaml:"heldMax"`
-		// What stands at the DNS server is compared, and mended, this often.
+		// How often the records at the DNS server are compared with the desired ones, and repaired.
 		AuditInterval string `yaml:"auditInterval"`
 	}
 	fileMetrics struct {
@@ -81,25 +80,25 @@ type (
 		Format string `yaml:"format"`
 	}
 	fileFederation struct {
-		// What stands behind service and namespace in the names that pods ask for: a DNS label, neither `svc` nor `pod` nor a public top-level domain. Needed.
+		// The label after service and namespace in the names that pods query: a DNS label, neither `svc` nor `pod` nor a public top-level domain. Needed.
 		Name string `yaml:"name"`
-		// The domain that the records stand in. Needed.
+		// The domain of the records. Needed.
 		Domain string `yaml:"domain"`
 		// flat or nested, as in the Corefile: see naming.md.
 		Naming string `yaml:"naming"`
-		// The TTL of the records in seconds, 1 to 86400; the annotation `federation-dns.io/ttl` of a Service goes before it.
+		// The TTL of the records in seconds, 1 to 86400; the annotation `federation-dns.io/ttl` of a Service takes precedence.
 		TTL *whole `yaml:"ttl"`
 		// all, or shards: only the levels of members that have a shard of the service, and regions with a regionFallback.
 		Levels string `yaml:"levels"`
-		// The most addresses of one name and type, 1 to 256; no member has two before each has one.
+		// The maximum number of addresses per name and type, 1 to 256; every member gets one before any gets two.
 		MaxAddresses *whole `yaml:"maxAddresses"`
-		// For a region the other regions whose addresses it gets while it has no healthy shard, the first choice first. Without one it leads to global.
+		// For a region, the other regions whose addresses it gets while it has no healthy shard, in order of preference. The default is a CNAME to global.
 		RegionFallback map[string][]string `yaml:"regionFallback"`
-		// Who hosts the zone of the domain: one of rfc2136, route53 and cloudDNS. Needed.
+		// The DNS provider that hosts the zone of the domain: one of rfc2136, route53 and cloudDNS. Needed.
 		Provider fileProvider `yaml:"provider"`
 	}
 	fileProvider struct {
-		// A server that takes dynamic updates: BIND, Knot, CoreDNS with dynupdate, ...
+		// A server that accepts dynamic updates: BIND, Knot, CoreDNS with dynupdate, ...
 		RFC2136 *fileRFC2136 `yaml:"rfc2136"`
 		// Amazon Route 53. Credentials come from the SDK's default chain: environment, shared files, web identity, container, instance. See docs/providers.md.
 		Route53 *fileRoute53 `yaml:"route53"`
@@ -107,31 +106,31 @@ type (
 		CloudDNS *fileCloudDNS `yaml:"cloudDNS"`
 	}
 	fileRoute53 struct {
-		// The id of the hosted zone; without it, the one with the longest name that holds the domain.
+		// The id of the hosted zone; the default is the one with the longest name that contains the domain.
 		HostedZoneID string `yaml:"hostedZoneID"`
-		// public or private: which one is meant if there are hosted zones of both kinds.
+		// public or private: which one to use if there are hosted zones of both kinds.
 		Visibility string `yaml:"visibility"`
 		// A role to assume.
 		RoleARN string `yaml:"roleARN"`
-		// The external id that the role asks for.
+		// The external id that the role requires.
 		ExternalID string `yaml:"externalID"`
 		// Needed in China and GovCloud only.
 		Region string `yaml:"region"`
-		// The URL of the API; without, that of AWS.
+		// The URL of the API; the default is that of AWS.
 		Endpoint string `yaml:"endpoint"`
-		// A change counts as made only when all name servers have it, up to a minute later.
+		// Whether a change counts as made only when all name servers have it, up to a minute later.
 		WaitInSync bool `yaml:"waitInSync"`
 		// The requests a second of the account that the syncer may use, 1 to 100, the same in all its federations.
 		RequestsPerSecond *whole `yaml:"requestsPerSecond"`
 	}
 	fileCloudDNS struct {
-		// The project that has the managed zone; without, that of the credentials.
+		// The project of the managed zone; the default is that of the credentials.
 		Project string `yaml:"project"`
-		// The name of the managed zone; without it, the one with the longest DNS name that holds the domain.
+		// The name of the managed zone; the default is the one with the longest DNS name that contains the domain.
 		ManagedZone string `yaml:"managedZone"`
-		// public or private: which one is meant if there are managed zones of both kinds.
+		// public or private: which one to use if there are managed zones of both kinds.
 		Visibility string `yaml:"visibility"`
-		// The URL of the API; without, that of Google.
+		// The URL of the API; the default is that of Google.
 		Endpoint string `yaml:"endpoint"`
 		// The requests a second of the project that the syncer may use, 1 to 100, the same in all its federations.
 		RequestsPerSecond *whole `yaml:"requestsPerSecond"`
@@ -139,7 +138,7 @@ type (
 	fileRFC2136 struct {
 		// host or host:port of the primary. Needed.
 		Server string `yaml:"server"`
-		// The zone that holds the domain. Needed.
+		// The zone that contains the domain. Needed.
 		Zone string `yaml:"zone"`
 		// The key, which must be allowed to update and to transfer the zone.
 		TSIG fileTSIG `yaml:"tsig"`
@@ -157,59 +156,59 @@ type (
 		Name string `yaml:"name"`
 		// How to reach its API server, with the account of deploy/member-rbac.yaml.
 		Kubeconfig fileKubeconfig `yaml:"kubeconfig"`
-		// Where the member stands; without, the labels of its Nodes say it.
+		// Where the member is; the default is taken from the labels of its Nodes.
 		Topology *fileTopology `yaml:"topology"`
-		// The prefixes within which private and annotated addresses of the member may be published. Public addresses of its load balancers need none.
+		// The prefixes in which private and annotated addresses of the member may be published. Public addresses of its load balancers need none.
 		AddressCIDRs []string `yaml:"addressCIDRs"`
-		// The domains below which annotated host names of the member may lie.
+		// The domains in which annotated host names of the member may be.
 		HostSuffixes []string `yaml:"hostSuffixes"`
 		// Whether the annotation `federation-dns.io/addresses` of its Services counts.
 		AllowAddressAnnotation bool `yaml:"allowAddressAnnotation"`
-		// The namespaces that the member may serve; without, all.
+		// The namespaces that the member may serve; the default is all.
 		Namespaces []string `yaml:"namespaces"`
-		// The most federated Services of the member that count, the oldest first; 0 is no limit.
+		// The maximum number of federated Services of the member that count, the oldest first; 0 means no limit.
 		MaxServices whole `yaml:"maxServices"`
-		// The member's own, instead of that of timers.
+		// The member's own value, instead of the one in timers.
 		UnreachableAfter string `yaml:"unreachableAfter"`
-		// Its shards count as unhealthy, at once: others take over, and it keeps its levels. To be set before a member is taken away, or worked on.
+		// Whether its shards count as unhealthy: other members take over at once, and it keeps its levels. Set it before you remove a member or work on it.
 		Drain bool `yaml:"drain"`
 	}
 	fileTopology struct {
-		// The region; may be missing.
+		// The region; optional.
 		Region string `yaml:"region"`
 		// The topology zones, at most 16.
 		Zones []string `yaml:"zones"`
 	}
 )
 
-// defaults is the file before it is read: each default with its reason.
+// defaults returns the default of each field, with its reason.
 func defaults() file {
 	var f file
 	f.Timers = fileTimers{
-		// Longer than the restart of an API server, shorter than people's patience.
+		// Longer than the restart of an API server, shorter than users' patience.
 		UnreachableAfter: "45s",
-		// A list of everything federated takes seconds; after a minute a member is ill.
+		// Listing everything that is federated takes seconds; after a minute something is wrong with the member.
 		StartupTimeout: "60s",
 		// A service with one shard is rolled in seconds, and NXDOMAIN is cached longer than that.
 		EmptyGrace: "30s",
-		// Long enough for a switch of the syncer's own network.
+		// Long enough for the syncer's own network to fail over.
 		PanicHold: "5m",
 		// Longer than a rollout of everything, shorter than a working day's patience.
 		HoldFor: "5m",
-		// A member that is away for a day is away.
+		// A member that is unreachable for a day does not come back soon.
 		HeldMax: "24h",
 		// Drift is rare, and an audit may read a whole zone.
 		AuditInterval: "10m",
 	}
-	// More than half of the members at once is likelier our own link than theirs.
+	// If more than half of the members fail at once, our own link is the likelier cause.
 	f.PanicThreshold = 50
-	// Nobody deletes a third of everything on an ordinary day.
+	// Deleting a third of everything is not routine.
 	f.MaxDeletePercent = 30
-	// The port of CoreDNS's own metrics, which this is scraped beside.
+	// The port of CoreDNS's own metrics, which are scraped together with these.
 	f.Metrics.Address = ":9153"
 	// A directory that only the syncer's user can enter.
 	f.Admin.Socket = "/run/federation-syncer/admin.sock"
-	// What an admin has to see, in a form that is read on a terminal.
+	// What an operator needs to see, in a form for terminals.
 	f.Log.Level, f.Log.Format = "info", "text"
 	return f
 }

@@ -11,13 +11,11 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Load reads and validates the file: the whole of it, before anything
-// starts. The error joins everything that is wrong, in the order of the lines,
-// each with file, line, the path of the field, and what is allowed.
+// Load reads and validates a configuration file completely, before anything starts. The error joins everything that is
+// wrong, in the order of the lines, each with file, line, the path of the field and what is allowed.
 //
-// Files that the configuration names are read here as far as they are ours
-// (the TSIG secret); a member's kubeconfig is not, as it may be corrected while
-// the others are served (X7): see Warnings.
+// It also reads the TSIG secrets that the file names, but not the kubeconfigs of members, which may be corrected while
+// other members are served (X7): see Config.Warnings.
 func Load(path string) (*Config, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -26,14 +24,14 @@ func Load(path string) (*Config, error) {
 	return Parse(path, data)
 }
 
-// Parse is Load of a file that has been read.
+// Parse is Load for a file that has already been read.
 func Parse(path string, data []byte) (*Config, error) {
 	c, _, err := parse(path, data)
 	return c, err
 }
 
-// parse also returns the files that the configuration names and that were read with it, as far as it could be decoded:
-// of one that is refused, these may be what is wrong with it.
+// parse also returns the files that were read because the configuration names them, even if it is refused: they may be
+// the reason.
 func parse(path string, data []byte) (*Config, []string, error) {
 	p := &parser{path: path, base: filepath.Dir(path), bad: map[int]bool{}}
 	f := defaults()
@@ -47,10 +45,10 @@ func parse(path string, data []byte) (*Config, []string, error) {
 	return c, c.Files, nil
 }
 
-// joined is all that is wrong, in the order of the lines.
+// joined returns all errors, in the order of the lines.
 func (p *parser) joined() error {
 	slices.SortStableFunc(p.errs, func(a, b lineError) int { return a.line - b.line })
-	p.errs = slices.Compact(p.errs) // what two aliases of one value are wrong with
+	p.errs = slices.Compact(p.errs) // two aliases of one value have the same errors
 	errs := make([]error, len(p.errs))
 	for i, e := range p.errs {
 		errs[i] = fmt.Errorf("%s:%d: %s", p.path, e.line, e.text)
@@ -72,16 +70,15 @@ type lineError struct {
 	text string
 }
 
-// fail reports what is wrong with the field, unless its line could not be
-// decoded anyway.
-func (p *parser) fail(a at, format string, args ...any) {
+// fail reports an error of a field, unless its line could not be decoded anyway.
+func (p *parser) fail(a fieldPath, format string, args ...any) {
 	if line, anchor := p.line(a); !p.bad[line] && !p.bad[anchor] {
 		p.errs = append(p.errs, lineError{line, a.String() + ": " + fmt.Sprintf(format, args...)})
 	}
 }
 
-// check reports err at the field, if there is one.
-func (p *parser) check(a at, err error) {
+// check reports err at the field unless it is nil.
+func (p *parser) check(a fieldPath, err error) {
 	if err != nil {
 		text := err.Error()
 		for _, said := range []string{"domain: ", "rfc2136: ", "route53: ", "clouddns: "} { // by the path
@@ -91,10 +88,10 @@ func (p *parser) check(a at, err error) {
 	}
 }
 
-// at is the path of a field: keys and indexes.
-type at []any
+// fieldPath is the path of a field in the file: keys and indexes.
+type fieldPath []any
 
-func (a at) String() string {
+func (a fieldPath) String() string {
 	var b strings.Builder
 	for _, e := range a {
 		switch e := e.(type) {
@@ -110,18 +107,18 @@ func (a at) String() string {
 	return b.String()
 }
 
-// before is the path as it stands before a message.
-func (a at) before() string {
+// prefix returns the path as the prefix of a message.
+func (a fieldPath) prefix() string {
 	if len(a) == 0 {
 		return ""
 	}
 	return a.String() + ": "
 }
 
-func (a at) to(more ...any) at { return slices.Concat(a, more) }
+func (a fieldPath) child(more ...any) fieldPath { return slices.Concat(a, more) }
 
-// line is where the field is, or the closest thing around it, and where its value is if the field is an alias.
-func (p *parser) line(a at) (line, anchor int) {
+// line returns the line of the field, or of the closest one around it, and the line of its value if it is an alias.
+func (p *parser) line(a fieldPath) (line, anchor int) {
 	n := p.top()
 	line = max(n.Line, 1)
 	for _, e := range a {
@@ -149,18 +146,18 @@ func (p *parser) line(a at) (line, anchor int) {
 	return line, max(n.Line, 1)
 }
 
-// pathTo is the path of the first value for which is holds, key being what it
-// stands under in a mapping or nil; nothing if there is none.
-func (p *parser) pathTo(is func(key, value *yaml.Node) bool) at {
-	var found at
-	var walk func(n *yaml.Node, here at) bool
-	walk = func(n *yaml.Node, here at) bool {
+// pathTo returns the path of the first value for which is returns true, or nil. key is the key of the value in a mapping,
+// else nil.
+func (p *parser) pathTo(is func(key, value *yaml.Node) bool) fieldPath {
+	var found fieldPath
+	var walk func(n *yaml.Node, here fieldPath) bool
+	walk = func(n *yaml.Node, here fieldPath) bool {
 		for i := 0; i < len(n.Content); i++ {
-			path := here.to(i)
+			path := here.child(i)
 			var key *yaml.Node
 			if n.Kind == yaml.MappingNode {
 				key = n.Content[i]
-				path = here.to(key.Value)
+				path = here.child(key.Value)
 				i++
 			}
 			if is(key, n.Content[i]) {
@@ -184,8 +181,7 @@ func (p *parser) top() *yaml.Node {
 	return &p.root
 }
 
-// file is the path of a file that the configuration names: relative ones are
-// looked for beside it.
+// file returns the path of a file named in the configuration. A relative one is relative to the configuration.
 func (p *parser) file(name string) string {
 	if name == "" || filepath.IsAbs(name) {
 		return name

@@ -17,17 +17,16 @@ import (
 	"github.com/federation-dns/federation/federation/resolve"
 )
 
-// Provider says who hosts the zone of a federation: one of its pointers is set.
+// Provider is the DNS provider of a federation. One of its pointers is set.
 type Provider struct {
 	RFC2136  *rfc2136.Config
 	Route53  *route53.Config
 	CloudDNS *clouddns.Config
-	// RequestsPerSecond is the budget of the account, shared by all its
-	// federations. RFC 2136 servers have none.
+	// RequestsPerSecond is the budget of the account, which all its federations share. RFC 2136 servers have none.
 	RequestsPerSecond int
 }
 
-// Account names the budget that the provider shares; "" if it has none.
+// Account identifies the account whose budget the provider shares, or is empty if there is none.
 func (p Provider) Account() string {
 	switch {
 	case p.Route53 != nil:
@@ -44,8 +43,7 @@ type Opened interface {
 	Close() error
 }
 
-// Open returns the provider, or says what is wrong with its configuration. It
-// does not connect. The budget is nil if nobody shares one.
+// Open returns the provider, or an error if its configuration is invalid. It does not connect. The budget may be nil.
 func (p Provider) Open(b *budget.Budget) (Opened, error) {
 	switch {
 	case p.RFC2136 != nil:
@@ -62,14 +60,13 @@ func (p Provider) Open(b *budget.Budget) (Opened, error) {
 	return nil, errors.New("no provider")
 }
 
-// provider is the one that stands there. What only the provider knows of its
-// fields is said by its package.
-func (p *parser) provider(c *Config, here at, in fileProvider, domain federation.FQDN) (out Provider) {
+// provider validates the only provider of a federation. The packages of the providers check what only they know.
+func (p *parser) provider(c *Config, here fieldPath, in fileProvider, domain federation.FQDN) (out Provider) {
 	before := len(p.errs)
 	var which []string
 	if in.RFC2136 != nil {
 		which = append(which, "rfc2136")
-		out.RFC2136 = p.rfc2136(c, here.to("rfc2136"), *in.RFC2136, domain)
+		out.RFC2136 = p.rfc2136(c, here.child("rfc2136"), *in.RFC2136, domain)
 	}
 	if f := in.Route53; f != nil {
 		which = append(which, "route53")
@@ -77,12 +74,12 @@ func (p *parser) provider(c *Config, here at, in fileProvider, domain federation
 			Domain: domain, HostedZoneID: f.HostedZoneID, Visibility: f.Visibility, RoleARN: f.RoleARN, ExternalID: f.ExternalID,
 			Region: f.Region, Endpoint: f.Endpoint, WaitInSync: f.WaitInSync,
 		}
-		out.RequestsPerSecond = p.requestsPerSecond(here.to("route53"), f.RequestsPerSecond)
+		out.RequestsPerSecond = p.requestsPerSecond(here.child("route53"), f.RequestsPerSecond)
 	}
 	if f := in.CloudDNS; f != nil {
 		which = append(which, "cloudDNS")
 		out.CloudDNS = &clouddns.Config{Domain: domain, Project: f.Project, ManagedZone: f.ManagedZone, Visibility: f.Visibility, Endpoint: f.Endpoint}
-		out.RequestsPerSecond = p.requestsPerSecond(here.to("cloudDNS"), f.RequestsPerSecond)
+		out.RequestsPerSecond = p.requestsPerSecond(here.child("cloudDNS"), f.RequestsPerSecond)
 	}
 	switch {
 	case len(which) == 0:
@@ -94,7 +91,7 @@ func (p *parser) provider(c *Config, here at, in fileProvider, domain federation
 	}
 	if len(p.errs) == before && len(p.bad) == 0 && (domain != "" || out.RFC2136 != nil) {
 		opened, err := out.Open(nil)
-		p.check(here.to(which[0]), err)
+		p.check(here.child(which[0]), err)
 		if err == nil {
 			_ = opened.Close() // it has no connections yet
 		}
@@ -102,31 +99,31 @@ func (p *parser) provider(c *Config, here at, in fileProvider, domain federation
 	return out
 }
 
-func (p *parser) requestsPerSecond(here at, n *whole) int {
+func (p *parser) requestsPerSecond(here fieldPath, n *whole) int {
 	if n == nil {
 		return budget.PerSecond
 	}
-	p.between(here.to("requestsPerSecond"), *n, 1, 100, "requests a second")
+	p.between(here.child("requestsPerSecond"), *n, 1, 100, "requests a second")
 	return int(*n)
 }
 
-func (p *parser) rfc2136(c *Config, here at, in fileRFC2136, domain federation.FQDN) *rfc2136.Config {
+func (p *parser) rfc2136(c *Config, here fieldPath, in fileRFC2136, domain federation.FQDN) *rfc2136.Config {
 	zone, err := federation.ParseDomain(in.Zone)
-	p.check(here.to("zone"), err)
+	p.check(here.child("zone"), err)
 	if err == nil && domain != "" && !domain.In(zone) {
-		p.fail(here.to("zone"), "domain %q does not lie in zone %q", domain, zone)
+		p.fail(here.child("zone"), "domain %q does not lie in zone %q", domain, zone)
 	}
 	if in.Server == "" {
-		p.fail(here.to("server"), "the primary of the zone is needed: host or host:port")
+		p.fail(here.child("server"), "the primary of the zone is needed: host or host:port")
 	} else if !isServerAddress(in.Server) {
-		p.fail(here.to("server"), "%q: host or host:port is allowed, with a host name or an IP address ([address]:port for IPv6) and a port from 1 to 65535", in.Server)
+		p.fail(here.child("server"), "%q: host or host:port is allowed, with a host name or an IP address ([address]:port for IPv6) and a port from 1 to 65535", in.Server)
 	}
 	return &rfc2136.Config{Server: in.Server, Zone: zone, TSIG: rfc2136.TSIG{
-		Name: in.TSIG.Name, Algorithm: in.TSIG.Algorithm, Secret: p.secret(c, here.to("tsig", "secretFile"), in.TSIG.SecretFile),
+		Name: in.TSIG.Name, Algorithm: in.TSIG.Algorithm, Secret: p.secret(c, here.child("tsig", "secretFile"), in.TSIG.SecretFile),
 	}}
 }
 
-// accounts refuses two budgets for one account: each would be spent in full.
+// accounts refuses two budgets for one account, as each would be used up.
 func (p *parser) accounts(c *Config) {
 	first := map[string]int{}
 	for i, f := range c.Federations {
@@ -138,27 +135,26 @@ func (p *parser) accounts(c *Config) {
 		if !seen {
 			first[account] = i
 		} else if n := c.Federations[j].Provider.RequestsPerSecond; n != f.Provider.RequestsPerSecond {
-			p.fail(at{"federations", i, "provider"}, "requestsPerSecond is that of the account: it must be the same as in federations[%d], which has %d", j, n)
+			p.fail(fieldPath{"federations", i, "provider"}, "requestsPerSecond is that of the account: it must be the same as in federations[%d], which has %d", j, n)
 		}
 	}
 }
 
-// nested refuses a domain in which a level of the same federation in another
-// domain would lie: the two would have the same names.
+// nested refuses a domain that is also a level of the same federation in another domain: both would have the same names.
 func (p *parser) nested(c *Config) {
 	for i, f := range c.Federations {
 		for _, o := range c.Federations {
 			rest, below := strings.CutSuffix(string(f.Domain), "."+string(o.Domain))
 			labels := strings.Count(rest, ".") + 1
 			if below && o.Domain != "" && f.Name == o.Name && f.Name != "" && (labels == 1 || labels == 2 && o.Naming == federation.Nested) {
-				p.fail(at{"federations", i, "domain"}, "%q is what a level of the same federation in domain %q would be called", f.Domain, o.Domain)
+				p.fail(fieldPath{"federations", i, "domain"}, "%q is what a level of the same federation in domain %q would be called", f.Domain, o.Domain)
 			}
 		}
 	}
 }
 
-// secret reads a file with a secret; what is in it stands in no error.
-func (p *parser) secret(c *Config, here at, name string) string {
+// secret reads a file with a secret, which it never puts into an error.
+func (p *parser) secret(c *Config, here fieldPath, name string) string {
 	if name == "" {
 		p.fail(here, "a file with the secret of the key, in base64, is needed")
 		return ""
@@ -174,11 +170,11 @@ func (p *parser) secret(c *Config, here at, name string) string {
 	return strings.TrimSpace(string(data))
 }
 
-// dnsServers are the servers that are asked for host names (H4).
-func (p *parser) dnsServers(here at, list []string) (servers []netip.AddrPort) {
+// dnsServers parses the servers that resolve host names (H4).
+func (p *parser) dnsServers(here fieldPath, list []string) (servers []netip.AddrPort) {
 	for i, text := range list {
 		server, err := resolve.ParseServer(text)
-		p.check(here.to(i), err)
+		p.check(here.child(i), err)
 		servers = append(servers, server)
 	}
 	return servers

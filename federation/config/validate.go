@@ -16,83 +16,83 @@ import (
 
 // The bounds of configured values.
 const (
-	maxTTL       = 86400 // a day: a longer one would outlive every repair
+	maxTTL       = 86400 // a day: a longer TTL would delay every repair
 	maxAddresses = 256
 	maxZones     = 16 // H6
 	// maxSocketPath is sun_path of unix(7) without its NUL.
 	maxSocketPath = 107
 )
 
-// clusterZone is the usual cluster zone: a domain in it would loop (N4), a host
-// name in it leads nowhere (H3c).
+// clusterZone is the usual cluster zone: a domain in it would loop (N4), and a host name in it is meaningless outside the
+// cluster (H3c).
 const clusterZone federation.FQDN = "cluster.local."
 
 func (p *parser) config(f file) *Config {
 	c := &Config{Owner: f.Owner, MetricsAddress: f.Metrics.Address, AdminSocket: p.file(f.Admin.Socket), LogLevel: f.Log.Level, LogFormat: f.Log.Format}
-	p.constant(at{"apiVersion"}, f.APIVersion, APIVersion)
-	p.constant(at{"kind"}, f.Kind, Kind)
+	p.constant(fieldPath{"apiVersion"}, f.APIVersion, APIVersion)
+	p.constant(fieldPath{"kind"}, f.Kind, Kind)
 	if f.Host != nil && f.Host.Kubeconfig.Path != "" {
 		c.Host = &Host{
 			Kubeconfig: Kubeconfig{Path: p.file(f.Host.Kubeconfig.Path), Context: f.Host.Kubeconfig.Context},
-			Namespace:  string(p.label(at{"host", "namespace"}, cmp.Or(f.Host.Namespace, "federation-system"))),
-			Lease:      p.subdomain(at{"host", "lease"}, cmp.Or(f.Host.Lease, "federation-syncer")),
+			Namespace:  string(p.label(fieldPath{"host", "namespace"}, cmp.Or(f.Host.Namespace, "federation-system"))),
+			Lease:      p.subdomain(fieldPath{"host", "lease"}, cmp.Or(f.Host.Lease, "federation-syncer")),
 		}
 	}
 	if f.Owner != "" {
 		_, err := federation.ParseOwnerID(f.Owner)
-		p.check(at{"owner"}, err)
+		p.check(fieldPath{"owner"}, err)
 	} else if c.Host == nil {
-		p.fail(at{"owner"}, "an id of this syncer, such as syncer-eu, is needed, or a host.kubeconfig to take it from")
+		p.fail(fieldPath{"owner"}, "an id of this syncer, such as syncer-eu, is needed, or a host.kubeconfig to take it from")
 	}
-	timers := at{"timers"}
+	timers := fieldPath{"timers"}
 	c.Policy = policy.Config{
-		UnreachableAfter: p.duration(timers.to("unreachableAfter"), f.Timers.UnreachableAfter, time.Second),
-		StartupTimeout:   p.duration(timers.to("startupTimeout"), f.Timers.StartupTimeout, time.Second),
-		EmptyGrace:       p.duration(timers.to("emptyGrace"), f.Timers.EmptyGrace, 0),
-		HeldMax:          p.duration(timers.to("heldMax"), f.Timers.HeldMax, time.Second),
+		UnreachableAfter: p.duration(timers.child("unreachableAfter"), f.Timers.UnreachableAfter, time.Second),
+		StartupTimeout:   p.duration(timers.child("startupTimeout"), f.Timers.StartupTimeout, time.Second),
+		EmptyGrace:       p.duration(timers.child("emptyGrace"), f.Timers.EmptyGrace, 0),
+		HeldMax:          p.duration(timers.child("heldMax"), f.Timers.HeldMax, time.Second),
 		PanicThreshold:   int(f.PanicThreshold),
-		PanicHold:        p.duration(timers.to("panicHold"), f.Timers.PanicHold, time.Second),
+		PanicHold:        p.duration(timers.child("panicHold"), f.Timers.PanicHold, time.Second),
 		MaxDeletePercent: int(f.MaxDeletePercent),
-		HoldFor:          p.duration(timers.to("holdFor"), f.Timers.HoldFor, time.Second),
+		HoldFor:          p.duration(timers.child("holdFor"), f.Timers.HoldFor, time.Second),
 	}
-	c.AuditInterval = p.duration(timers.to("auditInterval"), f.Timers.AuditInterval, time.Second)
-	p.between(at{"panicThreshold"}, f.PanicThreshold, 1, 100, "percent")
-	p.between(at{"maxDeletePercent"}, f.MaxDeletePercent, 1, 100, "percent")
+	c.AuditInterval = p.duration(timers.child("auditInterval"), f.Timers.AuditInterval, time.Second)
+	p.between(fieldPath{"panicThreshold"}, f.PanicThreshold, 1, 100, "percent")
+	p.between(fieldPath{"maxDeletePercent"}, f.MaxDeletePercent, 1, 100, "percent")
 	if !isListenAddress(f.Metrics.Address) {
-		p.fail(at{"metrics", "address"}, "%q: [host]:port is allowed, with a host name or an IP address and a port from 0 to 65535", f.Metrics.Address)
+		p.fail(fieldPath{"metrics", "address"}, "%q: [host]:port is allowed, with a host name or an IP address and a port from 0 to 65535", f.Metrics.Address)
 	}
 	if f.Admin.Socket == "" {
-		p.fail(at{"admin", "socket"}, "the path of a Unix socket is needed")
+		p.fail(fieldPath{"admin", "socket"}, "the path of a Unix socket is needed")
 	} else if n := len(c.AdminSocket); n > maxSocketPath {
-		p.fail(at{"admin", "socket"}, "%q has %d octets: a Unix socket's path has at most %d", c.AdminSocket, n, maxSocketPath)
+		p.fail(fieldPath{"admin", "socket"}, "%q has %d octets: a Unix socket's path has at most %d", c.AdminSocket, n, maxSocketPath)
 	}
-	p.oneOf(at{"log", "level"}, f.Log.Level, "debug", "info", "warn", "error")
-	p.oneOf(at{"log", "format"}, f.Log.Format, "text", "json")
+	p.oneOf(fieldPath{"log", "level"}, f.Log.Level, "debug", "info", "warn", "error")
+	p.oneOf(fieldPath{"log", "format"}, f.Log.Format, "text", "json")
 	p.federations(c, f.Federations)
-	p.clusters(c, f.Clusters, p.dnsServers(at{"resolver", "servers"}, f.Resolver.Servers))
+	p.clusters(c, f.Clusters, p.dnsServers(fieldPath{"resolver", "servers"}, f.Resolver.Servers))
 	return c
 }
 
-func (p *parser) constant(here at, have, want string) {
+func (p *parser) constant(here fieldPath, have, want string) {
 	if have != want {
 		p.fail(here, "%q, want %q", have, want)
 	}
 }
 
-func (p *parser) oneOf(here at, have string, allowed ...string) {
+func (p *parser) oneOf(here fieldPath, have string, allowed ...string) {
 	if !slices.Contains(allowed, have) {
 		p.fail(here, "%q: allowed are %s", have, strings.Join(allowed, ", "))
 	}
 }
 
-func (p *parser) between(here at, n, low, high whole, unit string) {
+func (p *parser) between(here fieldPath, n, low, high whole, unit string) {
 	if n < low || n > high {
 		p.fail(here, "%d: %d to %d %s are allowed", n, low, high, unit)
 	}
 }
 
-// duration reads "45s", "5m" or "24h"; "" is 0.
-func (p *parser) duration(here at, text string, least time.Duration) time.Duration {
+// duration parses a duration such as "45s", "5m" or "24h".
+func (p *parser) duration(here fieldPath, text string, least time.Duration) time.Duration {
 	d, err := time.ParseDuration(text)
 	switch {
 	case err != nil:
@@ -105,11 +105,11 @@ func (p *parser) duration(here at, text string, least time.Duration) time.Durati
 
 func (p *parser) federations(c *Config, list []fileFederation) {
 	if len(list) == 0 {
-		p.fail(at{"federations"}, "at least one federation is needed: name, domain and provider")
+		p.fail(fieldPath{"federations"}, "at least one federation is needed: name, domain and provider")
 	}
 	seen := map[string]bool{}
 	for i, ff := range list {
-		here := at{"federations", i}
+		here := fieldPath{"federations", i}
 		f := Federation{}
 		f.Federation, f.NameProblem = p.federation(here, ff)
 		if f.Name != "" && f.Domain != "" {
@@ -119,56 +119,56 @@ func (p *parser) federations(c *Config, list []fileFederation) {
 			seen[f.Key()] = true
 		}
 		if ff.TTL != nil {
-			p.between(here.to("ttl"), *ff.TTL, 1, maxTTL, "seconds")
+			p.between(here.child("ttl"), *ff.TTL, 1, maxTTL, "seconds")
 			f.Options.TTL = uint32(max(0, min(*ff.TTL, maxTTL)))
 		}
 		if ff.MaxAddresses != nil {
-			p.between(here.to("maxAddresses"), *ff.MaxAddresses, 1, maxAddresses, "addresses")
+			p.between(here.child("maxAddresses"), *ff.MaxAddresses, 1, maxAddresses, "addresses")
 			f.Options.MaxAddresses = int(*ff.MaxAddresses)
 		}
-		p.oneOf(here.to("levels"), cmp.Or(ff.Levels, "all"), "all", "shards")
+		p.oneOf(here.child("levels"), cmp.Or(ff.Levels, "all"), "all", "shards")
 		f.Options.ShardLevelsOnly = ff.Levels == "shards"
-		f.Options.RegionFallback = p.fallbacks(here.to("regionFallback"), ff.RegionFallback)
-		f.Provider = p.provider(c, here.to("provider"), ff.Provider, f.Domain)
+		f.Options.RegionFallback = p.fallbacks(here.child("regionFallback"), ff.RegionFallback)
+		f.Provider = p.provider(c, here.child("provider"), ff.Provider, f.Domain)
 		c.Federations = append(c.Federations, f)
 	}
 	p.accounts(c)
 	p.nested(c)
 }
 
-// federation also returns why a federation may not begin to have this name, though one that is there may go on (N4).
-func (p *parser) federation(here at, ff fileFederation) (f federation.Federation, nameProblem string) {
+// federation also returns why a new federation must not have this name, although an existing one may keep it (N4).
+func (p *parser) federation(here fieldPath, ff fileFederation) (f federation.Federation, nameProblem string) {
 	var err error
 	f.Name, err = federation.ParseName(ff.Name)
-	p.check(here.to("name"), err)
+	p.check(here.child("name"), err)
 	if err == nil {
 		switch kind := federation.TopLevelDomain(f.Name); kind {
 		case "":
 		case federation.Public:
-			p.fail(here.to("name"), "%q is a public top-level domain: pods could not tell its names from those of the Internet", ff.Name)
+			p.fail(here.child("name"), "%q is a public top-level domain: pods could not tell its names from those of the Internet", ff.Name)
 		default:
 			nameProblem = fmt.Sprintf("%q is a %s top-level domain: pods cannot tell its names from those below that domain; "+
 				"only a federation whose claim is there already goes on with it", ff.Name, kind)
 		}
 	}
 	f.Domain, err = federation.ParseDomain(ff.Domain)
-	p.check(here.to("domain"), err)
+	p.check(here.child("domain"), err)
 	if err == nil && f.Domain.In(clusterZone) {
-		p.fail(here.to("domain"), "%q lies in the cluster zone %q: the names would lead back into the cluster", ff.Domain, clusterZone)
+		p.fail(here.child("domain"), "%q lies in the cluster zone %q: the names would lead back into the cluster", ff.Domain, clusterZone)
 	}
 	f.Naming, err = federation.ParseNaming(ff.Naming)
-	p.check(here.to("naming"), err)
+	p.check(here.child("naming"), err)
 	return f, nameProblem
 }
 
-func (p *parser) fallbacks(here at, in map[string][]string) map[federation.Label][]federation.Label {
+func (p *parser) fallbacks(here fieldPath, in map[string][]string) map[federation.Label][]federation.Label {
 	out := map[federation.Label][]federation.Label{}
 	for _, region := range slices.Sorted(maps.Keys(in)) {
-		key := p.label(here.to(region), region)
+		key := p.label(here.child(region), region)
 		for i, r := range in[region] {
-			label := p.label(here.to(region, i), r)
+			label := p.label(here.child(region, i), r)
 			if label != "" && label == key {
-				p.fail(here.to(region, i), "region %q cannot fall back to itself", r)
+				p.fail(here.child(region, i), "region %q cannot fall back to itself", r)
 			}
 			out[key] = append(out[key], label)
 		}
@@ -176,7 +176,7 @@ func (p *parser) fallbacks(here at, in map[string][]string) map[federation.Label
 	return out
 }
 
-func (p *parser) label(here at, text string) federation.Label {
+func (p *parser) label(here fieldPath, text string) federation.Label {
 	label, err := federation.ParseLabel(text)
 	p.check(here, err)
 	return label
@@ -184,7 +184,7 @@ func (p *parser) label(here at, text string) federation.Label {
 
 func (p *parser) clusters(c *Config, list []fileCluster, dns []netip.AddrPort) {
 	if len(list) == 0 {
-		p.fail(at{"clusters"}, "at least one member cluster is needed: name and kubeconfig")
+		p.fail(fieldPath{"clusters"}, "at least one member cluster is needed: name and kubeconfig")
 	}
 	var labels []federation.Label
 	forbidden := []federation.FQDN{clusterZone}
@@ -198,10 +198,10 @@ func (p *parser) clusters(c *Config, list []fileCluster, dns []netip.AddrPort) {
 	}
 	seen := map[string]bool{}
 	for i, fc := range list {
-		here := at{"clusters", i}
-		name := p.subdomain(here.to("name"), fc.Name)
+		here := fieldPath{"clusters", i}
+		name := p.subdomain(here.child("name"), fc.Name)
 		if name != "" && seen[name] {
-			p.fail(here.to("name"), "member %q stands twice", name)
+			p.fail(here.child("name"), "member %q stands twice", name)
 		}
 		seen[name] = true
 		cl := p.cluster(here, fc, name, c.Policy, labels, forbidden)
@@ -210,24 +210,24 @@ func (p *parser) clusters(c *Config, list []fileCluster, dns []netip.AddrPort) {
 	}
 }
 
-// subdomain is a DNS-1123 subdomain, as the names of objects are.
-func (p *parser) subdomain(here at, text string) string {
+// subdomain parses a DNS-1123 subdomain, such as the name of an object.
+func (p *parser) subdomain(here fieldPath, text string) string {
 	name, err := federation.ParseDomain(text)
 	p.check(here, err)
 	return strings.TrimSuffix(string(name), ".")
 }
 
-func (p *parser) cluster(here at, fc fileCluster, name string, times policy.Config, labels []federation.Label, forbidden []federation.FQDN) Cluster {
+func (p *parser) cluster(here fieldPath, fc fileCluster, name string, times policy.Config, labels []federation.Label, forbidden []federation.FQDN) Cluster {
 	if fc.Kubeconfig.Path == "" {
-		p.fail(here.to("kubeconfig", "path"), "a kubeconfig file is needed")
+		p.fail(here.child("kubeconfig", "path"), "a kubeconfig file is needed")
 	}
 	if fc.MaxServices < 0 {
-		p.fail(here.to("maxServices"), "%d: 0, which is no limit, or more is allowed", fc.MaxServices)
+		p.fail(here.child("maxServices"), "%d: 0, which is no limit, or more is allowed", fc.MaxServices)
 	}
 	cl := Cluster{Kubeconfig: Kubeconfig{Path: p.file(fc.Kubeconfig.Path), Context: fc.Kubeconfig.Context}}
 	cl.Drain = fc.Drain
 	if fc.UnreachableAfter != "" {
-		cl.UnreachableAfter = p.duration(here.to("unreachableAfter"), fc.UnreachableAfter, time.Second)
+		cl.UnreachableAfter = p.duration(here.child("unreachableAfter"), fc.UnreachableAfter, time.Second)
 	}
 	cl.Member = member.Config{
 		Name: name, Federations: labels, MaxServices: int(fc.MaxServices),
@@ -235,35 +235,35 @@ func (p *parser) cluster(here at, fc fileCluster, name string, times policy.Conf
 		Policy:           member.Policy{AllowAddressAnnotation: fc.AllowAddressAnnotation, ForbiddenHosts: forbidden},
 	}
 	for j, ns := range fc.Namespaces {
-		cl.Member.Namespaces = append(cl.Member.Namespaces, string(p.label(here.to("namespaces", j), ns)))
+		cl.Member.Namespaces = append(cl.Member.Namespaces, string(p.label(here.child("namespaces", j), ns)))
 	}
 	for j, s := range fc.AddressCIDRs {
 		prefix, err := netip.ParsePrefix(s)
 		if err != nil {
-			p.fail(here.to("addressCIDRs", j), "%q is not a prefix such as 192.0.2.0/24", s)
+			p.fail(here.child("addressCIDRs", j), "%q is not a prefix such as 192.0.2.0/24", s)
 			continue
 		}
 		cl.Member.Policy.AddressCIDRs = append(cl.Member.Policy.AddressCIDRs, prefix.Masked())
 	}
 	for j, s := range fc.HostSuffixes {
 		suffix, err := federation.ParseDomain(s)
-		p.check(here.to("hostSuffixes", j), err)
+		p.check(here.child("hostSuffixes", j), err)
 		cl.Member.Policy.HostSuffixes = append(cl.Member.Policy.HostSuffixes, suffix)
 	}
-	cl.Member.Topology = p.topology(here.to("topology"), name, fc.Topology)
+	cl.Member.Topology = p.topology(here.child("topology"), name, fc.Topology)
 	return cl
 }
 
-func (p *parser) topology(here at, name string, in *fileTopology) *federation.Member {
+func (p *parser) topology(here fieldPath, name string, in *fileTopology) *federation.Member {
 	if in == nil {
 		return nil
 	}
 	m := &federation.Member{Name: name}
 	if in.Region != "" {
-		m.Region = p.label(here.to("region"), in.Region)
+		m.Region = p.label(here.child("region"), in.Region)
 	}
 	for i, z := range in.Zones {
-		if label := p.label(here.to("zones", i), z); !slices.Contains(m.Zones, label) {
+		if label := p.label(here.child("zones", i), z); !slices.Contains(m.Zones, label) {
 			m.Zones = append(m.Zones, label)
 		}
 	}
@@ -271,7 +271,7 @@ func (p *parser) topology(here at, name string, in *fileTopology) *federation.Me
 		p.fail(here, "a region or zones are needed; without topology they are taken from the Nodes")
 	}
 	if len(m.Zones) > maxZones {
-		p.fail(here.to("zones"), "%d topology zones: at most %d are allowed", len(m.Zones), maxZones)
+		p.fail(here.child("zones"), "%d topology zones: at most %d are allowed", len(m.Zones), maxZones)
 	}
 	slices.Sort(m.Zones)
 	return m

@@ -15,9 +15,9 @@ import (
 	"github.com/federation-dns/federation/federation/kubeconfig"
 )
 
-// Warnings returns what --validate says of a configuration that may be used: what is wrong with the kubeconfigs that it
-// names, which harms that member only (X7) and is tried again while the others are served; and members that seem to be
-// one cluster. Each names the entry.
+// Warnings returns what may not work although the configuration is valid, each with the entry concerned: bad kubeconfigs,
+// which affect one member only and are retried while the others are served (X7), members that seem to be the same
+// cluster, and bounds that are close.
 func (c *Config) Warnings() []error {
 	var warnings []error
 	for i, f := range c.Federations {
@@ -31,7 +31,7 @@ func (c *Config) Warnings() []error {
 			warnings = append(warnings, fmt.Errorf("federations[%d].maxAddresses: %s", i, what))
 		}
 	}
-	first := map[string]string{} // who uses a kubeconfig with a context, or an API server
+	first := map[string]string{} // the first entry with a kubeconfig and context, or API server
 	for i, cl := range c.Clusters {
 		here := fmt.Sprintf("clusters[%d] %q", i, cl.Member.Name)
 		server, err := checkKubeconfig(cl.Kubeconfig)
@@ -57,7 +57,7 @@ func (c *Config) Warnings() []error {
 	return warnings
 }
 
-// manyLevels says that the topologies in the file alone come close to the bound on levels (O1b); "" if they do not.
+// manyLevels warns if the topologies in the file alone come close to the bound on levels (O1b).
 func (c *Config) manyLevels(f Federation) string {
 	var members []federation.Member
 	for _, cl := range c.Clusters {
@@ -73,11 +73,11 @@ func (c *Config) manyLevels(f Federation) string {
 		"and those of the past and of other clusters come on top: more than %d are not written", n, claim.MaxLevels)
 }
 
-// usualRecords is how many records an RRset may have at BIND (max-records-per-type since 9.18.28) and at Cloud DNS (its
-// quota), by default.
+// usualRecords is how many records an RRset may have by default at BIND (max-records-per-type, since 9.18.28) and Cloud
+// DNS (a quota).
 const usualRecords = 100
 
-// tooManyRecords says where an RRset of maxAddresses records is refused by default; "" is nowhere.
+// tooManyRecords warns if the provider refuses an RRset of maxAddresses records by default.
 func (f Federation) tooManyRecords() string {
 	switch n := f.Options.MaxAddresses; {
 	case n <= usualRecords:
@@ -91,7 +91,7 @@ func (f Federation) tooManyRecords() string {
 	return ""
 }
 
-// identity is the same for the same file, whatever its path, with the same context.
+// identity returns the same text for the same file, whatever its path, and context.
 func (k Kubeconfig) identity() string {
 	path := k.Path
 	if real, err := filepath.EvalSymlinks(path); err == nil {
@@ -100,8 +100,8 @@ func (k Kubeconfig) identity() string {
 	return filepath.Clean(path) + " " + k.Context
 }
 
-// checkKubeconfig returns the API server of a kubeconfig, and what would keep a client from being made of it: also what
-// the files that it names hold, and a credential plugin that is not there.
+// checkKubeconfig returns the API server of a kubeconfig, or why no client can be made from it. It also checks the files
+// that it names, and that its credential plugin exists.
 func checkKubeconfig(k Kubeconfig) (server string, err error) {
 	c, err := kubeconfig.Load(k.Path, k.Context)
 	if err != nil {
