@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/admin"
 	"github.com/federation-dns/federation/federation/policy"
 )
 
@@ -34,9 +35,11 @@ const brakeRecheck = 15 * time.Second
 func (q *queue) braked(now time.Time, name federation.ServiceName, waits []federation.FQDN) {
 	s := q.service(name)
 	if len(waits) == 0 {
+		q.brakeMoved = q.brakeMoved || !s.brakedSince.IsZero()
 		s.brakedSince = time.Time{}
 		return
 	}
+	q.brakeMoved = true
 	if s.brakedSince.IsZero() {
 		s.brakedSince = now
 		q.log.Warn("too much would be withdrawn or deleted at once: it waits", "service", name.String(), "reason", string(policy.ReasonBrake),
@@ -74,6 +77,7 @@ func (r *roster) watchedAt(name federation.ServiceName, lv federation.Level) (wa
 // forget drops what members are remembered to have shown of a service that nobody has any more.
 func (l *loop) forget(name federation.ServiceName) {
 	delete(l.services, name)
+	l.unshown[name], l.brakeMoved = true, true
 	for _, ms := range l.members {
 		delete(ms.losses, name)
 	}
@@ -92,8 +96,23 @@ func healthyMembers(shards []federation.Shard) (members []string) {
 func (l *loop) confirm(name federation.ServiceName, names []federation.FQDN) bool {
 	ok := l.brake.Confirm(name, names)
 	if ok {
+		l.brakeMoved = true
 		l.log.Info("confirmed", "service", name.String(), "names", len(names))
 		l.touch(name)
 	}
 	return ok
+}
+
+// confirmAll confirms those of the list that are this loop's, and counts them: what has grown since it was shown waits
+// again (X4c).
+func (l *loop) confirmAll(list []admin.Waiting) (n int) {
+	for _, w := range list {
+		if w.Federation != string(l.config.Name) || w.Domain != string(l.config.Domain) {
+			continue
+		}
+		if w.Member != "" && l.confirmDeparture(w) || w.Member == "" && l.confirm(federation.ServiceName{Namespace: w.Namespace, Name: w.Service}, w.Deletes) {
+			n++
+		}
+	}
+	return n
 }

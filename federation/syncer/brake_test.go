@@ -83,7 +83,7 @@ func TestBrake(t *testing.T) {
 		if n := w.withAddress(); n != 40 || len(w.waits()) != 40 {
 			t.Fatalf("%d of 40 have an address, %d wait", n, len(w.waits()))
 		}
-		w.loop.ask(t.Context(), func() { w.loop.confirmAll(w.loop.waiting()[:1]) })
+		w.loop.ask(t.Context(), func() { w.loop.confirmAll(w.loop.view().waiting()[:1]) })
 		w.after(10 * time.Second)
 		if n := w.withAddress(); n != 39 {
 			t.Errorf("one was confirmed, and %d have an address", n)

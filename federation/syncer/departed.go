@@ -85,16 +85,16 @@ func (l *loop) removeMember(name string) {
 }
 
 // waitingMembers are the departed members, with what goes with each when those before it have gone.
-func (l *loop) waitingMembers() (list []admin.Waiting) {
+func (s *snapshot) waitingMembers() (list []admin.Waiting) {
 	before := map[string]bool{}
-	for _, name := range l.order {
-		if !l.members[name].departed {
+	for _, m := range s.members {
+		if !m.departed {
 			continue
 		}
-		d := l.departure(name, before)
-		before[name] = true
+		d := s.departure(m.name, before)
+		before[m.name] = true
 		list = append(list, admin.Waiting{
-			Federation: string(l.config.Name), Domain: string(l.config.Domain), Member: name,
+			Federation: string(s.config.Name), Domain: string(s.config.Domain), Member: m.name,
 			Services: len(d.emptied), Names: d.count(), Emptied: d.emptied, Levels: d.levels,
 		})
 	}
@@ -117,10 +117,10 @@ func (d departure) count() (n int) {
 }
 
 // departure returns what goes with a member after those before it.
-func (l *loop) departure(name string, before map[string]bool) departure {
+func (s *snapshot) departure(name string, before map[string]bool) departure {
 	d := departure{names: map[federation.ServiceName][]federation.FQDN{}}
 	sooner := map[federation.FQDN]bool{} // levels that go with those before
-	for _, lv := range l.levels.All() {
+	for _, lv := range s.levels.All() {
 		switch rest := slices.DeleteFunc(slices.Clone(lv.Members), func(m string) bool { return before[m] }); {
 		case slices.Equal(rest, []string{name}):
 			d.levels = append(d.levels, lv.Name)
@@ -128,21 +128,17 @@ func (l *loop) departure(name string, before map[string]bool) departure {
 			sooner[lv.Name] = true
 		}
 	}
-	for svc, names := range l.shadow.Services {
-		if !l.onlyOn(name, svc, before) {
-			for _, level := range d.levels {
-				if owner := l.config.OwnerName(svc, level); len(names[owner]) > 0 {
-					d.names[svc] = append(d.names[svc], owner)
-				}
+	for _, v := range s.views.list() {
+		all := s.onlyOn(name, v, before) // its names go, whatever the level
+		if all && policy.HasAddress(s.config.Federation, v.name, v.records) {
+			d.emptied = append(d.emptied, v.name.String())
+		}
+		for i, set := range v.records {
+			if i > 0 && v.records[i-1].Name == set.Name {
+				continue
 			}
-			continue
-		}
-		if policy.HasAddress(l.config.Federation, svc, l.shadow.Of(svc)) {
-			d.emptied = append(d.emptied, svc.String())
-		}
-		for owner := range names {
-			if _, level, _ := l.config.ParseOwner(owner); !sooner[level] {
-				d.names[svc] = append(d.names[svc], owner)
+			if _, level, _ := s.config.ParseOwner(set.Name); all && !sooner[level] || !all && slices.Contains(d.levels, level) {
+				d.names[v.name] = append(d.names[v.name], set.Name)
 			}
 		}
 	}
@@ -152,8 +148,8 @@ func (l *loop) departure(name string, before map[string]bool) departure {
 
 // onlyOn reports whether the member's shard of a service is the only one that was healthy when it was last seen, but for
 // those of the members before it.
-func (l *loop) onlyOn(name string, svc federation.ServiceName, before map[string]bool) (only bool) {
-	for _, st := range l.shards(svc) {
+func (s *snapshot) onlyOn(name string, v *serviceView, before map[string]bool) (only bool) {
+	for _, st := range s.states(v) {
 		switch {
 		case !st.Healthy || !st.Drained.IsZero() || before[st.Member]:
 		case st.Member == name:
@@ -173,7 +169,8 @@ func (l *loop) confirmDeparture(shown admin.Waiting) bool {
 	if ms := l.members[name]; ms == nil || !ms.departed {
 		return false
 	}
-	d := l.departure(name, nil)
+	l.publishViews(time.Now(), len(l.unshown)) // decided on what is so now
+	d := l.view().departure(name, nil)
 	if !subset(d.emptied, shown.Emptied) || !subset(d.levels, shown.Levels) {
 		l.log.Warn("not confirmed: more goes with the member now than was shown", "member", name, "confirm", "federation-syncer confirm")
 		return false

@@ -1,38 +1,41 @@
 package syncer
 
 import (
-	"slices"
-
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/policy"
 )
 
-// observe sets the gauges to what the loop knows; called in its goroutine.
-func (lm *loopMetrics) observe(l *loop) {
-	lm.observeMembers(l)
-	lm.m.services.With(lm.labels).Set(float64(len(l.services)))
-	names := 0
-	for _, of := range l.shadow.Services {
-		names += len(of)
-	}
-	lm.m.records.With(lm.labels).Set(float64(names))
+// observe sets the gauges to what a snapshot and the views of its services show.
+func (lm *loopMetrics) observe(s *snapshot) {
+	lm.observeMembers(s)
+	services, names := 0, 0
 	held, problems := map[federation.Reason]int{}, map[federation.Reason]int{}
-	for _, s := range l.services {
-		for _, h := range s.held {
+	s.views.services.Range(func(_, view any) bool {
+		v := view.(*serviceView)
+		services++
+		for i, set := range v.records {
+			if i == 0 || v.records[i-1].Name != set.Name {
+				names++
+			}
+		}
+		for _, h := range v.held {
 			held[h.Reason]++
 		}
-		for _, p := range s.problems {
+		for _, p := range v.problems {
+			problems[p.Reason]++
+		}
+		return true
+	})
+	lm.m.services.With(lm.labels).Set(float64(services))
+	lm.m.records.With(lm.labels).Set(float64(names))
+	for _, m := range s.members {
+		for _, p := range m.problems {
 			problems[p.Reason]++
 		}
 	}
-	for _, ms := range l.members {
-		for _, p := range ms.allProblems() {
-			problems[p.Reason]++
-		}
-	}
-	for _, p := range slices.Concat(l.levels.Problems(), l.ownProblems()) {
+	for _, p := range s.problems {
 		problems[p.Reason]++
 	}
 	for _, r := range policy.HeldReasons {
@@ -42,45 +45,44 @@ func (lm *loopMetrics) observe(l *loop) {
 	lm.setCounts(lm.m.problems, problems)
 	state := lm.m.state.MustCurryWith(lm.labels)
 	for name, is := range map[string]bool{
-		"claimed": l.held != nil, "foreign": l.isForeign(), "deposed": l.deposed != nil,
-		"panic": !l.standing.Panic().IsZero(), "provider_down": l.backoff > 0,
+		"claimed": s.claim.held, "foreign": s.claim.foreign, "deposed": s.claim.deposed != nil,
+		"panic": !s.panicSince.IsZero(), "provider_down": s.claim.providerDown,
 	} {
 		state.WithLabelValues(name).Set(oneIf(is))
 	}
 }
 
-// observeMembers sets the gauges of members; those of members that are none any
-// more go.
-func (lm *loopMetrics) observeMembers(l *loop) {
+// observeMembers sets the gauges of members; those of members that have gone are removed.
+func (lm *loopMetrics) observeMembers(s *snapshot) {
 	for _, v := range []*prometheus.GaugeVec{lm.m.member, lm.m.answers, lm.m.contact, lm.m.shards} {
 		v.DeletePartialMatch(lm.labels)
 	}
 	set := func(v *prometheus.GaugeVec, value float64, labels ...string) {
 		v.MustCurryWith(lm.labels).WithLabelValues(labels...).Set(value)
 	}
-	for name, ms := range l.members {
-		standing, contact := l.standing.Get(name), l.standing.Contact(name)
-		set(lm.m.member, 1, name, standing.String())
-		set(lm.m.answers, oneIf(contact.Answers()), name)
+	for i := range s.members {
+		m := &s.members[i]
+		set(lm.m.member, 1, m.name, m.reach.String())
+		set(lm.m.answers, oneIf(m.contact.Answers()), m.name)
 		last := 0.0
-		if contact.Ever {
-			last = float64(contact.Since.UnixMilli()) / 1000
+		if m.contact.Ever {
+			last = float64(m.contact.Since.UnixMilli()) / 1000
 		}
-		set(lm.m.contact, last, name)
-		for state, n := range ms.states(standing) {
-			set(lm.m.shards, float64(n), name, state)
+		set(lm.m.contact, last, m.name)
+		for state, n := range m.states() {
+			set(lm.m.shards, float64(n), m.name, state)
 		}
 	}
 }
 
 // states counts the shards of a member by what they are known to be (H5).
-func (ms *memberState) states(standing policy.Reach) map[string]int {
-	counts := map[string]int{"healthy": ms.healthy, "unhealthy": len(ms.shards) - ms.healthy, "unknown": 0}
-	if !ms.drained.IsZero() {
-		counts = map[string]int{"healthy": 0, "unhealthy": len(ms.shards), "unknown": 0}
+func (m *memberView) states() map[string]int {
+	counts := map[string]int{"healthy": m.healthy, "unhealthy": m.shards - m.healthy, "unknown": 0}
+	if !m.drained.IsZero() {
+		counts = map[string]int{"healthy": 0, "unhealthy": m.shards, "unknown": 0}
 	}
-	if standing.Standing == policy.Lost {
-		counts = map[string]int{"healthy": 0, "unhealthy": 0, "unknown": len(ms.shards)}
+	if m.reach.Standing == policy.Lost {
+		counts = map[string]int{"healthy": 0, "unhealthy": 0, "unknown": m.shards}
 	}
 	return counts
 }

@@ -17,7 +17,7 @@ import (
 // conflictMetric is how many conflicts of labels the metrics tell.
 func (w *world) conflictMetric() float64 {
 	w.t.Helper()
-	w.loop.ask(w.t.Context(), func() { w.loop.metrics.observe(w.loop) })
+	w.loop.metrics.observe(w.loop.view())
 	families, err := w.loop.metrics.m.registry.Gather()
 	if err != nil {
 		w.t.Fatal(err)

@@ -57,7 +57,9 @@ type loop struct {
 	queue
 	requests
 	brake *policy.Brake
+	views views
 
+	inbox  *inbox // from which events are delivered
 	events chan member.Event
 	asks   chan func()
 	audits chan func()
@@ -138,11 +140,14 @@ type queue struct {
 	*env
 	services map[federation.ServiceName]*service
 	dirty    map[federation.ServiceName]bool
-	timers   timers[federation.ServiceName]
-	quietAt  time.Time // the end of debounce
-	names    map[federation.FQDN]*nameState
-	retries  retries
-	tidyAt   time.Time
+	unshown  map[federation.ServiceName]bool // since their views were published (S1)
+	// brakeMoved: what waits for the brake may be other than was published last.
+	brakeMoved bool
+	timers     timers[federation.ServiceName]
+	quietAt    time.Time // the end of debounce
+	names      map[federation.FQDN]*nameState
+	retries    retries
+	tidyAt     time.Time
 }
 
 // requests are those under way, when the next may start, and whether the provider answers.
@@ -199,6 +204,7 @@ type service struct {
 	// brakedSince is when it had to wait for the brake; zero if it has not.
 	brakedSince time.Time
 	since       time.Time // the oldest event not yet written
+	pacedUntil  time.Time // when the last change of one of its names that came too early may be made (X5c)
 }
 
 func newLoop(c *config.Config, f config.Federation, p provider.Provider, adopt bool, log *slog.Logger, m *metrics, relist func(string)) *loop {
@@ -219,13 +225,14 @@ func newLoop(c *config.Config, f config.Federation, p provider.Provider, adopt b
 			auditor: auditor{audit: c.AuditInterval},
 		},
 		queue: queue{
-			env: e, services: map[federation.ServiceName]*service{}, dirty: map[federation.ServiceName]bool{},
+			env: e, services: map[federation.ServiceName]*service{}, dirty: map[federation.ServiceName]bool{}, unshown: map[federation.ServiceName]bool{},
 			names: map[federation.FQDN]*nameState{}, retries: newRetries(),
 		},
 		requests: requests{
 			env: e, results: make(chan ended, lanes), budget: rate.NewLimiter(requestsPerSecond, requestsPerSecond),
 		},
 		brake:  policy.NewBrake(c.Policy),
+		inbox:  newInbox(),
 		events: make(chan member.Event, 1024),
 		asks:   make(chan func()),
 		audits: make(chan func(), 1),
@@ -240,6 +247,7 @@ func newLoop(c *config.Config, f config.Federation, p provider.Provider, adopt b
 		l.claims.Refuse = errors.New(f.NameProblem)
 	}
 	l.configure(c, f)
+	l.publishViews(time.Now(), 0)
 	return l
 }
 
@@ -285,27 +293,40 @@ func (l *loop) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		select {
-		case <-ctx.Done():
+		act := l.await(ctx, timer.C)
+		if act == nil {
 			l.stop(cancel)
 			return
-		case e := <-l.events:
-			l.takeAll(e)
-		case e := <-l.results:
-			l.end(e)
-		case f := <-l.audits:
-			f()
-		case f := <-l.asks:
-			f()
-		case <-timer.C:
 		}
+		l.views.beginTurn()
+		act()
 		if ctx.Err() != nil {
 			continue // no request starts any more (X5a)
 		}
 		now := time.Now()
 		l.judge(now)
 		l.work(ctx, requests, now)
+		l.publishViews(now, maxViews)
+		l.views.endTurn()
 		timer.Reset(max(time.Until(l.next(now)), 0))
+	}
+}
+
+// await waits for something to do, and returns it; nil when ctx has ended.
+func (l *loop) await(ctx context.Context, timer <-chan time.Time) func() {
+	select {
+	case <-ctx.Done():
+		return nil
+	case e := <-l.events:
+		return func() { l.takeAll(e) }
+	case e := <-l.results:
+		return func() { l.end(e) }
+	case f := <-l.audits:
+		return f
+	case f := <-l.asks:
+		return f
+	case <-timer:
+		return func() {}
 	}
 }
 
@@ -335,6 +356,9 @@ func (l *loop) ask(ctx context.Context, f func()) bool {
 
 // next is when there is something to do though nothing happens.
 func (l *loop) next(now time.Time) time.Time {
+	if len(l.unshown) > 0 {
+		return now // their views are to be published
+	}
 	next := now.Add(time.Hour)
 	at := func(t time.Time) {
 		if t.After(now) && t.Before(next) {

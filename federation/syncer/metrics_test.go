@@ -22,7 +22,7 @@ import (
 func (w *world) gathered() map[string]string {
 	w.t.Helper()
 	lm := w.loop.metrics
-	w.loop.ask(w.t.Context(), func() { lm.observe(w.loop) })
+	lm.observe(w.loop.view())
 	families, err := lm.m.registry.Gather()
 	if err != nil {
 		w.t.Fatal(err)

@@ -10,16 +10,11 @@ import (
 	"github.com/federation-dns/federation/federation/policy"
 )
 
-// takeAll takes the event and all that wait behind it in.
+// takeAll applies e and every event already queued behind it.
 func (l *loop) takeAll(e member.Event) {
-	for range cap(l.events) {
-		l.take(e)
-		select {
-		case e = <-l.events:
-			continue
-		default:
-		}
-		break
+	l.take(e)
+	for range len(l.events) { // nobody else receives
+		l.take(<-l.events)
 	}
 	if l.quietAt.IsZero() && len(l.dirty) > 0 {
 		l.quietAt = time.Now().Add(debounce)
@@ -230,12 +225,19 @@ func (q *queue) touchAt(name federation.ServiceName, seen time.Time) {
 	if s := q.service(name); s.since.IsZero() {
 		s.since = seen
 	}
-	q.dirty[name] = true
+	q.dirty[name], q.unshown[name] = true, true
 }
 
 func (q *queue) touchAll() {
 	for name := range q.services {
-		q.dirty[name] = true
+		q.dirty[name], q.unshown[name] = true, true
+	}
+}
+
+// show has the view of a name's service published.
+func (q *queue) show(name federation.FQDN) {
+	if svc, _, ok := q.config.ParseOwner(name); ok {
+		q.unshown[svc] = true
 	}
 }
 

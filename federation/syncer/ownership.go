@@ -140,6 +140,7 @@ func (r negativeResult) apply(l *loop, _ time.Time) {
 func (l *loop) know(name federation.FQDN, sets []federation.RRset) {
 	l.learn(name, sets)
 	if svc, _, ok := l.config.ParseOwner(name); ok {
+		l.unshown[svc] = true
 		l.stands(svc)
 	}
 }

@@ -50,6 +50,7 @@ func (l *loop) mostUrgent() []federation.ServiceName {
 			batch := row[:min(len(row), maxBatch)]
 			for _, name := range batch {
 				delete(l.dirty, name)
+				l.unshown[name] = true
 			}
 			return batch
 		}
@@ -121,6 +122,7 @@ func (l *loop) allowed(now time.Time, c plan.Change) bool {
 		return false
 	}
 	if at := n.pace.NotBefore(now, policy.Withdraws(l.config.Federation, c)); at.After(now) {
+		l.service(svc).pacedUntil = at
 		l.timers.set(svc, at)
 		return false
 	}
@@ -210,6 +212,7 @@ func (r changeResult) apply(l *loop, now time.Time) {
 	unsent := !slices.ContainsFunc(r.errs, func(err error) bool { return !errors.Is(err, provider.ErrNotSent) })
 	for i, c := range r.changes {
 		svc, _, _ := l.config.ParseOwner(c.Name)
+		l.unshown[svc] = true
 		l.name(c.Name).inFlight = false
 		if err := r.errs[i]; err == nil {
 			l.changed(now, svc, c, &t)

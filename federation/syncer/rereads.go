@@ -183,6 +183,7 @@ func (r readResult) apply(l *loop, now time.Time) {
 			}
 			u.failed(now, err, minUnread, maxUnread)
 			l.reads.set(name, u.until)
+			l.show(name)
 		}
 	}
 }

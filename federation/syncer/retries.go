@@ -150,7 +150,7 @@ func (l *loop) retry(now time.Time) request {
 	services := map[federation.ServiceName]bool{}
 	for _, name := range names {
 		svc, _, _ := l.config.ParseOwner(name)
-		services[svc] = true
+		services[svc], l.unshown[svc] = true, true
 	}
 	all := l.diff(now, slices.SortedFunc(maps.Keys(services), federation.CompareServiceNames))
 	changes := changesOf(all, func(c plan.Change) bool {

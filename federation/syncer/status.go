@@ -2,109 +2,117 @@ package syncer
 
 import (
 	"errors"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/admin"
 	"github.com/federation-dns/federation/federation/claim"
-	"github.com/federation-dns/federation/federation/policy"
 )
 
 func (rq *requests) isForeign() bool { return errors.Is(rq.lastErr, claim.ErrForeign) }
 
-// status is called in the loop's goroutine.
-func (l *loop) status(services bool) admin.FederationStatus {
-	s := admin.FederationStatus{Name: string(l.config.Name), Domain: strings.TrimSuffix(string(l.config.Domain), "."), State: "writing"}
+// status returns the federation's state, with its services if asked for. It may take long: it runs beside the loop.
+func (s *snapshot) status(services bool) admin.FederationStatus {
+	st := admin.FederationStatus{Name: string(s.config.Name), Domain: strings.TrimSuffix(string(s.config.Domain), "."), State: "writing"}
 	switch {
-	case l.deposed != nil:
-		s.State, s.Error = "deposed", l.deposed.Error()
-	case l.isForeign():
-		s.State = "foreign"
-	case l.backoff > 0:
-		s.State = "provider-down"
-	case l.held == nil:
-		s.State = "claiming"
+	case s.claim.deposed != nil:
+		st.State, st.Error = "deposed", s.claim.deposed.Error()
+	case s.claim.foreign:
+		st.State = "foreign"
+	case s.claim.providerDown:
+		st.State = "provider-down"
+	case !s.claim.held:
+		st.State = "claiming"
 	}
-	if l.lastErr != nil {
-		s.Error = l.lastErr.Error()
+	if s.claim.err != nil {
+		st.Error = s.claim.err.Error()
 	}
-	if p := l.standing.Panic(); !p.IsZero() {
-		s.PanicSince = &p
+	if !s.panicSince.IsZero() {
+		st.PanicSince = &s.panicSince
 	}
-	for _, name := range slices.Sorted(maps.Keys(l.members)) {
-		s.Members = append(s.Members, l.memberStatus(name))
-		s.Problems = append(s.Problems, problemStatuses(l.members[name].allProblems())...)
+	for i := range s.members {
+		st.Members = append(st.Members, s.members[i].status())
+		st.Problems = append(st.Problems, problemStatuses(s.members[i].problems)...)
 	}
-	s.Problems = append(s.Problems, problemStatuses(slices.Concat(l.levels.Problems(), l.ownProblems()))...)
-	for _, lv := range l.levels.All() {
-		st := admin.LevelStatus{Name: string(lv.Name), Kind: string(lv.Kind), Members: lv.Members}
-		if s := l.foreign[lv.Name]; s != nil {
-			st.Foreign = s.err.Error()
-		}
-		s.Levels = append(s.Levels, st)
+	st.Problems = append(st.Problems, problemStatuses(s.problems)...)
+	for _, lv := range s.levels.All() {
+		st.Levels = append(st.Levels, admin.LevelStatus{Name: string(lv.Name), Kind: string(lv.Kind), Members: lv.Members, Foreign: s.foreign[lv.Name]})
 	}
-	s.Waiting = l.waiting()
-	for _, name := range l.serviceNames() {
-		s.Problems = append(s.Problems, problemStatuses(l.services[name].problems)...)
+	st.Waiting = s.waiting()
+	e := newExplainer(time.Now(), s)
+	for _, v := range s.views.list() {
+		st.Problems = append(st.Problems, problemStatuses(v.problems)...)
 		if services {
-			s.Services = append(s.Services, l.serviceStatus(name))
+			st.Services = append(st.Services, e.service(v))
 		}
 	}
-	return s
+	return st
 }
 
-// serviceNames are the services in their order.
-func (q *queue) serviceNames() []federation.ServiceName {
-	return slices.SortedFunc(maps.Keys(q.services), federation.CompareServiceNames)
+func (m *memberView) status() admin.MemberStatus {
+	st := admin.MemberStatus{
+		Name: m.name, Status: m.reach.String(), Since: m.reach.Since, Panic: m.reach.Panic, Drained: !m.drained.IsZero(),
+		Version: m.version, Region: string(m.topology.Region), Shards: m.shards, Healthy: m.healthy,
+	}
+	for _, z := range m.topology.Zones {
+		st.Zones = append(st.Zones, string(z))
+	}
+	if m.contact.Ever {
+		st.Reachable, st.LastContact = m.contact.Answers(), &m.contact.Since
+	}
+	if m.probeErr != nil {
+		st.Error = m.probeErr.Error()
+	}
+	return st
 }
 
-func (r *roster) memberStatus(name string) admin.MemberStatus {
-	ms, standing := r.members[name], r.standing.Get(name)
-	m := admin.MemberStatus{
-		Name: name, Status: standing.String(), Since: standing.Since, Panic: standing.Panic, Drained: !ms.drained.IsZero(),
-		Version: ms.version, Region: string(ms.topology.Region), Shards: len(ms.shards),
-	}
-	for _, z := range ms.topology.Zones {
-		m.Zones = append(m.Zones, string(z))
-	}
-	m.Healthy = ms.healthy
-	if contact := r.standing.Contact(name); contact.Ever {
-		m.Reachable, m.LastContact = contact.Answers(), &contact.Since
-	}
-	if ms.probeErr != nil {
-		m.Error = ms.probeErr.Error()
-	}
-	return m
-}
-
-func (l *loop) serviceStatus(name federation.ServiceName) admin.ServiceStatus {
-	st := admin.ServiceStatus{Name: name.String()}
-	for _, m := range slices.Sorted(maps.Keys(l.members)) {
-		sh, ok := l.members[m].shards[name]
-		if !ok {
+// service returns the status of one service.
+func (e *explainer) service(v *serviceView) admin.ServiceStatus {
+	st := admin.ServiceStatus{Name: v.name.String()}
+	for _, sh := range v.shards {
+		if !sh.listed || e.member(sh.Member) == nil {
 			continue
 		}
-		one := admin.ShardStatus{Member: m, Healthy: sh.Healthy, Reason: string(sh.Reason), ReadyEndpoints: sh.ReadyEndpoints}
-		for _, a := range sh.Addresses {
+		shown := &sh.Shard
+		if sh.shown != nil {
+			shown = sh.shown
+		}
+		one := admin.ShardStatus{Member: sh.Member, Healthy: shown.Healthy, Reason: string(sh.reason), ReadyEndpoints: sh.ready}
+		for _, a := range shown.Addresses {
 			one.Addresses = append(one.Addresses, a.String())
 		}
 		st.Shards = append(st.Shards, one)
 	}
-	for _, h := range l.services[name].held {
+	for _, h := range v.held {
 		st.Held = append(st.Held, admin.HeldStatus{Member: h.Member, Reason: string(h.Reason), Since: h.Since})
 	}
-	is, coming := l.explain(time.Now(), name)
+	is, coming := e.explain(v)
 	st.Records, st.Coming = recordStatuses(is), recordStatuses(coming)
-	for _, lv := range l.levels.All() {
-		name := lv.OwnerName(name)
-		if retry, err := l.failing(name); err != nil {
-			st.Refused = append(st.Refused, admin.RefusedStatus{Name: string(name), Error: err.Error(), Retry: retry})
+	if len(v.names) > 0 {
+		for _, lv := range e.levels.All() {
+			name := lv.OwnerName(v.name)
+			if n := v.names[name]; n.open != nil {
+				st.Refused = append(st.Refused, admin.RefusedStatus{Name: string(name), Error: n.open.Error(), Retry: n.retry})
+			}
 		}
 	}
 	return st
+}
+
+// waiting returns what waits for a confirmation, or for holdFor.
+func (s *snapshot) waiting() (list []admin.Waiting) {
+	for _, b := range s.braked {
+		w := admin.Waiting{
+			Federation: string(s.config.Name), Domain: string(s.config.Domain), Namespace: b.Service.Namespace, Service: b.Service.Name,
+			Empties: b.Empties, Names: len(b.Names), Deletes: b.Names, Watched: b.Watched,
+		}
+		if b.Watched {
+			w.Until = &b.Until
+		}
+		list = append(list, w)
+	}
+	return append(list, s.waitingMembers()...)
 }
 
 func recordStatuses(sets []explained) (out []admin.RRsetStatus) {
@@ -126,18 +134,4 @@ func problemStatuses(problems []federation.Problem) []admin.ProblemStatus {
 		out = append(out, s)
 	}
 	return out
-}
-
-// ready reports whether the loop has begun its work: the claim is taken, or
-// somebody else's, and every member is present or lost. A deposed one does none.
-func (l *loop) ready() bool {
-	if l.deposed != nil || l.held == nil && !l.isForeign() {
-		return false
-	}
-	for name := range l.members {
-		if l.standing.Get(name).Standing == policy.Starting {
-			return false
-		}
-	}
-	return true
 }

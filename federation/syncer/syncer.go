@@ -211,8 +211,11 @@ func (s *loopSet) run(ctx context.Context, l *loop, closed func()) {
 	l.done = done
 	go func() {
 		defer close(done)
+		var delivery sync.WaitGroup
+		delivery.Go(func() { l.inbox.deliver(ctx, l.events) })
 		l.run(ctx)
 		closed()
+		delivery.Wait()
 	}()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -264,7 +267,7 @@ func (s *loopSet) stop() {
 }
 
 // fanOut hands every event to every loop until ctx ends, as filter returns it, or not at all if that is nil: all members
-// belong to all federations.
+// belong to all federations. A loop that is busy, or stuck, delays no other one (S3).
 func (s *loopSet) fanOut(ctx context.Context, events <-chan member.Event, filter func(time.Time, member.Event) member.Event) {
 	for {
 		select {
@@ -275,12 +278,50 @@ func (s *loopSet) fanOut(ctx context.Context, events <-chan member.Event, filter
 				continue
 			}
 			for _, l := range s.all() {
-				select {
-				case l.events <- e:
-				case <-l.done:
-				case <-ctx.Done():
-					return
-				}
+				l.inbox.add(e)
+			}
+		}
+	}
+}
+
+// inbox holds the events that a loop has not received yet. It has no bound: what would be dropped would have to be listed
+// again, and a loop that receives nothing for askTimeout fails /healthz.
+type inbox struct {
+	mu     sync.Mutex
+	events []member.Event
+	more   chan struct{} // has a token if there may be events
+}
+
+func newInbox() *inbox { return &inbox{more: make(chan struct{}, 1)} }
+
+// add never blocks.
+func (b *inbox) add(e member.Event) {
+	b.mu.Lock()
+	b.events = append(b.events, e)
+	b.mu.Unlock()
+	select {
+	case b.more <- struct{}{}:
+	default:
+	}
+}
+
+// deliver sends the events to the loop, in their order, until ctx ends.
+func (b *inbox) deliver(ctx context.Context, to chan<- member.Event) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-b.more:
+		}
+		b.mu.Lock()
+		events := b.events
+		b.events = nil
+		b.mu.Unlock()
+		for _, e := range events {
+			select {
+			case to <- e:
+			case <-ctx.Done():
+				return
 			}
 		}
 	}

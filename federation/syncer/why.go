@@ -39,17 +39,27 @@ type explained struct {
 	members []string // whose shards give it
 }
 
-// explain says of each RRset of a service why it is as it is, and what is to
-// come besides. It changes nothing.
-func (l *loop) explain(now time.Time, name federation.ServiceName) (is, coming []explained) {
-	s, have := l.service(name), l.shadow.Of(name)
-	v := policy.Decide(now, l.policy, policy.Service{
-		Shards: l.shards(name), AllMembers: l.standing.Summary(), Had: len(have) > 0, EmptySince: s.emptySince, HealthyAt: s.healthyAt,
-	})
-	e := explanation{loop: l, now: now, name: name, verdict: v, levels: map[federation.FQDN]federation.Level{}}
-	for _, lv := range l.levels.All() {
-		e.levels[lv.OwnerName(name)] = lv
+// explainer explains the RRsets of a snapshot's services.
+type explainer struct {
+	*snapshot
+	now time.Time
+	at  map[federation.FQDN]federation.Level // the levels by their names
+}
+
+func newExplainer(now time.Time, s *snapshot) *explainer {
+	e := &explainer{snapshot: s, now: now, at: map[federation.FQDN]federation.Level{}}
+	for _, lv := range s.levels.All() {
+		e.at[lv.Name] = lv
 	}
+	return e
+}
+
+// explain returns the RRsets of a service that are published and those that are due, each with its reason.
+func (e *explainer) explain(view *serviceView) (is, coming []explained) {
+	have := view.records
+	v := policy.Decide(e.now, e.policy, policy.Service{
+		Shards: e.states(view), AllMembers: e.summary, Had: len(have) > 0, EmptySince: view.emptySince, HealthyAt: view.healthyAt,
+	})
 	if v.Keep {
 		for _, set := range have {
 			is = append(is, explained{RRset: set, reason: v.Held[len(v.Held)-1].Reason})
@@ -58,38 +68,36 @@ func (l *loop) explain(now time.Time, name federation.ServiceName) (is, coming [
 	}
 	var want []federation.RRset
 	if !v.Unfederated {
-		want, _ = l.levels.RRsets(name, v.Shards, len(have) > 0)
+		want, _ = e.levels.RRsets(view.name, v.Shards, len(have) > 0)
+	}
+	wanted := map[string]federation.RRset{}
+	for _, set := range want {
+		wanted[string(set.Name)+" "+set.Type] = set
 	}
 	for _, set := range have {
-		if slices.ContainsFunc(want, set.Equal) {
-			is = append(is, e.of(set))
+		key := string(set.Name) + " " + set.Type
+		if w, ok := wanted[key]; ok && w.Equal(set) {
+			is = append(is, e.due(v, set))
+			delete(wanted, key)
 		} else {
-			is = append(is, explained{RRset: set, reason: e.pending(set.Name)})
+			is = append(is, explained{RRset: set, reason: view.pending(e.now, set.Name)})
 		}
 	}
 	for _, set := range want {
-		if !slices.ContainsFunc(have, set.Equal) {
-			coming = append(coming, explained{RRset: set, reason: e.pending(set.Name), members: e.of(set).members})
+		if _, open := wanted[string(set.Name)+" "+set.Type]; open {
+			coming = append(coming, explained{RRset: set, reason: view.pending(e.now, set.Name), members: e.due(v, set).members})
 		}
 	}
 	return is, coming
 }
 
-// explanation is what is needed to explain the RRsets of one service.
-type explanation struct {
-	loop    *loop
-	now     time.Time
-	name    federation.ServiceName
-	verdict policy.Verdict
-	levels  map[federation.FQDN]federation.Level // by the name of the service there
-}
-
-// of explains an RRset that is as the rule says.
-func (e explanation) of(set federation.RRset) explained {
+// due explains an RRset that is as the rule says.
+func (e *explainer) due(v policy.Verdict, set federation.RRset) explained {
 	x := explained{RRset: set, reason: ReasonNoHealthyShard}
-	lv := e.levels[set.Name]
+	_, level, _ := e.config.ParseOwner(set.Name)
+	lv := e.at[level]
 	if set.Type == federation.TypeCNAME {
-		if _, _, up := e.loop.config.ParseOwner(federation.FQDN(set.Data[0])); up {
+		if _, _, up := e.config.ParseOwner(federation.FQDN(set.Data[0])); up {
 			if lv.Conflict {
 				x.reason = federation.ReasonLabelConflict
 			}
@@ -97,7 +105,7 @@ func (e explanation) of(set federation.RRset) explained {
 		}
 	}
 	x.reason = ReasonRegionFallback
-	for _, shard := range e.verdict.Shards {
+	for _, shard := range v.Shards {
 		if !shard.Healthy || !gives(shard, set) {
 			continue
 		}
@@ -109,7 +117,7 @@ func (e explanation) of(set federation.RRset) explained {
 			x.reason = ReasonLoadBalancer
 		}
 	}
-	for _, h := range e.verdict.Held {
+	for _, h := range v.Held {
 		if slices.Contains(x.members, h.Member) {
 			x.reason = h.Reason
 		}
@@ -126,21 +134,20 @@ func gives(shard federation.Shard, set federation.RRset) bool {
 	return slices.ContainsFunc(shard.Addresses, func(a netip.Addr) bool { return slices.Contains(set.Data, a.String()) })
 }
 
-// pending is why a name is not what it is to be.
-func (e explanation) pending(name federation.FQDN) federation.Reason {
-	l := e.loop
-	for _, h := range l.services[e.name].held {
+// pending returns why a name is not what it is due to be.
+func (v *serviceView) pending(now time.Time, name federation.FQDN) federation.Reason {
+	for _, h := range v.held {
 		if h.Reason == policy.ReasonBrake {
 			return policy.ReasonBrake
 		}
 	}
-	n := l.names[name]
+	n := v.names[name]
 	switch {
-	case n != nil && errors.Is(n.failure.err, provider.ErrRefused):
+	case errors.Is(n.failure, provider.ErrRefused):
 		return ReasonRefused
-	case l.isFailing(name):
+	case n.open != nil:
 		return ReasonFailed
-	case n != nil && n.pace.NotBefore(e.now, false).After(e.now):
+	case n.pace.After(now):
 		return ReasonRestless
 	}
 	return ReasonChanging

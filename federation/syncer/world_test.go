@@ -209,19 +209,17 @@ func (w *world) logged(text string) {
 
 // confirm confirms all that waits, and counts it.
 func (w *world) confirm() (n int) {
-	w.loop.ask(w.t.Context(), func() { n = w.loop.confirmAll(w.loop.waiting()) })
+	w.loop.ask(w.t.Context(), func() { n = w.loop.confirmAll(w.loop.view().waiting()) })
 	return n
 }
 
 // waits is what waits for a confirmation, or for holdFor.
-func (w *world) waits() (list []admin.Waiting) {
-	w.loop.ask(w.t.Context(), func() { list = w.loop.waiting() })
-	return list
+func (w *world) waits() []admin.Waiting {
+	return w.loop.view().waiting()
 }
 
-func (w *world) status() (s admin.FederationStatus) {
-	w.loop.ask(w.t.Context(), func() { s = w.loop.status(true) })
-	return s
+func (w *world) status() admin.FederationStatus {
+	return w.loop.view().status(true)
 }
 
 // fakeMember is a member that can be cut off.
