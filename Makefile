@@ -101,6 +101,12 @@ bench-scale: ## Measure the syncer with up to 100 members and 10,000 services (a
 	@for m in 10 30 100; do for s in 1000 3000 10000; do \
 		$(GO) test -buildvcs=false -run '^$$' -bench Scale -benchtime 1x ./federation/syncer -members $$m -services $$s | grep '^ ' || exit 1; done; done
 
+.PHONY: bench-readers
+bench-readers: ## Measure changes while a client reads the full status without pause (about 5 minutes)
+	@printf '%7s %8s %9s %9s %9s %9s %9s %7s %9s\n' members services 'quiet p99' 'p50 ms' 'p99 ms' 'max ms' ratio reads 'KiB/read'
+	@for size in "-members 10 -services 10000" "-members 100 -services 1000"; do \
+		$(GO) test -buildvcs=false -run '^$$' -bench Readers -benchtime 1x ./federation/syncer $$size | grep '^ ' || exit 1; done
+
 .PHONY: bench-failover
 bench-failover: build cluster ## Measure how soon traffic leaves a failed shard (ROUNDS=100; about 5 minutes)
 	@$(BUILD) -o $(BIN)/ ./test/bench-failover

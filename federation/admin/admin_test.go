@@ -2,11 +2,14 @@ package admin
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -69,6 +72,23 @@ func TestAdmin(t *testing.T) {
 			want, _ := f.Status(ctx, services)
 			if got, err := FetchStatus(ctx, socket, services); err != nil || !reflect.DeepEqual(got, &want) {
 				t.Errorf("services %t: got %+v, %v, want %+v", services, got, err, want)
+			}
+		}
+	})
+	t.Run("S2 streamed services are sent as a list of them is", func(t *testing.T) {
+		for n := range 3 {
+			list := make([]ServiceStatus, n)
+			for i := range list {
+				list[i] = f.status.Federations[0].Services[0]
+				list[i].Name = fmt.Sprintf("ns/%d", i)
+			}
+			plain := Status{Federations: []FederationStatus{{Name: "a"}, {Name: "b", Services: list}, {Name: "c", Services: list}}}
+			streamed := Status{Federations: []FederationStatus{{Name: "a"}, {Name: "b", Stream: slices.Values(list)}, {Name: "c", Stream: slices.Values(list)}}}
+			var want, got strings.Builder
+			enc := json.NewEncoder(&want)
+			enc.SetIndent("", "  ")
+			if err := errors.Join(enc.Encode(plain), writeStatus(&got, streamed)); err != nil || got.String() != want.String() {
+				t.Errorf("%v: got\n%s\nwant\n%s", err, got.String(), want.String())
 			}
 		}
 	})

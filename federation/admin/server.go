@@ -1,13 +1,19 @@
 package admin
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"iter"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -41,11 +47,16 @@ func Handler(s Syncer) http.Handler {
 		ctx, cancel := context.WithTimeout(r.Context(), statusTimeout)
 		defer cancel()
 		status, err := s.Status(ctx, r.FormValue("services") != "")
-		reply(w, "  ", status, err)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = writeStatus(w, status) // a client that went away
 	})
 	mux.HandleFunc("GET /waiting", func(w http.ResponseWriter, r *http.Request) {
 		list, err := s.Waiting(r.Context())
-		reply(w, "", append([]Waiting{}, list...), err) // never null
+		reply(w, append([]Waiting{}, list...), err) // never null
 	})
 	mux.HandleFunc("POST /confirm", func(w http.ResponseWriter, r *http.Request) {
 		var list []Waiting
@@ -54,20 +65,67 @@ func Handler(s Syncer) http.Handler {
 			return
 		}
 		n, err := s.Confirm(r.Context(), list)
-		reply(w, "", n, err)
+		reply(w, n, err)
 	})
 	return mux
 }
 
-func reply(w http.ResponseWriter, indent string, value any, err error) {
+func reply(w http.ResponseWriter, value any, err error) {
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", indent)
-	_ = enc.Encode(value) // a client that went away
+	_ = json.NewEncoder(w).Encode(value) // a client that went away
+}
+
+// writeStatus writes the JSON of a status, indented. Streamed services are encoded one at a time, and a goroutine that
+// waits for a processor has its turn between two of them (S2).
+func writeStatus(w io.Writer, status Status) error {
+	const indent, deep = "  ", "        "
+	mark := ServiceStatus{Name: "\x00"} // where the services belong
+	var streams []iter.Seq[ServiceStatus]
+	status.Federations = slices.Clone(status.Federations)
+	for i := range status.Federations {
+		f := &status.Federations[i]
+		if f.Stream == nil {
+			continue
+		}
+		for range f.Stream { // if there are any
+			f.Services, streams = []ServiceStatus{mark}, append(streams, f.Stream)
+			break
+		}
+	}
+	text, err := json.MarshalIndent(status, "", indent)
+	if err != nil {
+		return err
+	}
+	place, err := json.MarshalIndent(mark, deep, indent) // has line ends, so that no string can hold it
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriterSize(w, 64<<10)
+	for i, part := range bytes.Split(append(text, '\n'), place) {
+		if i > 0 {
+			separator := ""
+			for service := range streams[i-1] {
+				text, err := json.MarshalIndent(service, deep, indent)
+				if err != nil {
+					return err
+				}
+				_, _ = out.WriteString(separator) // the next write has its error
+				if _, err := out.Write(text); err != nil {
+					return err
+				}
+				separator = ",\n" + deep
+				runtime.Gosched()
+			}
+		}
+		if _, err := out.Write(part); err != nil {
+			return err
+		}
+	}
+	return out.Flush()
 }
 
 // NewServer gives up on clients that ask, read or say nothing, and bounds their number.

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"iter"
 	"time"
 
 	"github.com/federation-dns/federation/federation"
@@ -30,6 +31,8 @@ type FederationStatus struct {
 	// Waiting is what waits for a confirmation, or for holdFor (X4).
 	Waiting  []Waiting       `json:"waiting,omitempty"`
 	Services []ServiceStatus `json:"services,omitempty"`
+	// Stream is what a server sends as Services, one at a time, so that it need not hold all of them; nil if Services is.
+	Stream iter.Seq[ServiceStatus] `json:"-"`
 }
 
 // MemberStatus is one member's.

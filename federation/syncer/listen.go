@@ -107,7 +107,12 @@ func (s *listener) gather() ([]*dto.MetricFamily, error) {
 func (s *listener) Status(_ context.Context, services bool) (admin.Status, error) {
 	status := admin.Status{Leader: s.standsBehind()}
 	for _, l := range s.loops.all() {
-		status.Federations = append(status.Federations, l.view().status(services))
+		v := l.view()
+		st := v.status()
+		if services {
+			st.Stream = v.services()
+		}
+		status.Federations = append(status.Federations, st)
 	}
 	return status, nil
 }

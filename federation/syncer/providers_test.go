@@ -174,7 +174,7 @@ func TestProviders(t *testing.T) {
 		l := s.loops.find("fed in " + cloudsPrivate)
 		last := ""
 		c.await("the status to tell the error", func() bool {
-			last = l.view().status(false).Error
+			last = l.view().status().Error
 			return last != ""
 		})
 		if !strings.Contains(last, "503") || strings.Contains(last, "\n") {

@@ -7,14 +7,19 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"net"
+	"net/http"
 	"net/netip"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/admin"
 	"github.com/federation-dns/federation/federation/config"
 	"github.com/federation-dns/federation/federation/member"
 	"github.com/federation-dns/federation/federation/plan"
@@ -37,33 +42,108 @@ func BenchmarkScale(b *testing.B) {
 	}
 	s := newScale(*scaleMembers, *scaleServices)
 	before := liveHeap()
-	start := time.Now()
-	s.run(b)
-	s.listAll()
-	all := *scaleServices * (*scaleMembers + (*scaleMembers+4)/5 + 1)
-	for rrsets, _ := s.sink.counts(); rrsets < all || !s.idle(b); rrsets, _ = s.sink.counts() {
-		time.Sleep(time.Millisecond)
-	}
-	startup := time.Since(start)
+	startup := s.start(b)
 	bytes := float64(liveHeap()-before) / float64(*scaleMembers**scaleServices)
 	rrsets, requests := s.sink.counts()
 
-	rng := rand.New(rand.NewPCG(1, 1))
-	var took []time.Duration
 	var memBefore, memAfter runtime.MemStats
 	runtime.ReadMemStats(&memBefore)
-	for _, i := range rng.Perm(*scaleServices)[:min(*scaleChanges, *scaleServices)] {
-		time.Sleep(2 * time.Second / requestsPerSecond) // so that none waits for the provider's budget
-		took = append(took, s.change(i, rng.IntN(*scaleMembers)))
-	}
+	took := s.changes(rand.New(rand.NewPCG(1, 1)), *scaleChanges, 0)
 	runtime.ReadMemStats(&memAfter)
-	slices.Sort(took)
-	at := func(percent int) float64 {
-		return float64(took[max((len(took)*percent+99)/100-1, 0)].Microseconds()) / 1000
-	}
 	fmt.Printf("%7d %8d %9d %9d %9.1f %9d %9.0f %8.1f %8.1f %8.1f %9d %9d\n", *scaleMembers, *scaleServices, *scaleMembers**scaleServices, rrsets,
-		startup.Seconds(), requests, bytes, at(50), at(99), at(100),
+		startup.Seconds(), requests, bytes, percentile(took, 50), percentile(took, 99), percentile(took, 100),
 		(memAfter.Mallocs-memBefore.Mallocs)/uint64(len(took)), (memAfter.TotalAlloc-memBefore.TotalAlloc)/uint64(len(took)))
+}
+
+// BenchmarkReaders measures changes while nobody reads, and while one client reads the full status over a socket without
+// pause (S2). `make bench-readers` runs it; docs/performance.md has results.
+func BenchmarkReaders(b *testing.B) {
+	if *scaleMembers == 0 {
+		return
+	}
+	s := newScale(*scaleMembers, *scaleServices)
+	s.start(b)
+	rng := rand.New(rand.NewPCG(1, 1))
+	quiet := s.changes(rng, *scaleChanges, 0)
+
+	socket, err := admin.Listen(filepath.Join(b.TempDir(), "admin.sock"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	srv := admin.NewServer(admin.Handler(&listener{
+		loops: &loopSet{loops: []*runningLoop{{loop: s.loop, stop: func() {}}}}, leader: &atomic.Value{},
+	}))
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = srv.Serve(socket) })
+	reads, octets := 0, int64(0)
+	reading, stop := context.WithCancel(b.Context())
+	wg.Go(func() {
+		for {
+			n, err := readStatus(reading, socket.Addr().String())
+			if reading.Err() != nil {
+				return
+			}
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			reads, octets = reads+1, n
+		}
+	})
+	read := s.changes(rng, *scaleChanges, 1)
+	stop()
+	srv.Close()
+	wg.Wait()
+	fmt.Printf("%7d %8d %9.1f %9.1f %9.1f %9.1f %9.1f %7d %9d\n", *scaleMembers, *scaleServices, percentile(quiet, 99), percentile(read, 50),
+		percentile(read, 99), percentile(read, 100), percentile(read, 99)/percentile(quiet, 99), reads, octets>>10)
+}
+
+// readStatus reads the full status without looking at it, as a client in another process would cost nothing here.
+func readStatus(ctx context.Context, socket string) (octets int64, err error) {
+	client := &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		},
+	}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://syncer/status?services=1", nil)
+	if err != nil {
+		return 0, err
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer res.Body.Close()
+	return io.Copy(io.Discard, res.Body)
+}
+
+// start runs the loop, lists all members, and returns how long it took until all RRsets were handed to the provider.
+func (s *scale) start(b *testing.B) time.Duration {
+	start := time.Now()
+	s.run(b)
+	s.listAll()
+	all := s.services * (s.members + (s.members+4)/5 + 1)
+	for rrsets, _ := s.sink.counts(); rrsets < all || !s.idle(b); rrsets, _ = s.sink.counts() {
+		time.Sleep(time.Millisecond)
+	}
+	return time.Since(start)
+}
+
+// changes makes up to n shards fail, one after the other and each of another service, and returns how long each took,
+// sorted. Two rounds have shards of different members.
+func (s *scale) changes(rng *rand.Rand, n, round int) (took []time.Duration) {
+	for _, i := range rng.Perm(s.services)[:min(n, s.services)] {
+		time.Sleep(2 * time.Second / requestsPerSecond) // so that none waits for the provider's budget
+		took = append(took, s.change(i, (2*rng.IntN(s.members)+round)%s.members))
+	}
+	slices.Sort(took)
+	return took
+}
+
+// percentile returns one of sorted durations, in milliseconds.
+func percentile(sorted []time.Duration, percent int) float64 {
+	return float64(sorted[max((len(sorted)*percent+99)/100-1, 0)].Microseconds()) / 1000
 }
 
 func liveHeap() uint64 {
@@ -107,7 +187,7 @@ func (s *scale) run(b *testing.B) {
 
 // idle reports whether nothing waits to be planned.
 func (s *scale) idle(b *testing.B) (idle bool) {
-	s.loop.ask(b.Context(), func() { idle = len(s.loop.dirty) == 0 && s.loop.busy == [lanes]bool{} })
+	s.loop.ask(b.Context(), func() { idle = len(s.loop.dirty) == 0 && len(s.loop.unshown) == 0 && s.loop.busy == [lanes]bool{} })
 	return idle
 }
 

@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"errors"
+	"iter"
 	"strings"
 	"time"
 
@@ -12,8 +13,8 @@ import (
 
 func (rq *requests) isForeign() bool { return errors.Is(rq.lastErr, claim.ErrForeign) }
 
-// status returns the federation's state, with its services if asked for. It may take long: it runs beside the loop.
-func (s *snapshot) status(services bool) admin.FederationStatus {
+// status returns the federation's state without its services.
+func (s *snapshot) status() admin.FederationStatus {
 	st := admin.FederationStatus{Name: string(s.config.Name), Domain: strings.TrimSuffix(string(s.config.Domain), "."), State: "writing"}
 	switch {
 	case s.claim.deposed != nil:
@@ -40,14 +41,22 @@ func (s *snapshot) status(services bool) admin.FederationStatus {
 		st.Levels = append(st.Levels, admin.LevelStatus{Name: string(lv.Name), Kind: string(lv.Kind), Members: lv.Members, Foreign: s.foreign[lv.Name]})
 	}
 	st.Waiting = s.waiting()
-	e := newExplainer(time.Now(), s)
 	for _, v := range s.views.list() {
 		st.Problems = append(st.Problems, problemStatuses(v.problems)...)
-		if services {
-			st.Services = append(st.Services, e.service(v))
-		}
 	}
 	return st
+}
+
+// services returns the state of the services, in order of their names.
+func (s *snapshot) services() iter.Seq[admin.ServiceStatus] {
+	return func(yield func(admin.ServiceStatus) bool) {
+		e := newExplainer(time.Now(), s)
+		for _, v := range s.views.list() {
+			if !yield(e.service(v)) {
+				return
+			}
+		}
+	}
 }
 
 func (m *memberView) status() admin.MemberStatus {

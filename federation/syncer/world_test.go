@@ -219,7 +219,10 @@ func (w *world) waits() []admin.Waiting {
 }
 
 func (w *world) status() admin.FederationStatus {
-	return w.loop.view().status(true)
+	v := w.loop.view()
+	st := v.status()
+	st.Services = slices.Collect(v.services())
+	return st
 }
 
 // fakeMember is a member that can be cut off.
