@@ -8,24 +8,26 @@ import (
 	"github.com/federation-dns/federation/federation/policy"
 )
 
-// desired is what the service's records are to be; write is false if they
-// stay as they are.
-func (l *loop) desired(now time.Time, name federation.ServiceName, all policy.Summary, have []federation.RRset) (want []federation.RRset, write bool) {
+// decide returns what becomes of the records of the service, by what the members show of it and what the zone has.
+func (l *loop) decide(now time.Time, name federation.ServiceName, all policy.Summary, have []federation.RRset) policy.Outcome {
 	s := l.service(name)
-	out := l.brake.Publish(now, l.levels, policy.Publishing{
+	return l.brake.Publish(now, l.levels, policy.Publishing{
 		Service: policy.Service{Shards: l.shards(name), AllMembers: all, Had: len(have) > 0, EmptySince: s.emptySince, HealthyAt: s.healthyAt},
 		Name:    name, Have: have,
 		Watched:   func() bool { return l.watched(name) },
 		WatchedAt: func(lv federation.Level) bool { return l.watchedAt(name, lv) },
 	})
+}
+
+// remember keeps what the next decision on the service needs of this one, and when that is due.
+func (q *queue) remember(now time.Time, name federation.ServiceName, out policy.Outcome) {
+	s := q.service(name)
 	s.parts, s.held, s.emptySince, s.healthyAt = len(out.Shards), out.Held, out.EmptySince, out.HealthyAt
-	l.timers.set(name, out.Next)
-	l.report(name, s, out.Problems)
-	l.braked(now, name, out.Waits)
 	if members := healthyMembers(out.Shards); out.Write && len(members) > 0 {
 		s.members = members
 	}
-	return out.Want, out.Write
+	q.timers.set(name, out.Next)
+	q.braked(now, name, out.Waits)
 }
 
 // brakeRecheck is how often what waits for the brake is looked at again.

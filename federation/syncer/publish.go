@@ -74,18 +74,22 @@ func (l *loop) plan(now time.Time, batch []federation.ServiceName) []plan.Change
 	return changesOf(l.diff(now, batch), func(c plan.Change) bool { return l.allowed(now, c) })
 }
 
-// diff returns what is to be changed for the services, whether or not it may be now.
+// diff returns the changes that the services need, whether or not they may be made now. It is the way of a service from
+// what the members show to the zone: decide by the policy and the brake, remember and report that, and compare what the
+// zone is to have with what it has.
 func (l *loop) diff(now time.Time, batch []federation.ServiceName) []plan.Change {
 	var current, desired []federation.RRset
 	all := l.standing.Summary()
 	for _, name := range batch {
 		have := l.claimed(l.shadow.Of(name))
-		want, write := l.desired(now, name, all, have)
-		if !write || federation.EqualRRsets(have, want) {
+		out := l.decide(now, name, all, have)
+		l.remember(now, name, out)
+		l.report(name, l.service(name), out.Problems)
+		if !out.Write || federation.EqualRRsets(have, out.Want) {
 			l.settled(name)
 			continue
 		}
-		current, desired = append(current, have...), append(desired, want...)
+		current, desired = append(current, have...), append(desired, out.Want...)
 	}
 	changes := plan.Diff(current, desired)
 	l.unwanted(batch, changes)
