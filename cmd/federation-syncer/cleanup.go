@@ -54,7 +54,7 @@ func cleanupCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&file, "config", "", "configuration file that has the federation (YAML)")
 	cmd.Flags().StringVar(&name, "federation", "", "name of the federation")
-	cmd.Flags().StringVar(&domain, "domain", "", "its domain, if the name stands there with several")
+	cmd.Flags().StringVar(&domain, "domain", "", "its domain, if several federations have the name")
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	cmd.Flags().BoolVar(&opt.Adopt, "adopt", false,
 		"also what another owner has claimed and, if there is no claim, all names of the federation's shape")
@@ -62,7 +62,7 @@ func cleanupCommand() *cobra.Command {
 	return cmd
 }
 
-// chosen is the one federation of that name, and domain if it is not "".
+// chosen returns the one federation with the name, and with the domain unless it is "".
 func chosen(all []config.Federation, name, domain string) (one config.Federation, err error) {
 	var found []config.Federation
 	var there []string
@@ -80,7 +80,7 @@ func chosen(all []config.Federation, name, domain string) (one config.Federation
 	if len(found) > 1 {
 		what = "more than one federation"
 	}
-	return one, fmt.Errorf("%s is meant by --federation %q --domain %q: the configuration has %s", what, name, domain, strings.Join(there, ", "))
+	return one, fmt.Errorf("%s matches --federation %q --domain %q: the configuration has %s", what, name, domain, strings.Join(there, ", "))
 }
 
 func cleanUp(ctx context.Context, in io.Reader, out io.Writer, c *config.Config, f config.Federation, yes bool,

@@ -12,15 +12,15 @@ import (
 )
 
 const (
-	// logLines is how many lines wait for standard error before some are dropped: what a start or the loss of all
-	// members logs at once.
+	// logLines bounds the queue for standard error; more lines are dropped. A start, or the loss of all members, logs this
+	// many at once.
 	logLines = 4096
-	// logFlush is how long the end of the program waits for them.
+	// logFlush bounds the wait for the queue at exit.
 	logFlush = time.Second
 )
 
 // logWriter writes lines to out in the background, so that a reader that has stopped (a full pipe, a stopped terminal)
-// never delays the syncer (C1). What does not fit is dropped, counted, and reported once out takes lines again.
+// never delays the syncer (C1). Lines that do not fit are dropped, counted, and reported once out accepts lines again.
 type logWriter struct {
 	out     io.Writer
 	lines   chan []byte
@@ -36,7 +36,7 @@ func newLogWriter(out io.Writer) *logWriter {
 	return w
 }
 
-// Write takes a line. It does not block.
+// Write queues a line. It does not block.
 func (w *logWriter) Write(line []byte) (int, error) {
 	select {
 	case w.lines <- bytes.Clone(line):
@@ -50,7 +50,7 @@ func (w *logWriter) run() {
 	defer close(w.closed)
 	var reported uint64
 	write := func(line []byte) {
-		_, _ = w.out.Write(line) // there is nowhere else to say it
+		_, _ = w.out.Write(line) // there is nowhere else to report an error
 		if n := w.dropped.Load(); n != reported {
 			if l := w.report.Load(); l != nil {
 				l.Warn("lines of the log were dropped: standard error did not take them", "lines", n-reported)
@@ -75,7 +75,7 @@ func (w *logWriter) run() {
 	}
 }
 
-// close writes what waits, for logFlush at most.
+// close writes the queued lines, for logFlush at most.
 func (w *logWriter) close() {
 	close(w.closing)
 	select {
@@ -84,7 +84,7 @@ func (w *logWriter) close() {
 	}
 }
 
-// logger logs to the writer, and has the libraries do so too.
+// logger returns a logger that writes to w, and makes the libraries log to it too.
 func (w *logWriter) logger(level slog.Leveler, format string) *slog.Logger {
 	w.report.Store(slog.New(handler(w.out, level, format)))
 	l := slog.New(handler(w, level, format))

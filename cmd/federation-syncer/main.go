@@ -16,7 +16,7 @@ import (
 // version is set when the program is built.
 var version = "unknown"
 
-// The exit codes: a run that failed, and what the user can mend.
+// The exit codes: a run that failed, and an error that the user can fix.
 const (
 	exitFailed = 1
 	exitUsage  = 2
@@ -28,7 +28,7 @@ var errUsage = errors.New("usage")
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	reload := make(chan os.Signal, 1) // from the first moment on: SIGHUP would end the program
+	reload := make(chan os.Signal, 1) // before anything else: by default, SIGHUP kills the process
 	signal.Notify(reload, syscall.SIGHUP)
 	os.Exit(Main(ctx, reload))
 }
@@ -49,7 +49,7 @@ func Main(ctx context.Context, reload <-chan os.Signal) int {
 	return exitFailed
 }
 
-// usageError is an error that the user can mend; its text is err's.
+// usageError is an error that the user can fix; its text is err's.
 type usageError struct{ err error }
 
 func (e usageError) Error() string   { return e.err.Error() }

@@ -116,7 +116,8 @@ func (p *program) setLevel(c *config.Config) { _ = p.level.UnmarshalText([]byte(
 // warnFixed logs if next differs from old in what needs a restart.
 func (p *program) warnFixed(old, next *config.Config) {
 	hostChanged := p.config != nil && !reflect.DeepEqual(old.Host, next.Host) // before the start it may change
-	if hostChanged || old.MetricsAddress != next.MetricsAddress || old.AdminSocket != next.AdminSocket || old.LogFormat != next.LogFormat {
+	if hostChanged || old.MetricsAddress != next.MetricsAddress || old.AdminSocket != next.AdminSocket ||
+		old.LogFormat != next.LogFormat {
 		p.log.Warn("a change of host, metrics.address, admin.socket or log.format needs a restart")
 	}
 }

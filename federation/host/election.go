@@ -14,13 +14,13 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// The times of the Lease. A replica that is killed is replaced after leaseDuration and at most two leaseRetry; one that
-// is stopped gives the Lease back.
+// The times of the Lease. A replica that is killed is replaced after leaseDuration and at most two leaseRetry; one that is
+// stopped gives the Lease back.
 const (
 	leaseDuration = 15 * time.Second
 	leaseRenew    = 10 * time.Second
 	leaseRetry    = 2 * time.Second
-	// joinRetry is how often a kubeconfig that cannot be used is read again.
+	// joinRetry is the pause before a kubeconfig that cannot be used is read again.
 	joinRetry = 5 * time.Second
 )
 
@@ -30,9 +30,9 @@ const (
 // decide who may write: a replica that cannot reach the host goes on until it sees that another one has the Lease, or is
 // deposed, as an outage of the host is no reason to serve old records.
 type Election struct {
-	// Identity is this replica's name in the Lease. No other replica or run has it.
+	// Identity is this replica's name in the Lease, unique to this run.
 	Identity string
-	// Changed receives who holds the Lease when that has changed, or when this replica got it. It has to be read.
+	// Changed receives a Tenure when the holder changes, and when this replica gets the Lease. The caller must read it.
 	Changed <-chan Tenure
 
 	host    Config
@@ -68,9 +68,10 @@ func NewElection(host Config, log *slog.Logger) *Election {
 	return &Election{Identity: name + "_" + string(uuid.NewUUID()), Changed: changed, host: host, log: log, changed: changed}
 }
 
-// Run takes part until ctx ends, and gives the Lease back then. The kubeconfig is read again after each loss.
+// Run takes part in the election until ctx ends, and then gives the Lease back. It reads the kubeconfig again after each
+// loss of the Lease.
 func (e *Election) Run(ctx context.Context) {
-	var said string
+	var logged string
 	for ctx.Err() == nil {
 		electing, resign := context.WithCancel(ctx)
 		elector, err := e.elector(electing)
@@ -86,9 +87,9 @@ func (e *Election) Run(ctx context.Context) {
 			continue
 		}
 		resign()
-		if err.Error() != said {
+		if err.Error() != logged {
 			e.log.Error("cannot join the election of the one syncer that writes; retrying", "error", err)
-			said = err.Error()
+			logged = err.Error()
 		}
 		select {
 		case <-ctx.Done():
@@ -148,9 +149,9 @@ const relapse, abstainAgain = 10 * time.Minute, time.Minute
 type abstention struct {
 	mu     sync.Mutex
 	active bool
-	others bool          // another replica has had the Lease since
-	since  time.Time     // when the last one began
-	least  time.Duration // how long it lasts at least
+	others bool          // another replica has held the Lease since
+	since  time.Time     // when the last abstention began
+	least  time.Duration // its minimum length
 }
 
 func (a *abstention) begin(now time.Time) {
@@ -163,7 +164,7 @@ func (a *abstention) begin(now time.Time) {
 	a.active, a.others, a.since = true, false, now
 }
 
-// saw notes who has the Lease.
+// saw records the holder of the Lease.
 func (a *abstention) saw(holder, self string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -11,25 +11,25 @@ import (
 	"github.com/federation-dns/federation/federation/member"
 )
 
-// clusterSet knows which cluster each member is, by the UID of its kube-system, and keeps a second member that is the
-// same cluster away from the loops (C1): its shards would count twice, and its levels would be claimed for a place where
-// nothing is. It counts as unreachable, with the reason as the error of its probes.
+// clusterSet identifies each member's cluster, by the UID of its kube-system namespace, and hides a second member that is
+// the same cluster from the loops (C1): its shards would count twice, and its levels would be claimed for a place that has
+// none. That member counts as unreachable, with the reason as the error of its probes.
 //
-// The member that was known before stays. Of two that are known for less than StartupTimeout, as after a start, the
-// first one in the configuration does.
+// The member that was known first wins. Of two that are both known for less than StartupTimeout, as after a start, the
+// first in the configuration wins.
 type clusterSet struct {
 	log    *slog.Logger
 	relist func(member string)
 
 	mu      sync.Mutex
-	order   map[string]int // the members, by their place in the configuration
+	order   map[string]int // index in the configuration, by member
 	settled time.Duration
 	known   map[string]knownCluster // by member
-	double  map[string]double       // the members that are kept away
+	double  map[string]double       // the hidden members
 }
 
-// double says which member a member is kept away for. Once that one is gone, or another cluster, it is freed: its list
-// is asked for, and is the first event of it that counts.
+// double is a member that is hidden because of another one, of. When that one is removed, or becomes another cluster, the
+// double is freed: it is listed again, and that list is its first event that counts.
 type double struct {
 	of    string
 	freed bool
@@ -44,7 +44,7 @@ func newClusterSet(log *slog.Logger, relist func(string)) *clusterSet {
 	return &clusterSet{log: log, relist: relist, known: map[string]knownCluster{}, double: map[string]double{}}
 }
 
-// retain forgets the members that are not these. One that was kept away for the sake of one that is gone is listed.
+// retain forgets the members that are not in clusters, and lists those that were hidden because of them.
 func (s *clusterSet) retain(clusters []config.Cluster, settled time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -65,7 +65,7 @@ func (s *clusterSet) retain(clusters []config.Cluster, settled time.Duration) {
 	s.release()
 }
 
-// release lists the members that are no longer the same cluster as the one that they were kept away for.
+// release lists the hidden members that are no longer the same cluster as another one.
 func (s *clusterSet) release() {
 	for name, d := range s.double {
 		if _, ok := s.known[d.of]; !ok && !d.freed {
@@ -76,7 +76,7 @@ func (s *clusterSet) release() {
 	}
 }
 
-// filter returns the event as the loops are to see it, or nil if they are not to.
+// filter returns the event for the loops, or nil to drop it.
 func (s *clusterSet) filter(now time.Time, e member.Event) member.Event {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -109,19 +109,19 @@ func sameCluster(name, other string) error {
 		"a cluster may be one member only; remove one of the two from the configuration, or correct its kubeconfig", name, other)
 }
 
-// identify notes which cluster a member is; "" is not known.
+// identify records which cluster a member is; an empty uid means unknown.
 func (s *clusterSet) identify(now time.Time, name, uid string) {
 	if s.known[name].uid != uid {
 		delete(s.known, name)
 	}
 	if other := s.holder(name, uid); other != "" {
 		if now.Sub(s.known[other].since) >= s.settled || cmp.Less(s.order[other], s.order[name]) {
-			s.keepAway(name, other)
+			s.hide(name, other)
 			delete(s.known, name)
 			s.release()
 			return
 		}
-		s.keepAway(other, name)
+		s.hide(other, name)
 		delete(s.known, other)
 	}
 	delete(s.double, name)
@@ -131,7 +131,7 @@ func (s *clusterSet) identify(now time.Time, name, uid string) {
 	s.release()
 }
 
-// holder is another member that is the cluster.
+// holder returns another member that is the cluster, or "".
 func (s *clusterSet) holder(name, uid string) string {
 	for other, c := range s.known {
 		if other != name && c.uid == uid {
@@ -141,10 +141,11 @@ func (s *clusterSet) holder(name, uid string) string {
 	return ""
 }
 
-// keepAway keeps the member away for another one, and with it those that were kept away for it.
-func (s *clusterSet) keepAway(name, other string) {
+// hide hides the member because of another one, and with it those that were hidden because of it.
+func (s *clusterSet) hide(name, other string) {
 	if s.double[name].of != other {
-		s.log.Error("two members are one cluster: this one counts as unreachable", "member", name, "error", sameCluster(name, other))
+		s.log.Error("two members are one cluster: this one counts as unreachable",
+			"member", name, "error", sameCluster(name, other))
 	}
 	s.double[name] = double{of: other}
 	for third, d := range s.double {

@@ -1,6 +1,6 @@
 package syncer
 
-// depose ends all writing: the claim is another syncer's, of a newer generation, or cleanup's (O1e).
+// depose stops all writing: the claim is another syncer's, of a newer generation, or cleanup's (O1e).
 func (z *zone) depose(why error) {
 	z.deposed = why
 	z.log.Error("deposed: nothing more is written until another replica has had the Lease, or this one is restarted", "error", why)

@@ -154,7 +154,8 @@ func (s *Syncer) apply(ctx context.Context, old *config.Config) {
 func (s *Syncer) applyFederation(ctx context.Context, old *config.Config, f config.Federation) (fresh bool) {
 	var deposed error
 	if running := s.loops.find(f.Key()); running != nil {
-		same := running.config.Naming == f.Naming && old.Owner == s.config.Owner && reflect.DeepEqual(running.config.Provider, f.Provider)
+		same := running.config.Naming == f.Naming && old.Owner == s.config.Owner &&
+			reflect.DeepEqual(running.config.Provider, f.Provider)
 		if same {
 			running.ask(ctx, func() { running.configure(s.config, f) })
 			return false
