@@ -37,14 +37,8 @@ func (p Provider) Account() string {
 	return ""
 }
 
-// Opened is a provider with connections of its own.
-type Opened interface {
-	provider.Provider
-	Close() error
-}
-
 // Open returns the provider, or an error if its configuration is invalid. It does not connect. The budget may be nil.
-func (p Provider) Open(b *budget.Budget) (Opened, error) {
+func (p Provider) Open(b *budget.Budget) (provider.Provider, error) {
 	switch {
 	case p.RFC2136 != nil:
 		return rfc2136.New(*p.RFC2136)

@@ -55,8 +55,8 @@ var ErrThrottled = errors.New("more was asked of the server than it allows")
 type Provider interface {
 	// Apply makes the changes and returns one error for each, in order, nil
 	// for a change that the server has confirmed. Each change is atomic: no
-	// query sees its name empty or mixed on the way, unless Caps says that it
-	// can. Changes are independent: one refused change costs no other.
+	// query sees its name empty or mixed on the way; P6r has the one exception.
+	// Changes are independent: one refused change costs no other.
 	//
 	// With a claim, no change happens unless the server has exactly this RRset
 	// at the moment of the change (O3a).
@@ -81,36 +81,28 @@ type Provider interface {
 	// that ends early is always an error, never a short list.
 	List(ctx context.Context, suffix federation.FQDN, yield func(federation.RRset) error) error
 
-	// Caps says what the provider can do.
+	// NegativeTTL returns how many seconds resolvers remember that a name of the
+	// zone does not exist (P3d): the lesser of the SOA record's TTL and its
+	// MINIMUM field (RFC 2308, section 5).
+	NegativeTTL(ctx context.Context) (uint32, error)
+
+	// Caps returns what the provider can do.
 	Caps() Caps
+
+	// Close closes idle connections. The provider can be used again.
+	Close() error
 }
 
-// Caps is what planner and documentation must know of a provider.
+// Caps is what callers must know of a provider.
 type Caps struct {
-	// AtomicSwitch: a change from A and AAAA to CNAME or back is atomic.
-	AtomicSwitch bool
-	// SwitchReadBack: a switch to CNAME costs a query after the change, as the
-	// server may ignore it beside a foreign RRset. On some servers the name is
-	// empty for a round trip in that one case (P6r).
-	SwitchReadBack bool
-	// CompareTTL: From is compared with the TTLs too. Without it, TTL drift is
-	// found by the audit only.
+	// CompareTTL: From is compared with its TTLs too. Without it, only the
+	// audit finds TTL drift.
 	CompareTTL bool
-	// ListsWholeZone: a List reads the whole zone, whatever the suffix is. Several
-	// suffixes are then better read with one List of what holds them all.
+	// ListsWholeZone: List reads the whole zone, whatever the suffix. Read several
+	// suffixes with one List of a name above them all.
 	ListsWholeZone bool
-	// MissesOtherTypes: of A and AAAA, a change does not see an RRset whose type
-	// neither its From nor its To has. Such an RRset is left alone, and found
-	// by the audit only.
+	// MissesOtherTypes: of A and AAAA, a change does not see an RRset of a type
+	// that neither its From nor its To has. Such an RRset is left alone, and only
+	// the audit finds it.
 	MissesOtherTypes bool
-	// MaxBatch is the most changes that go into one request.
-	MaxBatch int
-}
-
-// NegativeTTL is implemented by the providers that can say for how long
-// resolvers remember that a name of the zone does not exist (P3d).
-type NegativeTTL interface {
-	// SOA returns this time in seconds: the lesser of the SOA record's TTL and
-	// its MINIMUM field (RFC 2308, section 5).
-	SOA(ctx context.Context) (minimum uint32, err error)
 }

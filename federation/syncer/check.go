@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/federation-dns/federation/federation/claim"
-	"github.com/federation-dns/federation/federation/provider"
 )
 
 // checkEvery is how often the main claim is read at most, while what is published fails or is in conflict.
@@ -35,10 +34,8 @@ func (r checkRequest) do(ctx context.Context) result {
 	if res.state, res.why, res.err = r.claims.State(ctx, r.held); res.err == nil {
 		return res
 	}
-	if soa, ok := r.claims.Provider.(provider.NegativeTTL); ok {
-		_, err := soa.SOA(ctx)
-		res.up = err == nil
-	}
+	_, err := r.claims.Provider.NegativeTTL(ctx)
+	res.up = err == nil
 	return res
 }
 

@@ -83,14 +83,10 @@ func (m measured) List(ctx context.Context, suffix federation.FQDN, yield func(f
 	return err
 }
 
-// SOA counts one request, if the provider knows this one.
-func (m measured) SOA(ctx context.Context) (uint32, error) {
-	asker, ok := m.Provider.(provider.NegativeTTL)
-	if !ok {
-		return 0, errors.New("the provider does not tell the negative TTL")
-	}
+// NegativeTTL counts one request.
+func (m measured) NegativeTTL(ctx context.Context) (uint32, error) {
 	began := time.Now()
-	ttl, err := asker.SOA(ctx)
+	ttl, err := m.Provider.NegativeTTL(ctx)
 	m.took(operationSOA, began, err)
 	return ttl, err
 }

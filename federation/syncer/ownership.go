@@ -105,15 +105,14 @@ func (l *loop) recall(name federation.ServiceName) {
 // askNegativeTTL asks, once, for how long resolvers remember that a name is missing, and warns if that is longer than
 // they remember a record (P3d).
 func (z *zone) askNegativeTTL() request {
-	asker, ok := z.provider.(provider.NegativeTTL)
-	if !ok || z.negativeAsked {
+	if z.negativeAsked {
 		return nil
 	}
 	z.negativeAsked = true
-	return negativeRequest{asker}
+	return negativeRequest{z.provider}
 }
 
-type negativeRequest struct{ asker provider.NegativeTTL }
+type negativeRequest struct{ provider provider.Provider }
 
 type negativeResult struct {
 	ttl uint32
@@ -124,7 +123,7 @@ func (r negativeRequest) do(ctx context.Context) result {
 	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
 	defer cancel()
 	var res negativeResult
-	res.ttl, res.err = r.asker.SOA(ctx)
+	res.ttl, res.err = r.provider.NegativeTTL(ctx)
 	return res
 }
 

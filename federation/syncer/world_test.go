@@ -407,11 +407,11 @@ func (p *mortal) List(ctx context.Context, suffix federation.FQDN, yield func(fe
 	return err
 }
 
-func (p *mortal) SOA(ctx context.Context) (uint32, error) {
+func (p *mortal) NegativeTTL(ctx context.Context) (uint32, error) {
 	if err := p.dead(ctx); err != nil {
 		return 0, err
 	}
-	return p.Provider.(provider.NegativeTTL).SOA(ctx)
+	return p.Provider.NegativeTTL(ctx)
 }
 
 func (p *mortal) Serves(ctx context.Context, suffix federation.FQDN) (provider.Served, error) {

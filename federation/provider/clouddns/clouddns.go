@@ -43,7 +43,7 @@ const (
 	findAction   = "managedZones.list"
 )
 
-// Provider is a provider.Provider and a provider.NegativeTTL.
+// Provider implements provider.Provider and provider.ClientView.
 type Provider struct {
 	config Config
 	client *client
@@ -71,7 +71,7 @@ func (p *Provider) Close() error {
 
 // Caps says what Cloud DNS can do.
 func (p *Provider) Caps() provider.Caps {
-	return provider.Caps{AtomicSwitch: true, CompareTTL: true, MissesOtherTypes: true, ListsWholeZone: true, MaxBatch: maxAdditions}
+	return provider.Caps{CompareTTL: true, MissesOtherTypes: true, ListsWholeZone: true}
 }
 
 // Apply makes the changes in as few requests as the limits allow; see

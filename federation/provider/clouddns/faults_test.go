@@ -209,7 +209,7 @@ func TestOnlySome(t *testing.T) {
 		s, p := claimed(t, nil)
 		s.SetFaults(standin.Faults{Fate: always("resourceRecordSets.list", standin.Fate{Status: 403, Reason: "forbidden"})})
 		_, err := p.Get(t.Context(), name("nginx"))
-		_, soaErr := p.SOA(t.Context())
+		_, soaErr := p.NegativeTTL(t.Context())
 		for _, err := range []error{err, soaErr, p.List(t.Context(), zone, func(federation.RRset) error { return nil })} {
 			says(t, err, "forbidden", "dns.resourceRecordSets.list")
 			if !errors.Is(err, provider.ErrRefused) {

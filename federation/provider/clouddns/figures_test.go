@@ -31,7 +31,7 @@ func TestFigures(t *testing.T) {
 	apply := func(changes ...plan.Change) func() { return func() { must(t, p, &claim, changes...) } }
 	start := func() {
 		fresh := connect(t, s, nil)
-		if _, err := fresh.SOA(t.Context()); err != nil {
+		if _, err := fresh.NegativeTTL(t.Context()); err != nil {
 			t.Error(err)
 		}
 		list(t, fresh, zone) // once for all levels, as Caps says

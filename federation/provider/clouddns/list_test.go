@@ -155,11 +155,11 @@ func TestList(t *testing.T) {
 
 func TestSOA(t *testing.T) {
 	s, p := claimed(t, nil)
-	if got, err := p.SOA(t.Context()); got != 30 || err != nil {
+	if got, err := p.NegativeTTL(t.Context()); got != 30 || err != nil {
 		t.Errorf("SOA returns %d, %v, want 30", got, err)
 	}
 	put(t, s, federation.RRset{Name: zone, Type: "SOA", TTL: 20, Data: []string{"ns.example.org. hostmaster.example.org. 1 7200 900 1209600 86400"}})
-	if got, err := p.SOA(t.Context()); got != 20 || err != nil {
+	if got, err := p.NegativeTTL(t.Context()); got != 20 || err != nil {
 		t.Errorf("P3d SOA returns %d, %v, want the TTL, 20", got, err)
 	}
 	if got := len(s.Requests()); got != 2 {

@@ -122,8 +122,8 @@ func (p *Provider) List(ctx context.Context, suffix federation.FQDN, yield func(
 	return err
 }
 
-// SOA returns the managed zone's negative TTL; see provider.NegativeTTL.
-func (p *Provider) SOA(ctx context.Context) (minimum uint32, err error) {
+// NegativeTTL reads the managed zone's SOA record; see provider.Provider.
+func (p *Provider) NegativeTTL(ctx context.Context) (minimum uint32, err error) {
 	zone, err := p.zone.Get(ctx)
 	if err != nil {
 		return 0, err

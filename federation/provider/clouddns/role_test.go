@@ -86,7 +86,7 @@ func used(t *testing.T, managedZone string) []string {
 	}
 	must(t, p, &claim, all...)
 	list(t, p, subtree)
-	if _, err := p.SOA(t.Context()); err != nil {
+	if _, err := p.NegativeTTL(t.Context()); err != nil {
 		t.Error(err)
 	}
 	if _, err := p.Get(t.Context(), claim.Name); err != nil {

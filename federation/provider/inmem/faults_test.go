@@ -77,7 +77,7 @@ func TestFaults(t *testing.T) {
 		p := inmem.New(zone)
 		p.SetFaults(inmem.Faults{BeforeRead: func(context.Context) error { return down }})
 		_, getErr := p.Get(t.Context(), a.Name)
-		_, soaErr := p.SOA(t.Context())
+		_, soaErr := p.NegativeTTL(t.Context())
 		listErr := p.List(t.Context(), zone, func(federation.RRset) error { return nil })
 		for _, err := range []error{getErr, soaErr, listErr} {
 			if !errors.Is(err, down) {
@@ -91,7 +91,7 @@ func TestFaults(t *testing.T) {
 			p.SetFaults(inmem.Faults{Fail: inmem.FailNames(kind, inmem.Apply|inmem.Reads, a.Name, zone)})
 			errs := apply(t, p, a, b)
 			_, getErr := p.Get(t.Context(), a.Name)
-			_, soaErr := p.SOA(t.Context())
+			_, soaErr := p.NegativeTTL(t.Context())
 			_, servesErr := p.Serves(t.Context(), a.Name)
 			listErr := p.List(t.Context(), a.Name, func(federation.RRset) error { return nil })
 			for _, err := range []error{errs[0], getErr, soaErr, servesErr, listErr} {
@@ -247,7 +247,7 @@ func TestRecord(t *testing.T) {
 	t.Run("SetSOA is what SOA returns", func(t *testing.T) {
 		p := inmem.New(zone)
 		p.SetSOA(3600)
-		if got, err := p.SOA(t.Context()); got != 3600 || err != nil {
+		if got, err := p.NegativeTTL(t.Context()); got != 3600 || err != nil {
 			t.Errorf("SOA returns %d, %v", got, err)
 		}
 	})

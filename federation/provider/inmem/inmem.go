@@ -19,7 +19,7 @@ import (
 
 const maxBatch = 1000
 
-// Provider is a provider.Provider and a provider.NegativeTTL. All its methods
+// Provider implements provider.Provider and provider.ClientView. All its methods
 // may be called by several goroutines.
 type Provider struct {
 	zone federation.FQDN
@@ -52,9 +52,12 @@ func New(zone federation.FQDN) *Provider {
 	}
 }
 
-// Caps says that this provider can do everything.
+// Close does nothing: there are no connections.
+func (p *Provider) Close() error { return nil }
+
+// Caps: this provider can do everything.
 func (p *Provider) Caps() provider.Caps {
-	return provider.Caps{AtomicSwitch: true, CompareTTL: true, MaxBatch: maxBatch}
+	return provider.Caps{CompareTTL: true}
 }
 
 // Apply makes the changes; see provider.Provider.
@@ -204,8 +207,8 @@ func (p *Provider) List(ctx context.Context, suffix federation.FQDN, yield func(
 	return nil
 }
 
-// SOA returns the negative TTL of the zone: 60 until SetSOA.
-func (p *Provider) SOA(ctx context.Context) (minimum uint32, err error) {
+// NegativeTTL returns 60 until SetSOA.
+func (p *Provider) NegativeTTL(ctx context.Context) (minimum uint32, err error) {
 	if err := p.read(ctx, SOA, p.zone, func(*Requests) {}); err != nil {
 		return 0, err
 	}

@@ -18,8 +18,8 @@ func TestNew(t *testing.T) {
 		if c.Server != "192.0.2.53:53" || c.TSIG.Name != "syncer." || c.TSIG.Algorithm != "hmac-sha256." || c.Timeout != 5*time.Second || c.MaxBatch != 400 {
 			t.Errorf("configuration is %+v", c)
 		}
-		if p.Zone() != "example.com." {
-			t.Errorf("zone is %q", p.Zone())
+		if p.config.Zone != "example.com." {
+			t.Errorf("zone is %q", p.config.Zone)
 		}
 	})
 	servers := map[string]string{

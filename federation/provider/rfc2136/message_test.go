@@ -215,16 +215,6 @@ func TestUpdates(t *testing.T) {
 
 func TestCaps(t *testing.T) {
 	caps := startFake(t, func(*fakeReply) {}).provider(t, nil).Caps()
-	t.Run("P6 switches are atomic, and Caps says so", func(t *testing.T) {
-		if !caps.AtomicSwitch {
-			t.Error("Caps denies it")
-		}
-	})
-	t.Run("P6r switches are read back, and Caps says so", func(t *testing.T) {
-		if !caps.SwitchReadBack {
-			t.Error("Caps denies it")
-		}
-	})
 	t.Run("P6r prerequisites do not see TTLs, and Caps says so", func(t *testing.T) {
 		if caps.CompareTTL {
 			t.Error("Caps denies it")

@@ -93,8 +93,8 @@ func setsAt(reply *dns.Msg, name federation.FQDN) []federation.RRset {
 	return provider.RRsets(at)
 }
 
-// SOA returns the zone's negative TTL; see provider.NegativeTTL.
-func (p *Provider) SOA(ctx context.Context) (minimum uint32, err error) {
+// NegativeTTL reads the zone's SOA record; see provider.Provider.
+func (p *Provider) NegativeTTL(ctx context.Context) (minimum uint32, err error) {
 	reply, err := p.query(ctx, p.config.Zone, dns.TypeSOA)
 	if err != nil {
 		return 0, err

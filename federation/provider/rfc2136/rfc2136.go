@@ -24,7 +24,7 @@ import (
 	"github.com/federation-dns/federation/federation/provider/internal/last"
 )
 
-// Provider is a provider.Provider and a provider.NegativeTTL.
+// Provider implements provider.Provider and provider.ClientView.
 type Provider struct {
 	config Config
 	client *client
@@ -58,12 +58,9 @@ func (p *Provider) Close() error {
 	return nil
 }
 
-// Zone returns the zone that the updates name.
-func (p *Provider) Zone() federation.FQDN { return p.config.Zone }
-
 // Caps says what RFC 2136 can do.
 func (p *Provider) Caps() provider.Caps {
-	return provider.Caps{AtomicSwitch: true, SwitchReadBack: true, ListsWholeZone: true, MaxBatch: p.config.MaxBatch}
+	return provider.Caps{ListsWholeZone: true}
 }
 
 // Apply makes the changes in as few messages as the limits allow; see

@@ -270,7 +270,7 @@ func TestErrors(t *testing.T) {
 		s, p := claimed(t, nil)
 		s.SetFaults(standin.Faults{Fate: always("ListResourceRecordSets", standin.Fate{Status: 403, Code: "AccessDenied"})})
 		_, err := p.Get(t.Context(), name("nginx"))
-		_, soaErr := p.SOA(t.Context())
+		_, soaErr := p.NegativeTTL(t.Context())
 		for _, err := range []error{err, soaErr, p.List(t.Context(), zone, func(federation.RRset) error { return nil })} {
 			says(t, err, "AccessDenied", "route53:ListResourceRecordSets")
 			if !errors.Is(err, provider.ErrRefused) {

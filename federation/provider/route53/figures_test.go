@@ -31,7 +31,7 @@ func TestFigures(t *testing.T) {
 	apply := func(changes ...plan.Change) func() { return func() { must(t, p, &claim, changes...) } }
 	start := func() {
 		fresh := connect(t, s, nil)
-		if _, err := fresh.SOA(t.Context()); err != nil {
+		if _, err := fresh.NegativeTTL(t.Context()); err != nil {
 			t.Error(err)
 		}
 		for _, level := range []string{"", "us-central1.", "us-central1-a.", "europe-west1.", "europe-west1-b."} {

@@ -156,7 +156,7 @@ func TestPolicy(t *testing.T) {
 			}
 			must(t, p, nil, changes...)
 			list(t, p, "fed.svc."+zone)
-			if _, err := p.SOA(t.Context()); err != nil {
+			if _, err := p.NegativeTTL(t.Context()); err != nil {
 				t.Error(err)
 			}
 		}

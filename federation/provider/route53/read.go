@@ -239,8 +239,8 @@ func (l *lister) flush() error {
 	return nil
 }
 
-// SOA returns the hosted zone's negative TTL; see provider.NegativeTTL.
-func (p *Provider) SOA(ctx context.Context) (minimum uint32, err error) {
+// NegativeTTL reads the hosted zone's SOA record; see provider.Provider.
+func (p *Provider) NegativeTTL(ctx context.Context) (minimum uint32, err error) {
 	zone, err := p.zone.Get(ctx)
 	if err != nil {
 		return 0, err

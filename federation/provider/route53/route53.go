@@ -40,7 +40,7 @@ const (
 	maxCharacters = 32000
 )
 
-// Provider is a provider.Provider and a provider.NegativeTTL.
+// Provider implements provider.Provider and provider.ClientView.
 type Provider struct {
 	config Config
 	client *client
@@ -68,7 +68,7 @@ func (p *Provider) Close() error {
 
 // Caps says what Route 53 can do.
 func (p *Provider) Caps() provider.Caps {
-	return provider.Caps{AtomicSwitch: true, CompareTTL: true, MissesOtherTypes: true, MaxBatch: maxValues}
+	return provider.Caps{CompareTTL: true, MissesOtherTypes: true}
 }
 
 // Apply makes the changes in as few requests as the limits allow; see

@@ -47,7 +47,7 @@ func Figures(t *testing.T, start func(t *testing.T) Server) {
 	}
 	list := func() {
 		fresh := server.Provider(t, func(c *rfc2136.Config) { c.Server = proxy.addr })
-		if _, err := fresh.SOA(t.Context()); err != nil {
+		if _, err := fresh.NegativeTTL(t.Context()); err != nil {
 			t.Error(err)
 		}
 		n := 0

@@ -71,7 +71,7 @@ func testWrongKey(t *testing.T, s *suite) {
 			checks := map[string]error{"Apply": p.Apply(t.Context(), nil, []plan.Change{c})[0]}
 			if tt.reads {
 				_, checks["Get"] = p.Get(t.Context(), c.Name)
-				checks["List"] = p.List(t.Context(), p.Zone(), func(federation.RRset) error { return nil })
+				checks["List"] = p.List(t.Context(), config.Zone, func(federation.RRset) error { return nil })
 			}
 			for op, err := range checks {
 				if !errors.Is(err, provider.ErrRefused) {

@@ -128,7 +128,7 @@ func testNotOwn(t *testing.T, s *suite) {
 }
 
 func testNegativeTTL(t *testing.T, s *suite) {
-	if got, err := s.p.SOA(s.ctx()); got != 30 || err != nil {
+	if got, err := s.p.NegativeTTL(s.ctx()); got != 30 || err != nil {
 		t.Errorf("SOA returns %d, %v, want 30", got, err)
 	}
 }
