@@ -84,6 +84,25 @@ func (n FQDN) In(suffix FQDN) bool {
 	return escapes%2 == 0 // an escaped dot ends no label
 }
 
+// Parent returns the name without its first label: "." for a name of one label,
+// "" for "." and for the zero value.
+func (n FQDN) Parent() FQDN {
+	if n == "." {
+		return ""
+	}
+	for i := 0; i < len(n); i++ {
+		switch {
+		case n[i] == '\\': // an escaped dot ends no label
+			i++
+		case n[i] == '.' && i+1 == len(n):
+			return "."
+		case n[i] == '.':
+			return n[i+1:]
+		}
+	}
+	return ""
+}
+
 // Label is one DNS-1123 label: lower-case letters, digits and inner hyphens,
 // at most 63. The zero value stands for "none".
 type Label string

@@ -262,3 +262,15 @@ func FuzzParseOwner(f *testing.F) {
 		}
 	})
 }
+
+func TestParent(t *testing.T) {
+	for name, want := range map[federation.FQDN]federation.FQDN{
+		"": "", ".": "", "org.": ".", "example.org.": "org.", `a\.b.org.`: "org.", `a\046\\.b.org.`: "b.org.",
+	} {
+		t.Run("the parent of "+string(name), func(t *testing.T) {
+			if got := name.Parent(); got != want {
+				t.Errorf("it is %q, want %q", got, want)
+			}
+		})
+	}
+}

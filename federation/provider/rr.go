@@ -56,16 +56,33 @@ func parseRR(set federation.RRset, data string) (dns.RR, error) {
 	return nil, fmt.Errorf("RRset %q %s: %q is not valid data", set.Name, set.Type, data)
 }
 
+// ParseName returns a name in presentation form, with or without the trailing
+// dot, in canonical form: lower case, and escaped as a server on the wire would
+// have it.
+func ParseName(s string) (federation.FQDN, error) {
+	name, err := roundTrip(dns.Fqdn(s))
+	if err != nil {
+		return "", fmt.Errorf("name %q: %w", s, err)
+	}
+	return federation.CanonicalName(name), nil
+}
+
 // isName reports whether s is a name with the trailing dot as it comes from
 // the wire: what needs an escape has it.
 func isName(s string) bool {
+	back, err := roundTrip(s)
+	return err == nil && back == s
+}
+
+// roundTrip packs and unpacks a name.
+func roundTrip(s string) (string, error) {
 	wire := make([]byte, 2*federation.MaxNameOctets)
 	n, err := dns.PackDomainName(s, wire, 0, nil, false)
 	if err != nil {
-		return false
+		return "", err
 	}
 	back, _, err := dns.UnpackDomainName(wire[:n], 0)
-	return err == nil && back == s
+	return back, err
 }
 
 // RRsets gathers the records of our types into RRsets in canonical form,

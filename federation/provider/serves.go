@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/federation-dns/federation/federation"
 )
@@ -54,7 +53,7 @@ func View(zone, suffix federation.FQDN, typesAt func(federation.FQDN) ([]string,
 		return Served{}, fmt.Errorf("%w: suffix %q is not in zone %q", ErrRefused, suffix, zone)
 	}
 	var s Served
-	for name := suffix; name.In(zone); name = parent(name) {
+	for name := suffix; name.In(zone); name = name.Parent() {
 		types, err := typesAt(name)
 		if err != nil {
 			return Served{}, err
@@ -77,10 +76,4 @@ func View(zone, suffix federation.FQDN, typesAt func(federation.FQDN) ([]string,
 		}
 	}
 	return s, nil
-}
-
-// parent is the name without its first label.
-func parent(name federation.FQDN) federation.FQDN {
-	_, rest, _ := strings.Cut(string(name), ".")
-	return federation.FQDN(rest)
 }

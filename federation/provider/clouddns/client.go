@@ -15,6 +15,7 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 	"github.com/federation-dns/federation/federation/provider/budget"
 	"github.com/federation-dns/federation/federation/provider/internal/batch"
+	"github.com/federation-dns/federation/federation/provider/internal/cloud"
 )
 
 // client makes the SDK's client when it is first needed, and anew after the
@@ -77,7 +78,7 @@ func (c *client) load(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	authorized := &http.Client{Transport: marking{web}}
+	authorized := &http.Client{Transport: cloud.Marking{Base: web}}
 	if err := httptransport.AddAuthorizationMiddleware(authorized, creds); err != nil {
 		return nil, err
 	}
@@ -164,22 +165,6 @@ func (p patient) RoundTrip(r *http.Request) (*http.Response, error) {
 	return p.base.RoundTrip(r)
 }
 
-// marking notes in the context's flight that the request was given to the
-// network: what fails before that, such as fetching a token, was surely not
-// sent.
-type marking struct{ base http.RoundTripper }
-
-type flightKey struct{}
-
-type flight struct{ sent bool }
-
-func (m marking) RoundTrip(r *http.Request) (*http.Response, error) {
-	if f, ok := r.Context().Value(flightKey{}).(*flight); ok {
-		f.sent = true
-	}
-	return m.base.RoundTrip(r)
-}
-
 // call makes one request when the budget allows it. Its error is a
 // *batch.Error unless the outcome is open.
 func (p *Provider) call(ctx context.Context, kind budget.Kind, zone, action string, request func(context.Context, *session) error) error {
@@ -193,13 +178,13 @@ func (p *Provider) call(ctx context.Context, kind budget.Kind, zone, action stri
 		case s.project == "":
 			return &batch.Error{Kind: batch.Rejected, Err: fmt.Errorf("%w: clouddns: the credentials name no project: say which is meant by project", provider.ErrRefused)}
 		}
-		f := &flight{}
-		limited, cancel := context.WithTimeout(context.WithValue(ctx, flightKey{}, f), p.config.Timeout)
+		limited, flight := cloud.WithFlight(ctx)
+		limited, cancel := context.WithTimeout(limited, p.config.Timeout)
 		defer cancel()
 		err = request(limited, s)
 		if err == nil {
 			return nil
 		}
-		return p.failed(ctx, action, zone, f.sent, err)
+		return p.failed(ctx, action, zone, flight.Sent(), err)
 	})
 }

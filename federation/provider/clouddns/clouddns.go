@@ -25,6 +25,7 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 	"github.com/federation-dns/federation/federation/provider/budget"
 	"github.com/federation-dns/federation/federation/provider/internal/batch"
+	"github.com/federation-dns/federation/federation/provider/internal/cloud"
 	"github.com/federation-dns/federation/federation/provider/internal/last"
 	"github.com/federation-dns/federation/federation/provider/internal/lookup"
 )
@@ -47,7 +48,7 @@ const (
 type Provider struct {
 	config Config
 	client *client
-	zone   *lookup.Cached[managedZone]
+	zone   *lookup.Cached[cloud.Zone]
 	last   last.Names
 }
 
@@ -79,19 +80,15 @@ func (p *Provider) Caps() provider.Caps {
 func (p *Provider) Apply(ctx context.Context, claim *federation.RRset, changes []plan.Change) []error {
 	zone, err := p.zone.Get(ctx)
 	if err != nil {
-		errs := make([]error, len(changes))
-		for i, c := range changes {
-			errs[i] = fmt.Errorf("%q: %w", c.Name, err)
-		}
-		return errs
+		return cloud.FailAll(changes, err)
 	}
-	return batch.Apply(ctx, &server{p, zone}, zone.dnsName, claim, changes)
+	return batch.Apply(ctx, &server{p, zone}, zone.Name, claim, changes)
 }
 
 // server is the batch.Server of one call of Apply.
 type server struct {
 	p    *Provider
-	zone managedZone
+	zone cloud.Zone
 }
 
 // Limits are those of changes.create.
@@ -132,8 +129,8 @@ func (s *server) Send(ctx context.Context, claim *federation.RRset, changes []pl
 			in.Additions = append(in.Additions, toSDK(set))
 		}
 	}
-	return s.p.call(ctx, budget.Change, s.zone.name, changeAction, func(ctx context.Context, on *session) error {
-		_, err := on.api.Changes.Create(on.project, s.zone.name, in).Context(ctx).Do()
+	return s.p.call(ctx, budget.Change, s.zone.ID, changeAction, func(ctx context.Context, on *session) error {
+		_, err := on.api.Changes.Create(on.project, s.zone.ID, in).Context(ctx).Do()
 		return err
 	})
 }

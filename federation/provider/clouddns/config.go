@@ -1,14 +1,15 @@
 package clouddns
 
 import (
+	"errors"
 	"fmt"
-	"net/url"
 	"regexp"
 	"strings"
 	"time"
 
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/provider/budget"
+	"github.com/federation-dns/federation/federation/provider/internal/cloud"
 )
 
 const defaultTimeout = 30 * time.Second
@@ -60,20 +61,18 @@ func (c Config) checked() (Config, error) {
 		return c, fmt.Errorf("domain: %w", err)
 	}
 	c.Domain = domain
+	if err := errors.Join(cloud.CheckVisibility(c.Visibility), cloud.CheckEndpoint(c.Endpoint)); err != nil {
+		return c, err
+	}
 	switch {
 	case c.Project != "" && !projectID.MatchString(c.Project):
 		return c, fmt.Errorf("project %q: an id of 6 to 30 of a-z, 0-9 and - is allowed, as in my-project-123, or its number", c.Project)
 	case c.ManagedZone != "" && !zoneName.MatchString(c.ManagedZone):
 		return c, fmt.Errorf("managedZone %q: up to 63 of a-z, 0-9 and - are allowed, as in example-com, or its id", c.ManagedZone)
-	case c.Visibility != "" && c.Visibility != "public" && c.Visibility != "private":
-		return c, fmt.Errorf("visibility %q: \"public\" and \"private\" are allowed", c.Visibility)
 	case c.Timeout < 0:
 		return c, fmt.Errorf("timeout %v is negative", c.Timeout)
 	}
 	if c.Endpoint != "" {
-		if u, err := url.Parse(c.Endpoint); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			return c, fmt.Errorf("endpoint %q: http://HOST[:PORT] and https://HOST[:PORT] are allowed", c.Endpoint)
-		}
 		c.Endpoint = strings.TrimSuffix(c.Endpoint, "/") + "/"
 	}
 	if c.Timeout == 0 {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/federation-dns/federation/federation/provider"
 	"github.com/federation-dns/federation/federation/provider/internal/batch"
+	"github.com/federation-dns/federation/federation/provider/internal/cloud"
 )
 
 // notLoaded is the error of credentials that cannot be had. It may heal, so it
@@ -34,22 +35,13 @@ func notLoaded(err error) error {
 	return &batch.Error{Kind: kind, Err: fmt.Errorf("clouddns: %w, check the application default credentials (GOOGLE_APPLICATION_CREDENTIALS, workload identity): %s", provider.ErrNotSent, oneLine(text))}
 }
 
-// lost is the kind of error of a request without an answer that says whether it
-// was carried out.
-func lost(action string) error {
-	if action == changeAction {
-		return provider.ErrUnknownOutcome
-	}
-	return provider.ErrUnavailable // it changes nothing
-}
-
 // failed turns the SDK's error into one that says what is open, and what to
 // do.
 func (p *Provider) failed(ctx context.Context, action, zone string, sent bool, err error) error {
 	if ctx.Err() != nil {
 		kind := provider.ErrNotSent
 		if sent {
-			kind = lost(action)
+			kind = cloud.Lost(action == changeAction)
 		}
 		return fmt.Errorf("clouddns: %s: %w: %w", action, kind, ctx.Err())
 	}
@@ -67,7 +59,7 @@ func (p *Provider) failed(ctx context.Context, action, zone string, sent bool, e
 	case errors.As(err, &certificate):
 		return &batch.Error{Kind: batch.Rejected, Err: fmt.Errorf("clouddns: %s: %w, check endpoint, and SSL_CERT_FILE: %w", action, provider.ErrNotSent, certificate)}
 	}
-	return fmt.Errorf("clouddns: %s: %w: no answer: %w", action, lost(action), err)
+	return fmt.Errorf("clouddns: %s: %w: no answer: %w", action, cloud.Lost(action == changeAction), err)
 }
 
 // answered is failed for an answer of the API: it goes by status and reason.
@@ -94,7 +86,7 @@ func (p *Provider) answered(action, zone string, api *googleapi.Error) error {
 	}
 	switch {
 	case api.Code >= 500 || api.Code == http.StatusRequestTimeout:
-		return fmt.Errorf("clouddns: %s: %w: status %d: %s", action, lost(action), api.Code, text)
+		return fmt.Errorf("clouddns: %s: %w: status %d: %s", action, cloud.Lost(action == changeAction), api.Code, text)
 	case api.Code == http.StatusTooManyRequests:
 		return with(batch.Later, " (another program of the project asks too much, or its quota of requests is low)")
 	case api.Code == http.StatusUnauthorized:

@@ -4,13 +4,13 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/miekg/dns"
 	sdk "google.golang.org/api/dns/v1"
 
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/provider"
 	"github.com/federation-dns/federation/federation/provider/budget"
 	"github.com/federation-dns/federation/federation/provider/internal/batch"
+	"github.com/federation-dns/federation/federation/provider/internal/cloud"
 )
 
 // maxPage is how many RRsets a page of a list is asked to have. Cloud DNS may
@@ -23,8 +23,8 @@ func (p *Provider) Get(ctx context.Context, name federation.FQDN) ([]federation.
 	if err != nil {
 		return nil, fmt.Errorf("%q: %w", name, err)
 	}
-	if !name.In(zone.dnsName) {
-		return nil, fmt.Errorf("%w: name %q is not in zone %q", provider.ErrRefused, name, zone.dnsName)
+	if err := cloud.CheckIn(zone.Name, "name", name); err != nil {
+		return nil, err
 	}
 	state, err := p.read(ctx, budget.Change, zone, name)
 	if err != nil {
@@ -34,11 +34,11 @@ func (p *Provider) Get(ctx context.Context, name federation.FQDN) ([]federation.
 }
 
 // read returns what is at the name, usually by one request.
-func (p *Provider) read(ctx context.Context, kind budget.Kind, zone managedZone, name federation.FQDN) (batch.State, error) {
+func (p *Provider) read(ctx context.Context, kind budget.Kind, zone cloud.Zone, name federation.FQDN) (batch.State, error) {
 	var all []*sdk.ResourceRecordSet
 	err := p.pages(ctx, kind, zone, name, func(page []*sdk.ResourceRecordSet) error {
 		for _, set := range page {
-			if owner, err := parseName(set.Name); err == nil && owner == name {
+			if owner, err := provider.ParseName(set.Name); err == nil && owner == name {
 				all = append(all, set)
 			}
 		}
@@ -48,12 +48,12 @@ func (p *Provider) read(ctx context.Context, kind budget.Kind, zone managedZone,
 }
 
 // pages calls f for each page of the zone, or of what is at the name.
-func (p *Provider) pages(ctx context.Context, kind budget.Kind, zone managedZone, name federation.FQDN, f func([]*sdk.ResourceRecordSet) error) error {
+func (p *Provider) pages(ctx context.Context, kind budget.Kind, zone cloud.Zone, name federation.FQDN, f func([]*sdk.ResourceRecordSet) error) error {
 	for token, more := "", true; more; {
 		var out *sdk.ResourceRecordSetsListResponse
 		err := batch.Read(ctx, func() error {
-			return p.call(ctx, kind, zone.name, "resourceRecordSets.list", func(ctx context.Context, on *session) (err error) {
-				list := on.api.ResourceRecordSets.List(on.project, zone.name).MaxResults(maxPage).Context(ctx)
+			return p.call(ctx, kind, zone.ID, "resourceRecordSets.list", func(ctx context.Context, on *session) (err error) {
+				list := on.api.ResourceRecordSets.List(on.project, zone.ID).MaxResults(maxPage).Context(ctx)
 				if name != "" {
 					list.Name(string(name))
 				}
@@ -82,7 +82,7 @@ func (p *Provider) Serves(ctx context.Context, suffix federation.FQDN) (provider
 	if err != nil {
 		return provider.Served{}, err
 	}
-	return provider.View(zone.dnsName, suffix, func(name federation.FQDN) ([]string, error) {
+	return provider.View(zone.Name, suffix, func(name federation.FQDN) ([]string, error) {
 		state, err := p.read(ctx, budget.List, zone, name)
 		return state.Types(), err
 	})
@@ -95,13 +95,13 @@ func (p *Provider) List(ctx context.Context, suffix federation.FQDN, yield func(
 	if err != nil {
 		return fmt.Errorf("list of %q: %w", suffix, err)
 	}
-	if !suffix.In(zone.dnsName) {
-		return fmt.Errorf("%w: suffix %q is not in zone %q", provider.ErrRefused, suffix, zone.dnsName)
+	if err := cloud.CheckIn(zone.Name, "suffix", suffix); err != nil {
+		return err
 	}
 	var ended error // by the caller
 	err = p.pages(ctx, budget.List, zone, "", func(page []*sdk.ResourceRecordSet) error {
 		for _, set := range page {
-			owner, err := parseName(set.Name)
+			owner, err := provider.ParseName(set.Name)
 			if err != nil || !owner.In(suffix) {
 				continue // nobody can ask for it, or it is not asked for
 			}
@@ -129,20 +129,19 @@ func (p *Provider) NegativeTTL(ctx context.Context) (minimum uint32, err error) 
 		return 0, err
 	}
 	found := false
-	err = p.pages(ctx, budget.Change, zone, zone.dnsName, func(page []*sdk.ResourceRecordSet) error {
+	err = p.pages(ctx, budget.Change, zone, zone.Name, func(page []*sdk.ResourceRecordSet) error {
 		for _, set := range page {
 			if set.Type != "SOA" || len(set.Rrdatas) != 1 {
 				continue
 			}
-			rr, err := dns.NewRR(fmt.Sprintf(". %d IN SOA %s", set.Ttl, set.Rrdatas[0]))
-			if soa, ok := rr.(*dns.SOA); ok && err == nil {
-				minimum, found = min(soa.Hdr.Ttl, soa.Minttl), true
+			if ttl, ok := cloud.NegativeTTL(set.Ttl, set.Rrdatas[0]); ok {
+				minimum, found = ttl, true
 			}
 		}
 		return nil
 	})
 	if err == nil && !found {
-		err = fmt.Errorf("%w: clouddns: managed zone %s has no SOA record that can be read", provider.ErrRefused, zone.name)
+		err = fmt.Errorf("%w: clouddns: managed zone %s has no SOA record that can be read", provider.ErrRefused, zone.ID)
 	}
 	return minimum, err
 }

@@ -1,78 +1,35 @@
 package clouddns
 
 import (
-	"fmt"
-	"slices"
 	"strings"
 
-	"github.com/miekg/dns"
 	sdk "google.golang.org/api/dns/v1"
 
 	"github.com/federation-dns/federation/federation"
-	"github.com/federation-dns/federation/federation/provider"
 	"github.com/federation-dns/federation/federation/provider/internal/batch"
+	"github.com/federation-dns/federation/federation/provider/internal/cloud"
 )
 
 // Cloud DNS has names and data in the presentation form of DNS (RFC 1035,
-// section 5), which is ours too: it is sent as it is, and put into canonical
-// form when it comes back.
+// section 5), as we do: they are sent as they are, and put into canonical form
+// when they come back.
 
-// parseName returns a name in canonical form.
-func parseName(s string) (federation.FQDN, error) {
-	wire := make([]byte, 256)
-	n, err := dns.PackDomainName(dns.Fqdn(s), wire, 0, nil, false)
-	if err != nil {
-		return "", fmt.Errorf("name %q: %w", s, err)
-	}
-	name, _, err := dns.UnpackDomainName(wire[:n], 0)
-	if err != nil {
-		return "", fmt.Errorf("name %q: %w", s, err)
-	}
-	return federation.CanonicalName(name), nil
-}
-
-// stateOf sorts what is at a name into what we handle and what we do not.
+// stateOf returns what the RRsets are to us.
 func stateOf(name federation.FQDN, all []*sdk.ResourceRecordSet) batch.State {
-	var state batch.State
-	for _, set := range all {
-		rrs, why := records(name, set)
-		if why != "" {
-			state.Foreign = append(state.Foreign, why)
-			continue
+	sets := make([]cloud.RRset, len(all))
+	for i, set := range all {
+		sets[i] = cloud.RRset{Type: set.Type, TTL: set.Ttl}
+		if set.RoutingPolicy != nil {
+			sets[i].Special = "routing policy"
 		}
-		state.Sets = append(state.Sets, provider.RRsets(rrs)...)
-	}
-	slices.SortFunc(state.Sets, federation.CompareRRsets)
-	return state
-}
-
-// records returns the records of an RRset, or says what else it is.
-func records(name federation.FQDN, set *sdk.ResourceRecordSet) (rrs []dns.RR, foreign string) {
-	switch {
-	case !slices.Contains(provider.Types, set.Type):
-		return nil, set.Type
-	case set.RoutingPolicy != nil:
-		return nil, set.Type + " (routing policy)"
-	}
-	one := federation.RRset{Name: name, Type: set.Type, TTL: uint32(set.Ttl)}
-	for _, data := range set.Rrdatas {
-		switch set.Type {
-		case federation.TypeCNAME:
-			target, err := parseName(data)
-			if err != nil {
-				return nil, set.Type + " (not understood)"
+		for _, data := range set.Rrdatas {
+			if set.Type == federation.TypeTXT {
+				data = quoted(data)
 			}
-			data = string(target)
-		case federation.TypeTXT:
-			data = quoted(data)
+			sets[i].Data = append(sets[i].Data, data)
 		}
-		one.Data = append(one.Data, data)
 	}
-	rrs, err := provider.ParseRRs(one)
-	if err != nil || len(rrs) == 0 {
-		return nil, set.Type + " (not understood)"
-	}
-	return rrs, ""
+	return cloud.State(name, sets)
 }
 
 // quoted returns text with quotation marks. Without them, each word is a string

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/provider"
 )
 
 func TestText(t *testing.T) {
@@ -62,11 +63,11 @@ func TestText(t *testing.T) {
 				labels = append(labels, b.String())
 			}
 			text := strings.Join(labels, ".") + "."
-			got, err := parseName(text)
+			got, err := provider.ParseName(text)
 			if err != nil {
 				t.Fatal(err)
 			}
-			again, err := parseName(string(got))
+			again, err := provider.ParseName(string(got))
 			if err != nil || again != got || got != federation.CanonicalName(string(got)) {
 				t.Fatalf("%s becomes %s and then %s, %v", text, got, again, err)
 			}

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/smithy-go/logging"
 
 	"github.com/federation-dns/federation/federation/provider/budget"
+	"github.com/federation-dns/federation/federation/provider/internal/cloud"
 )
 
 // defaultRegion signs requests where none is configured: Route 53 is global.
@@ -60,7 +61,7 @@ func (c *client) get(ctx context.Context) (*sdk.Client, error) {
 		}))
 	}
 	c.api = sdk.NewFromConfig(loaded, func(o *sdk.Options) {
-		o.HTTPClient = marking{c.web}
+		o.HTTPClient = &http.Client{Transport: cloud.Marking{Base: c.web.Transport}, CheckRedirect: c.web.CheckRedirect}
 		if c.config.Endpoint != "" {
 			o.BaseEndpoint = aws.String(c.config.Endpoint)
 		}
@@ -97,22 +98,6 @@ func (c *client) close() {
 	c.api, c.web = nil, nil
 }
 
-// marking notes in the context's flight that the request was given to the
-// network: what fails before that, such as fetching credentials, was surely
-// not sent.
-type marking struct{ *http.Client }
-
-type flightKey struct{}
-
-type flight struct{ sent bool }
-
-func (m marking) Do(r *http.Request) (*http.Response, error) {
-	if f, ok := r.Context().Value(flightKey{}).(*flight); ok {
-		f.sent = true
-	}
-	return m.Client.Do(r)
-}
-
 // call makes one request when the budget allows it. Its error is a
 // *batch.Error unless the outcome is open.
 func (p *Provider) call(ctx context.Context, kind budget.Kind, zone, action string, request func(context.Context, *sdk.Client) error) error {
@@ -121,13 +106,13 @@ func (p *Provider) call(ctx context.Context, kind budget.Kind, zone, action stri
 		if err != nil {
 			return notLoaded(err)
 		}
-		f := &flight{}
-		limited, cancel := context.WithTimeout(context.WithValue(ctx, flightKey{}, f), p.config.Timeout)
+		limited, flight := cloud.WithFlight(ctx)
+		limited, cancel := context.WithTimeout(limited, p.config.Timeout)
 		defer cancel()
 		err = request(limited, api)
 		if err == nil {
 			return nil
 		}
-		return p.failed(ctx, action, zone, f.sent, err)
+		return p.failed(ctx, action, zone, flight.Sent(), err)
 	})
 }

@@ -1,14 +1,15 @@
 package route53
 
 import (
+	"errors"
 	"fmt"
-	"net/url"
 	"regexp"
 	"strings"
 	"time"
 
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/provider/budget"
+	"github.com/federation-dns/federation/federation/provider/internal/cloud"
 )
 
 const defaultTimeout = 30 * time.Second
@@ -68,12 +69,13 @@ func (c Config) checked() (Config, error) {
 		return c, fmt.Errorf("domain: %w", err)
 	}
 	c.Domain = domain
+	if err := errors.Join(cloud.CheckVisibility(c.Visibility), cloud.CheckEndpoint(c.Endpoint)); err != nil {
+		return c, err
+	}
 	c.HostedZoneID = strings.TrimPrefix(c.HostedZoneID, "/hostedzone/")
 	switch {
 	case c.HostedZoneID != "" && !zoneID.MatchString(c.HostedZoneID):
 		return c, fmt.Errorf("hostedZoneID %q: up to 32 of A-Z and 0-9 are allowed, as in Z0123456789ABC", c.HostedZoneID)
-	case c.Visibility != "" && c.Visibility != "public" && c.Visibility != "private":
-		return c, fmt.Errorf("visibility %q: \"public\" and \"private\" are allowed", c.Visibility)
 	case c.Region != "" && !region.MatchString(c.Region):
 		return c, fmt.Errorf("region %q: a-z, 0-9 and - are allowed, as in us-east-1", c.Region)
 	case c.RoleARN != "" && !roleARN.MatchString(c.RoleARN):
@@ -82,11 +84,6 @@ func (c Config) checked() (Config, error) {
 		return c, fmt.Errorf("externalID is there without a roleARN")
 	case c.Timeout < 0:
 		return c, fmt.Errorf("timeout %v is negative", c.Timeout)
-	}
-	if c.Endpoint != "" {
-		if u, err := url.Parse(c.Endpoint); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			return c, fmt.Errorf("endpoint %q: http://HOST[:PORT] and https://HOST[:PORT] are allowed", c.Endpoint)
-		}
 	}
 	if c.Timeout == 0 {
 		c.Timeout = defaultTimeout

@@ -14,6 +14,7 @@ import (
 
 	"github.com/federation-dns/federation/federation/provider"
 	"github.com/federation-dns/federation/federation/provider/internal/batch"
+	"github.com/federation-dns/federation/federation/provider/internal/cloud"
 )
 
 // changeAction is the one action that changes something.
@@ -25,22 +26,13 @@ func notLoaded(err error) error {
 	return &batch.Error{Kind: batch.Rejected, Err: fmt.Errorf("route53: %w, check the credentials (environment, shared files, web identity or instance role): %w", provider.ErrNotSent, err)}
 }
 
-// lost is the kind of error of a request without an answer that says whether it
-// was carried out.
-func lost(action string) error {
-	if action == changeAction {
-		return provider.ErrUnknownOutcome
-	}
-	return provider.ErrUnavailable // it changes nothing
-}
-
 // failed turns the SDK's error into one that says what is open, and what to
 // do.
 func (p *Provider) failed(ctx context.Context, action, zone string, sent bool, err error) error {
 	if ctx.Err() != nil {
 		kind := provider.ErrNotSent
 		if sent {
-			kind = lost(action)
+			kind = cloud.Lost(action == changeAction)
 		}
 		return fmt.Errorf("route53: %s: %w: %w", action, kind, ctx.Err())
 	}
@@ -57,7 +49,7 @@ func (p *Provider) failed(ctx context.Context, action, zone string, sent bool, e
 	case errors.As(err, &certificate):
 		return &batch.Error{Kind: batch.Rejected, Err: fmt.Errorf("route53: %s: %w, check endpoint, and AWS_CA_BUNDLE: %w", action, provider.ErrNotSent, certificate)}
 	}
-	return fmt.Errorf("route53: %s: %w: no answer: %w", action, lost(action), short(err))
+	return fmt.Errorf("route53: %s: %w: no answer: %w", action, cloud.Lost(action == changeAction), short(err))
 }
 
 // throttled are the codes that say that the account asks too much.
@@ -106,7 +98,7 @@ func (p *Provider) answered(action, zone string, api smithy.APIError, err error)
 	}
 	switch {
 	case errors.As(err, &status) && status.HTTPStatusCode() >= 500:
-		return fmt.Errorf("route53: %s: %w: status %d: %s: %s", action, lost(action), status.HTTPStatusCode(), code, message(api))
+		return fmt.Errorf("route53: %s: %w: status %d: %s: %s", action, cloud.Lost(action == changeAction), status.HTTPStatusCode(), code, message(api))
 	case errors.As(err, &status) && (status.HTTPStatusCode() == 401 || status.HTTPStatusCode() == 403):
 		p.client.forget()
 		return with(batch.Rejected, ": check the credentials: they are expired, unknown or wrong")

@@ -3,17 +3,16 @@ package route53
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/route53"
 	"github.com/aws/aws-sdk-go-v2/service/route53/types"
-	"github.com/miekg/dns"
 
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/provider"
 	"github.com/federation-dns/federation/federation/provider/budget"
 	"github.com/federation-dns/federation/federation/provider/internal/batch"
+	"github.com/federation-dns/federation/federation/provider/internal/cloud"
 )
 
 // maxPage is the most RRsets in one answer. A name has few: namePage is
@@ -29,8 +28,8 @@ func (p *Provider) Get(ctx context.Context, name federation.FQDN) ([]federation.
 	if err != nil {
 		return nil, fmt.Errorf("%q: %w", name, err)
 	}
-	if !name.In(zone.name) {
-		return nil, fmt.Errorf("%w: name %q is not in zone %q", provider.ErrRefused, name, zone.name)
+	if err := cloud.CheckIn(zone.Name, "name", name); err != nil {
+		return nil, err
 	}
 	state, err := p.read(ctx, budget.Change, zone, name)
 	if err != nil {
@@ -40,9 +39,9 @@ func (p *Provider) Get(ctx context.Context, name federation.FQDN) ([]federation.
 }
 
 // read returns what is at the name, usually by one request.
-func (p *Provider) read(ctx context.Context, kind budget.Kind, zone hostedZone, name federation.FQDN) (batch.State, error) {
+func (p *Provider) read(ctx context.Context, kind budget.Kind, zone cloud.Zone, name federation.FQDN) (batch.State, error) {
 	var all []types.ResourceRecordSet
-	in := &sdk.ListResourceRecordSetsInput{HostedZoneId: aws.String(zone.id), StartRecordName: aws.String(nameToOctal(string(name))), MaxItems: aws.Int32(namePage)}
+	in := &sdk.ListResourceRecordSetsInput{HostedZoneId: aws.String(zone.ID), StartRecordName: aws.String(nameToOctal(string(name))), MaxItems: aws.Int32(namePage)}
 	for in != nil {
 		out, err := p.page(ctx, kind, in)
 		if err != nil {
@@ -71,64 +70,34 @@ func (p *Provider) page(ctx context.Context, kind budget.Kind, in *sdk.ListResou
 }
 
 // next asks for what follows an answer; nil if nothing does.
-func next(zone hostedZone, in *sdk.ListResourceRecordSetsInput, out *sdk.ListResourceRecordSetsOutput) *sdk.ListResourceRecordSetsInput {
+func next(zone cloud.Zone, in *sdk.ListResourceRecordSetsInput, out *sdk.ListResourceRecordSetsOutput) *sdk.ListResourceRecordSetsInput {
 	if !out.IsTruncated || out.NextRecordName == nil {
 		return nil
 	}
 	return &sdk.ListResourceRecordSetsInput{
-		HostedZoneId: aws.String(zone.id), MaxItems: in.MaxItems,
+		HostedZoneId: aws.String(zone.ID), MaxItems: in.MaxItems,
 		StartRecordName: out.NextRecordName, StartRecordType: out.NextRecordType, StartRecordIdentifier: out.NextRecordIdentifier,
 	}
 }
 
-// stateOf sorts what is at a name into what we handle and what we do not.
+// stateOf returns what the RRsets are to us.
 func stateOf(name federation.FQDN, all []types.ResourceRecordSet) batch.State {
-	var state batch.State
-	for _, set := range all {
-		rrs, why := records(name, set)
-		if why != "" {
-			state.Foreign = append(state.Foreign, why)
-			continue
+	sets := make([]cloud.RRset, len(all))
+	for i, set := range all {
+		sets[i] = cloud.RRset{Type: string(set.Type), TTL: aws.ToInt64(set.TTL)}
+		switch {
+		case set.AliasTarget != nil:
+			sets[i].Special = "alias"
+		case set.SetIdentifier != nil:
+			sets[i].Special = "routing policy"
+		case set.TrafficPolicyInstanceId != nil:
+			sets[i].Special = "traffic policy"
 		}
-		state.Sets = append(state.Sets, provider.RRsets(rrs)...)
-	}
-	slices.SortFunc(state.Sets, federation.CompareRRsets)
-	return state
-}
-
-// records returns the records of an RRset, or says what else it is.
-func records(name federation.FQDN, set types.ResourceRecordSet) (rrs []dns.RR, foreign string) {
-	typ := string(set.Type)
-	switch {
-	case !slices.Contains(provider.Types, typ):
-		return nil, typ
-	case set.AliasTarget != nil:
-		return nil, typ + " (alias)"
-	case set.SetIdentifier != nil:
-		return nil, typ + " (routing policy)"
-	case set.TrafficPolicyInstanceId != nil:
-		return nil, typ + " (traffic policy)"
-	}
-	one := federation.RRset{Name: name, Type: typ, TTL: uint32(aws.ToInt64(set.TTL))}
-	for _, r := range set.ResourceRecords {
-		data := aws.ToString(r.Value)
-		switch typ {
-		case federation.TypeCNAME:
-			target, err := nameFromOctal(data)
-			if err != nil {
-				return nil, typ + " (not understood)"
-			}
-			data = string(target)
-		case federation.TypeTXT:
-			data = fromOctal(data)
+		for _, r := range set.ResourceRecords {
+			sets[i].Data = append(sets[i].Data, fromOctal(aws.ToString(r.Value)))
 		}
-		one.Data = append(one.Data, data)
 	}
-	rrs, err := provider.ParseRRs(one)
-	if err != nil || len(rrs) == 0 {
-		return nil, typ + " (not understood)"
-	}
-	return rrs, ""
+	return cloud.State(name, sets)
 }
 
 // Serves goes by the delegations and wildcards in the hosted zone; see
@@ -138,7 +107,7 @@ func (p *Provider) Serves(ctx context.Context, suffix federation.FQDN) (provider
 	if err != nil {
 		return provider.Served{}, err
 	}
-	return provider.View(zone.name, suffix, func(name federation.FQDN) ([]string, error) {
+	return provider.View(zone.Name, suffix, func(name federation.FQDN) ([]string, error) {
 		state, err := p.read(ctx, budget.List, zone, name)
 		return state.Types(), err
 	})
@@ -152,10 +121,10 @@ func (p *Provider) List(ctx context.Context, suffix federation.FQDN, yield func(
 	if err != nil {
 		return fmt.Errorf("list of %q: %w", suffix, err)
 	}
-	if !suffix.In(zone.name) {
-		return fmt.Errorf("%w: suffix %q is not in zone %q", provider.ErrRefused, suffix, zone.name)
+	if err := cloud.CheckIn(zone.Name, "suffix", suffix); err != nil {
+		return err
 	}
-	in := &sdk.ListResourceRecordSetsInput{HostedZoneId: aws.String(zone.id), StartRecordName: aws.String(nameToOctal(string(suffix))), MaxItems: aws.Int32(maxPage)}
+	in := &sdk.ListResourceRecordSetsInput{HostedZoneId: aws.String(zone.ID), StartRecordName: aws.String(nameToOctal(string(suffix))), MaxItems: aws.Int32(maxPage)}
 	l := lister{ctx: ctx, suffix: suffix, yield: yield}
 	for {
 		out, err := p.page(ctx, budget.List, in)
@@ -245,7 +214,7 @@ func (p *Provider) NegativeTTL(ctx context.Context) (minimum uint32, err error) 
 	if err != nil {
 		return 0, err
 	}
-	in := &sdk.ListResourceRecordSetsInput{HostedZoneId: aws.String(zone.id), StartRecordName: aws.String(nameToOctal(string(zone.name))), StartRecordType: types.RRTypeSoa, MaxItems: aws.Int32(1)}
+	in := &sdk.ListResourceRecordSetsInput{HostedZoneId: aws.String(zone.ID), StartRecordName: aws.String(nameToOctal(string(zone.Name))), StartRecordType: types.RRTypeSoa, MaxItems: aws.Int32(1)}
 	out, err := p.page(ctx, budget.Change, in)
 	if err != nil {
 		return 0, err
@@ -254,10 +223,9 @@ func (p *Provider) NegativeTTL(ctx context.Context) (minimum uint32, err error) 
 		if set.Type != types.RRTypeSoa || len(set.ResourceRecords) != 1 {
 			continue
 		}
-		rr, err := dns.NewRR(fmt.Sprintf(". %d IN SOA %s", aws.ToInt64(set.TTL), aws.ToString(set.ResourceRecords[0].Value)))
-		if soa, ok := rr.(*dns.SOA); ok && err == nil {
-			return min(soa.Hdr.Ttl, soa.Minttl), nil
+		if minimum, ok := cloud.NegativeTTL(aws.ToInt64(set.TTL), aws.ToString(set.ResourceRecords[0].Value)); ok {
+			return minimum, nil
 		}
 	}
-	return 0, fmt.Errorf("%w: route53: hosted zone %s has no SOA record that can be read", provider.ErrRefused, zone.id)
+	return 0, fmt.Errorf("%w: route53: hosted zone %s has no SOA record that can be read", provider.ErrRefused, zone.ID)
 }

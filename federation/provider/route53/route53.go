@@ -30,6 +30,7 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 	"github.com/federation-dns/federation/federation/provider/budget"
 	"github.com/federation-dns/federation/federation/provider/internal/batch"
+	"github.com/federation-dns/federation/federation/provider/internal/cloud"
 	"github.com/federation-dns/federation/federation/provider/internal/last"
 	"github.com/federation-dns/federation/federation/provider/internal/lookup"
 )
@@ -44,7 +45,7 @@ const (
 type Provider struct {
 	config Config
 	client *client
-	zone   *lookup.Cached[hostedZone]
+	zone   *lookup.Cached[cloud.Zone]
 	last   last.Names
 }
 
@@ -76,14 +77,10 @@ func (p *Provider) Caps() provider.Caps {
 func (p *Provider) Apply(ctx context.Context, claim *federation.RRset, changes []plan.Change) []error {
 	zone, err := p.zone.Get(ctx)
 	if err != nil {
-		errs := make([]error, len(changes))
-		for i, c := range changes {
-			errs[i] = fmt.Errorf("%q: %w", c.Name, err)
-		}
-		return errs
+		return cloud.FailAll(changes, err)
 	}
 	s := &server{p: p, zone: zone}
-	errs := batch.Apply(ctx, s, zone.name, claim, changes)
+	errs := batch.Apply(ctx, s, zone.Name, claim, changes)
 	if p.config.WaitInSync && len(s.sent) > 0 {
 		// One change is enough to say that something is wrong, and costs the
 		// caller one look at a name.
@@ -98,7 +95,7 @@ func (p *Provider) Apply(ctx context.Context, claim *federation.RRset, changes [
 // server is the batch.Server of one call of Apply.
 type server struct {
 	p    *Provider
-	zone hostedZone
+	zone cloud.Zone
 
 	mu   sync.Mutex
 	sent []string // ids of what Route 53 has accepted
@@ -140,10 +137,10 @@ func (s *server) Send(ctx context.Context, claim *federation.RRset, changes []pl
 		}
 	}
 	in := &sdk.ChangeResourceRecordSetsInput{
-		HostedZoneId: aws.String(s.zone.id),
+		HostedZoneId: aws.String(s.zone.ID),
 		ChangeBatch:  &types.ChangeBatch{Changes: elements},
 	}
-	return s.p.call(ctx, budget.Change, s.zone.id, changeAction, func(ctx context.Context, api *sdk.Client) error {
+	return s.p.call(ctx, budget.Change, s.zone.ID, changeAction, func(ctx context.Context, api *sdk.Client) error {
 		out, err := api.ChangeResourceRecordSets(ctx, in)
 		if err == nil && out.ChangeInfo != nil {
 			s.mu.Lock()

@@ -4,9 +4,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/miekg/dns"
-
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/provider"
 )
 
 // Route 53 writes octets that cannot stand for themselves as a backslash and
@@ -88,14 +87,5 @@ func fromOctal(s string) string {
 // nameFromOctal returns a name of Route 53's in canonical form. Route 53
 // takes names and targets with and without the trailing dot.
 func nameFromOctal(s string) (federation.FQDN, error) {
-	wire := make([]byte, 256)
-	n, err := dns.PackDomainName(dns.Fqdn(fromOctal(s)), wire, 0, nil, false)
-	if err != nil {
-		return "", fmt.Errorf("name %q: %w", s, err)
-	}
-	name, _, err := dns.UnpackDomainName(wire[:n], 0)
-	if err != nil {
-		return "", fmt.Errorf("name %q: %w", s, err)
-	}
-	return federation.CanonicalName(name), nil
+	return provider.ParseName(fromOctal(s))
 }

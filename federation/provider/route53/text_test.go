@@ -53,11 +53,13 @@ func TestText(t *testing.T) {
 			}
 			want := strings.TrimPrefix(back.String(), back.Header().String())
 			api := toOctal("TXT", want)
-			rrs, why := records("x.", types.ResourceRecordSet{Name: aws.String("x."), Type: types.RRTypeTxt, TTL: aws.Int64(0), ResourceRecords: []types.ResourceRecord{{Value: &api}}})
-			if why != "" {
-				t.Fatalf("%s: %s", api, why)
+			state := stateOf("x.", []types.ResourceRecordSet{
+				{Name: aws.String("x."), Type: types.RRTypeTxt, TTL: aws.Int64(0), ResourceRecords: []types.ResourceRecord{{Value: &api}}},
+			})
+			if len(state.Sets) != 1 {
+				t.Fatalf("%s: %v", api, state.Foreign)
 			}
-			if got := strings.TrimPrefix(rrs[0].String(), rrs[0].Header().String()); got != want {
+			if got := state.Sets[0].Data[0]; got != want {
 				t.Fatalf("%s becomes %s and then %s", want, api, got)
 			}
 		})

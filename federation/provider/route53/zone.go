@@ -3,7 +3,6 @@ package route53
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -14,47 +13,29 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 	"github.com/federation-dns/federation/federation/provider/budget"
 	"github.com/federation-dns/federation/federation/provider/internal/batch"
+	"github.com/federation-dns/federation/federation/provider/internal/cloud"
 )
 
-// hostedZone is the one that the provider writes to.
-type hostedZone struct {
-	id   string // without "/hostedzone/"
-	name federation.FQDN
-}
-
 // findZone looks for the hosted zone that the configuration means.
-func (p *Provider) findZone(ctx context.Context) (hostedZone, error) {
-	if p.config.HostedZoneID != "" {
-		return p.zoneByID(ctx)
+func (p *Provider) findZone(ctx context.Context) (cloud.Zone, error) {
+	search := cloud.Search{
+		Domain: p.config.Domain, Visibility: p.config.Visibility,
+		Service: "route53", Noun: "hosted zone", Named: "hosted zones named", Field: "hostedZoneID",
+		None: fmt.Sprintf("the account has no hosted zone for domain %q or a parent of it: "+
+			"create it, or check the account that the credentials belong to", p.config.Domain),
+		NoneFits: fmt.Sprintf("no hosted zone for domain %q or a parent of it is %s", p.config.Domain, p.config.Visibility),
 	}
-	var others []string // found on the way, of the other visibility
-	for name := p.config.Domain; name != "" && name != "."; name = parent(name) {
-		all, err := p.zonesNamed(ctx, name)
-		if err != nil {
-			return hostedZone{}, err
-		}
-		fit := slices.DeleteFunc(slices.Clone(all), func(z types.HostedZone) bool { return !p.visible(z) })
-		switch len(fit) {
-		case 0:
-			others = append(others, describe(all)...)
-		case 1:
-			return asZone(fit[0])
-		default:
-			return hostedZone{}, fmt.Errorf("%w: route53: there are several hosted zones named %q: %s: say which is meant by hostedZoneID, or by visibility", provider.ErrRefused, name, strings.Join(describe(fit), ", "))
-		}
+	if p.config.HostedZoneID == "" {
+		return search.Find(ctx, p.zonesNamed)
 	}
-	if len(others) > 0 {
-		return hostedZone{}, fmt.Errorf("%w: route53: no hosted zone for domain %q or a parent of it is %s, only %s: check visibility", provider.ErrRefused, p.config.Domain, p.config.Visibility, strings.Join(others, ", "))
+	zone, err := p.zoneByID(ctx)
+	if err == nil {
+		err = search.Check(zone)
 	}
-	return hostedZone{}, fmt.Errorf("%w: route53: the account has no hosted zone for domain %q or a parent of it: create it, or check the account that the credentials belong to", provider.ErrRefused, p.config.Domain)
+	return zone, err
 }
 
-func parent(name federation.FQDN) federation.FQDN {
-	_, rest, _ := strings.Cut(string(name), ".")
-	return federation.FQDN(rest)
-}
-
-func (p *Provider) zoneByID(ctx context.Context) (hostedZone, error) {
+func (p *Provider) zoneByID(ctx context.Context) (cloud.Zone, error) {
 	var out *sdk.GetHostedZoneOutput
 	err := batch.Read(ctx, func() error {
 		return p.call(ctx, budget.Change, p.config.HostedZoneID, "GetHostedZone", func(ctx context.Context, api *sdk.Client) (err error) {
@@ -63,34 +44,25 @@ func (p *Provider) zoneByID(ctx context.Context) (hostedZone, error) {
 		})
 	})
 	if err != nil {
-		return hostedZone{}, err
+		return cloud.Zone{}, err
 	}
-	zone, err := asZone(*out.HostedZone)
-	switch {
-	case err != nil:
-		return zone, err
-	case !p.config.Domain.In(zone.name):
-		return zone, fmt.Errorf("%w: route53: hosted zone %s is %q, which does not hold domain %q: check hostedZoneID and domain", provider.ErrRefused, zone.id, zone.name, p.config.Domain)
-	case !p.visible(*out.HostedZone):
-		return zone, fmt.Errorf("%w: route53: hosted zone %s is not %s: check hostedZoneID and visibility", provider.ErrRefused, zone.id, p.config.Visibility)
-	}
-	return zone, nil
+	return asZone(*out.HostedZone)
 }
 
-func asZone(z types.HostedZone) (hostedZone, error) {
+func asZone(z types.HostedZone) (cloud.Zone, error) {
 	name, err := nameFromOctal(aws.ToString(z.Name))
 	if err != nil {
-		return hostedZone{}, fmt.Errorf("%w: route53: %w", provider.ErrRefused, err)
+		return cloud.Zone{}, fmt.Errorf("%w: route53: %w", provider.ErrRefused, err)
 	}
-	return hostedZone{id: strings.TrimPrefix(aws.ToString(z.Id), "/hostedzone/"), name: name}, nil
-}
-
-func (p *Provider) visible(z types.HostedZone) bool {
-	return p.config.Visibility == "" || p.config.Visibility == visibility(z)
+	visibility := "public"
+	if z.Config != nil && z.Config.PrivateZone {
+		visibility = "private"
+	}
+	return cloud.Zone{ID: strings.TrimPrefix(aws.ToString(z.Id), "/hostedzone/"), Name: name, Visibility: visibility}, nil
 }
 
 // zonesNamed returns the hosted zones of exactly that name.
-func (p *Provider) zonesNamed(ctx context.Context, name federation.FQDN) (all []types.HostedZone, err error) {
+func (p *Provider) zonesNamed(ctx context.Context, name federation.FQDN) (all []cloud.Zone, err error) {
 	in := &sdk.ListHostedZonesByNameInput{DNSName: aws.String(nameToOctal(string(name))), MaxItems: aws.Int32(100)}
 	for {
 		var out *sdk.ListHostedZonesByNameOutput
@@ -105,29 +77,14 @@ func (p *Provider) zonesNamed(ctx context.Context, name federation.FQDN) (all []
 		}
 		for _, z := range out.HostedZones {
 			zone, err := asZone(z)
-			if err != nil || zone.name != name {
+			if err != nil || zone.Name != name {
 				return all, err // sorted by name: nothing more can come
 			}
-			all = append(all, z)
+			all = append(all, zone)
 		}
 		if !out.IsTruncated {
 			return all, nil
 		}
 		in = &sdk.ListHostedZonesByNameInput{DNSName: out.NextDNSName, HostedZoneId: out.NextHostedZoneId, MaxItems: in.MaxItems}
 	}
-}
-
-// describe names hosted zones: "Z0123 (private)".
-func describe(all []types.HostedZone) (texts []string) {
-	for _, z := range all {
-		texts = append(texts, strings.TrimPrefix(aws.ToString(z.Id), "/hostedzone/")+" ("+visibility(z)+")")
-	}
-	return texts
-}
-
-func visibility(z types.HostedZone) string {
-	if z.Config != nil && z.Config.PrivateZone {
-		return "private"
-	}
-	return "public"
 }
