@@ -41,7 +41,7 @@ clusters: [{name: a, kubeconfig: {path: none}}]
 func newFileRig(t *testing.T) *fileRig {
 	r := &fileRig{t: t, now: time.Unix(1000, 0), metric: 1}
 	r.configFile = &configFile{
-		path: filepath.Join(t.TempDir(), "config.yaml"), log: slog.New(slog.NewTextHandler(&r.log, nil)), good: r.metric.set,
+		path: filepath.Join(t.TempDir(), "config.yaml"), log: slog.New(slog.NewTextHandler(&r.log, nil)), good: r.set,
 	}
 	r.write("secret", "c2VjcmV0")
 	r.write("config.yaml", goodConfig)

@@ -103,7 +103,8 @@ func (p *play) lines(text string) {
 func (p *play) line(f []string) {
 	p.t.Helper()
 	p.now = p.members.pass(p.now, epoch.Add(duration(p.t, f[0])))
-	got, want, known := "", "", true
+	var got, want string
+	var known bool
 	if p.brake != nil {
 		got, want, known = p.brakeLine(f[1], f[2:])
 	} else {

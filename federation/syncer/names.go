@@ -105,8 +105,6 @@ func (l *loop) failing(name federation.FQDN) (retry time.Time, err error) {
 	return time.Time{}, nil
 }
 
-func (l *loop) isFailing(name federation.FQDN) bool { _, err := l.failing(name); return err != nil }
-
 // quiet reports whether there is nothing to remember of the name.
 func (n *nameState) quiet(now time.Time) bool {
 	failing := n.failure.err != nil && (n.wanted || now.Before(n.failure.until.Add(maxRefused)))

@@ -55,7 +55,7 @@ func New(zone federation.FQDN) *Provider {
 // Close does nothing: there are no connections.
 func (p *Provider) Close() error { return nil }
 
-// Caps: this provider can do everything.
+// Caps returns that it compares TTLs, and lists a subtree by itself.
 func (p *Provider) Caps() provider.Caps {
 	return provider.Caps{CompareTTL: true}
 }
