@@ -37,8 +37,8 @@ type SyncerFederation struct {
 	RegionFallback map[string][]string
 }
 
-// SyncerCluster is one member of the file.
-type SyncerCluster struct{ Name, Kubeconfig string }
+// SyncerCluster is one member of the file. Topology is that of the file, as YAML; "" is that of the Nodes' labels.
+type SyncerCluster struct{ Name, Kubeconfig, Topology string }
 
 // The timers are short here, so that nobody has to wait for them.
 var configTemplate = template.Must(template.New("").Funcs(template.FuncMap{"join": strings.Join, "emptyGrace": EmptyGrace.String}).Parse(`apiVersion: federation-dns.io/v1alpha1
@@ -71,6 +71,9 @@ clusters:
 {{- range .Clusters}}
 - name: {{.Name}}
   kubeconfig: {path: {{.Kubeconfig}}}
+  {{- with .Topology}}
+  topology: {{.}}
+  {{- end}}
 {{- end}}
 timers: {unreachableAfter: 5s, emptyGrace: {{emptyGrace}}, startupTimeout: 10s}
 metrics: {address: "{{or .Metrics "127.0.0.1:9153"}}"}
