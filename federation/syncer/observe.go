@@ -198,7 +198,7 @@ func (l *loop) relevel() {
 		l.levels = federation.NewLevels(l.config.Federation, members, opt)
 	}
 	for name, ms := range l.members {
-		ms.places, ms.above = policy.PlacesOf(l.levels.Of(name))
+		ms.places, ms.above = policy.PlacesOf(l.recordedLevels(name))
 	}
 	for _, p := range l.levels.Problems() {
 		if before == nil || !slices.Contains(before.Problems(), p) {
@@ -245,4 +245,14 @@ func (q *queue) touchName(name federation.FQDN) {
 	if svc, _, ok := q.config.ParseOwner(name); ok {
 		q.touch(svc)
 	}
+}
+
+// recordedLevels returns the levels of a member. One that is not claimed yet, and whose records are ours by the list of
+// levels, is no foreign one: what a member that cannot be reached has there is still its (O1e, X1b).
+func (l *loop) recordedLevels(name string) []federation.Level {
+	levels := slices.Clone(l.levels.Of(name))
+	for i, lv := range levels {
+		levels[i].Foreign = lv.Foreign && (l.foreign[lv.Name] != nil || !l.shadow.HasLevel(lv.Name))
+	}
+	return levels
 }
