@@ -62,7 +62,7 @@ func hasReady(list []*object.Endpoints) bool {
 }
 
 // isAddress tells an address of an EndpointSlice, which the API server has
-// checked, from the name of one of type FQDN. It costs a third of parsing it.
+// checked, from the name of one of type FQDN.
 func isAddress(s string) bool {
 	hex := false
 	for i := range len(s) {
@@ -76,7 +76,11 @@ func isAddress(s string) bool {
 			return false
 		}
 	}
-	return s != "" && !hex
+	if s == "" || hex {
+		return false
+	}
+	_, ok := parseIP(s) // a name may be made of digits and dots, too
+	return ok
 }
 
 // parseIP reads an address as net.ParseIP does, by which the kubernetes plugin
