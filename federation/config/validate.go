@@ -18,7 +18,6 @@ import (
 const (
 	maxTTL       = 86400 // a day: a longer TTL would delay every repair
 	maxAddresses = 256
-	maxZones     = 16 // H6
 	// maxSocketPath is sun_path of unix(7) without its NUL.
 	maxSocketPath = 107
 )
@@ -270,8 +269,8 @@ func (p *parser) topology(here fieldPath, name string, in *fileTopology) *federa
 	if in.Region == "" && len(in.Zones) == 0 {
 		p.fail(here, "a region or zones are needed; without topology they are taken from the Nodes")
 	}
-	if len(m.Zones) > maxZones {
-		p.fail(here.child("zones"), "%d topology zones: at most %d are allowed", len(m.Zones), maxZones)
+	if len(m.Zones) > member.MaxZones {
+		p.fail(here.child("zones"), "%d topology zones: at most %d are allowed", len(m.Zones), member.MaxZones)
 	}
 	slices.Sort(m.Zones)
 	return m

@@ -149,7 +149,7 @@ func TestLabelStorm(t *testing.T) {
 		regions := map[federation.Label]bool{}
 		for i := range 24 * 60 { // a new place each minute
 			nodes := map[string]nodeLabels{}
-			for z := range maxZones {
+			for z := range MaxZones {
 				nodes[fmt.Sprint(z)] = nodeLabels{fmt.Sprintf("r%d", i), fmt.Sprintf("z%d-%d", i, z)}
 			}
 			m, problems, _ := p.place(nodes, now.Add(time.Duration(i)*time.Minute))

@@ -15,13 +15,13 @@ import (
 )
 
 const (
-	// maxZones is the most topology zones of a member (H6).
-	maxZones = 16
-	// labelKept is how long a label outlives its last Node (H6).
-	labelKept = 24 * time.Hour
+	// MaxZones is the most topology zones of a member (H6).
+	MaxZones = 16
+	// LabelKept is how long a label outlives its last Node (H6).
+	LabelKept = 24 * time.Hour
 	// maxZonesKept and maxRegionsKept are how many labels are remembered: all Nodes may get other ones once in that time.
 	// Each has been a level, with a claim of its own (H3e).
-	maxZonesKept, maxRegionsKept = 2 * maxZones, 8
+	maxZonesKept, maxRegionsKept = 2 * MaxZones, 8
 	// So many changes of a member's place count at once, and then one in that time (H3e).
 	changeBurst, changeEvery = 5, time.Minute
 )
@@ -109,7 +109,7 @@ func equalPlaces(a, b federation.Member) bool {
 // topology returns the member's place by its Nodes: the region that most
 // Nodes say (the first by name of equals), and all topology zones. Labels that
 // are not DNS-1123 labels count as missing and are reported (N4). A label
-// stays for labelKept after its last Node (H6).
+// stays for LabelKept after its last Node (H6).
 func (p *Places) topology(nodes map[string]nodeLabels, now time.Time) (federation.Member, []federation.Problem) {
 	var problems []federation.Problem
 	report := func(reason federation.Reason, format string, args ...any) {
@@ -145,20 +145,20 @@ func (p *Places) topology(nodes map[string]nodeLabels, now time.Time) (federatio
 		report(federation.ReasonLabelConflict, "the Nodes say %d regions (%s): %q, which most say, is used",
 			len(regions), joinLabels(slices.Sorted(maps.Keys(regions))), out.Region)
 	}
-	if len(out.Zones) > maxZones {
-		report(federation.ReasonTooManyZones, "%d topology zones, at most %d are used: those that Nodes have now, by name, come first", len(out.Zones), maxZones)
+	if len(out.Zones) > MaxZones {
+		report(federation.ReasonTooManyZones, "%d topology zones, at most %d are used: those that Nodes have now, by name, come first", len(out.Zones), MaxZones)
 		slices.SortStableFunc(out.Zones, func(a, b federation.Label) int { return cmp.Compare(min(zones[b], 1), min(zones[a], 1)) })
-		out.Zones = slices.Clone(out.Zones[:maxZones])
+		out.Zones = slices.Clone(out.Zones[:MaxZones])
 		slices.Sort(out.Zones)
 	}
 	p.last = out
 	return out, problems
 }
 
-// remember notes the labels that Nodes have now, and forgets those that none has had for labelKept. Those for which
+// remember notes the labels that Nodes have now, and forgets those that none has had for LabelKept. Those for which
 // there is no room are taken out of now; it returns their number.
 func remember(labels map[federation.Label]time.Time, now map[federation.Label]int, at time.Time, most int) (left int) {
-	maps.DeleteFunc(labels, func(l federation.Label, last time.Time) bool { return now[l] == 0 && at.Sub(last) >= labelKept })
+	maps.DeleteFunc(labels, func(l federation.Label, last time.Time) bool { return now[l] == 0 && at.Sub(last) >= LabelKept })
 	for _, l := range slices.Sorted(maps.Keys(now)) {
 		if _, known := labels[l]; !known && len(labels) >= most {
 			delete(now, l)

@@ -85,6 +85,8 @@ type roster struct {
 	order     []string // their names, sorted
 	levels    *federation.Levels
 	beginning *beginning
+	// formerUntil is until when the topology zones that an earlier run listed count (H6); zero if none do.
+	formerUntil time.Time
 }
 
 // zone is what the provider has of the federation.
@@ -368,7 +370,7 @@ func (l *loop) next(now time.Time) time.Time {
 	at(l.standing.Next(now))
 	at(l.timers.next())
 	at(l.tidyAt)
-	at(l.nextMove())
+	at(l.formerUntil)
 	if l.deposed != nil {
 		return next
 	}

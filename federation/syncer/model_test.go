@@ -175,7 +175,7 @@ func (m *model) make(s step) {
 	case stepQuiet:
 		m.w.provider.SetFaults(inmem.Faults{})
 		if m.restarted {
-			m.w.after(labelKept)
+			m.w.after(member.LabelKept)
 			m.restarted = false
 		}
 		m.w.after(15 * time.Minute)

@@ -175,7 +175,7 @@ func (l *loop) judge(now time.Time) {
 	for _, name := range l.timers.due(now) {
 		l.touch(name)
 	}
-	if at := l.nextMove(); !at.IsZero() && !now.Before(at) {
+	if l.formerExpired(now) {
 		l.moveWaiting(now)
 	}
 	if !l.tidyAt.IsZero() && !now.Before(l.tidyAt) {

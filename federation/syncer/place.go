@@ -10,25 +10,18 @@ import (
 	"github.com/federation-dns/federation/federation/member"
 )
 
-const (
-	// maxPastLevels is how many levels that a member has left may still have names. A member whose labels keep changing
-	// moves no further until some of them are gone (X4c).
-	maxPastLevels = 16
-	// labelKept is how long a topology zone that an earlier run knew outlives the start without a Node in it (H6).
-	labelKept = 24 * time.Hour
-	// maxZones is the most topology zones of a member (H6).
-	maxZones = 16
-)
+// maxPastLevels is how many levels that a member has left may still have names. A member whose labels keep changing moves
+// no further until some of them are gone (X4c).
+const maxPastLevels = 16
 
 // place is where a member is by its Nodes, and what delays a move.
 type place struct {
 	fixed bool // the topology is the configuration's
 	// shown is the topology that the member showed last.
 	shown federation.Member
-	// former are the topology zones that an earlier run listed for the member. They count until formerUntil, while the
-	// region is the same (H6).
-	former      []federation.LevelEntry
-	formerUntil time.Time
+	// former are the topology zones that an earlier run listed for the member. They count until the roster's formerUntil,
+	// while the region is the same (H6).
+	former []federation.LevelEntry
 	// left are the levels that the member has left in this run, as long as they have names (X4c).
 	left map[federation.FQDN]bool
 	// stuck: the member has left so many levels that it cannot move to new ones (X4c).
@@ -71,7 +64,7 @@ func (p *place) topology(is federation.Member) federation.Member {
 		return t
 	}
 	for _, e := range p.former {
-		if e.Region == t.Region && !slices.Contains(t.Zones, e.Zone) && len(t.Zones) < maxZones {
+		if e.Region == t.Region && !slices.Contains(t.Zones, e.Zone) && len(t.Zones) < member.MaxZones {
 			t.Zones = append(t.Zones, e.Zone)
 		}
 	}
@@ -111,12 +104,14 @@ func (z *zone) isNewPlace(t federation.Member) bool {
 // moveWaiting moves the members that may move now: as a level that they had left is gone, or as what an earlier run knew
 // of their topology zones does not count any longer.
 func (l *loop) moveWaiting(now time.Time) {
-	moved := false
+	moved, expired := false, l.formerExpired(now)
+	if expired {
+		l.formerUntil = time.Time{}
+	}
 	for _, name := range l.order {
 		ms := l.members[name]
-		expired := !ms.place.formerUntil.IsZero() && !now.Before(ms.place.formerUntil)
 		if expired {
-			ms.place.former, ms.place.formerUntil = nil, time.Time{}
+			ms.place.former = nil
 		}
 		if expired || ms.place.stuck {
 			moved = l.move(ms) || moved
@@ -127,21 +122,18 @@ func (l *loop) moveWaiting(now time.Time) {
 	}
 }
 
-// nextMove returns when moveWaiting has something to do; zero is never.
-func (r *roster) nextMove() (next time.Time) {
-	for _, ms := range r.members {
-		if t := ms.place.formerUntil; !t.IsZero() && (next.IsZero() || t.Before(next)) {
-			next = t
-		}
-	}
-	return next
+// formerExpired reports whether what an earlier run knew of the members' topology zones counts no longer.
+func (r *roster) formerExpired(now time.Time) bool {
+	return !r.formerUntil.IsZero() && !now.Before(r.formerUntil)
 }
 
 // placeByLevels applies what an earlier run listed: it gives the members that have not been listed yet, or show no label
 // at all, their topology (X1c), keeps the topology zones of the others (H6), and returns all members that the list has.
 func (l *loop) placeByLevels(now time.Time, entries []federation.LevelEntry) (known []string) {
 	unplaced := map[string]bool{}
+	l.formerUntil = now.Add(member.LabelKept)
 	for name, ms := range l.members {
+		ms.place.former = nil
 		unplaced[name] = !ms.place.fixed && (ms.shards == nil || ms.topology.Region == "" && len(ms.topology.Zones) == 0)
 	}
 	for _, e := range entries {
@@ -152,18 +144,12 @@ func (l *loop) placeByLevels(now time.Time, entries []federation.LevelEntry) (kn
 			}
 			known, ms.seen = append(known, name), true
 			if e.Zone != "" && !ms.place.fixed {
-				ms.place.former, ms.place.formerUntil = append(ms.place.former, e), now.Add(labelKept)
+				ms.place.former = append(ms.place.former, e)
 			}
 			if !unplaced[name] {
 				continue
 			}
-			if e.Region != "" {
-				ms.topology.Region = e.Region
-			}
-			if e.Zone != "" && !slices.Contains(ms.topology.Zones, e.Zone) {
-				ms.topology.Zones = append(slices.Clone(ms.topology.Zones), e.Zone)
-				slices.Sort(ms.topology.Zones)
-			}
+			placeAt(&ms.topology, e)
 		}
 	}
 	for _, name := range known { // those that were listed before the records were
@@ -172,6 +158,17 @@ func (l *loop) placeByLevels(now time.Time, entries []federation.LevelEntry) (kn
 		}
 	}
 	return known
+}
+
+// placeAt adds a listed level to the topology of a member.
+func placeAt(m *federation.Member, e federation.LevelEntry) {
+	if e.Region != "" {
+		m.Region = e.Region
+	}
+	if e.Zone != "" && !slices.Contains(m.Zones, e.Zone) {
+		m.Zones = append(slices.Clone(m.Zones), e.Zone)
+		slices.Sort(m.Zones)
+	}
 }
 
 // allProblems returns the problems of the member that belong to no service, with what delays a move (X4c).

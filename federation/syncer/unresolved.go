@@ -90,12 +90,7 @@ func (r *roster) keepMoved(entries []federation.LevelEntry) {
 		for _, name := range e.Members {
 			m := former[name]
 			m.Name = name
-			if e.Region != "" {
-				m.Region = e.Region
-			}
-			if e.Zone != "" {
-				m.Zones = append(m.Zones, e.Zone)
-			}
+			placeAt(&m, e)
 			former[name] = m
 		}
 	}
