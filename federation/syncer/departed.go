@@ -133,12 +133,9 @@ func (s *snapshot) departure(name string, before map[string]bool) departure {
 		if all && policy.HasAddress(s.config.Federation, v.name, v.records) {
 			d.emptied = append(d.emptied, v.name.String())
 		}
-		for i, set := range v.records {
-			if i > 0 && v.records[i-1].Name == set.Name {
-				continue
-			}
-			if _, level, _ := s.config.ParseOwner(set.Name); all && !sooner[level] || !all && slices.Contains(d.levels, level) {
-				d.names[v.name] = append(d.names[v.name], set.Name)
+		for owner := range v.owners() {
+			if _, level, _ := s.config.ParseOwner(owner); all && !sooner[level] || !all && slices.Contains(d.levels, level) {
+				d.names[v.name] = append(d.names[v.name], owner)
 			}
 		}
 	}

@@ -15,10 +15,8 @@ func (lm *loopMetrics) observe(s *snapshot) {
 	s.views.services.Range(func(_, view any) bool {
 		v := view.(*serviceView)
 		services++
-		for i, set := range v.records {
-			if i == 0 || v.records[i-1].Name != set.Name {
-				names++
-			}
+		for range v.owners() {
+			names++
 		}
 		for _, h := range v.held {
 			held[h.Reason]++

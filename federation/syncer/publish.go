@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/federation-dns/federation/federation"
-	"github.com/federation-dns/federation/federation/member"
 	"github.com/federation-dns/federation/federation/plan"
 	"github.com/federation-dns/federation/federation/policy"
 	"github.com/federation-dns/federation/federation/provider"
@@ -189,24 +188,26 @@ func (r *roster) report(name federation.ServiceName, s *service, problems []fede
 func (r *roster) shards(name federation.ServiceName) []policy.ShardState {
 	out := make([]policy.ShardState, 0, len(r.order))
 	for _, m := range r.order {
-		ms := r.members[m]
-		st := policy.ShardState{Reach: r.standing.Get(m), Drained: ms.drained}
-		ok := false
-		if ms.shards == nil {
-			st.Shard, ok = r.recorded(m, name)
-		} else {
-			var observed member.Shard
-			observed, ok = ms.shards[name]
-			st.Shard = observed.Shard
-			if before, since, known := r.before(m, name); known {
-				st.Shard, st.Unresolved = before, since
-			}
-		}
-		if ok {
-			out = append(out, st)
+		if shard, since, ok := r.shard(m, name); ok {
+			out = append(out, policy.ShardState{Reach: r.standing.Get(m), Drained: r.members[m].drained, Shard: shard, Unresolved: since})
 		}
 	}
 	return out
+}
+
+// shard returns a member's shard of a service as it shows it, or as it was
+// before where the member cannot tell, and since when it cannot (X1b, H4).
+func (r *roster) shard(m string, name federation.ServiceName) (shard federation.Shard, since time.Time, ok bool) {
+	shards := r.members[m].shards
+	if shards == nil {
+		shard, ok = r.recorded(m, name)
+		return shard, since, ok
+	}
+	observed, ok := shards[name]
+	if before, since, known := r.before(m, name); ok && known {
+		return before, since, true
+	}
+	return observed.Shard, since, ok
 }
 
 // apply takes the result of each change by itself, by its kind (X5a).

@@ -1,6 +1,7 @@
 package syncer
 
 import (
+	"iter"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -124,6 +125,17 @@ type shardView struct {
 	ready  int
 }
 
+// owners returns the names at which the service has records, each once: the records are sorted by name.
+func (v *serviceView) owners() iter.Seq[federation.FQDN] {
+	return func(yield func(federation.FQDN) bool) {
+		for i, set := range v.records {
+			if (i == 0 || v.records[i-1].Name != set.Name) && !yield(set.Name) {
+				return
+			}
+		}
+	}
+}
+
 // nameView is why a name is not what it is due to be.
 type nameView struct {
 	failure error // of the last change
@@ -186,20 +198,16 @@ func (r *roster) viewMembers() []memberView {
 func (r *roster) viewShards(name federation.ServiceName, n int) []shardView {
 	out := make([]shardView, 0, n)
 	for _, m := range r.order {
-		ms := r.members[m]
-		if ms.shards == nil {
-			if shard, ok := r.recorded(m, name); ok {
-				out = append(out, shardView{Shard: shard})
-			}
-			continue
-		}
-		observed, ok := ms.shards[name]
+		shard, since, ok := r.shard(m, name)
 		if !ok {
 			continue
 		}
-		v := shardView{Shard: observed.Shard, listed: true, reason: observed.Reason, ready: observed.ReadyEndpoints}
-		if before, since, known := r.before(m, name); known {
-			v.shown, v.Shard, v.unresolved = &observed.Shard, before, since
+		v := shardView{Shard: shard, unresolved: since}
+		if observed, listed := r.members[m].shards[name]; listed {
+			v.listed, v.reason, v.ready = true, observed.Reason, observed.ReadyEndpoints
+			if !since.IsZero() {
+				v.shown = &observed.Shard
+			}
 		}
 		out = append(out, v)
 	}
