@@ -134,7 +134,7 @@ func declared(d ast.Decl) []named {
 	case *ast.FuncDecl:
 		name := d.Name.Name
 		if d.Recv != nil {
-			name = receiver(d.Recv.List[0].Type) + "." + name
+			name = Receiver(d.Recv.List[0].Type) + "." + name
 		}
 		return []named{{name, d}}
 	case *ast.GenDecl:
@@ -154,12 +154,15 @@ func declared(d ast.Decl) []named {
 	return nil
 }
 
-func receiver(e ast.Expr) string {
+// Receiver returns the name of the type of a method, by its receiver; "" if there is none.
+func Receiver(e ast.Expr) string {
 	switch e := e.(type) {
 	case *ast.StarExpr:
-		return receiver(e.X)
+		return Receiver(e.X)
 	case *ast.IndexExpr:
-		return receiver(e.X)
+		return Receiver(e.X)
+	case *ast.IndexListExpr:
+		return Receiver(e.X)
 	case *ast.Ident:
 		return e.Name
 	}

@@ -3,7 +3,6 @@
 package shape
 
 import (
-	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -13,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/federation-dns/federation/test/patch"
 )
 
 const root = "../.."
@@ -124,7 +125,7 @@ func (p *pkg) count(file *ast.File) {
 		switch decl := decl.(type) {
 		case *ast.FuncDecl:
 			if decl.Recv != nil {
-				p.methods[receiver(decl.Recv.List[0].Type)]++
+				p.methods[patch.Receiver(decl.Recv.List[0].Type)]++
 			}
 		case *ast.GenDecl:
 			for _, spec := range decl.Specs {
@@ -143,21 +144,6 @@ func fields(s *ast.StructType) (n int) {
 		n += max(len(f.Names), 1)
 	}
 	return n
-}
-
-// receiver is the name of the type of a method.
-func receiver(e ast.Expr) string {
-	switch e := e.(type) {
-	case *ast.StarExpr:
-		return receiver(e.X)
-	case *ast.IndexExpr:
-		return receiver(e.X)
-	case *ast.IndexListExpr:
-		return receiver(e.X)
-	case *ast.Ident:
-		return e.Name
-	}
-	return fmt.Sprintf("%T", e)
 }
 
 func TestCount(t *testing.T) {

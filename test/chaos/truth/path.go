@@ -112,18 +112,23 @@ func (w *way) mayBeLost(since, now time.Time, after time.Duration) bool {
 		if f.Group || !f.Silent {
 			continue
 		}
-		lost, back := f.from.Add(after), now
-		if !f.to.IsZero() {
-			back = f.settled
-			if !f.to.After(lost) {
-				continue // it was too short
-			}
+		lost := f.from.Add(after)
+		if !f.to.IsZero() && !f.to.After(lost) {
+			continue // it was too short
 		}
-		if !lost.After(now) && !back.Before(since) {
+		if !lost.After(now) && !f.back(now).Before(since) {
 			return true
 		}
 	}
 	return false
+}
+
+// back returns when what comes of the fault is over: now, while it lasts.
+func (f fault) back(now time.Time) time.Time {
+	if f.to.IsZero() {
+		return now
+	}
+	return f.settled
 }
 
 // mayBeUnlisted reports whether a syncer that began during one of its own faults may have counted the member at the end
@@ -137,10 +142,7 @@ func (w *way) mayBeUnlisted(syncer *way, since, now time.Time, after time.Durati
 			if !s.to.IsZero() && s.settled.Before(f.from) {
 				continue
 			}
-			lost, back := latest(f.from, s.from).Add(after), now
-			if !f.to.IsZero() {
-				back = f.settled
-			}
+			lost, back := latest(f.from, s.from).Add(after), f.back(now)
 			if back.After(lost) && !lost.After(now) && !back.Before(since) {
 				return true
 			}
