@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/federation-dns/federation/federation/kubeconfig/kubeconfigtest"
 )
 
 // hanging returns the configuration of a host whose credential plugin hangs until the test ends.
@@ -23,12 +25,7 @@ func hanging(t *testing.T) Config {
 	server := httptest.NewTLSServer(nil)
 	t.Cleanup(server.Close)
 	path := filepath.Join(dir, "kubeconfig")
-	text := fmt.Sprintf(`{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: c, user: u}}],
-clusters: [{name: c, cluster: {server: %q, insecure-skip-tls-verify: true}}],
-users: [{name: u, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: ./plugin, interactiveMode: Never}}}]}`, server.URL)
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	kubeconfigtest.Write(t, path, server.URL, kubeconfigtest.PluginUser)
 	return Config{Kubeconfig: path, Namespace: "default", Lease: "federation-syncer"}
 }
 

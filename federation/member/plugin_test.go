@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/federation-dns/federation/federation/kubeconfig"
+	"github.com/federation-dns/federation/federation/kubeconfig/kubeconfigtest"
 )
 
 // plugin is a credential plugin of a test: a shell script that may be changed while it is used.
@@ -70,16 +71,11 @@ func (p *plugin) kill() {
 	_ = os.Remove(filepath.Join(p.dir, "hanging"))
 }
 
-// config is that of a kubeconfig with the plugin, for a server. clientcmd gives credentials to https servers only.
+// config is that of a kubeconfig with the plugin, for a server.
 func (p *plugin) config(server string) *rest.Config {
 	p.Helper()
 	path := filepath.Join(p.dir, "kubeconfig")
-	text := fmt.Sprintf(`{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: c, user: u}}],
-clusters: [{name: c, cluster: {server: %q, insecure-skip-tls-verify: true}}],
-users: [{name: u, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: ./plugin, interactiveMode: Never}}}]}`, server)
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		p.Fatal(err)
-	}
+	kubeconfigtest.Write(p, path, server, kubeconfigtest.PluginUser)
 	c, err := kubeconfig.Load(path, "")
 	if err != nil {
 		p.Fatal(err)

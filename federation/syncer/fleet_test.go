@@ -19,6 +19,7 @@ import (
 
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/config"
+	"github.com/federation-dns/federation/federation/kubeconfig/kubeconfigtest"
 	"github.com/federation-dns/federation/federation/member"
 )
 
@@ -72,18 +73,8 @@ func (f *clusterFiles) hanging() []string {
 // user writes the kubeconfig with that user.
 func (f *clusterFiles) user(user string) {
 	f.Helper()
-	text := fmt.Sprintf(`{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: c, user: u}}],
-clusters: [{name: c, cluster: {server: %q, insecure-skip-tls-verify: true}}], users: [{name: u, user: %s}]}`, f.server, user)
-	next := filepath.Join(f.dir, "next")
-	if err := os.WriteFile(next, []byte(text), 0o600); err != nil {
-		f.Fatal(err)
-	}
-	if err := os.Rename(next, filepath.Join(f.dir, "kubeconfig")); err != nil {
-		f.Fatal(err)
-	}
+	kubeconfigtest.Write(f, filepath.Join(f.dir, "kubeconfig"), f.server, user)
 }
-
-const hangingUser = `{exec: {apiVersion: client.authentication.k8s.io/v1, command: ./plugin, interactiveMode: Never}}`
 
 func (f *clusterFiles) cluster() config.Cluster {
 	return config.Cluster{
@@ -113,7 +104,7 @@ func (f *clusterFiles) probed(events <-chan member.Event, answered bool) {
 func TestMemberSet(t *testing.T) {
 	begin := func(t *testing.T) (*clusterFiles, *fleet, chan member.Event) {
 		f, events := newClusterFiles(t), make(chan member.Event, 1<<16)
-		f.user(hangingUser)
+		f.user(kubeconfigtest.PluginUser)
 		s := newFleet(slog.New(slog.DiscardHandler), events)
 		s.start(t.Context(), []config.Cluster{f.cluster()}, false)
 		f.probed(events, false)
