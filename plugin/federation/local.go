@@ -52,35 +52,13 @@ func hasReady(list []*object.Endpoints) bool {
 	for _, ep := range list {
 		for i := range ep.Subsets {
 			for j := range ep.Subsets[i].Addresses {
-				if isAddress(ep.Subsets[i].Addresses[j].IP) {
+				if _, ok := parseIP(ep.Subsets[i].Addresses[j].IP); ok {
 					return true
 				}
 			}
 		}
 	}
 	return false
-}
-
-// isAddress tells an address of an EndpointSlice, which the API server has
-// checked, from the name of one of type FQDN.
-func isAddress(s string) bool {
-	hex := false
-	for i := range len(s) {
-		switch c := s[i] | 0x20; {
-		case s[i] == ':':
-			return true // no name has one
-		case '0' <= s[i] && s[i] <= '9', s[i] == '.':
-		case 'a' <= c && c <= 'f':
-			hex = true
-		default:
-			return false
-		}
-	}
-	if s == "" || hex {
-		return false
-	}
-	_, ok := parseIP(s) // a name may be made of digits and dots, too
-	return ok
 }
 
 // parseIP reads an address as net.ParseIP does, by which the kubernetes plugin
@@ -278,7 +256,7 @@ func allAddresses(list []*object.Endpoints) bool {
 	for _, ep := range list {
 		for i := range ep.Subsets {
 			for j := range ep.Subsets[i].Addresses {
-				if !isAddress(ep.Subsets[i].Addresses[j].IP) {
+				if _, ok := parseIP(ep.Subsets[i].Addresses[j].IP); !ok {
 					return false
 				}
 			}

@@ -187,6 +187,7 @@ func TestNamesInSlices(t *testing.T) {
 	c := newCluster()
 	add(c, "rds.ns", []string{"None"}, "www.example.net")
 	add(c, "fronted.ns", []string{"10.0.3.1"}, "www.example.net")
+	add(c, "digits.ns", []string{"10.0.3.2"}, "1.2.3", "1.2.3.4.5", "beef.cafe")
 	add(c, "mixed.ns", []string{"None"}, "www.example.net", "172.0.3.1")
 	add(c, "names.ns", []string{"None"}, "one=www.example.net", "two=172.0.3.2")
 	up := newRecords(t, "www.example.net. 60 IN A 192.0.2.80")
@@ -194,6 +195,7 @@ func TestNamesInSlices(t *testing.T) {
 	for _, tc := range []struct{ rule, name, want string }{
 		{"Q5 a headless Service that has names only is not healthy", "rds.ns", "CNAME rds.ns.myfed.svc.zone1.example.com."},
 		{"Q5 nor is one with a ClusterIP", "fronted.ns", "CNAME fronted.ns.myfed.svc.zone1.example.com."},
+		{"Q5 nor is one whose names look like addresses", "digits.ns", "CNAME digits.ns.myfed.svc.zone1.example.com."},
 		{"Q6 names beside addresses are what the plain name has", "mixed.ns", "CNAME www.example.net.; www.example.net. A 192.0.2.80; mixed.ns.myfed.svc.cluster.local. A 172.0.3.1"},
 		{"Q6 the name of an endpoint that has one", "one.names.ns", "CNAME www.example.net.; www.example.net. A 192.0.2.80"},
 	} {
