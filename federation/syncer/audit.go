@@ -13,6 +13,13 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 )
 
+// auditor says when what is believed of the zone is compared with what is there (X6).
+type auditor struct {
+	audit    time.Duration
+	auditAt  time.Time
+	auditing map[federation.FQDN]bool // the names changed since the audit began; nil: none is under way
+}
+
 // runAudit compares everything at the levels with the shadow (X6), beside the
 // requests.
 func (l *loop) runAudit(ctx context.Context) {

@@ -2,7 +2,10 @@ package syncer
 
 import (
 	"context"
+	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // A lane has at most one request under way. Publications have one of their own, and everything else that the provider
@@ -30,6 +33,22 @@ type result interface {
 type ended struct {
 	lane   lane
 	result result
+}
+
+// requests are those under way, when the next may start, and whether the provider answers.
+type requests struct {
+	*env
+	results   chan ended
+	aside     sync.WaitGroup // goroutines that work beside the loop
+	busy      [lanes]bool
+	kept      bool // a request of keeping has started since the last publication
+	turn      int  // the kind of it
+	budget    *rate.Limiter
+	notBefore time.Time // by the budget
+	retryAt   time.Time // by backoff
+	backoff   time.Duration
+	lastErr   error
+	answered  time.Time // the last time that the provider did
 }
 
 // start starts a request beside the loop.

@@ -16,6 +16,21 @@ import (
 // listed, claimed or read, counts as not ours, with its reason and a backoff of its own, and all others go on. So does one
 // that has not been claimed yet.
 
+// book is what is to be kept of the levels: their claims, their list, and whether they are served as they are written.
+type book struct {
+	foreign  map[federation.FQDN]*setback // the levels that are not ours, and why (O1c, X5a)
+	dropping map[federation.FQDN]*setback // the levels that could not be given up
+	unlisted map[federation.FQDN]*setback // the levels of ours whose list entry could not be written
+	stale    bool                         // the list of levels is to be compared
+	// keepFormer: the list of earlier releases is to be compared; former is how that failed, formerLost that it has not
+	// all levels.
+	keepFormer, formerLost bool
+	former                 setback
+	served                 served
+	// crowded are the bounds on levels that are close.
+	crowded []string
+}
+
 // notOurs says which levels are not ours, and why: what is there stays as it is.
 func (z *zone) notOurs(now time.Time, levels map[federation.FQDN]error) {
 	for level, why := range levels {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
-	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -77,66 +76,6 @@ type env struct {
 	giveBack func()
 }
 
-// roster is what the members show, and what the records showed of them when this run began.
-type roster struct {
-	*env
-	standing  *policy.Roster
-	members   map[string]*memberState
-	order     []string // their names, sorted
-	levels    *federation.Levels
-	beginning *beginning
-	// formerUntil is until when the topology zones that an earlier run listed count (H6); zero if none do.
-	formerUntil time.Time
-}
-
-// zone is what the provider has of the federation.
-type zone struct {
-	*env
-	provider      provider.Provider
-	claims        claim.Keeper
-	adopt         bool
-	held          *claim.Holding // nil until the claim is taken
-	lost          *claim.Holding // what was held when the claim was lost; nil at the first start
-	shadow        *claim.Records
-	deposed       error
-	negativeAsked bool
-	book
-	doubts
-	auditor
-}
-
-// book is what is to be kept of the levels: their claims, their list, and whether they are served as they are written.
-type book struct {
-	foreign  map[federation.FQDN]*setback // the levels that are not ours, and why (O1c, X5a)
-	dropping map[federation.FQDN]*setback // the levels that could not be given up
-	unlisted map[federation.FQDN]*setback // the levels of ours whose list entry could not be written
-	stale    bool                         // the list of levels is to be compared
-	// keepFormer: the list of earlier releases is to be compared; former is how that failed, formerLost that it has not
-	// all levels.
-	keepFormer, formerLost bool
-	former                 setback
-	served                 served
-	// crowded are the bounds on levels that are close.
-	crowded []string
-}
-
-// doubts are the names, and the main claim, whose state at the provider is open.
-type doubts struct {
-	reread  map[federation.FQDN]*unread
-	reads   timers[federation.FQDN] // when they are read
-	suspect bool                    // the main claim is to be read: whether the provider works, or is ours, is open
-	checkAt time.Time               // not before
-	// claimUnread: the main claim could not be read, though the provider answers.
-	claimUnread setback
-}
-
-// auditor says when what is believed of the zone is compared with what is there (X6).
-type auditor struct {
-	audit    time.Duration
-	auditAt  time.Time
-	auditing map[federation.FQDN]bool // the names changed since the audit began; nil: none is under way
-}
-
 // queue is what is to be done, for each service and each name.
 type queue struct {
 	*env
@@ -150,22 +89,6 @@ type queue struct {
 	names      map[federation.FQDN]*nameState
 	retries    retries
 	tidyAt     time.Time
-}
-
-// requests are those under way, when the next may start, and whether the provider answers.
-type requests struct {
-	*env
-	results   chan ended
-	aside     sync.WaitGroup // goroutines that work beside the loop
-	busy      [lanes]bool
-	kept      bool // a request of keeping has started since the last publication
-	turn      int  // the kind of it
-	budget    *rate.Limiter
-	notBefore time.Time // by the budget
-	retryAt   time.Time // by backoff
-	backoff   time.Duration
-	lastErr   error
-	answered  time.Time // the last time that the provider did
 }
 
 // memberState is what is known of one member.

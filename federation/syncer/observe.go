@@ -10,6 +10,18 @@ import (
 	"github.com/federation-dns/federation/federation/policy"
 )
 
+// roster is what the members show, and what the records showed of them when this run began.
+type roster struct {
+	*env
+	standing  *policy.Roster
+	members   map[string]*memberState
+	order     []string // their names, sorted
+	levels    *federation.Levels
+	beginning *beginning
+	// formerUntil is until when the topology zones that an earlier run listed count (H6); zero if none do.
+	formerUntil time.Time
+}
+
 // takeAll applies e and every event already queued behind it.
 func (l *loop) takeAll(e member.Event) {
 	l.take(e)

@@ -13,6 +13,22 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 )
 
+// zone is what the provider has of the federation.
+type zone struct {
+	*env
+	provider      provider.Provider
+	claims        claim.Keeper
+	adopt         bool
+	held          *claim.Holding // nil until the claim is taken
+	lost          *claim.Holding // what was held when the claim was lost; nil at the first start
+	shadow        *claim.Records
+	deposed       error
+	negativeAsked bool
+	book
+	doubts
+	auditor
+}
+
 // open returns the request that takes the claim and reads what is there (O1, O3b, X1).
 func (z *zone) open() request {
 	return openRequest{claims: z.claims, lost: z.lost, adopt: z.adopt}

@@ -24,6 +24,16 @@ type unread struct {
 	single   bool // a List did not give it
 }
 
+// doubts are the names, and the main claim, whose state at the provider is open.
+type doubts struct {
+	reread  map[federation.FQDN]*unread
+	reads   timers[federation.FQDN] // when they are read
+	suspect bool                    // the main claim is to be read: whether the provider works, or is ours, is open
+	checkAt time.Time               // not before
+	// claimUnread: the main claim could not be read, though the provider answers.
+	claimUnread setback
+}
+
 // doubt has the name read again after a while.
 func (d *doubts) doubt(now time.Time, name federation.FQDN, conflict bool, after time.Duration) {
 	u := d.reread[name]
