@@ -14,10 +14,10 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// decode reads the only document of the file into f, and its nodes into p.root. It collects errors, and reports whether f
+// decode reads the only document of the file into f, and its nodes into d.root. It collects errors, and reports whether f
 // is usable.
-func (p *parser) decode(data []byte, f *file) bool {
-	before, ok := p.document(data)
+func (d *document) decode(data []byte, f *file) bool {
+	before, ok := d.findDocument(data)
 	if !ok {
 		return false
 	}
@@ -31,19 +31,19 @@ func (p *parser) decode(data []byte, f *file) bool {
 	switch {
 	case errors.As(err, &typeErr):
 		for _, e := range typeErr.Errors {
-			p.decodeError(e)
+			d.decodeError(e)
 		}
 		return !strings.Contains(err.Error(), "already defined") // else the mapping was not decoded
 	case err != nil && !errors.Is(err, io.EOF):
-		p.syntaxError(data, err)
+		d.syntaxError(data, err)
 		return false
 	}
 	return true
 }
 
-// document finds the only document that is not empty, and returns how many precede it: a template may leave a "---" at
+// findDocument finds the only document that is not empty, and returns how many precede it: a template may leave a "---" at
 // either end.
-func (p *parser) document(data []byte) (before int, ok bool) {
+func (d *document) findDocument(data []byte) (before int, ok bool) {
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	for i := 0; ; i++ {
 		var doc yaml.Node
@@ -51,17 +51,17 @@ func (p *parser) document(data []byte) (before int, ok bool) {
 		case errors.Is(err, io.EOF):
 			return before, true
 		case err != nil:
-			p.syntaxError(data, err)
+			d.syntaxError(data, err)
 			return 0, false
 		}
 		if len(doc.Content) == 0 || doc.Content[0].ShortTag() == "!!null" {
 			continue
 		}
-		if p.root.Kind != 0 {
-			p.errs = append(p.errs, lineError{doc.Content[0].Line, "another document begins here: one is allowed"})
+		if d.root.Kind != 0 {
+			d.errs = append(d.errs, lineError{doc.Content[0].Line, "another document begins here: one is allowed"})
 			return 0, false
 		}
-		p.root, before = doc, i
+		d.root, before = doc, i
 	}
 }
 
@@ -73,7 +73,7 @@ var (
 
 // syntaxError reports a YAML syntax error with its line. The library reports the line before for errors of its parser
 // (not its scanner), no line for the first one, and the line of the surrounding block for a tab.
-func (p *parser) syntaxError(data []byte, err error) {
+func (d *document) syntaxError(data []byte, err error) {
 	text, line := strings.TrimPrefix(err.Error(), "yaml: "), 1
 	if m := syntaxLine.FindStringSubmatch(text); m != nil {
 		line, _ = strconv.Atoi(m[1])
@@ -100,7 +100,7 @@ func (p *parser) syntaxError(data []byte, err error) {
 	} else if strings.Contains(text, "control characters") || strings.Contains(text, "UTF-8") {
 		find(func(l string) bool { return !utf8.ValidString(l) || strings.ContainsFunc(l, isControl) })
 	}
-	p.errs = append(p.errs, lineError{max(1, min(line, len(strings.Split(strings.TrimRight(string(data), "\n"), "\n")))), text})
+	d.errs = append(d.errs, lineError{max(1, min(line, len(strings.Split(strings.TrimRight(string(data), "\n"), "\n")))), text})
 }
 
 func isControl(r rune) bool { return r < ' ' && r != '\t' && r != '\r' || r == 0x7f }
@@ -141,12 +141,12 @@ var (
 )
 
 // decodeError rephrases an error of the YAML library. The text never contains the value, which may be a misplaced secret.
-func (p *parser) decodeError(e string) {
+func (d *document) decodeError(e string) {
 	if m := unknownField.FindStringSubmatch(e); m != nil {
 		line, _ := strconv.Atoi(m[1])
-		path := p.pathTo(func(key, _ *yaml.Node) bool { return key != nil && key.Line == line && key.Value == m[2] })
+		path := d.pathTo(func(key, _ *yaml.Node) bool { return key != nil && key.Line == line && key.Value == m[2] })
 		around := path[:max(0, len(path)-1)]
-		p.errs = append(p.errs, lineError{line, fmt.Sprintf("%sunknown field %q: allowed here are %s",
+		d.errs = append(d.errs, lineError{line, fmt.Sprintf("%sunknown field %q: allowed here are %s",
 			around.prefix(), m[2], strings.Join(fieldsOf(reflect.TypeFor[file](), m[3]), ", "))})
 		return
 	}
@@ -156,11 +156,11 @@ func (p *parser) decodeError(e string) {
 		var column int
 		line, _ = strconv.Atoi(m[1])
 		column, _ = strconv.Atoi(m[2])
-		path := p.pathTo(func(_, n *yaml.Node) bool { return n.Line == line && n.Column == column })
+		path := d.pathTo(func(_, n *yaml.Node) bool { return n.Line == line && n.Column == column })
 		text = path.prefix() + m[3]
 	} else if m := wrongKind.FindStringSubmatch(e); m != nil {
 		line, _ = strconv.Atoi(m[1])
-		path := p.pathTo(func(_, n *yaml.Node) bool {
+		path := d.pathTo(func(_, n *yaml.Node) bool {
 			return n.Line == line && n.ShortTag() == m[2] && strings.HasPrefix(n.Value, strings.TrimSuffix(m[3], "..."))
 		})
 		text = fmt.Sprintf("%s%s is needed, not %s", path.prefix(), kindWords(m[4]), kindWords(m[2]))
@@ -168,8 +168,8 @@ func (p *parser) decodeError(e string) {
 		line, _ = strconv.Atoi(m[1])
 		text = m[2]
 	}
-	p.bad[line] = true
-	p.errs = append(p.errs, lineError{line, text})
+	d.bad[line] = true
+	d.errs = append(d.errs, lineError{line, text})
 }
 
 // kindWords describes a Go type or YAML tag to the user.

@@ -106,8 +106,8 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("a number was rounded, or read in another notation: %q", has)
 		}
 		written := defaults()
-		if p := (&parser{bad: map[int]bool{}}); !p.decode([]byte(text), &written) || len(p.errs) > 0 {
-			t.Fatal(p.joined())
+		if d := newDocument(path); !d.decode([]byte(text), &written) || len(d.errs) > 0 {
+			t.Fatal(d.joined())
 		}
 		again, err := yaml.Marshal(written)
 		if err != nil {

@@ -27,7 +27,6 @@ const (
 
 // over is what is over a bound, and what it has. An entry goes when the thing fits; a number is never raised.
 var over = map[string]int{
-	"federation/config.parser: methods":    31,
 	"federation/member.Watcher: fields":    16,
 	"federation/member.content: fields":    29,
 	"federation/member.content: methods":   27,
