@@ -18,16 +18,15 @@ import (
 
 const adminSocket = "admin.sock"
 
-// backendState is what the admin socket tells of one pod.
+// backendState is what the admin socket returns for one pod.
 type backendState struct {
 	Pod   string `json:"pod"`
 	State string `json:"state"`
 	Error string `json:"error,omitempty"`
 }
 
-// serveAdmin answers on the Unix socket in the cluster's folder until ctx ends:
-// GET /backends, POST /backends/kill, POST /backends/start, each with the
-// parameters namespace and selector.
+// serveAdmin answers on the Unix socket in the cluster's folder until ctx ends: GET /backends, POST /backends/kill,
+// POST /backends/start, each with the parameters namespace and selector.
 func serveAdmin(ctx context.Context, o options, k *kubelet) error {
 	path := o.socket(adminSocket)
 	if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
@@ -66,7 +65,7 @@ func (k *kubelet) adminHandler(act func(*podRun) error) http.HandlerFunc {
 		}
 		states := make([]backendState, 0, len(runs))
 		for _, r := range runs {
-			s := backendState{Pod: r.key}
+			s := backendState{Pod: r.key()}
 			if err := act(r); err != nil {
 				s.Error = err.Error()
 			}
@@ -75,7 +74,7 @@ func (k *kubelet) adminHandler(act func(*podRun) error) http.HandlerFunc {
 			states = append(states, s)
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(states) // a client that went away
+		_ = json.NewEncoder(w).Encode(states) // the client may be gone
 	}
 }
 

@@ -15,22 +15,20 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// podRun is the running side of a pod: an HTTP server on each of its
-// addresses and container ports, and the readiness probes of its containers.
+// podRun is the running side of a pod: an HTTP server on each of its addresses and container ports, and the readiness
+// probes of its containers.
 type podRun struct {
-	key, name, namespace string
-	labels               map[string]string
-	cluster, node        string
-	ips                  []netip.Addr
-	containers           []corev1.Container
-	changed              func()
+	pod     *corev1.Pod // as it was when it started; it belongs to the informer's cache
+	cluster string
+	ips     []netip.Addr
+	changed func()
 
 	mu      sync.Mutex
 	started metav1.Time
 	servers []*http.Server
 	bindErr error
 	killed  bool
-	ready   []bool
+	ready   []bool // of each container
 	since   metav1.Time
 	end     context.CancelFunc
 	ended   sync.WaitGroup
@@ -39,19 +37,21 @@ type podRun struct {
 func newPodRun(cluster string, pod *corev1.Pod, ips []netip.Addr, changed func()) *podRun {
 	now := metav1.Now().Rfc3339Copy()
 	return &podRun{
-		key: pod.Namespace + "/" + pod.Name, name: pod.Name, namespace: pod.Namespace, labels: pod.Labels,
-		cluster: cluster, node: pod.Spec.NodeName, ips: ips, containers: pod.Spec.Containers, changed: changed,
+		pod: pod, cluster: cluster, ips: ips, changed: changed,
 		started: now, since: now, ready: make([]bool, len(pod.Spec.Containers)),
 	}
 }
+
+// key is the key of the pod in the informer's cache.
+func (r *podRun) key() string { return r.pod.Namespace + "/" + r.pod.Name }
 
 // start runs the servers and the probes. It does not block.
 func (r *podRun) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	r.end = cancel
 	r.listen()
-	for i := range r.containers {
-		probe := r.containers[i].ReadinessProbe
+	for i := range r.pod.Spec.Containers {
+		probe := r.pod.Spec.Containers[i].ReadinessProbe
 		if probe == nil || probe.HTTPGet == nil {
 			r.setReady(i, r.alive())
 			continue
@@ -70,8 +70,7 @@ func (r *podRun) stop() {
 	r.ended.Wait()
 }
 
-// kill ends the servers at once, listeners and connections; they stay dead
-// until revive.
+// kill ends the servers at once, listeners and connections; they stay dead until revive.
 func (r *podRun) kill() {
 	r.mu.Lock()
 	r.killed = true
@@ -95,11 +94,10 @@ func (r *podRun) revive() error {
 	return r.bindErr
 }
 
-// followUnprobed sets the readiness of the containers that have no probe:
-// ready while they run.
+// followUnprobed sets the readiness of the containers that have no probe: ready while they run.
 func (r *podRun) followUnprobed() {
-	for i := range r.containers {
-		if p := r.containers[i].ReadinessProbe; p == nil || p.HTTPGet == nil {
+	for i := range r.pod.Spec.Containers {
+		if p := r.pod.Spec.Containers[i].ReadinessProbe; p == nil || p.HTTPGet == nil {
 			r.setReady(i, r.alive())
 		}
 	}
@@ -117,28 +115,29 @@ func (r *podRun) closeServers() {
 	r.servers = nil
 	r.mu.Unlock()
 	for _, s := range servers {
-		_ = s.Close() // closes connections too; what is closed already is no loss
+		_ = s.Close() // also closes the connections
 	}
 }
 
-// listen opens all servers, or none: bindErr says which address cannot be had.
+// listen opens all servers, or none: bindErr names the address that is not available.
 func (r *podRun) listen() {
 	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("X-Cluster", r.cluster)
-		fmt.Fprintf(w, "%s pod=%s node=%s\n", r.cluster, r.name, r.node)
+		fmt.Fprintf(w, "%s pod=%s node=%s\n", r.cluster, r.pod.Name, r.pod.Spec.NodeName)
 	})
 	var servers []*http.Server
 	var failed error
-	for _, c := range r.containers {
+	for _, c := range r.pod.Spec.Containers {
 		for _, port := range c.Ports {
 			if port.Protocol != "" && port.Protocol != corev1.ProtocolTCP {
 				continue
 			}
 			for _, ip := range r.ips {
-				at := netip.AddrPortFrom(ip, uint16(port.ContainerPort))
-				l, err := net.Listen("tcp", at.String())
+				addr := netip.AddrPortFrom(ip, uint16(port.ContainerPort))
+				l, err := net.Listen("tcp", addr.String())
 				if err != nil {
-					failed = cmp.Or(failed, fmt.Errorf("container %q cannot listen on %s (are pod addresses local here?): %w", c.Name, at, err))
+					failed = cmp.Or(failed, fmt.Errorf(
+						"container %q cannot listen on %s (are pod addresses local here?): %w", c.Name, addr, err))
 					continue
 				}
 				s := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
@@ -158,8 +157,7 @@ func (r *podRun) listen() {
 	r.servers, r.bindErr = servers, failed
 }
 
-// retryListen tries every second to get the addresses of a pod that could not
-// listen on them.
+// retryListen retries every second until the pod can listen on its addresses.
 func (r *podRun) retryListen(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -180,15 +178,16 @@ func (r *podRun) retryListen(ctx context.Context) {
 	}
 }
 
-// probe performs a container's httpGet readiness probe, as a kubelet does:
-// thresholds count results in a row, the first result counts at once.
+// probe performs a container's httpGet readiness probe, as a kubelet does: thresholds count consecutive results, and
+// the first result takes effect immediately.
 func (r *podRun) probe(ctx context.Context, i int, probe *corev1.Probe) {
 	period := seconds(probe.PeriodSeconds, 10)
 	client := &http.Client{
 		Timeout:   seconds(probe.TimeoutSeconds, 1),
 		Transport: &http.Transport{DisableKeepAlives: true},
 	}
-	url := "http://" + netip.AddrPortFrom(r.ips[0], r.portOf(i, probe.HTTPGet.Port)).String() + "/" + trimSlash(probe.HTTPGet.Path)
+	server := netip.AddrPortFrom(r.ips[0], r.portOf(i, probe.HTTPGet.Port))
+	url := "http://" + server.String() + "/" + trimSlash(probe.HTTPGet.Path)
 	tick := time.NewTicker(period)
 	defer tick.Stop()
 	if probe.InitialDelaySeconds > 0 {
@@ -236,7 +235,7 @@ func (r *podRun) portOf(i int, port intstr.IntOrString) uint16 {
 	if port.Type == intstr.Int {
 		return uint16(port.IntVal)
 	}
-	for _, p := range r.containers[i].Ports {
+	for _, p := range r.pod.Spec.Containers[i].Ports {
 		if p.Name == port.StrVal {
 			return uint16(p.ContainerPort)
 		}
@@ -257,7 +256,7 @@ func (r *podRun) setReady(i int, ready bool) {
 	}
 }
 
-// state is one word for people.
+// state returns one word, for display.
 func (r *podRun) state() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()

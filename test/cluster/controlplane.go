@@ -16,9 +16,8 @@ import (
 	kcmoptions "k8s.io/kubernetes/cmd/kube-controller-manager/app/options"
 )
 
-// startEtcd runs etcd on Unix sockets in the cluster's folder, so that a
-// cluster takes exactly one TCP port. Its files are not synced to disk: they
-// survive the end of the process, not that of the machine.
+// startEtcd runs etcd on Unix sockets in the cluster's folder, so that a cluster needs exactly one TCP port. Its files
+// are not synced to disk: they survive a crash of the process, but not of the machine.
 func startEtcd(o options) (*embed.Etcd, error) {
 	cfg := embed.NewConfig()
 	cfg.Dir = o.file("etcd")
@@ -60,12 +59,13 @@ func runAPIServer(ctx context.Context, o options) error {
 	args := []string{
 		"--etcd-servers=unix://" + o.socket("etcd.sock"),
 		"--bind-address=" + o.addr, "--secure-port=" + fmt.Sprint(o.port), "--advertise-address=" + o.addr,
-		"--endpoint-reconciler-type=none", // a loopback address cannot stand in an EndpointSlice
+		"--endpoint-reconciler-type=none", // a loopback address is not allowed in an EndpointSlice
 		"--authorization-mode=Node,RBAC", "--anonymous-auth=true",
 		"--client-ca-file=" + o.file("pki", "ca.crt"), "--token-auth-file=" + o.file("pki", "tokens.csv"),
 		"--tls-cert-file=" + o.file("pki", "serving.crt"), "--tls-private-key-file=" + o.file("pki", "serving.key"),
 		"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
-		"--service-account-key-file=" + o.file("pki", "sa.pub"), "--service-account-signing-key-file=" + o.file("pki", "sa.key"),
+		"--service-account-key-file=" + o.file("pki", "sa.pub"),
+		"--service-account-signing-key-file=" + o.file("pki", "sa.key"),
 		"--service-cluster-ip-range=" + prefixList(o.serviceCIDRs),
 		"--shutdown-delay-duration=0s", "--watch-cache=true", "--profiling=false",
 	}
@@ -98,8 +98,8 @@ func runControllers(ctx context.Context, o options) error {
 		"--service-account-private-key-file=" + o.file("pki", "sa.key"), "--root-ca-file=" + o.file("pki", "ca.crt"),
 		"--service-cluster-ip-range=" + prefixList(o.serviceCIDRs), "--allocate-node-cidrs=false",
 		"--kube-api-qps=500", "--kube-api-burst=1000",
-		// Two pod changes close together would meet the controller's own stale
-		// cache, and be tried again only after a second.
+		// Without a batch period, the second of two pod changes in quick succession finds the controller's cache stale,
+		// and is retried only after a second.
 		"--endpointslice-updates-batch-period=50ms", "--endpoint-updates-batch-period=50ms",
 	}
 	known, disabled, aliases := kcm.KnownControllers(), kcm.ControllersDisabledByDefault(), kcm.ControllerAliases()

@@ -10,9 +10,9 @@ import (
 
 // forwarder is one address and port of the load balancer.
 type forwarder struct {
-	at       netip.AddrPort
+	addr     netip.AddrPort
 	listener net.Listener
-	pick     func(at netip.Addr, port string) []netip.AddrPort
+	pick     func(vip netip.Addr, port string) []netip.AddrPort
 
 	mu   sync.Mutex
 	port string
@@ -37,15 +37,15 @@ func (f *forwarder) serve() {
 	}
 }
 
-// forward copies between the client and the next ready endpoint that takes the
-// connection; without one the client's connection is reset.
+// forward copies between the client and the next ready endpoint that accepts the connection; without one the client's
+// connection is reset.
 func (f *forwarder) forward(client *net.TCPConn) {
 	defer client.Close()
 	f.mu.Lock()
 	port, turn := f.port, f.turn
 	f.turn++
 	f.mu.Unlock()
-	endpoints := f.pick(f.at.Addr(), port)
+	endpoints := f.pick(f.addr.Addr(), port)
 	for i := range endpoints {
 		backend, err := net.DialTimeout("tcp", endpoints[(turn+i)%len(endpoints)].String(), time.Second)
 		if err != nil {

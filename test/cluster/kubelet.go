@@ -21,9 +21,8 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// kubelet is the scheduler and the kubelets of all simulated Nodes. It binds
-// pods, gives them addresses, runs their backends, probes them, and writes
-// their status: what it writes is always what it saw of the running backend.
+// kubelet is the scheduler and the kubelets of all simulated Nodes. It binds pods, gives them addresses, runs their
+// backends, probes them, and writes their status: what it writes is always what it saw of the running backend.
 type kubelet struct {
 	o      options
 	client kubernetes.Interface
@@ -48,7 +47,7 @@ func newKubelet(o options, client kubernetes.Interface, factory informers.Shared
 		DeleteFunc: func(obj any) { k.enqueue(obj) },
 	})
 	if err != nil {
-		panic(err) // the informer has not started yet: cannot be
+		panic(err) // impossible: the informer has not started yet
 	}
 	return k
 }
@@ -76,10 +75,9 @@ func (k *kubelet) run(ctx context.Context) error {
 	return nil
 }
 
-// adopt takes over the addresses of the pods of an earlier run, before any
-// pod gets a new one.
+// adopt takes over the addresses of the pods of an earlier run, before any pod gets a new one.
 func (k *kubelet) adopt() {
-	pods, _ := k.pods.List(labels.Everything()) // a lister over a synced cache does not fail
+	pods, _ := k.pods.List(labels.Everything()) // a lister never fails
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, pod := range pods {
@@ -89,7 +87,7 @@ func (k *kubelet) adopt() {
 	}
 }
 
-// sync brings one pod to what its object asks for.
+// sync makes one pod run, or end, as its object demands.
 func (k *kubelet) sync(ctx context.Context, key string) error {
 	namespace, name, err := cache.SplitMetaNamespaceKey(key)
 	if err != nil {
@@ -128,12 +126,12 @@ func (k *kubelet) runs(node string) bool {
 	return false
 }
 
-// forget ends the backends of the pods of this key, but for the one to keep.
+// forget ends the backends of all pods with this key, except keep.
 func (k *kubelet) forget(key string, keep types.UID) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for uid, r := range k.running {
-		if r.key == key && uid != keep {
+		if r.key() == key && uid != keep {
 			r.stop()
 			delete(k.running, uid)
 			for _, ip := range r.ips {
@@ -187,8 +185,7 @@ func (k *kubelet) ensure(ctx context.Context, pod *corev1.Pod) error {
 	return k.writeStatus(ctx, pod, r.status())
 }
 
-// addresses returns the pod's addresses, one of each pod CIDR: those it has, or
-// the next free ones. k.mu is held.
+// addresses returns the pod's addresses, one of each pod CIDR: those it has, or the next free ones. k.mu is held.
 func (k *kubelet) addresses(pod *corev1.Pod) ([]netip.Addr, error) {
 	if ips := podIPs(pod); len(ips) > 0 {
 		return ips, nil
@@ -206,8 +203,8 @@ func (k *kubelet) addresses(pod *corev1.Pod) ([]netip.Addr, error) {
 	return ips, nil
 }
 
-// nextFree returns the first free address of the prefix after last, going
-// round; the prefix's first address and its last one (IPv4) are never given.
+// nextFree returns the first free address of the prefix after last, wrapping around; the first address of the prefix
+// and the last one (IPv4) are never used.
 func nextFree(cidr netip.Prefix, last netip.Addr, used func(netip.Addr) bool) (netip.Addr, error) {
 	a := last
 	for range 1 << 16 {
@@ -234,7 +231,7 @@ func podIPs(pod *corev1.Pod) []netip.Addr {
 	return ips
 }
 
-// writeStatus writes what was seen of the pod, if it differs from its object.
+// writeStatus updates the status of the pod if it differs from want.
 func (k *kubelet) writeStatus(ctx context.Context, pod *corev1.Pod, want podStatus) error {
 	for {
 		updated := pod.DeepCopy()
@@ -266,11 +263,11 @@ func (k *kubelet) backends(namespace string, selector labels.Selector) []*podRun
 	defer k.mu.Unlock()
 	var runs []*podRun
 	for _, r := range k.running {
-		if (namespace == "" || r.namespace == namespace) && selector.Matches(labels.Set(r.labels)) {
+		if (namespace == "" || r.pod.Namespace == namespace) && selector.Matches(labels.Set(r.pod.Labels)) {
 			runs = append(runs, r)
 		}
 	}
-	slices.SortFunc(runs, func(a, b *podRun) int { return cmp.Compare(a.key, b.key) })
+	slices.SortFunc(runs, func(a, b *podRun) int { return cmp.Compare(a.key(), b.key()) })
 	return runs
 }
 

@@ -21,9 +21,8 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// loadBalancer is the simulated cloud: it gives each Service of type
-// LoadBalancer one address per IP family, and forwards TCP from there to a
-// ready endpoint. With no ready endpoint connections are reset, as clouds do.
+// loadBalancer is the simulated cloud: it gives each Service of type LoadBalancer one address per IP family, and
+// forwards TCP from there to a ready endpoint. With no ready endpoint connections are reset, as clouds do.
 type loadBalancer struct {
 	o        options
 	client   kubernetes.Interface
@@ -52,9 +51,9 @@ func newLoadBalancer(o options, client kubernetes.Interface, factory informers.S
 		AddFunc: enqueue, UpdateFunc: func(_, obj any) { enqueue(obj) }, DeleteFunc: enqueue,
 	})
 	if err != nil {
-		panic(err) // the informer has not started yet: cannot be
+		panic(err) // impossible: the informer has not started yet
 	}
-	factory.Discovery().V1().EndpointSlices().Informer() // forwarders ask its lister
+	factory.Discovery().V1().EndpointSlices().Informer() // the forwarders use its lister
 	return b
 }
 
@@ -75,7 +74,7 @@ func (b *loadBalancer) run(ctx context.Context) error {
 
 // adopt takes over the addresses given by an earlier run.
 func (b *loadBalancer) adopt() {
-	services, _ := b.services.List(labels.Everything()) // a lister over a synced cache does not fail
+	services, _ := b.services.List(labels.Everything()) // a lister never fails
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, svc := range services {
@@ -104,7 +103,8 @@ func (b *loadBalancer) sync(ctx context.Context, key string) error {
 	if err != nil && !apierrors.IsNotFound(err) {
 		return err
 	}
-	balanced := err == nil && svc.Spec.Type == corev1.ServiceTypeLoadBalancer && svc.Spec.LoadBalancerClass == nil && svc.DeletionTimestamp == nil
+	balanced := err == nil && svc.Spec.Type == corev1.ServiceTypeLoadBalancer && svc.Spec.LoadBalancerClass == nil &&
+		svc.DeletionTimestamp == nil
 	if !balanced {
 		b.release(key)
 		if err == nil && len(svc.Status.LoadBalancer.Ingress) > 0 && svc.Spec.LoadBalancerClass == nil {
@@ -122,19 +122,18 @@ func (b *loadBalancer) sync(ctx context.Context, key string) error {
 	return b.writeStatus(ctx, svc, addrs)
 }
 
-// addresses returns the Service's addresses, one per IP family: those it has,
-// else the next free ones.
+// addresses returns the Service's addresses, one per IP family: those it has, else the next free ones.
 func (b *loadBalancer) addresses(key string, svc *corev1.Service) ([]netip.Addr, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var out []netip.Addr
 	for _, family := range svc.Spec.IPFamilies {
 		v4 := family == corev1.IPv4Protocol
-		at := slices.IndexFunc(b.o.lbCIDRs, func(p netip.Prefix) bool { return p.Addr().Is4() == v4 })
-		if at < 0 {
+		i := slices.IndexFunc(b.o.lbCIDRs, func(p netip.Prefix) bool { return p.Addr().Is4() == v4 })
+		if i < 0 {
 			continue // this cloud has no such addresses
 		}
-		cidr := b.o.lbCIDRs[at]
+		cidr := b.o.lbCIDRs[i]
 		var addr netip.Addr
 		for a, owner := range b.given {
 			if owner == key && cidr.Contains(a) {
@@ -191,13 +190,12 @@ func (b *loadBalancer) writeStatus(ctx context.Context, svc *corev1.Service, add
 	updated.Status.LoadBalancer.Ingress = ingress
 	_, err := b.client.CoreV1().Services(svc.Namespace).UpdateStatus(ctx, updated, metav1.UpdateOptions{})
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
-		return nil // the newer object comes through the watch
+		return nil // the newer object arrives through the watch
 	}
 	return err
 }
 
-// listen opens the forwarders that the Service's addresses and ports need, and
-// closes the others.
+// listen opens the forwarders that the Service's addresses and ports need, and closes all others.
 func (b *loadBalancer) listen(key string, svc *corev1.Service, addrs []netip.Addr) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -205,26 +203,27 @@ func (b *loadBalancer) listen(key string, svc *corev1.Service, addrs []netip.Add
 	var failed error
 	have := map[netip.AddrPort]*forwarder{}
 	for _, f := range b.listeners[key] {
-		have[f.at] = f
+		have[f.addr] = f
 	}
 	for _, a := range addrs {
 		for _, port := range svc.Spec.Ports {
 			if port.Protocol != corev1.ProtocolTCP {
 				continue
 			}
-			at := netip.AddrPortFrom(a, uint16(port.Port))
-			f := have[at]
+			addr := netip.AddrPortFrom(a, uint16(port.Port))
+			f := have[addr]
 			if f == nil {
-				l, err := net.Listen("tcp", at.String())
+				l, err := net.Listen("tcp", addr.String())
 				if err != nil {
-					failed = fmt.Errorf("load balancer address %s (are load balancer addresses local here?): %w", at, err)
+					failed = fmt.Errorf("load balancer address %s (are load balancer addresses local here?): %w",
+						addr, err)
 					continue
 				}
-				f = &forwarder{at: at, listener: l, pick: b.picker(svc.Namespace, svc.Name)}
+				f = &forwarder{addr: addr, listener: l, pick: b.picker(svc.Namespace, svc.Name)}
 				go f.serve()
 			}
 			f.setPort(port.Name)
-			delete(have, at)
+			delete(have, addr)
 			keep = append(keep, f)
 		}
 	}
@@ -235,12 +234,12 @@ func (b *loadBalancer) listen(key string, svc *corev1.Service, addrs []netip.Add
 	return failed
 }
 
-// picker returns the ready endpoints of a Service for a port name, of the
-// family of the address asked at if there are such.
-func (b *loadBalancer) picker(namespace, name string) func(at netip.Addr, port string) []netip.AddrPort {
+// picker returns a function that lists the ready endpoints of a Service for a port name: those of the IP family of vip,
+// or the others if there are none.
+func (b *loadBalancer) picker(namespace, name string) func(vip netip.Addr, port string) []netip.AddrPort {
 	selector := labels.SelectorFromSet(labels.Set{discoveryv1.LabelServiceName: name})
-	return func(at netip.Addr, port string) []netip.AddrPort {
-		all, _ := b.slices.EndpointSlices(namespace).List(selector) // a lister does not fail
+	return func(vip netip.Addr, port string) []netip.AddrPort {
+		all, _ := b.slices.EndpointSlices(namespace).List(selector) // a lister never fails
 		var same, other []netip.AddrPort
 		for _, slice := range all {
 			for _, p := range slice.Ports {
@@ -255,11 +254,11 @@ func (b *loadBalancer) picker(namespace, name string) func(at netip.Addr, port s
 					if err != nil {
 						continue
 					}
-					to := netip.AddrPortFrom(a, uint16(*p.Port))
-					if a.Is4() == at.Is4() {
-						same = append(same, to)
+					endpoint := netip.AddrPortFrom(a, uint16(*p.Port))
+					if a.Is4() == vip.Is4() {
+						same = append(same, endpoint)
 					} else {
-						other = append(other, to)
+						other = append(other, endpoint)
 					}
 				}
 			}

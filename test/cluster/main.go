@@ -1,11 +1,9 @@
-// Testcluster is a whole Kubernetes control plane in one process, for demo,
-// tests and benchmarks: etcd, kube-apiserver, the controllers of
-// kube-controller-manager, and a simulated scheduler, kubelet and cloud load
-// balancer. The API is the real one; only the machines behind it are simulated:
-// a pod is an HTTP server on the pod's address that says which cluster it is.
+// Testcluster is a whole Kubernetes control plane in one process, for demo, tests and benchmarks: etcd, kube-apiserver,
+// the controllers of kube-controller-manager, and a simulated scheduler, kubelet and cloud load balancer. The API is
+// the real one; only the machines behind it are simulated: a pod is an HTTP server on the pod's address that names its
+// cluster.
 //
-// The same binary is kubectl, when called so, and switches the backends of pods
-// off and on (testcluster backends).
+// The same binary is kubectl if it has that name, and kills and starts the backends of pods (testcluster backends).
 package main
 
 import (
@@ -18,6 +16,11 @@ import (
 	"syscall"
 
 	"github.com/spf13/pflag"
+	_ "k8s.io/client-go/plugin/pkg/client/auth" // every way to log in that kubectl supports
+	"k8s.io/component-base/cli"
+	"k8s.io/component-base/logs"
+	"k8s.io/kubectl/pkg/cmd"
+	"k8s.io/kubectl/pkg/cmd/util"
 )
 
 const usage = `testcluster runs a Kubernetes control plane with simulated machines.
@@ -66,4 +69,13 @@ func exit(err error) {
 		os.Exit(1)
 	}
 	os.Exit(0)
+}
+
+// kubectl runs kubectl with the arguments, the first of which is its name.
+func kubectl(args []string) {
+	os.Args = args
+	_, _ = logs.GlogSetter(cmd.GetLogVerbosity(args)) // as kubectl's own main does
+	if err := cli.RunNoErrOutput(cmd.NewDefaultKubectlCommand()); err != nil {
+		util.CheckErr(err)
+	}
 }

@@ -12,8 +12,7 @@ import (
 
 func (o options) nodeName(i int) string { return fmt.Sprintf("%s-node-%d", o.name, i+1) }
 
-// createNodes makes the simulated Nodes, ready and with topology labels; those
-// of an earlier run stay as they are.
+// createNodes makes the simulated Nodes, ready and with topology labels; those of an earlier run are left alone.
 func createNodes(ctx context.Context, o options, client kubernetes.Interface) error {
 	for i := range o.nodes {
 		node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: o.nodeName(i), Labels: map[string]string{
@@ -45,8 +44,7 @@ func createNodes(ctx context.Context, o options, client kubernetes.Interface) er
 	return nil
 }
 
-// waitServiceAccount waits until the controllers work: pods need the default
-// service account.
+// waitServiceAccount waits until the controllers run: pods need the default service account.
 func waitServiceAccount(ctx context.Context, client kubernetes.Interface) error {
 	return poll(ctx, "the default service account", func() error {
 		_, err := client.CoreV1().ServiceAccounts("default").Get(ctx, "default", metav1.GetOptions{})

@@ -17,7 +17,7 @@ type options struct {
 	name          string
 	addr          string
 	port          int
-	listener      net.Listener // at a port that was picked, which nobody else can take meanwhile
+	listener      net.Listener // on the port that was picked, so that no other process takes it meanwhile
 	nodes         int
 	region        string
 	zones         []string
@@ -35,15 +35,15 @@ const defaultControllers = "endpointslice-controller,endpointslice-mirroring-con
 	"legacy-serviceaccount-token-cleaner-controller,root-ca-certificate-publisher-controller," +
 	"deployment-controller,replicaset-controller,statefulset-controller"
 
-// maxSocketPath is what a Unix socket's path may have (sockaddr_un).
+// maxSocketPath is the maximum length of a Unix socket's path (sockaddr_un).
 const maxSocketPath = 107
 
 func parseFlags(args []string) (options, error) {
 	var o options
 	var pods, services, lbs string
 	f := pflag.NewFlagSet("testcluster", pflag.ContinueOnError)
-	f.StringVar(&o.dir, "dir", "", "folder of the cluster (required); keep it short, sockets stand in it")
-	f.StringVar(&o.name, "name", "cluster", "name of the cluster, which its pods' servers say")
+	f.StringVar(&o.dir, "dir", "", "folder of the cluster (required); keep it short, it contains sockets")
+	f.StringVar(&o.name, "name", "cluster", "name of the cluster, which the pods return")
 	f.StringVar(&o.addr, "addr", "127.0.0.1", "address of the API server")
 	f.IntVar(&o.port, "port", 0, "port of the API server; 0 picks one and keeps it in DIR/port")
 	f.IntVar(&o.nodes, "nodes", 2, "number of simulated Nodes; 0 runs no scheduler and kubelet")
@@ -51,7 +51,8 @@ func parseFlags(args []string) (options, error) {
 	f.StringSliceVar(&o.zones, "zone", nil, "topology.kubernetes.io/zone of the Nodes; several are spread over them")
 	f.StringVar(&pods, "pod-cidr", "10.1.0.0/16", "pod addresses, one prefix or IPv4,IPv6; they must be bindable")
 	f.StringVar(&services, "service-cidr", "10.101.0.0/16", "ClusterIPs, one prefix or IPv4,IPv6")
-	f.StringVar(&lbs, "lb-cidr", "", "addresses of the cloud load balancer, one prefix or IPv4,IPv6; none: no load balancer")
+	f.StringVar(&lbs, "lb-cidr", "",
+		"addresses of the cloud load balancer, one prefix or IPv4,IPv6; none: no load balancer")
 	f.StringVar(&o.controllers, "controllers", defaultControllers, "controllers of kube-controller-manager")
 	f.StringArrayVar(&o.apiserverArgs, "apiserver-arg", nil, "further flag of kube-apiserver, such as --v=4")
 	f.StringArrayVar(&o.kcmArgs, "kcm-arg", nil, "further flag of kube-controller-manager")
@@ -71,7 +72,8 @@ func parseFlags(args []string) (options, error) {
 	}
 	o.dir = dir
 	if longest := len(o.socket("etcd.sock")) + 1; longest > maxSocketPath {
-		return o, fmt.Errorf("--dir %q is too long: a socket in it would have %d characters, at most %d are allowed", o.dir, longest, maxSocketPath)
+		return o, fmt.Errorf("--dir %q is too long: a socket in it would have %d characters, at most %d are allowed",
+			o.dir, longest, maxSocketPath)
 	}
 	for _, p := range []struct {
 		flag, value string

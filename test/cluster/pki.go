@@ -21,8 +21,8 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// writePKI makes the certificates, keys, the token and the kubeconfigs of the
-// cluster; a folder that has them keeps them.
+// writePKI makes the certificates, keys, the token and the kubeconfigs of the cluster; those of an earlier run are
+// kept.
 func writePKI(o options) error {
 	if _, err := os.Stat(o.file("kubeconfig")); err == nil {
 		return nil
@@ -43,7 +43,8 @@ func writePKI(o options) error {
 		Subject:     pkix.Name{CommonName: "kube-apiserver"},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		IPAddresses: []net.IP{net.ParseIP(o.addr), net.IPv4(127, 0, 0, 1), o.serviceCIDRs[0].Addr().Next().AsSlice()},
-		DNSNames:    []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"},
+		DNSNames: []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc",
+			"kubernetes.default.svc.cluster.local"},
 	}, ca)
 	if err != nil {
 		return err

@@ -24,7 +24,7 @@ func (r *podRun) status() podStatus {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := podStatus{
-		ips: r.ips, containers: r.containers, ready: slices.Clone(r.ready),
+		ips: r.ips, containers: r.pod.Spec.Containers, ready: slices.Clone(r.ready),
 		killed: r.killed, started: r.started, since: r.since,
 	}
 	if r.bindErr != nil {
@@ -33,8 +33,7 @@ func (r *podRun) status() podStatus {
 	return s
 }
 
-// apply writes what was seen into the status of the object; it reports whether
-// anything differs.
+// apply writes s into the status of the object, and reports whether anything changed.
 func (s podStatus) apply(status *corev1.PodStatus) bool {
 	before := status.DeepCopy()
 	status.Phase = corev1.PodRunning
@@ -59,12 +58,16 @@ func (s podStatus) apply(status *corev1.PodStatus) bool {
 	status.ContainerStatuses = make([]corev1.ContainerStatus, 0, len(s.containers))
 	for i, c := range s.containers {
 		running := s.waiting == ""
-		cs := corev1.ContainerStatus{Name: c.Name, Image: c.Image, ImageID: "simulated", Ready: s.ready[i], Started: &running}
+		cs := corev1.ContainerStatus{
+			Name: c.Name, Image: c.Image, ImageID: "simulated", Ready: s.ready[i], Started: &running,
+		}
 		switch {
 		case !running:
 			cs.State.Waiting = &corev1.ContainerStateWaiting{Reason: "CannotListen", Message: s.waiting}
 		case s.killed:
-			cs.State.Waiting = &corev1.ContainerStateWaiting{Reason: "Killed", Message: "killed; start it with: testcluster backends start"}
+			cs.State.Waiting = &corev1.ContainerStateWaiting{
+				Reason: "Killed", Message: "killed; start it with: testcluster backends start",
+			}
 		default:
 			cs.State.Running = &corev1.ContainerStateRunning{StartedAt: s.started}
 		}

@@ -20,7 +20,7 @@ import (
 	logsapi "k8s.io/component-base/logs/api/v1"
 )
 
-// startTimeout is how long a cluster may take to be ready; 3 s are usual.
+// startTimeout is how long a cluster may take to be ready; 3 s is usual.
 const startTimeout = 3 * time.Minute
 
 // run starts the cluster and blocks until ctx ends or a part of it fails.
@@ -50,7 +50,7 @@ func run(ctx context.Context, o options, stdout io.Writer) error {
 		g.Go(func() error {
 			err := f(ctx)
 			if ctx.Err() != nil {
-				return nil // asked to end
+				return nil // as requested
 			}
 			return fmt.Errorf("%s ended: %v", name, err)
 		})
@@ -80,7 +80,7 @@ func run(ctx context.Context, o options, stdout io.Writer) error {
 	return g.Wait()
 }
 
-// errorOf prefers the error of a part that failed to that of waiting for it.
+// errorOf returns the error of the part that failed, if any, rather than err, the error of waiting for it.
 func errorOf(g *errgroup.Group, err error) error {
 	failed := make(chan error, 1)
 	go func() { failed <- g.Wait() }()
@@ -94,7 +94,7 @@ func errorOf(g *errgroup.Group, err error) error {
 	return err
 }
 
-// console is standard error as the caller knows it, for the last word of main.
+// console is the original standard error, for the final error of main.
 var console = os.Stderr
 
 // logToFile sends standard error, where all parts log, to the file.
@@ -116,7 +116,7 @@ func logToFile(path string) error {
 	return nil
 }
 
-// pickPort takes the port of an earlier run of the same folder, else a free one.
+// pickPort uses the port of an earlier run in the same folder, or else a free one.
 func (o *options) pickPort() error {
 	if o.port == 0 {
 		if b, err := os.ReadFile(o.file("port")); err == nil {
