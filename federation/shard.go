@@ -57,34 +57,3 @@ type Shard struct {
 // ResolvedTTL is the highest TTL, in seconds, of an RRset with addresses that
 // were resolved from a load balancer's host name (H4).
 const ResolvedTTL = 60
-
-// Reason says in one word why something is not published, or not as asked
-// for. Reasons are metric labels and stand in the status.
-type Reason string
-
-// Problem reports what was left out and why, by the name of the thing (X7).
-type Problem struct {
-	// Member is the member concerned, or "".
-	Member string
-	// Service is the service concerned, or the zero value.
-	Service ServiceName
-	Reason  Reason
-	// Detail is one sentence that names the value and what is allowed.
-	Detail string
-}
-
-// The reasons of the pure core.
-const (
-	// N6: a name would be longer than 255 octets; that level has no record of the service.
-	ReasonNameTooLong Reason = "NameTooLong"
-	// N5: a label of a topology zone stands for more than one place: its name leads to global. Nodes that say several regions are reported so too. Rename the labels, or use naming nested.
-	ReasonLabelConflict Reason = "LabelConflict"
-	// N4: a label is not a DNS-1123 label, and counts as missing: a topology label of a Node, or federation-dns.io/federation of a Service.
-	ReasonBadLabel Reason = "BadLabel"
-	// H6: the member has more than 16 topology zones; 16 are used.
-	ReasonTooManyZones Reason = "TooManyZones"
-	// O5: a delegation or a wildcard answers for names of the federation: what is written is not what clients are told. Such a level is left as it is, and its names lead to the next level.
-	ReasonNotServed Reason = "NotServed"
-	// O1b: a bound on levels is close: past it, further levels are not written.
-	ReasonManyLevels Reason = "ManyLevels"
-)

@@ -8,36 +8,6 @@ import (
 	"github.com/federation-dns/federation/federation"
 )
 
-// The reasons of this package.
-const (
-	// H3a, H3b: an address that may not be published: not a global unicast address, or private or annotated and outside the member's addressCIDRs. Mend the Service, or add the prefix to addressCIDRs.
-	ReasonAddressRefused federation.Reason = "AddressRefused"
-	// H3b, H3c: a host name that may not be followed: annotated and not below the member's hostSuffixes, or in a domain of a federation or the cluster zone.
-	ReasonHostRefused federation.Reason = "HostRefused"
-	// H3d, H3e: the shard has more than 16 addresses or host names, of which the first 16 by order are used, or more than 256 load balancer ingresses, of which no more are read.
-	ReasonTooManyAddresses federation.Reason = "TooManyAddresses"
-	// H3d: the member has more federated Services than its maxServices; the oldest count, this one does not.
-	ReasonTooManyServices federation.Reason = "TooManyServices"
-	// H3d: the Service's namespace is not among the namespaces that the member may serve.
-	ReasonNamespaceRefused federation.Reason = "NamespaceRefused"
-	// X7: an annotation has a value that is not allowed, or the member has no allowAddressAnnotation; the bad value alone is ignored.
-	ReasonBadAnnotation federation.Reason = "BadAnnotation"
-	// H5: no endpoint is ready. Look at the pods and their readiness probes.
-	ReasonNoReadyEndpoints federation.Reason = "NoReadyEndpoints"
-	// H1: no EndpointSlice of the Service has the label federation-dns.io/federation. The EndpointSlice controller copies it from the Service; slices made by hand, and Endpoints objects, need it themselves.
-	ReasonNoSlices federation.Reason = "NoSlices"
-	// H5: the Service has no address that may be published: its load balancer has none yet, it is not of type LoadBalancer and not annotated, or all were refused.
-	ReasonNoAddress federation.Reason = "NoAddress"
-	// H4: nothing is known of the host name of the load balancer: its DNS does not answer, or it does not exist.
-	ReasonHostUnresolved federation.Reason = "HostUnresolved"
-	// X7: kinds of objects of the member cannot be listed or watched; the detail has the API server's words. Check the account (deploy/member-rbac.yaml). Without Services or EndpointSlices for 3 minutes the member is unknown (X2d).
-	ReasonWatchFailed federation.Reason = "WatchFailed"
-	// H3e: the topology labels of the member's Nodes change too often: five changes count at once, then one a minute; or more than 16 levels that the member has left still have names, and it moves to no new one until they are gone (confirm). Find out what writes them.
-	ReasonLabelsUnstable federation.Reason = "LabelsUnstable"
-	// H1: so many Services of the member carry the label federation-dns.io/federation with a value that is none of this syncer's federations: it is mistyped, or another syncer's.
-	ReasonOtherFederation federation.Reason = "OtherFederation"
-)
-
 // MaxAddresses is the most addresses of one shard (H3d).
 const MaxAddresses = 16
 

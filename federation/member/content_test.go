@@ -147,11 +147,11 @@ func TestHostsAtStart(t *testing.T) {
 	})
 	run("H4 one bad name holds up the others only so long", slow{time.Hour, nil}, func(b *bench) {
 		l := b.list(7 * time.Second)
-		equal(b.T, "reason", l.Shards[webKey].Reason, ReasonHostUnresolved)
+		equal(b.T, "reason", l.Shards[webKey].Reason, federation.ReasonHostUnresolved)
 		equal(b.T, "unresolved", l.Shards[webKey].Unresolved, []string{"lb.example.net."})
 		equal(b.T, "the other", l.Shards[nginxKey].Healthy, true)
 		b.api.set(slice(nginx, "a", 0))
-		equal(b.T, "reason", b.shard(time.Second, nginxKey).Reason, ReasonNoReadyEndpoints)
+		equal(b.T, "reason", b.shard(time.Second, nginxKey).Reason, federation.ReasonNoReadyEndpoints)
 		b.w.Relist()
 		b.list(time.Second)
 	})

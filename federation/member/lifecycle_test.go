@@ -24,15 +24,15 @@ func TestServiceChanges(t *testing.T) {
 		{"H1 the label goes", func(s *corev1.Service) { s.Labels = nil }, none},
 		{"H1 the label of somebody else's federation", func(s *corev1.Service) { s.Labels[LabelFederation] = "somebody-elses" }, none},
 		{"H1 the label of no federation", func(s *corev1.Service) { s.Labels[LabelFederation] = "" }, none},
-		{"H2 type ClusterIP, with a status of before", func(s *corev1.Service) { s.Spec.Type = corev1.ServiceTypeClusterIP }, ReasonNoAddress},
-		{"H2 type NodePort", func(s *corev1.Service) { s.Spec.Type = corev1.ServiceTypeNodePort }, ReasonNoAddress},
+		{"H2 type ClusterIP, with a status of before", func(s *corev1.Service) { s.Spec.Type = corev1.ServiceTypeClusterIP }, federation.ReasonNoAddress},
+		{"H2 type NodePort", func(s *corev1.Service) { s.Spec.Type = corev1.ServiceTypeNodePort }, federation.ReasonNoAddress},
 		{"H2 type ExternalName", func(s *corev1.Service) {
 			s.Spec = corev1.ServiceSpec{Type: corev1.ServiceTypeExternalName, ExternalName: "www.example.org"}
-		}, ReasonNoAddress},
+		}, federation.ReasonNoAddress},
 		{"H2 headless", func(s *corev1.Service) {
 			s.Spec = corev1.ServiceSpec{Type: corev1.ServiceTypeClusterIP, ClusterIP: corev1.ClusterIPNone}
-		}, ReasonNoAddress},
-		{"H2 a load balancer without addresses yet", func(s *corev1.Service) { s.Status = corev1.ServiceStatus{} }, ReasonNoAddress},
+		}, federation.ReasonNoAddress},
+		{"H2 a load balancer without addresses yet", func(s *corev1.Service) { s.Status = corev1.ServiceStatus{} }, federation.ReasonNoAddress},
 		{"H5 a finalizer holds it while it is being deleted", func(s *corev1.Service) {
 			s.Finalizers, s.DeletionTimestamp = []string{"example.org/wait"}, &metav1.Time{Time: time.Now()}
 		}, none},
@@ -85,7 +85,7 @@ func TestServiceChanges(t *testing.T) {
 			b.api.set(s)
 			equal(t, "addresses", b.shard(time.Second, nginxKey).Addresses, addrs("192.0.2.2"))
 			b.api.remove(slice(nginx, "a", 2))
-			equal(t, "reason", b.shard(time.Second, nginxKey).Reason, ReasonNoSlices)
+			equal(t, "reason", b.shard(time.Second, nginxKey).Reason, federation.ReasonNoSlices)
 			b.api.set(slice(nginx, "b", 1))
 			equal(t, "reason", b.shard(time.Second, nginxKey).Reason, healthy)
 		})

@@ -189,7 +189,7 @@ func (t *content) failing(now time.Time) (problems []federation.Problem, again t
 	for k, names := range of {
 		if names != nil {
 			problems = append(problems, federation.Problem{
-				Member: t.config.Name, Reason: ReasonWatchFailed,
+				Member: t.config.Name, Reason: federation.ReasonWatchFailed,
 				Detail: fmt.Sprintf("%s of member %q cannot be %s: %v", strings.Join(names, ", "), t.config.Name, t.failures[k].verb(), t.failures[k].err),
 			})
 		}
@@ -218,7 +218,7 @@ func (t *content) misfitProblems() (problems []federation.Problem) {
 	}
 	if len(others) > 0 {
 		problems = append(problems, federation.Problem{
-			Member: t.config.Name, Reason: ReasonOtherFederation, Detail: countOthers(others),
+			Member: t.config.Name, Reason: federation.ReasonOtherFederation, Detail: countOthers(others),
 		})
 	}
 	return problems

@@ -26,9 +26,9 @@ func (c Config) shard(s service, eps endpoints, overLimit bool, hosts lookup) Sh
 	b.known(s)
 	switch name := s.key.Service; {
 	case !c.serves(name.Namespace):
-		b.bar(ReasonNamespaceRefused, fmt.Errorf("namespace %q is not among the namespaces that the member may serve", name.Namespace))
+		b.bar(federation.ReasonNamespaceRefused, fmt.Errorf("namespace %q is not among the namespaces that the member may serve", name.Namespace))
 	case overLimit:
-		b.bar(ReasonTooManyServices, fmt.Errorf("the member has more federated Services than its maxServices, %d: the oldest count", c.MaxServices))
+		b.bar(federation.ReasonTooManyServices, fmt.Errorf("the member has more federated Services than its maxServices, %d: the oldest count", c.MaxServices))
 	default:
 		b.ttl(s.ttl)
 		b.take(s)
@@ -82,7 +82,7 @@ func (b *shardBuilder) ttl(annotation string) {
 	}
 	n, err := strconv.ParseUint(annotation, 10, 32)
 	if err != nil || n < 1 || n > maxTTL {
-		b.report(ReasonBadAnnotation, fmt.Errorf("annotation %s: %q is not a number of seconds from 1 to %d; it is ignored", AnnotationTTL, annotation, maxTTL))
+		b.report(federation.ReasonBadAnnotation, fmt.Errorf("annotation %s: %q is not a number of seconds from 1 to %d; it is ignored", AnnotationTTL, annotation, maxTTL))
 		return
 	}
 	b.shard.TTL = uint32(n)
@@ -96,13 +96,13 @@ func (b *shardBuilder) take(s service) {
 		return
 	}
 	if s.annotated {
-		b.report(ReasonBadAnnotation, fmt.Errorf("annotation %s is ignored: the member has no allowAddressAnnotation", AnnotationAddresses))
+		b.report(federation.ReasonBadAnnotation, fmt.Errorf("annotation %s is ignored: the member has no allowAddressAnnotation", AnnotationAddresses))
 	}
 	if !s.balanced {
 		return
 	}
 	if s.ingresses > len(s.ingress) {
-		b.report(ReasonTooManyAddresses, fmt.Errorf("%d load balancer ingresses, %d are read", s.ingresses, len(s.ingress)))
+		b.report(federation.ReasonTooManyAddresses, fmt.Errorf("%d load balancer ingresses, %d are read", s.ingresses, len(s.ingress)))
 	}
 	for _, in := range s.ingress {
 		switch {
@@ -110,7 +110,7 @@ func (b *shardBuilder) take(s service) {
 		case in.ip != "":
 			a, err := netip.ParseAddr(in.ip)
 			if err != nil {
-				b.report(ReasonAddressRefused, fmt.Errorf("load balancer address %q is not an IP address", in.ip))
+				b.report(federation.ReasonAddressRefused, fmt.Errorf("load balancer address %q is not an IP address", in.ip))
 				continue
 			}
 			b.address(a, false)
@@ -137,7 +137,7 @@ func (b *shardBuilder) takeAnnotation(text string) {
 	case len(addrs) == 0 && len(others) == 1:
 		b.host(others[0], true)
 	case len(addrs) == 0 || len(others) > 0:
-		b.report(ReasonBadAnnotation, fmt.Errorf("annotation %s: %q: comma-separated IP addresses, or one host name, are allowed", AnnotationAddresses, text))
+		b.report(federation.ReasonBadAnnotation, fmt.Errorf("annotation %s: %q: comma-separated IP addresses, or one host name, are allowed", AnnotationAddresses, text))
 	}
 	for _, a := range addrs {
 		b.address(a, true)
@@ -146,7 +146,7 @@ func (b *shardBuilder) takeAnnotation(text string) {
 
 func (b *shardBuilder) address(a netip.Addr, annotated bool) {
 	if err := b.policy.CheckAddress(a, annotated); err != nil {
-		b.report(ReasonAddressRefused, err)
+		b.report(federation.ReasonAddressRefused, err)
 		return
 	}
 	b.shard.Known = append(b.shard.Known, a.String())
@@ -159,7 +159,7 @@ func (b *shardBuilder) host(text string, annotated bool) {
 		err = b.policy.CheckHost(host, annotated)
 	}
 	if err != nil {
-		b.report(ReasonHostRefused, err)
+		b.report(federation.ReasonHostRefused, err)
 		return
 	}
 	switch {
@@ -181,12 +181,12 @@ func (b *shardBuilder) resolve() {
 	s := &b.shard
 	asHost := len(b.hostNames) == 1 && len(s.Addresses) == 0
 	if b.hostsLeft > 0 {
-		b.report(ReasonTooManyAddresses, fmt.Errorf("%d host names, the first %d are used", len(b.hostNames)+b.hostsLeft, MaxAddresses))
+		b.report(federation.ReasonTooManyAddresses, fmt.Errorf("%d host names, the first %d are used", len(b.hostNames)+b.hostsLeft, MaxAddresses))
 	}
 	for _, h := range b.hostNames {
 		r := b.hosts(h)
 		if r.why != "" {
-			b.report(ReasonHostUnresolved, fmt.Errorf("host name %q: %s", h, r.why))
+			b.report(federation.ReasonHostUnresolved, fmt.Errorf("host name %q: %s", h, r.why))
 		}
 		if r.unheard {
 			b.unheard = append(b.unheard, string(h))
@@ -199,7 +199,7 @@ func (b *shardBuilder) resolve() {
 		for _, a := range r.addrs {
 			s.Known = append(s.Known, a.String())
 			if err := b.policy.CheckAddress(a, false); err != nil {
-				b.report(ReasonAddressRefused, fmt.Errorf("host name %q: %w", h, err))
+				b.report(federation.ReasonAddressRefused, fmt.Errorf("host name %q: %w", h, err))
 				asHost = false
 			} else if through {
 				s.Addresses = append(s.Addresses, a)
@@ -217,7 +217,7 @@ func (b *shardBuilder) resolve() {
 func (b *shardBuilder) through(host federation.FQDN, aliases []federation.FQDN) bool {
 	for _, alias := range aliases {
 		if err := b.policy.CheckHost(alias, false); err != nil {
-			b.report(ReasonHostRefused, fmt.Errorf("host name %q leads on: %w", host, err))
+			b.report(federation.ReasonHostRefused, fmt.Errorf("host name %q leads on: %w", host, err))
 			return false
 		}
 	}
@@ -230,7 +230,7 @@ func (b *shardBuilder) bound() {
 	slices.SortFunc(s.Addresses, netip.Addr.Compare)
 	s.Addresses = slices.Compact(s.Addresses)
 	if len(s.Addresses) > MaxAddresses {
-		b.report(ReasonTooManyAddresses, fmt.Errorf("%d addresses, the first %d are used", len(s.Addresses), MaxAddresses))
+		b.report(federation.ReasonTooManyAddresses, fmt.Errorf("%d addresses, the first %d are used", len(s.Addresses), MaxAddresses))
 		s.Addresses = slices.Clone(s.Addresses[:MaxAddresses])
 	}
 }
@@ -240,13 +240,13 @@ func (b *shardBuilder) judge(eps endpoints) {
 	s := &b.shard
 	switch {
 	case eps.slices == 0:
-		s.Reason = ReasonNoSlices
+		s.Reason = federation.ReasonNoSlices
 	case eps.ready == 0:
-		s.Reason = ReasonNoReadyEndpoints
+		s.Reason = federation.ReasonNoReadyEndpoints
 	case len(s.Addresses) == 0 && b.unresolved:
-		s.Reason, s.Unresolved = ReasonHostUnresolved, b.unheard
+		s.Reason, s.Unresolved = federation.ReasonHostUnresolved, b.unheard
 	case len(s.Addresses) == 0:
-		s.Reason = ReasonNoAddress
+		s.Reason = federation.ReasonNoAddress
 	default:
 		s.Healthy = true
 	}

@@ -74,7 +74,7 @@ func TestRoster(t *testing.T) {
 		}
 		counting := 0
 		for _, s := range w.shards {
-			if s.Reason != ReasonTooManyServices {
+			if s.Reason != federation.ReasonTooManyServices {
 				counting++
 			}
 		}
@@ -117,7 +117,7 @@ func TestLabelStorm(t *testing.T) {
 		if n := len(events); n > 301 {
 			b.Errorf("%d events in 300 s", n)
 		}
-		if !slices.Contains(reasons(b.w.current.problems), ReasonLabelsUnstable) && !slices.Contains(reasons(b.w.current.problems), federation.ReasonTooManyZones) {
+		if !slices.Contains(reasons(b.w.current.problems), federation.ReasonLabelsUnstable) && !slices.Contains(reasons(b.w.current.problems), federation.ReasonTooManyZones) {
 			b.Errorf("problems: %v", b.w.current.problems)
 		}
 		b.api.set(node("n1", "us-central1", "us-central1-a"), node("n2", "us-central1", "us-central1-b"))
@@ -127,7 +127,7 @@ func TestLabelStorm(t *testing.T) {
 			b.Errorf("after the storm: %v, events %v", zones, last)
 		}
 		for _, p := range b.w.current.problems {
-			if p.Reason == ReasonLabelsUnstable {
+			if p.Reason == federation.ReasonLabelsUnstable {
 				b.Errorf("after the storm: %v", p)
 			}
 		}
@@ -178,7 +178,7 @@ func TestLabelStorm(t *testing.T) {
 			b.Errorf("%d events", len(events))
 		}
 		b.api.set(slice(nginx, "a", 0)) // its neighbors are seen
-		equal(b.T, "reason", b.shard(time.Second, nginxKey).Reason, ReasonNoReadyEndpoints)
+		equal(b.T, "reason", b.shard(time.Second, nginxKey).Reason, federation.ReasonNoReadyEndpoints)
 	})
 }
 
@@ -197,7 +197,7 @@ func TestLargeService(t *testing.T) {
 		}
 		s, asked := shardOf(testConfig(), balanced(nginx, hosts...))
 		equal(t, "asked", asked, 16)
-		equal(t, "reported", slices.Contains(reasons(s.Problems), ReasonTooManyAddresses), true)
+		equal(t, "reported", slices.Contains(reasons(s.Problems), federation.ReasonTooManyAddresses), true)
 		slices.Reverse(hosts)
 		again, _ := shardOf(testConfig(), balanced(nginx, hosts...))
 		equal(t, "in another order", again, s)
@@ -209,7 +209,7 @@ func TestLargeService(t *testing.T) {
 		}
 		s, _ := shardOf(testConfig(), balanced(nginx, list...))
 		equal(t, "addresses", len(s.Addresses), 16)
-		equal(t, "reasons", slices.Compact(reasons(s.Problems)), []federation.Reason{ReasonTooManyAddresses})
+		equal(t, "reasons", slices.Compact(reasons(s.Problems)), []federation.Reason{federation.ReasonTooManyAddresses})
 		if len(s.Known) > 256 {
 			t.Errorf("%d are known", len(s.Known))
 		}
@@ -226,7 +226,7 @@ func TestLargeService(t *testing.T) {
 		c := testConfig()
 		c.Policy.AllowAddressAnnotation = true
 		s, _ := shardOf(c, annotated(nginx, AnnotationAddresses, strings.Repeat("x", 200<<10), "192.0.2.1"))
-		equal(t, "reason", s.Reason, ReasonNoAddress)
+		equal(t, "reason", s.Reason, federation.ReasonNoAddress)
 		for _, p := range s.Problems {
 			if len(p.Detail) > 3*maxAnnotation {
 				t.Errorf("a problem of %d octets", len(p.Detail))

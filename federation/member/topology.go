@@ -95,7 +95,7 @@ func (p *Places) place(nodes map[string]nodeLabels, now time.Time) (m federation
 	default:
 		again = max(time.Duration((1-p.changes.TokensAt(now))*float64(changeEvery)), time.Second)
 		problems = append(problems, federation.Problem{
-			Member: m.Name, Reason: ReasonLabelsUnstable,
+			Member: m.Name, Reason: federation.ReasonLabelsUnstable,
 			Detail: fmt.Sprintf("the topology labels of the Nodes change too often: a change counts once in %s now", changeEvery),
 		})
 	}

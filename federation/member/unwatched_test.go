@@ -63,7 +63,7 @@ func TestUnwatched(t *testing.T) {
 				b.Errorf("status %d: %d times out of sight", status, times)
 			}
 			b.api.set(slice(nginx, "a", 0))
-			equal(b.T, "reason", lastShard(b.after(2*time.Minute)).Reason, ReasonNoReadyEndpoints)
+			equal(b.T, "reason", lastShard(b.after(2*time.Minute)).Reason, federation.ReasonNoReadyEndpoints)
 			b.api.set(slice(nginx, "a", 1))
 			b.api.fault(func(a *api) { delete(a.refuse, "watch") })
 			b.after(5 * time.Minute)
@@ -91,7 +91,7 @@ func TestUnwatched(t *testing.T) {
 		if _, times := b.probed(time.Hour, 0); times > 0 {
 			b.Errorf("out of sight, by %d probes", times)
 		}
-		equal(b.T, "reasons", reasons(b.w.current.problems), []federation.Reason{ReasonWatchFailed})
+		equal(b.T, "reasons", reasons(b.w.current.problems), []federation.Reason{federation.ReasonWatchFailed})
 	})
 }
 
@@ -118,7 +118,7 @@ func TestOneProblem(t *testing.T) {
 			a.uniform = "out of order"
 			b := start(t, a, testConfig(), nil)
 			b.after(time.Minute)
-			equal(t, "problems", b.w.current.problems, []federation.Problem{{Member: "gce", Reason: ReasonWatchFailed,
+			equal(t, "problems", b.w.current.problems, []federation.Problem{{Member: "gce", Reason: federation.ReasonWatchFailed,
 				Detail: `services, endpointslices, nodes of member "gce" cannot be listed: out of order`}})
 		})
 	})
@@ -139,7 +139,7 @@ func TestOneProblem(t *testing.T) {
 			b.api.fault(func(a *api) { a.hang, a.spareProbes, a.down = true, true, true })
 			b.api.fault(func(a *api) { a.down = false })
 			b.after(5 * time.Minute)
-			equal(t, "reasons", slices.Compact(reasons(b.w.current.problems)), []federation.Reason{ReasonWatchFailed})
+			equal(t, "reasons", slices.Compact(reasons(b.w.current.problems)), []federation.Reason{federation.ReasonWatchFailed})
 		})
 	})
 }
@@ -155,7 +155,7 @@ func TestOtherFederations(t *testing.T) {
 			}
 			b := start(t, a, testConfig(), nil)
 			l := b.list(time.Second)
-			equal(t, "problems", l.Problems, []federation.Problem{{Member: "gce", Reason: ReasonOtherFederation,
+			equal(t, "problems", l.Problems, []federation.Problem{{Member: "gce", Reason: federation.ReasonOtherFederation,
 				Detail: "3 Services name federations that are none of ours: fedd, x"}})
 			for _, name := range []string{"b", "c"} {
 				a.remove(balanced(federation.ServiceName{Namespace: "ns", Name: name}))

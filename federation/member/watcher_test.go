@@ -47,11 +47,11 @@ func TestEvents(t *testing.T) {
 	}
 	run("H5 last endpoint not ready", func(b *bench) {
 		b.api.set(slice(nginx, "a", 0))
-		equal(b.T, "reason", b.shard(time.Second, nginxKey).Reason, ReasonNoReadyEndpoints)
+		equal(b.T, "reason", b.shard(time.Second, nginxKey).Reason, federation.ReasonNoReadyEndpoints)
 	})
 	run("H5 address gone", func(b *bench) {
 		b.api.set(balanced(nginx))
-		equal(b.T, "reason", b.shard(time.Second, nginxKey).Reason, ReasonNoAddress)
+		equal(b.T, "reason", b.shard(time.Second, nginxKey).Reason, federation.ReasonNoAddress)
 	})
 	run("H5 Service gone", func(b *bench) {
 		b.api.remove(balanced(nginx))
@@ -81,7 +81,7 @@ func TestEvents(t *testing.T) {
 		s := slice(nginx, "a", 1)
 		delete(s.Labels, LabelFederation)
 		b.api.set(s)
-		equal(b.T, "reason", b.shard(time.Second, nginxKey).Reason, ReasonNoSlices)
+		equal(b.T, "reason", b.shard(time.Second, nginxKey).Reason, federation.ReasonNoSlices)
 	})
 	run("X7 a label that names no federation", func(b *bench) {
 		s := balanced(federation.ServiceName{Namespace: "ns", Name: "web"}, "192.0.2.2")
@@ -164,7 +164,7 @@ func TestRelist(t *testing.T) {
 			b.api.fault(func(a *api) { a.mute = false })
 			b.api.fault(func(a *api) { a.mute = true })
 			l := b.list(time.Minute)
-			equal(t, "reason", l.Shards[nginxKey].Reason, ReasonNoReadyEndpoints)
+			equal(t, "reason", l.Shards[nginxKey].Reason, federation.ReasonNoReadyEndpoints)
 		})
 	})
 	t.Run("X2b a watch with bookmarks is left alone", func(t *testing.T) {
@@ -191,10 +191,10 @@ func TestRelist(t *testing.T) {
 			b := start(t, a, testConfig(), nil)
 			events := b.after(5 * time.Second)
 			equal(t, "events", len(events), 1)
-			equal(t, "reasons", reasons(events[0].(TopologyEvent).Problems), []federation.Reason{ReasonWatchFailed})
+			equal(t, "reasons", reasons(events[0].(TopologyEvent).Problems), []federation.Reason{federation.ReasonWatchFailed})
 			l := b.list(time.Minute)
 			equal(t, "healthy", l.Shards[nginxKey].Healthy, true)
-			equal(t, "reasons", reasons(l.Problems), []federation.Reason{ReasonWatchFailed})
+			equal(t, "reasons", reasons(l.Problems), []federation.Reason{federation.ReasonWatchFailed})
 			b.api.fault(func(a *api) { delete(a.refuse, "nodes") })
 			l = b.list(time.Minute)
 			equal(t, "region", l.Topology.Region, federation.Label("us-central1"))
@@ -218,7 +218,7 @@ func TestRelist(t *testing.T) {
 			}
 			equal(t, "member", last.Member, "gce")
 			equal(t, "shards", len(last.Shards), 0)
-			equal(t, "problems", reasons(last.Problems), []federation.Reason{ReasonWatchFailed, ReasonWatchFailed, ReasonWatchFailed})
+			equal(t, "problems", reasons(last.Problems), []federation.Reason{federation.ReasonWatchFailed, federation.ReasonWatchFailed, federation.ReasonWatchFailed})
 		})
 	})
 	t.Run("H6 a refusal in passing does not cost the topology", func(t *testing.T) {

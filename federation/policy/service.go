@@ -6,29 +6,9 @@ import (
 	"github.com/federation-dns/federation/federation"
 )
 
-// The reasons why something is held. Operators look them up: each comment is its entry in docs/operations.md.
-const (
-	// X1b: held: the syncer has just started and the member has not been listed yet; its addresses in the records stay until it is, for startupTimeout at most.
-	ReasonStarting federation.Reason = "MemberStarting"
-	// X2c: held: the member cannot be reached and no other shard is healthy; its last addresses stay published, for heldMax at most.
-	ReasonUnreachable federation.Reason = "MemberUnreachable"
-	// X2d: held: the member answers, but its Services or EndpointSlices cannot be listed or watched, and no other shard is healthy; its last addresses stay published, for heldMax at most. WatchFailed says why; check the permissions of the syncer's account there.
-	ReasonUnwatched federation.Reason = "MemberUnwatched"
-	// X4d: held: the member is no longer in the configuration and no other shard is healthy; its last addresses stay until `federation-syncer confirm`, or until it is in the configuration again.
-	ReasonDeparted federation.Reason = "MemberDeparted"
-	// X3b: held: most members became unreachable at once, so the syncer assumes that it is itself isolated. Check its own network.
-	ReasonPanic federation.Reason = "SyncerCutOff"
-	// H4: held: the host name of the load balancer has not been resolved since the syncer started, or since it relisted the member; its previous addresses stay, for 10 minutes at most. Check the DNS servers that the syncer asks.
-	ReasonLastAnswer federation.Reason = "LastAnswerKept"
-	// P3a: held: no shard is healthy anywhere; the records stay as they are for emptyGrace.
-	ReasonEmptyGrace federation.Reason = "EmptyGrace"
-	// X4b: held: too many services would lose their last address, or too many names would be deleted, at about the same time. Find out why; `federation-syncer confirm` releases them. Changes seen as watch events are released after holdFor, all others are not.
-	ReasonBrake federation.Reason = "TooMuchAtOnce"
-)
-
 // HeldReasons lists every Reason of a Held.
 var HeldReasons = []federation.Reason{
-	ReasonStarting, ReasonUnreachable, ReasonUnwatched, ReasonDeparted, ReasonPanic, ReasonLastAnswer, ReasonEmptyGrace, ReasonBrake,
+	federation.ReasonMemberStarting, federation.ReasonMemberUnreachable, federation.ReasonMemberUnwatched, federation.ReasonMemberDeparted, federation.ReasonSyncerCutOff, federation.ReasonLastAnswerKept, federation.ReasonEmptyGrace, federation.ReasonTooMuchAtOnce,
 }
 
 // ShardState is one member's shard of a service: as last observed or, for a member not listed yet, as the records show it
@@ -124,11 +104,11 @@ func Decide(now time.Time, c Config, s Service) Verdict {
 			healthy = true
 			switch {
 			case st.Reach.Panic:
-				v.hold(st, ReasonPanic)
+				v.hold(st, federation.ReasonSyncerCutOff)
 			case st.Reach.Standing == Starting:
-				v.hold(st, ReasonStarting)
+				v.hold(st, federation.ReasonMemberStarting)
 			case !st.Unresolved.IsZero():
-				v.Held = append(v.Held, Held{Member: st.Member, Reason: ReasonLastAnswer, Since: st.Unresolved})
+				v.Held = append(v.Held, Held{Member: st.Member, Reason: federation.ReasonLastAnswerKept, Since: st.Unresolved})
 			}
 		}
 	}
@@ -141,7 +121,7 @@ func Decide(now time.Time, c Config, s Service) Verdict {
 		case st.unknown() && st.Reach.Departed:
 			if shard.Healthy = st.Healthy && !healthy; shard.Healthy {
 				held = true
-				v.hold(st, ReasonDeparted)
+				v.hold(st, federation.ReasonMemberDeparted)
 			}
 		case st.unknown():
 			until := st.Reach.HeldSince.Add(c.HeldMax)
@@ -166,9 +146,9 @@ func (st ShardState) unknown() bool { return st.Reach.Standing == Lost && !st.Re
 
 func (m Reach) lostReason() federation.Reason {
 	if m.Unwatched {
-		return ReasonUnwatched
+		return federation.ReasonMemberUnwatched
 	}
-	return ReasonUnreachable
+	return federation.ReasonMemberUnreachable
 }
 
 // empty decides about a service without a healthy or held shard (P3, P4).
@@ -178,7 +158,7 @@ func (v *Verdict) empty(now time.Time, c Config, s Service) {
 		return
 	}
 	if s.AllMembers.Starting { // a member with a shard may not have been listed yet (X1b)
-		v.keep(ReasonStarting, now)
+		v.keep(federation.ReasonMemberStarting, now)
 		return
 	}
 	v.EmptySince = s.EmptySince
@@ -186,11 +166,11 @@ func (v *Verdict) empty(now time.Time, c Config, s Service) {
 		v.EmptySince = now
 	}
 	if s.cutOff() { // what cannot be seen is no reason to withdraw (X3b)
-		v.keep(ReasonPanic, v.EmptySince)
+		v.keep(federation.ReasonSyncerCutOff, v.EmptySince)
 		return
 	}
 	if until := v.EmptySince.Add(c.EmptyGrace); now.Before(until) && !s.emptiedByDrain() {
-		v.keep(ReasonEmptyGrace, v.EmptySince)
+		v.keep(federation.ReasonEmptyGrace, v.EmptySince)
 		v.Next = until
 		return
 	}

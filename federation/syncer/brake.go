@@ -44,10 +44,10 @@ func (q *queue) braked(now time.Time, name federation.ServiceName, waits []feder
 	q.brakeMoved = true
 	if s.brakedSince.IsZero() {
 		s.brakedSince = now
-		q.log.Warn("too much would be withdrawn or deleted at once: it waits", "service", name.String(), "reason", string(policy.ReasonBrake),
+		q.log.Warn("too much would be withdrawn or deleted at once: it waits", "service", name.String(), "reason", string(federation.ReasonTooMuchAtOnce),
 			"names", len(waits), "confirm", "federation-syncer confirm")
 	}
-	s.held = append(s.held, policy.Held{Reason: policy.ReasonBrake, Since: s.brakedSince})
+	s.held = append(s.held, policy.Held{Reason: federation.ReasonTooMuchAtOnce, Since: s.brakedSince})
 	q.timers.set(name, now.Add(brakeRecheck)) // others may have come back
 }
 

@@ -174,7 +174,7 @@ func (l *loop) judge(now time.Time) {
 	}
 	switch after := l.standing.Panic(); {
 	case before.IsZero() && !after.IsZero():
-		l.log.Error("most members are lost at once: taken for a cut of the syncer's own, nothing of theirs is withdrawn", "reason", string(policy.ReasonPanic))
+		l.log.Error("most members are lost at once: taken for a cut of the syncer's own, nothing of theirs is withdrawn", "reason", string(federation.ReasonSyncerCutOff))
 	case !before.IsZero() && after.IsZero():
 		l.log.Info("the cut is taken to have ended", "after", now.Sub(before).Round(time.Second))
 	}

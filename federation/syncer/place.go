@@ -177,7 +177,7 @@ func (ms *memberState) allProblems() []federation.Problem {
 		return ms.problems
 	}
 	return append(slices.Clip(ms.problems), federation.Problem{
-		Member: ms.topology.Name, Reason: member.ReasonLabelsUnstable,
+		Member: ms.topology.Name, Reason: federation.ReasonLabelsUnstable,
 		Detail: fmt.Sprintf("more than %d levels that the member has left still have names: it stays where it is until they are gone (confirm)", maxPastLevels),
 	})
 }

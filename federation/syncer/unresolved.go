@@ -116,5 +116,5 @@ func (r *roster) keepMoved(entries []federation.LevelEntry) {
 // change of a single Service (X4c).
 func watchedLoss(shard *member.Shard) bool {
 	return shard == nil || shard.ReadyEndpoints == 0 ||
-		!slices.ContainsFunc(shard.Problems, func(p federation.Problem) bool { return p.Reason == member.ReasonHostUnresolved })
+		!slices.ContainsFunc(shard.Problems, func(p federation.Problem) bool { return p.Reason == federation.ReasonHostUnresolved })
 }

@@ -35,8 +35,8 @@ func (b balancer) unheard() *member.Shard {
 
 func (b balancer) lapsed() *member.Shard {
 	return &member.Shard{
-		Shard: federation.Shard{Member: b.member}, ReadyEndpoints: 1, Reason: member.ReasonHostUnresolved, Known: []string{b.host},
-		Problems: []federation.Problem{{Member: b.member, Reason: member.ReasonHostUnresolved, Detail: "no answer in time"}},
+		Shard: federation.Shard{Member: b.member}, ReadyEndpoints: 1, Reason: federation.ReasonHostUnresolved, Known: []string{b.host},
+		Problems: []federation.Problem{{Member: b.member, Reason: federation.ReasonHostUnresolved, Detail: "no answer in time"}},
 	}
 }
 
@@ -164,7 +164,7 @@ func TestUnresolved(t *testing.T) {
 		w := balanced(t)
 		w.kill()
 		idle := lb.lapsed()
-		idle.ReadyEndpoints, idle.Reason = 0, member.ReasonNoReadyEndpoints
+		idle.ReadyEndpoints, idle.Reason = 0, federation.ReasonNoReadyEndpoints
 		w.members["a"].change(web, idle)
 		w.start()
 		w.after(5 * time.Second)

@@ -11,27 +11,6 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 )
 
-// The reasons for which an RRset is as it is; one that is held has the reason
-// of that.
-const (
-	// P1: an RRset: it has the addresses of the healthy shards at this level.
-	ReasonHealthyShards federation.Reason = "HealthyShards"
-	// H4: an RRset: it leads to the load balancer of the level's only healthy shard, which has a host name.
-	ReasonLoadBalancer federation.Reason = "LoadBalancer"
-	// P2a: an RRset: it leads a level up, as no shard at this one is healthy.
-	ReasonNoHealthyShard federation.Reason = "NoHealthyShard"
-	// P2b: an RRset: it has what another region has, by regionFallback, as no shard in this one is healthy.
-	ReasonRegionFallback federation.Reason = "RegionFallback"
-	// X5a: an RRset: it is not what it is to be, as the provider refuses the change; the status has its answer. It is tried again, less and less often.
-	ReasonRefused federation.Reason = "Refused"
-	// X5a: an RRset: it is not what it is to be, as the provider could not make the change or does not show what is there, or somebody else changes the name too; the status has the error. It is tried again, less and less often.
-	ReasonFailed federation.Reason = "ChangeFailed"
-	// X5c: an RRset: it is not what it is to be yet, as the name has changed often of late. It waits for 10 seconds at most.
-	ReasonRestless federation.Reason = "ChangesTooOften"
-	// X5a: an RRset: it is not what it is to be yet: the change is being made, or waits for the provider.
-	ReasonChanging federation.Reason = "Changing"
-)
-
 // explained is one RRset of a service as it is, or as it is to be.
 type explained struct {
 	federation.RRset
@@ -93,7 +72,7 @@ func (e *explainer) explain(view *serviceView) (is, coming []explained) {
 
 // due explains an RRset that is as the rule says.
 func (e *explainer) due(v policy.Verdict, set federation.RRset) explained {
-	x := explained{RRset: set, reason: ReasonNoHealthyShard}
+	x := explained{RRset: set, reason: federation.ReasonNoHealthyShard}
 	_, level, _ := e.config.ParseOwner(set.Name)
 	lv := e.at[level]
 	if set.Type == federation.TypeCNAME {
@@ -104,17 +83,17 @@ func (e *explainer) due(v policy.Verdict, set federation.RRset) explained {
 			return x
 		}
 	}
-	x.reason = ReasonRegionFallback
+	x.reason = federation.ReasonRegionFallback
 	for _, shard := range v.Shards {
 		if !shard.Healthy || !gives(shard, set) {
 			continue
 		}
 		x.members = append(x.members, shard.Member)
-		if !slices.Contains(lv.Members, shard.Member) || x.reason != ReasonRegionFallback {
+		if !slices.Contains(lv.Members, shard.Member) || x.reason != federation.ReasonRegionFallback {
 			continue
 		}
-		if x.reason = ReasonHealthyShards; set.Type == federation.TypeCNAME {
-			x.reason = ReasonLoadBalancer
+		if x.reason = federation.ReasonHealthyShards; set.Type == federation.TypeCNAME {
+			x.reason = federation.ReasonLoadBalancer
 		}
 	}
 	for _, h := range v.Held {
@@ -137,18 +116,18 @@ func gives(shard federation.Shard, set federation.RRset) bool {
 // pending returns why a name is not what it is due to be.
 func (v *serviceView) pending(now time.Time, name federation.FQDN) federation.Reason {
 	for _, h := range v.held {
-		if h.Reason == policy.ReasonBrake {
-			return policy.ReasonBrake
+		if h.Reason == federation.ReasonTooMuchAtOnce {
+			return federation.ReasonTooMuchAtOnce
 		}
 	}
 	n := v.names[name]
 	switch {
 	case errors.Is(n.failure, provider.ErrRefused):
-		return ReasonRefused
+		return federation.ReasonRefused
 	case n.open != nil:
-		return ReasonFailed
+		return federation.ReasonChangeFailed
 	case n.pace.After(now):
-		return ReasonRestless
+		return federation.ReasonChangesTooOften
 	}
-	return ReasonChanging
+	return federation.ReasonChanging
 }
