@@ -17,6 +17,7 @@ import (
 
 	"github.com/federation-dns/federation/federation/admin"
 	"github.com/federation-dns/federation/test/clouddns"
+	"github.com/federation-dns/federation/test/fakecloud"
 	"github.com/federation-dns/federation/test/route53"
 )
 
@@ -38,7 +39,7 @@ const (
 
 func denyAmazon(action string) func(*route53.Server) {
 	return func(s *route53.Server) {
-		s.SetFaults(route53.Faults{Fate: func(r route53.Request) (f route53.Fate) {
+		s.SetFaults(fakecloud.Faults{Fate: func(r fakecloud.Request) (f fakecloud.Fate) {
 			if r.Action == action {
 				f.Status, f.Code = 403, "AccessDenied"
 				f.Message = "User: arn:aws:iam::123456789012:user/syncer is not authorized to perform: route53:" + action
@@ -50,9 +51,9 @@ func denyAmazon(action string) func(*route53.Server) {
 
 func denyGoogle(action string) func(*clouddns.Server) {
 	return func(s *clouddns.Server) {
-		s.SetFaults(clouddns.Faults{Fate: func(r clouddns.Request) (f clouddns.Fate) {
+		s.SetFaults(fakecloud.Faults{Fate: func(r fakecloud.Request) (f fakecloud.Fate) {
 			if r.Action == action {
-				f.Status, f.Reason, f.Message = 403, "forbidden", "Forbidden"
+				f.Status, f.Code, f.Message = 403, "forbidden", "Forbidden"
 			}
 			return f
 		}})
@@ -67,15 +68,15 @@ var wrongs = []wrong{
 	{what: "route53: the policy does not allow to change", provider: "route53: {hostedZoneID: " + zoneID + "}", amazon: denyAmazon("ChangeResourceRecordSets")},
 	{what: "route53: expired credentials", provider: "route53: {hostedZoneID: " + zoneID + "}", env: []string{"AWS_ACCESS_KEY_ID=" + route53.ExpiredKey}},
 	{what: "route53: no credentials", provider: "route53: {hostedZoneID: " + zoneID + "}", env: []string{"AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY="}},
-	{what: "route53: the hosted zone is full", provider: "route53: {hostedZoneID: " + zoneID + "}", amazon: func(s *route53.Server) { s.SetLimits(route53.Limits{RRsets: 2}) }},
+	{what: "route53: the hosted zone is full", provider: "route53: {hostedZoneID: " + zoneID + "}", amazon: func(s *route53.Server) { s.SetLimits(fakecloud.Limits{RRsets: 2}) }},
 	{what: "cloudDNS: no such managed zone", provider: "cloudDNS: {managedZone: no-such-zone}"},
 	{what: "cloudDNS: a managed zone that does not hold the domain", provider: "cloudDNS: {managedZone: example-org}"},
 	{what: "cloudDNS: a public and a private managed zone", provider: "cloudDNS: {}"},
 	{what: "cloudDNS: another project", provider: "cloudDNS: {project: another-project, managedZone: example-com}"},
 	{what: "cloudDNS: the role does not allow to change", provider: "cloudDNS: {managedZone: example-com}", google: denyGoogle("changes.create")},
-	{what: "cloudDNS: credentials that Google does not take", provider: "cloudDNS: {managedZone: example-com}", google: func(s *clouddns.Server) { s.SetFaults(clouddns.Faults{DenyToken: true}) }},
+	{what: "cloudDNS: credentials that Google does not take", provider: "cloudDNS: {managedZone: example-com}", google: func(s *clouddns.Server) { s.SetTokenFaults(clouddns.TokenFaults{Deny: true}) }},
 	{what: "cloudDNS: no credentials", provider: "cloudDNS: {managedZone: example-com}", env: []string{"GOOGLE_APPLICATION_CREDENTIALS=none.json"}},
-	{what: "cloudDNS: the managed zone is full", provider: "cloudDNS: {managedZone: example-com}", google: func(s *clouddns.Server) { s.SetLimits(clouddns.Limits{RRsets: 2}) }},
+	{what: "cloudDNS: the managed zone is full", provider: "cloudDNS: {managedZone: example-com}", google: func(s *clouddns.Server) { s.SetLimits(fakecloud.Limits{RRsets: 2}) }},
 }
 
 // TestWrongProviders runs the program with each of wrongs, and holds what
@@ -127,14 +128,14 @@ func (w wrong) said(t *testing.T) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	amazon, err := route53.Start(route53.HostedZone{ID: zoneID, Name: "example.com."}, route53.HostedZone{ID: "Z00000000000000000000", Name: "example.com.", Private: true},
-		route53.HostedZone{ID: otherID, Name: "example.org."})
+	amazon, err := route53.Start(fakecloud.Zone{ID: zoneID, Name: "example.com."}, fakecloud.Zone{ID: "Z00000000000000000000", Name: "example.com.", Private: true},
+		fakecloud.Zone{ID: otherID, Name: "example.org."})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer amazon.Close()
-	google, err := clouddns.Start(clouddns.ManagedZone{Name: "example-com", DNSName: "example.com."}, clouddns.ManagedZone{Name: "internal", DNSName: "example.com.", Private: true},
-		clouddns.ManagedZone{Name: "example-org", DNSName: "example.org."})
+	google, err := clouddns.Start(fakecloud.Zone{ID: "example-com", Name: "example.com."}, fakecloud.Zone{ID: "internal", Name: "example.com.", Private: true},
+		fakecloud.Zone{ID: "example-org", Name: "example.org."})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/federation-dns/federation/federation/member"
 	"github.com/federation-dns/federation/test/clouddns"
 	"github.com/federation-dns/federation/test/cloudzone"
+	"github.com/federation-dns/federation/test/fakecloud"
 	"github.com/federation-dns/federation/test/route53"
 )
 
@@ -38,12 +39,12 @@ const (
 func newClouds(t *testing.T) clouds {
 	t.Helper()
 	dir := t.TempDir()
-	amazon, err := route53.Start(route53.HostedZone{ID: cloudsID, Name: cloudsPublic})
+	amazon, err := route53.Start(fakecloud.Zone{ID: cloudsID, Name: cloudsPublic})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(amazon.Close)
-	google, err := clouddns.Start(clouddns.ManagedZone{Name: "internal", DNSName: cloudsPrivate, Private: true})
+	google, err := clouddns.Start(fakecloud.Zone{ID: "internal", Name: cloudsPrivate, Private: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +150,7 @@ func TestProviders(t *testing.T) {
 	t.Run("X5a a provider that hangs delays no other", func(t *testing.T) {
 		s, ctx := newSyncer(t)
 		c := newClouds(t)
-		c.route53.SetFaults(route53.Faults{Fate: func(route53.Request) route53.Fate { return route53.Fate{Delay: time.Minute} }})
+		c.route53.SetFaults(fakecloud.Faults{Fate: func(fakecloud.Request) fakecloud.Fate { return fakecloud.Fate{Delay: time.Minute} }})
 		s.Apply(ctx, c.config)
 		shards(s, services)
 		c.becomes("the private zone", services*levels, private(c))
@@ -165,8 +166,8 @@ func TestProviders(t *testing.T) {
 	t.Run("X5a a provider that fails heals, and delays no other", func(t *testing.T) {
 		s, ctx := newSyncer(t)
 		c := newClouds(t)
-		c.clouddns.SetFaults(clouddns.Faults{Fate: func(clouddns.Request) clouddns.Fate {
-			return clouddns.Fate{Status: 503, Reason: "backendError"}
+		c.clouddns.SetFaults(fakecloud.Faults{Fate: func(fakecloud.Request) fakecloud.Fate {
+			return fakecloud.Fate{Status: 503, Code: "backendError"}
 		}})
 		s.Apply(ctx, c.config)
 		shards(s, services)
@@ -180,7 +181,7 @@ func TestProviders(t *testing.T) {
 		if !strings.Contains(last, "503") || strings.Contains(last, "\n") {
 			t.Errorf("the status says %q", last)
 		}
-		c.clouddns.SetFaults(clouddns.Faults{})
+		c.clouddns.SetFaults(fakecloud.Faults{})
 		c.becomes("the private zone", services*levels, private(c))
 	})
 	t.Run("X5b the federations of an account share its budget, and keep it over a reload", func(t *testing.T) {

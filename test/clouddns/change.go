@@ -9,6 +9,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/federation-dns/federation/test/cloudzone"
+	"github.com/federation-dns/federation/test/fakecloud"
 )
 
 // Limits of a request, and of an RRset.
@@ -19,36 +20,33 @@ const (
 	maxRecords   = 100
 )
 
-// made is a Change that was made.
-type made struct {
-	change jsonChange
-	doneAt time.Time
-}
-
 // makeChange makes a Change, all or nothing.
-func (s *Server) makeChange(z *ManagedZone, in jsonChange) (any, *apiError) {
+func (s *Server) makeChange(z managedZone, in jsonChange) (any, *fakecloud.Error) {
 	if len(in.Additions)+len(in.Deletions) == 0 {
-		return nil, failed(http.StatusBadRequest, "required", "The 'entity.change' parameter is required but was missing.")
+		return nil, fakecloud.Errorf(http.StatusBadRequest, "required",
+			"The 'entity.change' parameter is required but was missing.")
 	}
 	if err := tooLarge(in); err != nil {
 		return nil, err
 	}
-	deletions, err := parseSets(z.DNSName, "deletions", in.Deletions)
+	deletions, err := parseSets(z.Name, "deletions", in.Deletions)
 	if err != nil {
 		return nil, err
 	}
-	additions, err := parseSets(z.DNSName, "additions", in.Additions)
+	additions, err := parseSets(z.Name, "additions", in.Additions)
 	if err != nil {
 		return nil, err
 	}
-	limit := s.currentLimits().RRsets
-	var refusal *apiError
-	_ = z.zone.Do(func(tx *cloudzone.Tx) error {
+	time.Sleep(s.Faults().ChangeTakes)
+	limit := s.Limits().RRsets
+	var refusal *fakecloud.Error
+	_ = z.Records.Do(func(tx *cloudzone.Tx) error {
 		if refusal = remove(tx, deletions); refusal == nil {
-			refusal = add(tx, z.DNSName, additions)
+			refusal = add(tx, z.Name, additions)
 		}
 		if refusal == nil && limit > 0 && tx.Count() > limit {
-			refusal = failed(http.StatusForbidden, "quotaExceeded", "The change would exceed quota for resource record sets per managed zone.")
+			refusal = fakecloud.Errorf(http.StatusForbidden, "quotaExceeded",
+				"The change would exceed quota for resource record sets per managed zone.")
 		}
 		if refusal != nil {
 			return refusal
@@ -58,11 +56,18 @@ func (s *Server) makeChange(z *ManagedZone, in jsonChange) (any, *apiError) {
 	if refusal != nil {
 		return nil, refusal
 	}
-	return s.submitted(z, in), nil
+	for _, sets := range [][]jsonSet{in.Additions, in.Deletions} {
+		for i := range sets {
+			sets[i].Kind = "dns#resourceRecordSet"
+		}
+	}
+	out := changeToJSON(s.Submit(z.ID, in))
+	out.Status = "pending"
+	return out, nil
 }
 
-// tooLarge says which limits of a request the Change exceeds.
-func tooLarge(in jsonChange) (err *apiError) {
+// tooLarge returns the error of a Change that exceeds limits of a request.
+func tooLarge(in jsonChange) (err *fakecloud.Error) {
 	data := 0
 	for _, sets := range [][]jsonSet{in.Additions, in.Deletions} {
 		for _, set := range sets {
@@ -80,23 +85,25 @@ func tooLarge(in jsonChange) (err *apiError) {
 		{data, maxData, "total rrdata size per change"},
 	} {
 		if limit.is > limit.most {
-			err = err.and(failed(http.StatusForbidden, "quotaExceeded", "The change would exceed quota for %s.", limit.what))
+			err = err.Join(fakecloud.Errorf(http.StatusForbidden, "quotaExceeded",
+				"The change would exceed quota for %s.", limit.what))
 		}
 	}
 	return err
 }
 
-// parseSets checks what can be checked without a look at the zone.
-func parseSets(zone, part string, in []jsonSet) (sets []cloudzone.Set, err *apiError) {
+// parseSets makes the checks that do not depend on the zone's records.
+func parseSets(zone, part string, in []jsonSet) (sets []cloudzone.Set, err *fakecloud.Error) {
 	seen := map[cloudzone.Key]bool{}
 	for i, one := range in {
 		at := fmt.Sprintf("entity.change.%s[%d]", part, i)
 		set, wrong := parseSet(zone, at, one)
 		if wrong == nil && seen[set.Key()] {
-			wrong = failed(http.StatusConflict, "alreadyExists", "The resource '%s' named '%s (%s)' already exists", at, one.Name, one.Type)
+			wrong = fakecloud.Errorf(http.StatusConflict, "alreadyExists",
+				"The resource '%s' named '%s (%s)' already exists", at, one.Name, one.Type)
 		}
 		if wrong != nil {
-			err = err.and(wrong)
+			err = err.Join(wrong)
 			continue
 		}
 		seen[set.Key()] = true
@@ -105,26 +112,31 @@ func parseSets(zone, part string, in []jsonSet) (sets []cloudzone.Set, err *apiE
 	return sets, err
 }
 
-func parseSet(zone, at string, in jsonSet) (cloudzone.Set, *apiError) {
-	invalid := func(field, value string) *apiError {
-		return failed(http.StatusBadRequest, "invalid", "Invalid value for '%s.%s': '%s'", at, field, value)
+func parseSet(zone, at string, in jsonSet) (cloudzone.Set, *fakecloud.Error) {
+	invalid := func(field, value string) *fakecloud.Error {
+		return fakecloud.Errorf(http.StatusBadRequest, "invalid", "Invalid value for '%s.%s': '%s'", at, field, value)
 	}
 	name, err := parseName(in.Name)
 	switch {
 	case err != nil || !dns.IsSubDomain(zone, name):
 		return cloudzone.Set{}, invalid("name", in.Name)
 	case len(in.Routing) > 0:
-		return cloudzone.Set{}, failed(http.StatusBadRequest, "invalid", "routing policies are not in the stand-in's changes")
+		return cloudzone.Set{}, fakecloud.Errorf(http.StatusBadRequest, "invalid",
+			"the fake changes no routing policies")
 	case dns.StringToType[in.Type] == 0:
 		return cloudzone.Set{}, invalid("type", in.Type)
 	case in.TTL == nil || *in.TTL < 0:
-		return cloudzone.Set{}, failed(http.StatusBadRequest, "required", "The '%s.ttl' parameter is required but was missing.", at)
+		return cloudzone.Set{}, fakecloud.Errorf(http.StatusBadRequest, "required",
+			"The '%s.ttl' parameter is required but was missing.", at)
 	case len(in.Data) == 0:
-		return cloudzone.Set{}, failed(http.StatusBadRequest, "required", "The '%s.rrdata' parameter is required but was missing.", at)
+		return cloudzone.Set{}, fakecloud.Errorf(http.StatusBadRequest, "required",
+			"The '%s.rrdata' parameter is required but was missing.", at)
 	case len(in.Data) > maxRecords:
-		return cloudzone.Set{}, failed(http.StatusForbidden, "quotaExceeded", "The change would exceed quota for resource records per resource record set.")
+		return cloudzone.Set{}, fakecloud.Errorf(http.StatusForbidden, "quotaExceeded",
+			"The change would exceed quota for resource records per resource record set.")
 	case in.Type == "CNAME" && len(in.Data) > 1:
-		return cloudzone.Set{}, failed(http.StatusBadRequest, "invalidRecordCount", "The resource record set '%s' is invalid because it contains more than one record of the type 'CNAME'.", at)
+		return cloudzone.Set{}, fakecloud.Errorf(http.StatusBadRequest, "invalidRecordCount",
+			"The resource record set '%s' is invalid because it contains more than one record of the type 'CNAME'.", at)
 	}
 	set := cloudzone.Set{Name: name, Type: in.Type, TTL: uint32(*in.TTL)}
 	seen := map[string]bool{}
@@ -139,15 +151,17 @@ func parseSet(zone, at string, in jsonSet) (cloudzone.Set, *apiError) {
 	return set, nil
 }
 
-// remove deletes the RRsets, or says which are not there or are others.
-func remove(tx *cloudzone.Tx, sets []cloudzone.Set) (err *apiError) {
+// remove deletes the RRsets. The error names those that do not exist or differ.
+func remove(tx *cloudzone.Tx, sets []cloudzone.Set) (err *fakecloud.Error) {
 	for i, set := range sets {
 		is, there := tx.Find(set.Key())
 		switch {
 		case !there:
-			err = err.and(failed(http.StatusNotFound, "notFound", "The 'entity.change.deletions[%d]' resource named '%s (%s)' does not exist.", i, set.Name, set.Type))
+			err = err.Join(fakecloud.Errorf(http.StatusNotFound, "notFound",
+				"The 'entity.change.deletions[%d]' resource named '%s (%s)' does not exist.", i, set.Name, set.Type))
 		case !is.Same(set):
-			err = err.and(failed(http.StatusPreconditionFailed, "conditionNotMet", "Precondition not met for 'entity.change.deletions[%d]'", i))
+			err = err.Join(fakecloud.Errorf(http.StatusPreconditionFailed, "conditionNotMet",
+				"Precondition not met for 'entity.change.deletions[%d]'", i))
 		default:
 			tx.Delete(set.Key())
 		}
@@ -155,12 +169,12 @@ func remove(tx *cloudzone.Tx, sets []cloudzone.Set) (err *apiError) {
 	return err
 }
 
-// add adds the RRsets, or says which are there, or what the zone would be that
-// it must not be.
-func add(tx *cloudzone.Tx, zone string, sets []cloudzone.Set) (err *apiError) {
+// add adds the RRsets. The error names those that exist, and what the zone must not become.
+func add(tx *cloudzone.Tx, zone string, sets []cloudzone.Set) (err *fakecloud.Error) {
 	for i, set := range sets {
 		if _, there := tx.Find(set.Key()); there {
-			err = err.and(failed(http.StatusConflict, "alreadyExists", "The resource 'entity.change.additions[%d]' named '%s (%s)' already exists", i, set.Name, set.Type))
+			err = err.Join(fakecloud.Errorf(http.StatusConflict, "alreadyExists",
+				"The resource 'entity.change.additions[%d]' named '%s (%s)' already exists", i, set.Name, set.Type))
 			continue
 		}
 		tx.Put(set)
@@ -174,43 +188,40 @@ func add(tx *cloudzone.Tx, zone string, sets []cloudzone.Set) (err *apiError) {
 			if other == set.Type {
 				other = at[1].Type
 			}
-			err = err.and(failed(http.StatusBadRequest, "cnameResourceRecordSetConflict", "The resource record set 'entity.change.additions[%s][%s]' is invalid because the DNS name '%s' has a resource record set of the type '%s'. A DNS name may have either one CNAME resource record set or resource record sets of other types, but not both.", set.Name, set.Type, set.Name, other))
+			err = err.Join(fakecloud.Errorf(http.StatusBadRequest, "cnameResourceRecordSetConflict",
+				"The resource record set 'entity.change.additions[%s][%s]' is invalid because the DNS name '%s' has "+
+					"a resource record set of the type '%s'. A DNS name may have either one CNAME resource record "+
+					"set or resource record sets of other types, but not both.", set.Name, set.Type, set.Name,
+				other))
 		}
 	}
 	for _, typ := range []string{"SOA", "NS"} {
 		if _, there := tx.Find(cloudzone.Key{Name: zone, Type: typ}); !there {
-			err = err.and(failed(http.StatusBadRequest, "invalidZoneApex", "The resource record set 'entity.change.deletions[%s][%s]' is invalid because a zone must contain exactly one resource record set of the type '%s' at the apex.", zone, typ, typ))
+			err = err.Join(fakecloud.Errorf(http.StatusBadRequest, "invalidZoneApex",
+				"The resource record set 'entity.change.deletions[%s][%s]' is invalid because a zone must contain "+
+					"exactly one resource record set of the type '%s' at the apex.", zone, typ, typ))
 		}
 	}
 	return err
 }
 
-// submitted notes a Change that was made and returns the resource.
-func (s *Server) submitted(z *ManagedZone, in jsonChange) jsonChange {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := time.Now()
-	in.Kind, in.ID, in.Started = "dns#change", strconv.Itoa(len(s.changes[z.Name])+1), now.UTC().Format("2006-01-02T15:04:05.000Z")
-	in.Status = "pending"
-	for _, sets := range [][]jsonSet{in.Additions, in.Deletions} {
-		for i := range sets {
-			sets[i].Kind = "dns#resourceRecordSet"
-		}
+func (s *Server) getChange(z managedZone, id string) (any, *fakecloud.Error) {
+	n, _ := strconv.Atoi(id) // another form is of no Change
+	made, ok := s.Change(z.ID, n)
+	if !ok {
+		return nil, fakecloud.Errorf(http.StatusNotFound, "notFound",
+			"The 'parameters.changeId' resource named '%s' does not exist.", id)
 	}
-	s.changes[z.Name] = append(s.changes[z.Name], &made{in, now.Add(s.faults.DoneAfter)})
-	return in
+	return changeToJSON(made), nil
 }
 
-func (s *Server) getChange(z *ManagedZone, id string) (any, *apiError) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, m := range s.changes[z.Name] {
-		if m.change.ID == id {
-			if !time.Now().Before(m.doneAt) {
-				m.change.Status = "done"
-			}
-			return m.change, nil
-		}
+// changeToJSON returns the resource of a Change that was made.
+func changeToJSON(made fakecloud.Change) jsonChange {
+	out := made.What.(jsonChange)
+	out.Kind, out.ID, out.Status = "dns#change", strconv.Itoa(made.ID), "done"
+	out.Started = made.Submitted.UTC().Format("2006-01-02T15:04:05.000Z")
+	if made.Pending() {
+		out.Status = "pending"
 	}
-	return nil, failed(http.StatusNotFound, "notFound", "The 'parameters.changeId' resource named '%s' does not exist.", id)
+	return out
 }

@@ -17,23 +17,23 @@ import (
 
 	"github.com/federation-dns/federation/test/clouddns"
 	"github.com/federation-dns/federation/test/cloudzone"
+	"github.com/federation-dns/federation/test/fakecloud"
 )
 
 const zone = "example-com"
 
-// client talks to a stand-in as the SDK does not: with any text.
+// client talks to a fake as the SDK does not: with any text.
 type client struct {
 	t     *testing.T
 	s     *clouddns.Server
 	token string
 }
 
-// start starts a stand-in whose answers are checked against Google's
-// description.
-func start(t *testing.T, zones ...clouddns.ManagedZone) client {
+// start starts a fake whose answers are checked against Google's description.
+func start(t *testing.T, zones ...fakecloud.Zone) client {
 	t.Helper()
 	if len(zones) == 0 {
-		zones = []clouddns.ManagedZone{{Name: zone, DNSName: "example.com."}}
+		zones = []fakecloud.Zone{{ID: zone, Name: "example.com."}}
 	}
 	s, err := clouddns.Start(zones...)
 	if err != nil {
@@ -44,7 +44,7 @@ func start(t *testing.T, zones ...clouddns.ManagedZone) client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Observe(func(e clouddns.Exchange) {
+	s.Observe(func(e fakecloud.Exchange) {
 		err := model.Check(e)
 		if err != nil && !strings.HasPrefix(err.Error(), "request ") && !strings.Contains(err.Error(), "is no method") {
 			t.Error(err)
@@ -70,7 +70,8 @@ func start(t *testing.T, zones ...clouddns.ManagedZone) client {
 // send makes a request and returns status and body; -1 is no answer.
 func (c client) send(method, path, body string) (int, string) {
 	c.t.Helper()
-	r, err := http.NewRequestWithContext(c.t.Context(), method, c.s.URL+"/dns/v1/projects/"+clouddns.Project+"/"+path, bytes.NewBufferString(body))
+	r, err := http.NewRequestWithContext(c.t.Context(), method, c.s.URL+"/dns/v1/projects/"+clouddns.Project+"/"+path,
+		bytes.NewBufferString(body))
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -100,7 +101,8 @@ func (c client) change(lines ...string) (int, string) {
 		if w[1] == "TXT" || w[1] == "SOA" {
 			data = []string{strings.TrimSpace(w[3])}
 		}
-		sets[line[0]] = append(sets[line[0]], map[string]any{"name": w[0], "type": w[1], "ttl": json.Number(w[2]), "rrdatas": data})
+		sets[line[0]] = append(sets[line[0]], map[string]any{"name": w[0], "type": w[1], "ttl": json.Number(w[2]),
+			"rrdatas": data})
 	}
 	body, err := json.Marshal(map[string]any{"additions": sets['+'], "deletions": sets['-']})
 	if err != nil {
@@ -127,24 +129,40 @@ func TestChange(t *testing.T) {
 		text   string // in the answer
 		after  []string
 	}{
-		{"creation", []string{"+new.example.com. A 60 192.0.2.1"}, 200, `"status":"pending"`, []string{"new.example.com. A", "x.example.com. A"}},
-		{"all that is wrong is said", []string{"-a.example.com. A 60 192.0.2.1", "-x.example.com. A 61 192.0.2.1"}, 404, "deletions[1]", []string{"x.example.com. A"}},
-		{"a name in upper case", []string{"+X.example.com. A 60 192.0.2.1"}, 409, "alreadyExists", []string{"x.example.com. A"}},
-		{"twice in a Change", []string{"+y.example.com. A 60 192.0.2.1", "+y.example.com. A 60 192.0.2.2"}, 409, "additions[1]", []string{"x.example.com. A"}},
-		{"a value twice", []string{"+y.example.com. A 60 192.0.2.1 192.0.2.1"}, 400, "rrdata[1]", []string{"x.example.com. A"}},
-		{"a name without the trailing dot", []string{"+y.example.com A 60 192.0.2.1"}, 400, "additions[0].name", []string{"x.example.com. A"}},
-		{"a target without the trailing dot", []string{"+y.example.com. CNAME 60 www.example.org"}, 400, "rrdata[0]", []string{"x.example.com. A"}},
-		{"two CNAMEs", []string{"+y.example.com. CNAME 60 a.example.org. b.example.org."}, 400, "invalidRecordCount", []string{"x.example.com. A"}},
-		{"another type", []string{"+y.example.com. B 60 192.0.2.1"}, 400, "additions[0].type", []string{"x.example.com. A"}},
-		{"an address of the other family", []string{"+y.example.com. AAAA 60 192.0.2.1"}, 400, "rrdata[0]", []string{"x.example.com. A"}},
+		{"creation", []string{"+new.example.com. A 60 192.0.2.1"}, 200, `"status":"pending"`,
+			[]string{"new.example.com. A", "x.example.com. A"}},
+		{"all that is wrong is said", []string{"-a.example.com. A 60 192.0.2.1", "-x.example.com. A 61 192.0.2.1"}, 404,
+			"deletions[1]", []string{"x.example.com. A"}},
+		{"a name in upper case", []string{"+X.example.com. A 60 192.0.2.1"}, 409, "alreadyExists",
+			[]string{"x.example.com. A"}},
+		{"twice in a Change", []string{"+y.example.com. A 60 192.0.2.1", "+y.example.com. A 60 192.0.2.2"}, 409,
+			"additions[1]", []string{"x.example.com. A"}},
+		{"a value twice", []string{"+y.example.com. A 60 192.0.2.1 192.0.2.1"}, 400, "rrdata[1]",
+			[]string{"x.example.com. A"}},
+		{"a name without the trailing dot", []string{"+y.example.com A 60 192.0.2.1"}, 400, "additions[0].name",
+			[]string{"x.example.com. A"}},
+		{"a target without the trailing dot", []string{"+y.example.com. CNAME 60 www.example.org"}, 400, "rrdata[0]",
+			[]string{"x.example.com. A"}},
+		{"two CNAMEs", []string{"+y.example.com. CNAME 60 a.example.org. b.example.org."}, 400, "invalidRecordCount",
+			[]string{"x.example.com. A"}},
+		{"another type", []string{"+y.example.com. B 60 192.0.2.1"}, 400, "additions[0].type",
+			[]string{"x.example.com. A"}},
+		{"an address of the other family", []string{"+y.example.com. AAAA 60 192.0.2.1"}, 400, "rrdata[0]",
+			[]string{"x.example.com. A"}},
 		{"no data", []string{"+y.example.com. A 60"}, 400, "required", []string{"x.example.com. A"}},
 		{"a negative TTL", []string{"+y.example.com. A -1 192.0.2.1"}, 400, "ttl", []string{"x.example.com. A"}},
-		{"a string that is too long", []string{`+y.example.com. TXT 60 "` + strings.Repeat("x", 256) + `"`}, 400, "rrdata[0]", []string{"x.example.com. A"}},
-		{"101 records", []string{"+y.example.com. A 60 " + hosts(101)}, 403, "quotaExceeded", []string{"x.example.com. A"}},
-		{"no SOA any more", []string{"-example.com. SOA 21600 ns.example.org. hostmaster.example.org. 1 21600 3600 259200 30"}, 400, "invalidZoneApex", []string{"x.example.com. A"}},
-		{"no NS any more", []string{"-example.com. NS 21600 ns.example.org."}, 400, "invalidZoneApex", []string{"x.example.com. A"}},
-		{"a CNAME at the apex", []string{"+example.com. CNAME 60 www.example.org."}, 400, "cnameResourceRecordSetConflict", []string{"x.example.com. A"}},
-		{"a CNAME and another in one Change", []string{"+y.example.com. CNAME 60 www.example.org.", "+y.example.com. A 60 192.0.2.1"}, 400, "cnameResourceRecordSetConflict", []string{"x.example.com. A"}},
+		{"a string that is too long", []string{`+y.example.com. TXT 60 "` + strings.Repeat("x", 256) + `"`}, 400,
+			"rrdata[0]", []string{"x.example.com. A"}},
+		{"101 records", []string{"+y.example.com. A 60 " + hosts(101)}, 403, "quotaExceeded",
+			[]string{"x.example.com. A"}},
+		{"no SOA any more", []string{"-example.com. SOA 21600 ns.example.org. hostmaster.example.org. 1 21600 3600 " +
+			"259200 30"}, 400, "invalidZoneApex", []string{"x.example.com. A"}},
+		{"no NS any more", []string{"-example.com. NS 21600 ns.example.org."}, 400, "invalidZoneApex",
+			[]string{"x.example.com. A"}},
+		{"a CNAME at the apex", []string{"+example.com. CNAME 60 www.example.org."}, 400,
+			"cnameResourceRecordSetConflict", []string{"x.example.com. A"}},
+		{"a CNAME and another in one Change", []string{"+y.example.com. CNAME 60 www.example.org.",
+			"+y.example.com. A 60 192.0.2.1"}, 400, "cnameResourceRecordSetConflict", []string{"x.example.com. A"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := start(t)
@@ -199,16 +217,18 @@ func TestRequest(t *testing.T) {
 		{"another zone", "GET", "managedZones/other/rrsets", "", 404, "parameters.managedZone"},
 		{"a Change that was not made", "GET", path + "/changes/99", "", 404, "parameters.changeId"},
 		{"no JSON", "POST", path + "/changes", "{", 400, "parseError"},
-		{"a method that is not there", "PATCH", path + "/rrsets/x/A", "{}", 400, "not in the stand-in"},
+		{"a method that is not there", "PATCH", path + "/rrsets/x/A", "{}", 400, "not in the fake"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if status, answer := c.send(tt.method, tt.path, tt.body); status != tt.status || !strings.Contains(answer, tt.text) {
+			if status, answer := c.send(tt.method, tt.path, tt.body); status != tt.status ||
+				!strings.Contains(answer, tt.text) {
 				t.Errorf("%d %s, want %d with %q", status, answer, tt.status, tt.text)
 			}
 		})
 	}
 	t.Run("without a token, with a forged one, with one that was revoked", func(t *testing.T) {
-		for _, tt := range []struct{ token, reason string }{{"", "required"}, {"ya29.forged", "authError"}, {c.token, "authError"}} {
+		for _, tt := range []struct{ token, reason string }{{"", "required"}, {"ya29.forged", "authError"},
+			{c.token, "authError"}} {
 			c.s.RevokeTokens()
 			other := client{t, c.s, tt.token}
 			if status, answer := other.send("GET", path, ""); status != 401 || !strings.Contains(answer, tt.reason) {
@@ -222,7 +242,8 @@ func TestPages(t *testing.T) {
 	c := start(t)
 	var want []string
 	for i := range 250 {
-		set := cloudzone.Set{Name: fmt.Sprintf("host-%03d.example.com.", i), Type: "A", TTL: 60, Data: []string{"192.0.2.1"}}
+		set := cloudzone.Set{Name: fmt.Sprintf("host-%03d.example.com.", i), Type: "A", TTL: 60,
+			Data: []string{"192.0.2.1"}}
 		if err := c.s.Load(zone, set); err != nil {
 			t.Fatal(err)
 		}
@@ -255,34 +276,9 @@ func TestPages(t *testing.T) {
 
 func TestFaults(t *testing.T) {
 	const line = "+x.example.com. A 60 192.0.2.1"
-	for _, tt := range []struct {
-		name   string
-		fate   clouddns.Fate
-		status int
-		text   string
-		made   bool
-	}{
-		{"hung up before", clouddns.Fate{HangUp: true}, -1, "", false},
-		{"hung up after", clouddns.Fate{HangUp: true, Done: true}, -1, "", true},
-		{"refused", clouddns.Fate{Status: 503, Reason: "backendError"}, 503, "backendError", false},
-		{"refused after", clouddns.Fate{Status: 503, Reason: "backendError", Done: true}, 503, "backendError", true},
-		{"a page", clouddns.Fate{Status: 502, HTML: true}, 502, "<html>", false},
-		{"slow", clouddns.Fate{Delay: time.Millisecond, Stall: time.Millisecond}, 200, "pending", true},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			c := start(t)
-			c.s.SetFaults(clouddns.Faults{Fate: func(clouddns.Request) clouddns.Fate { return tt.fate }})
-			if status, answer := c.change(line); status != tt.status || !strings.Contains(answer, tt.text) {
-				t.Errorf("%d %s", status, answer)
-			}
-			if made := len(c.names()) == 1; made != tt.made {
-				t.Errorf("made: %v", made)
-			}
-		})
-	}
 	t.Run("throttled", func(t *testing.T) {
 		c := start(t)
-		c.s.SetLimits(clouddns.Limits{PerSecond: 2})
+		c.s.SetLimits(fakecloud.Limits{PerSecond: 2})
 		count := map[int]int{}
 		for range 10 {
 			status, _ := c.send("GET", "managedZones", "")
@@ -294,14 +290,16 @@ func TestFaults(t *testing.T) {
 	})
 	t.Run("pending, then done", func(t *testing.T) {
 		c := start(t)
-		c.s.SetFaults(clouddns.Faults{DoneAfter: time.Hour})
+		c.s.SetFaults(fakecloud.Faults{PendingFor: time.Hour})
 		c.change(line)
-		if _, answer := c.send("GET", "managedZones/"+zone+"/changes/1", ""); !strings.Contains(answer, `"status":"pending"`) {
+		if _, answer := c.send("GET", "managedZones/"+zone+"/changes/1", ""); !strings.Contains(answer,
+			`"status":"pending"`) {
 			t.Error(answer)
 		}
-		c.s.SetFaults(clouddns.Faults{})
+		c.s.SetFaults(fakecloud.Faults{})
 		c.change("+y.example.com. A 60 192.0.2.1")
-		if _, answer := c.send("GET", "managedZones/"+zone+"/changes/2", ""); !strings.Contains(answer, `"status":"done"`) {
+		if _, answer := c.send("GET", "managedZones/"+zone+"/changes/2", ""); !strings.Contains(answer,
+			`"status":"done"`) {
 			t.Error(answer)
 		}
 	})
@@ -309,10 +307,12 @@ func TestFaults(t *testing.T) {
 
 func TestDNS(t *testing.T) {
 	c := start(t)
-	if status, answer := c.change("+x.example.com. CNAME 60 y.example.com.", "+y.example.com. A 60 192.0.2.1"); status != 200 {
+	if status, answer := c.change("+x.example.com. CNAME 60 y.example.com.",
+		"+y.example.com. A 60 192.0.2.1"); status != 200 {
 		t.Fatal(answer)
 	}
-	if err := c.s.Load(zone, cloudzone.Set{Name: "z.example.com.", Type: "A", TTL: 60, Special: "policy", Data: []string{"192.0.2.9"}}); err != nil {
+	if err := c.s.Load(zone, cloudzone.Set{Name: "z.example.com.", Type: "A", TTL: 60, Special: "policy",
+		Data: []string{"192.0.2.9"}}); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]int{"x.example.com.": 2, "z.example.com.": 0, "none.example.com.": 0} {

@@ -2,10 +2,11 @@ package clouddns
 
 import (
 	"encoding/json"
-	"fmt"
+
+	"github.com/federation-dns/federation/test/fakecloud"
 )
 
-// The resources of the API, as far as the stand-in has them.
+// The resources of the API, as far as the fake has them.
 
 type jsonSet struct {
 	Kind    string          `json:"kind,omitempty"`
@@ -64,29 +65,10 @@ type jsonItem struct {
 	Reason  string `json:"reason"`
 }
 
-// apiError is an answer that is not 200. Each item has its own message, as one
-// request can have many faults.
-type apiError struct {
-	status int
-	items  []jsonItem
-}
-
-func (e *apiError) Error() string { return e.items[0].Message }
-
-func failed(status int, reason, format string, args ...any) *apiError {
-	return &apiError{status, []jsonItem{{Message: fmt.Sprintf(format, args...), Domain: "global", Reason: reason}}}
-}
-
-// and adds an item. The first one decides the status.
-func (e *apiError) and(o *apiError) *apiError {
-	if e == nil {
-		return o
+func errorToJSON(e *fakecloud.Error) (out jsonError) {
+	out.Error.Code, out.Error.Message = e.Status, e.Error()
+	for _, p := range e.Problems {
+		out.Error.Errors = append(out.Error.Errors, jsonItem{Message: p.Message, Domain: "global", Reason: p.Code})
 	}
-	e.items = append(e.items, o.items...)
-	return e
-}
-
-func (e *apiError) json() (out jsonError) {
-	out.Error.Code, out.Error.Message, out.Error.Errors = e.status, e.items[0].Message, e.items
 	return out
 }

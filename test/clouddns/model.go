@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/federation-dns/federation/test/fakecloud"
 )
 
 // Model is Google's machine-readable description of the API.
@@ -43,8 +45,7 @@ type schema struct {
 	AdditionalProperties *schema
 }
 
-// LoadModel reads the description that the SDK was made from: it is a file of
-// the SDK's module.
+// LoadModel reads the description that the SDK was made from: it is a file of the SDK's module.
 func LoadModel() (*Model, error) {
 	list := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "google.golang.org/api")
 	var said bytes.Buffer
@@ -65,7 +66,7 @@ func LoadModel() (*Model, error) {
 }
 
 // Check says how a request or its answer differs from the description.
-func (m *Model) Check(e Exchange) error {
+func (m *Model) Check(e fakecloud.Exchange) error {
 	resource, name, _ := strings.Cut(e.Action, ".")
 	op, there := m.Resources[resource].Methods[name]
 	if !there {
@@ -80,7 +81,7 @@ func (m *Model) Check(e Exchange) error {
 	return nil
 }
 
-func (m *Model) checkRequest(op method, e Exchange) error {
+func (m *Model) checkRequest(op method, e fakecloud.Exchange) error {
 	if e.Method != op.HTTPMethod || !matches(op.FlatPath, e.URL.Path) {
 		return fmt.Errorf("%s %s, want %s /%s", e.Method, e.URL.Path, op.HTTPMethod, op.FlatPath)
 	}
@@ -119,8 +120,7 @@ func (m *Model) checkQuery(op method, query url.Values) error {
 	return nil
 }
 
-// matches reports whether the path is one of the pattern's. No part of it may
-// be empty.
+// matches reports whether the path is one of the pattern's. No part of it may be empty.
 func matches(pattern, path string) bool {
 	want, got := strings.Split(pattern, "/"), strings.Split(strings.TrimPrefix(path, "/"), "/")
 	return slices.EqualFunc(want, got, func(want, got string) bool {
@@ -128,9 +128,9 @@ func matches(pattern, path string) bool {
 	})
 }
 
-// checkAnswer checks the answer. The description has nothing about errors: they
-// have the form that all of Google's JSON APIs give them.
-func (m *Model) checkAnswer(op method, e Exchange) error {
+// checkAnswer checks the answer. The description has nothing about errors: they have the form that all of Google's JSON
+// APIs give them.
+func (m *Model) checkAnswer(op method, e fakecloud.Exchange) error {
 	if e.Status == http.StatusOK {
 		return m.document(op.Response, e.Answer)
 	}

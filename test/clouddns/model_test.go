@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/federation-dns/federation/test/clouddns"
+	"github.com/federation-dns/federation/test/fakecloud"
 )
 
 // TestModel holds that the check finds what differs from Google's description.
@@ -17,15 +18,18 @@ func TestModel(t *testing.T) {
 	const base = "/dns/v1/projects/p/managedZones/z/"
 	const set = `{"kind":"dns#resourceRecordSet","name":"x.","type":"A","ttl":60,"rrdatas":["192.0.2.1"]}`
 	const answer = `{"kind":"dns#resourceRecordSetsListResponse","rrsets":[` + set + `],"nextPageToken":"t"}`
-	const made = `{"kind":"dns#change","id":"1","status":"pending","startTime":"2026-01-01T00:00:00Z","additions":[` + set + `]}`
+	const made = `{"kind":"dns#change","id":"1","status":"pending","startTime":"2026-01-01T00:00:00Z","additions":[` +
+		set + `]}`
 	const failed = `{"error":{"code":409,"message":"m","errors":[{"message":"m","domain":"global","reason":"alreadyExists"}]}}`
-	list := func(query, answer string) clouddns.Exchange {
-		return clouddns.Exchange{Action: "resourceRecordSets.list", Method: "GET", URL: &url.URL{Path: base + "rrsets", RawQuery: query}, Status: 200, Answer: []byte(answer)}
+	list := func(query, answer string) fakecloud.Exchange {
+		return fakecloud.Exchange{Action: "resourceRecordSets.list", Method: "GET", URL: &url.URL{Path: base + "rrsets",
+			RawQuery: query}, Status: 200, Answer: []byte(answer)}
 	}
-	change := func(body, answer string) clouddns.Exchange {
-		return clouddns.Exchange{Action: "changes.create", Method: "POST", URL: &url.URL{Path: base + "changes"}, Body: []byte(body), Status: 200, Answer: []byte(answer)}
+	change := func(body, answer string) fakecloud.Exchange {
+		return fakecloud.Exchange{Action: "changes.create", Method: "POST", URL: &url.URL{Path: base + "changes"},
+			Body: []byte(body), Status: 200, Answer: []byte(answer)}
 	}
-	status := func(status int, answer string) clouddns.Exchange {
+	status := func(status int, answer string) fakecloud.Exchange {
 		e := list("", answer)
 		e.Status = status
 		return e
@@ -33,16 +37,19 @@ func TestModel(t *testing.T) {
 	const good = `{"additions":[` + set + `]}`
 	for _, tt := range []struct {
 		name string
-		e    clouddns.Exchange
+		e    fakecloud.Exchange
 		want string // "" is none
 	}{
 		{"a list", list("alt=json&prettyPrint=false&name=a.&type=A&maxResults=300&pageToken=t", answer), ""},
 		{"a change", change(good, made), ""},
 		{"an error", status(409, failed), ""},
-		{"another method", clouddns.Exchange{Action: "nothing.list", URL: &url.URL{}}, "no method"},
-		{"another verb", clouddns.Exchange{Action: "changes.create", Method: "GET", URL: &url.URL{Path: base + "changes"}}, "want POST"},
-		{"another path", clouddns.Exchange{Action: "changes.create", Method: "POST", URL: &url.URL{Path: base + "change"}}, "want POST"},
-		{"no zone", clouddns.Exchange{Action: "changes.create", Method: "POST", URL: &url.URL{Path: "/dns/v1/projects/p/managedZones//changes"}}, "want POST"},
+		{"another method", fakecloud.Exchange{Action: "nothing.list", URL: &url.URL{}}, "no method"},
+		{"another verb", fakecloud.Exchange{Action: "changes.create", Method: "GET",
+			URL: &url.URL{Path: base + "changes"}}, "want POST"},
+		{"another path", fakecloud.Exchange{Action: "changes.create", Method: "POST",
+			URL: &url.URL{Path: base + "change"}}, "want POST"},
+		{"no zone", fakecloud.Exchange{Action: "changes.create", Method: "POST",
+			URL: &url.URL{Path: "/dns/v1/projects/p/managedZones//changes"}}, "want POST"},
 		{"a parameter too many", list("page=1", answer), `"page"`},
 		{"a parameter that is no number", list("maxResults=many", answer), "maxResults"},
 		{"a parameter out of bounds", list("maxResults=9999999999", answer), "out of range"},
@@ -57,7 +64,8 @@ func TestModel(t *testing.T) {
 		{"an object that is none", change(`{"additions":[["x."]]}`, made), "want object"},
 		{"no value", change(`{"additions":null}`, made), "want array"},
 		{"no body", change("", made), "EOF"},
-		{"a body where none belongs", clouddns.Exchange{Action: "resourceRecordSets.list", Method: "GET", URL: &url.URL{Path: base + "rrsets"}, Body: []byte(good)}, "a body"},
+		{"a body where none belongs", fakecloud.Exchange{Action: "resourceRecordSets.list", Method: "GET",
+			URL: &url.URL{Path: base + "rrsets"}, Body: []byte(good)}, "a body"},
 		{"an answer of another method", list("", made), "unknown property"},
 		{"a status of its own", change(good, strings.Replace(made, "pending", "waiting", 1)), `"waiting"`},
 		{"an error with another status", status(400, failed), "400"},

@@ -2,7 +2,6 @@ package clouddns
 
 import (
 	"fmt"
-	"net/netip"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -10,25 +9,17 @@ import (
 	"github.com/federation-dns/federation/test/cloudzone"
 )
 
-// The API has names and data in the presentation form of DNS (RFC 1035,
-// section 5).
+// The API has names and data in the presentation form of DNS (RFC 1035, section 5).
 
-// parseName returns the canonical form of a name; the API wants the trailing
-// dot.
+// parseName returns the canonical form of a name. The API requires the trailing dot.
 func parseName(s string) (string, error) {
 	if !dns.IsFqdn(s) {
 		return "", fmt.Errorf("%q has no trailing dot", s)
 	}
-	wire := make([]byte, 256)
-	n, err := dns.PackDomainName(s, wire, 0, nil, false)
-	if err != nil {
-		return "", err
-	}
-	name, _, err := dns.UnpackDomainName(wire[:n], 0)
-	return dns.CanonicalName(name), err
+	return cloudzone.CanonicalName(s)
 }
 
-// canonical returns the data as answers have it, or says that it is none.
+// canonical returns the data as answers have it.
 func canonical(name, typ, data string) (string, error) {
 	rr, err := record(cloudzone.Set{Name: name, Type: typ}, data)
 	if err != nil {
@@ -37,46 +28,27 @@ func canonical(name, typ, data string) (string, error) {
 	return strings.TrimPrefix(rr.String(), rr.Header().String()), nil
 }
 
-// records returns the records of an RRset. Routing policies are served as
-// nothing.
-func records(s cloudzone.Set) ([]dns.RR, error) {
-	if s.Special != "" {
-		return nil, nil
-	}
-	var out []dns.RR
-	for _, data := range s.Data {
-		rr, err := record(s, data)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, rr)
-	}
-	return out, nil
-}
-
+// record parses data of an RRset.
 func record(s cloudzone.Set, data string) (dns.RR, error) {
-	header := dns.RR_Header{Name: s.Name, Rrtype: dns.StringToType[s.Type], Class: dns.ClassINET, Ttl: s.TTL}
-	addr, addrErr := netip.ParseAddr(data)
+	address, isAddress := s.Address(data)
 	switch {
-	case s.Type == "A" && (addrErr != nil || !addr.Is4()), s.Type == "AAAA" && (addrErr != nil || !addr.Is6()):
-		return nil, fmt.Errorf("%q is no address of type %s", data, s.Type)
-	case s.Type == "A":
-		return &dns.A{Hdr: header, A: addr.AsSlice()}, nil
-	case s.Type == "AAAA":
-		return &dns.AAAA{Hdr: header, AAAA: addr.AsSlice()}, nil
+	case isAddress:
+		return address, nil
+	case s.Type == "A", s.Type == "AAAA":
+		return nil, fmt.Errorf("%q is not an address for type %s", data, s.Type)
 	case s.Type == "CNAME":
 		target, err := parseName(data)
 		if err != nil {
 			return nil, err
 		}
-		return &dns.CNAME{Hdr: header, Target: target}, nil
+		return &dns.CNAME{Hdr: s.Header(), Target: target}, nil
 	case strings.ContainsAny(data, "\r\n"):
 		return nil, fmt.Errorf("%q has a line break", data)
 	}
 	// A text without quotation marks is one string for each of its words.
 	rr, err := dns.NewRR(fmt.Sprintf("%s %d IN %s %s", s.Name, s.TTL, s.Type, data))
 	if err == nil && rr == nil {
-		err = fmt.Errorf("%q is no data of type %s", data, s.Type)
+		err = fmt.Errorf("%q is not data of type %s", data, s.Type)
 	}
 	if err != nil {
 		return nil, err
@@ -87,8 +59,7 @@ func record(s cloudzone.Set, data string) (dns.RR, error) {
 	return rr, nil
 }
 
-// longest is how many octets the longest string of a text has. The DNS library
-// would make two of it.
+// longest is how many octets the longest string of a text has. The DNS library would split it.
 func longest(data string) (most int) {
 	inside, count := false, 0
 	for i := 0; i < len(data); i++ {

@@ -17,6 +17,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/federation-dns/federation/test/fakecloud"
 )
 
 const (
@@ -28,17 +30,51 @@ const (
 // Account is the service account of Credentials.
 const Account = "federation-syncer" + ofProject
 
-// grant is a token that was given out.
-type grant struct {
+// token is one that was issued.
+type token struct {
 	account string
-	good    bool
+	valid   bool
 }
 
-// key is that of all service accounts.
+// TokenFaults are what goes wrong with tokens. The zero value is nothing.
+type TokenFaults struct {
+	// Deny: no token is issued.
+	Deny bool
+	// Takes is how long it takes to issue one. With Late, only so many take that long.
+	Takes time.Duration
+	Late  int
+	// Broken is how many requests for a token fail.
+	Broken int
+}
+
+// SetTokenFaults replaces the faults.
+func (s *Server) SetTokenFaults(f TokenFaults) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tokenFaults = f
+}
+
+// nextTokenFault decides about a request for a token, and counts it.
+func (s *Server) nextTokenFault() (takes time.Duration, broken, denied bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := &s.tokenFaults
+	takes = f.Takes
+	if f.Late > 0 {
+		if f.Late--; f.Late == 0 {
+			f.Takes = 0
+		}
+	}
+	if broken = f.Broken > 0; broken {
+		f.Broken--
+	}
+	return takes, broken, f.Deny
+}
+
+// key is shared by all service accounts.
 var key = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
 
-// Credentials returns the key file of Account, as application default credentials
-// have it.
+// Credentials returns the key file of Account, for the application default credentials.
 func (s *Server) Credentials() ([]byte, error) { return s.CredentialsOf(Account) }
 
 // CredentialsOf returns the key file of a service account of the project.
@@ -58,32 +94,35 @@ func (s *Server) CredentialsOf(account string) ([]byte, error) {
 	})
 }
 
-// RevokeTokens has all tokens refused that were given out.
+// RevokeTokens revokes all tokens that were issued.
 func (s *Server) RevokeTokens() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for text, t := range s.tokens {
-		t.good = false
+		t.valid = false
 		s.tokens[text] = t
 	}
 }
 
-// Tokens is how many were given out.
+// Tokens is how many were issued.
 func (s *Server) Tokens() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.tokens)
 }
 
-// serveToken gives out a token for a signed assertion (RFC 7523).
-func (s *Server) serveToken(w http.ResponseWriter, r *http.Request, body []byte) {
-	takes, broken, denied := s.tokenFault()
-	if !sleep(r, takes) {
-		return
+// serveToken answers a request to the token endpoint, with a token for a signed assertion (RFC 7523).
+func (s *Server) serveToken(w http.ResponseWriter, r *http.Request, body []byte) bool {
+	if r.URL.Path != tokenPath {
+		return false
+	}
+	takes, broken, denied := s.nextTokenFault()
+	if !fakecloud.Sleep(r, takes) {
+		return true
 	}
 	if broken {
 		w.WriteHeader(http.StatusServiceUnavailable)
-		return
+		return true
 	}
 	form, err := url.ParseQuery(string(body))
 	account := ""
@@ -101,25 +140,26 @@ func (s *Server) serveToken(w http.ResponseWriter, r *http.Request, body []byte)
 	} else {
 		answer["access_token"], answer["token_type"], answer["expires_in"] = s.newToken(account), "Bearer", 3599
 	}
-	_ = json.NewEncoder(w).Encode(answer) // the client asks again
+	_ = json.NewEncoder(w).Encode(answer) // the client retries
+	return true
 }
 
 func (s *Server) newToken(account string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := "ya29." + rand.Text()
-	s.tokens[t] = grant{account, true}
+	s.tokens[t] = token{account, true}
 	return t
 }
 
-// accountOf is whose token the request has.
+// accountOf is the service account of the request's token, "" for none.
 func (s *Server) accountOf(r *http.Request) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.tokens[strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")].account
 }
 
-// claims are those of an assertion that an account has signed.
+// claims of an assertion that an account has signed.
 type claims struct {
 	Issuer   string `json:"iss"`
 	Scope    string `json:"scope"`
@@ -127,7 +167,7 @@ type claims struct {
 	Expires  int64  `json:"exp"`
 }
 
-// asserted returns the account of an assertion, or says what is wrong with it.
+// asserted returns the account of an assertion that is valid.
 func asserted(grant, assertion, audience string) (account string, err error) {
 	c, err := signed(assertion)
 	switch {
@@ -141,8 +181,7 @@ func asserted(grant, assertion, audience string) (account string, err error) {
 	return c.Issuer, nil
 }
 
-// signed returns the claims of a token (RFC 7519) that an account has signed
-// and that has not expired.
+// signed returns the claims of a token (RFC 7519) that an account has signed and that has not expired.
 func signed(token string) (c claims, err error) {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
@@ -173,17 +212,20 @@ func signed(token string) (c claims, err error) {
 	return c, nil
 }
 
-// unknown is the error of a request without a good token, nil if it has one.
-func (s *Server) unknown(r *http.Request) *apiError {
-	t, isBearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+// checkToken returns the error of a request without a valid token, nil if it has one.
+func (s *Server) checkToken(r *http.Request) *fakecloud.Error {
+	text, isBearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	s.mu.Lock()
-	good := s.tokens[t].good
+	valid := s.tokens[text].valid
 	s.mu.Unlock()
+	const want = "Expected OAuth 2 access token, login cookie or other valid authentication credential."
 	switch {
 	case !isBearer:
-		return failed(http.StatusUnauthorized, "required", "Request is missing required authentication credential. Expected OAuth 2 access token, login cookie or other valid authentication credential.")
-	case !good:
-		return failed(http.StatusUnauthorized, "authError", "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid authentication credential.")
+		return fakecloud.Errorf(http.StatusUnauthorized, "required",
+			"Request is missing required authentication credential. %s", want)
+	case !valid:
+		return fakecloud.Errorf(http.StatusUnauthorized, "authError",
+			"Request had invalid authentication credentials. %s", want)
 	}
 	return nil
 }

@@ -10,9 +10,7 @@ import (
 // maxLinks is the longest CNAME chain that an answer follows.
 const maxLinks = 8
 
-// Serve answers queries for the zones over UDP and TCP on the address; ":0" of
-// an address picks a port for both. It returns the address, and a function
-// that ends it.
+// Serve answers queries for the zones over UDP and TCP on the address, until stop. With port 0 it picks one for both.
 func Serve(address string, zones ...*Zone) (bound string, stop func(), err error) {
 	packets, listener, err := listen(address)
 	if err != nil {
@@ -28,7 +26,7 @@ func Serve(address string, zones ...*Zone) (bound string, stop func(), err error
 		started := make(chan struct{})
 		s.NotifyStartedFunc = func() { close(started) }
 		go func() {
-			_ = s.ActivateAndServe() // it ends by Shutdown
+			_ = s.ActivateAndServe() // ends with Shutdown
 			ended <- struct{}{}
 		}()
 		<-started
@@ -59,8 +57,7 @@ func listen(address string) (net.PacketConn, net.Listener, error) {
 	}
 }
 
-// ServeDNS answers as an authoritative server: what stands at the name, a CNAME
-// and what follows it in the zone, or the SOA.
+// ServeDNS answers as an authoritative server does: the records of the name, a CNAME chain within the zone, or the SOA.
 func (z *Zone) ServeDNS(w dns.ResponseWriter, query *dns.Msg) {
 	m := new(dns.Msg).SetReply(query)
 	m.Authoritative = true
@@ -76,7 +73,22 @@ func (z *Zone) ServeDNS(w dns.ResponseWriter, query *dns.Msg) {
 	if _, udp := w.RemoteAddr().(*net.UDPAddr); udp {
 		m.Truncate(size)
 	}
-	_ = w.WriteMsg(m) // the client asks again
+	_ = w.WriteMsg(m) // the client retries
+}
+
+// rrs returns the records of an RRset. What the service makes of a special one is not modeled: it has none.
+func (z *Zone) rrs(s Set) (out []dns.RR, err error) {
+	if s.Special != "" {
+		return nil, nil
+	}
+	for _, data := range s.Data {
+		rr, err := z.record(s, data)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, rr)
+	}
+	return out, nil
 }
 
 // answer fills the message and returns the rcode. The lock is held.
@@ -117,7 +129,7 @@ func (z *Zone) answer(m *dns.Msg, name string, qtype uint16) int {
 	return dns.RcodeSuccess
 }
 
-// within reports whether there are names below: the name exists then.
+// within reports whether there are names below the name: it exists then.
 func (z *Zone) within(name string) bool {
 	for other := range z.names {
 		if strings.HasSuffix(other, "."+name) {

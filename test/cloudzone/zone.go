@@ -1,9 +1,10 @@
-// Package cloudzone is the zone behind the stand-ins of Route 53 and Cloud DNS:
-// RRsets in the order of the API, changed all or nothing, and served over DNS.
+// Package cloudzone is the zone behind the fakes of Route 53 and Cloud DNS: RRsets in the order of the API, changed all
+// or nothing, and served over DNS.
 package cloudzone
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -13,8 +14,7 @@ import (
 
 // Set is an RRset as the API has it.
 type Set struct {
-	// Name is canonical: lower case, with the trailing dot, in the presentation
-	// form of DNS.
+	// Name is canonical: lower case, with the trailing dot, in the presentation form of DNS.
 	Name string
 	Type string
 	// ID tells RRsets with a routing policy apart; "" is the ordinary one.
@@ -38,16 +38,44 @@ func (s Set) Same(o Set) bool {
 	return s.TTL == o.TTL && s.Special == o.Special && slices.Equal(a, b)
 }
 
+// Header returns the header of the RRset's records.
+func (s Set) Header() dns.RR_Header {
+	return dns.RR_Header{Name: s.Name, Rrtype: dns.StringToType[s.Type], Class: dns.ClassINET, Ttl: s.TTL}
+}
+
+// Address returns the A or AAAA record of data. ok is false if the RRset has another type, or data another form.
+func (s Set) Address(data string) (rr dns.RR, ok bool) {
+	addr, err := netip.ParseAddr(data)
+	switch {
+	case err == nil && s.Type == "A" && addr.Is4():
+		return &dns.A{Hdr: s.Header(), A: addr.AsSlice()}, true
+	case err == nil && s.Type == "AAAA" && addr.Is6():
+		return &dns.AAAA{Hdr: s.Header(), AAAA: addr.AsSlice()}, true
+	}
+	return nil, false
+}
+
+// CanonicalName returns a name in presentation form as a Set has it.
+func CanonicalName(s string) (string, error) {
+	wire := make([]byte, 256)
+	n, err := dns.PackDomainName(s, wire, 0, nil, false)
+	if err != nil {
+		return "", err
+	}
+	name, _, err := dns.UnpackDomainName(wire[:n], 0)
+	return dns.CanonicalName(name), err
+}
+
 // Zone is a zone. Its methods may be called by several goroutines.
 type Zone struct {
-	name string
-	sort func(name string) string
-	rrs  func(Set) ([]dns.RR, error)
+	name   string
+	order  func(name string) string
+	record func(set Set, data string) (dns.RR, error)
 
 	mu    sync.RWMutex
 	names map[string][]Set
 	count int
-	index []entry // sorted; may have keys that are gone
+	index []entry // sorted; may have deleted keys
 	fresh []entry // not yet in the index
 	in    map[Key]bool
 }
@@ -57,10 +85,10 @@ type entry struct {
 	key  Key
 }
 
-// New returns a zone without records. Sort turns a name into the text that it
-// is listed by, rrs an RRset into the records that are served.
-func New(name string, sort func(string) string, rrs func(Set) ([]dns.RR, error)) *Zone {
-	return &Zone{name: name, sort: sort, rrs: rrs, names: map[string][]Set{}, in: map[Key]bool{}}
+// New returns a zone without records. order turns a name into the text by which names are sorted, record turns data
+// into the record that is served.
+func New(name string, order func(string) string, record func(set Set, data string) (dns.RR, error)) *Zone {
+	return &Zone{name: name, order: order, record: record, names: map[string][]Set{}, in: map[Key]bool{}}
 }
 
 // Name returns the zone's name.
@@ -72,8 +100,7 @@ type Tx struct {
 	undo map[string][]Set
 }
 
-// Do changes the zone by f; if f fails, nothing has changed. Nobody sees what
-// is between.
+// Do changes the zone by f, and undoes that if f fails. No reader sees an intermediate state.
 func (z *Zone) Do(f func(*Tx) error) error {
 	z.mu.Lock()
 	defer z.mu.Unlock()
@@ -87,7 +114,7 @@ func (z *Zone) Do(f func(*Tx) error) error {
 	return err
 }
 
-// At returns what is at the name; it is not to be changed.
+// At returns the RRsets at the name. Do not modify them.
 func (tx *Tx) At(name string) []Set { return tx.z.names[name] }
 
 // Find returns the RRset of the key.
@@ -96,14 +123,14 @@ func (tx *Tx) Find(k Key) (Set, bool) { return find(tx.z.names[k.Name], k) }
 // Count is how many RRsets the zone has.
 func (tx *Tx) Count() int { return tx.z.count }
 
-// Put adds the RRset, in place of the one of its key.
+// Put adds the RRset, or replaces the one with its key.
 func (tx *Tx) Put(s Set) {
 	tx.keep(s.Name)
 	next := without(tx.z.names[s.Name], s.Key())
 	tx.z.set(s.Name, append(next, s))
 }
 
-// Delete takes the RRset of the key away.
+// Delete deletes the RRset with the key.
 func (tx *Tx) Delete(k Key) {
 	tx.keep(k.Name)
 	tx.z.set(k.Name, without(tx.z.names[k.Name], k))
@@ -134,7 +161,7 @@ func without(sets []Set, k Key) []Set {
 	return next
 }
 
-// set makes sets what is at the name. The lock is held.
+// set replaces the RRsets at the name. The lock is held.
 func (z *Zone) set(name string, sets []Set) {
 	z.count += len(sets) - len(z.names[name])
 	if len(sets) == 0 {
@@ -145,25 +172,27 @@ func (z *Zone) set(name string, sets []Set) {
 	for _, s := range sets {
 		if k := s.Key(); !z.in[k] {
 			z.in[k] = true
-			z.fresh = append(z.fresh, entry{z.sort(name) + "\x00" + s.Type + "\x00" + s.ID, k})
+			z.fresh = append(z.fresh, entry{z.order(name) + "\x00" + s.Type + "\x00" + s.ID, k})
 		}
 	}
 }
 
-// List returns up to n RRsets from the key on, which need not be there, that
-// keep accepts, and the key after these; its name is "" at the end. The zone
-// itself begins with Key{}.
+// List returns up to n RRsets that keep accepts, starting at the key, which need not exist, and the key that follows
+// them; its name is "" at the end. Key{} is the start of the zone.
 func (z *Zone) List(from Key, n int, keep func(Set) bool) (sets []Set, next Key) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	z.merge()
 	at := 0
 	if from.Name != "" {
-		text := z.sort(from.Name) + "\x00" + from.Type
+		text := z.order(from.Name) + "\x00" + from.Type
 		if from.Type != "" {
 			text += "\x00" + from.ID
 		}
-		at, _ = slices.BinarySearchFunc(z.index, text, func(e entry, text string) int { return strings.Compare(e.sort, text) })
+		at, _ = slices.BinarySearchFunc(z.index, text, func(e entry, text string) int {
+			return strings.Compare(e.sort,
+				text)
+		})
 	}
 	for ; at < len(z.index); at++ {
 		k := z.index[at].key
@@ -197,8 +226,8 @@ func (z *Zone) merge() {
 	z.index, z.fresh = append(all, old...), nil
 }
 
-// Load puts the RRsets, as somebody else would who writes to the zone, and
-// whatever the API would say. A CNAME beside another RRset is an error.
+// Load puts the RRsets without the checks of the API, as another client would. A CNAME beside another RRset is an
+// error.
 func (z *Zone) Load(sets ...Set) error {
 	return z.Do(func(tx *Tx) error {
 		for _, s := range sets {
@@ -211,7 +240,7 @@ func (z *Zone) Load(sets ...Set) error {
 	})
 }
 
-// Remove takes the RRsets away, as somebody else would.
+// Remove deletes the RRsets, as another client would.
 func (z *Zone) Remove(keys ...Key) {
 	_ = z.Do(func(tx *Tx) error { // it cannot fail
 		for _, k := range keys {

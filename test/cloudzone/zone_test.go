@@ -20,16 +20,9 @@ func reversed(name string) string {
 	return strings.Join(labels, ".")
 }
 
-// records takes data in the presentation form of DNS.
-func records(s cloudzone.Set) (rrs []dns.RR, err error) {
-	for _, data := range s.Data {
-		rr, err := dns.NewRR(fmt.Sprintf("%s %d IN %s %s", s.Name, s.TTL, s.Type, data))
-		if err != nil {
-			return nil, err
-		}
-		rrs = append(rrs, rr)
-	}
-	return rrs, nil
+// record parses data in the presentation form of DNS.
+func record(s cloudzone.Set, data string) (dns.RR, error) {
+	return dns.NewRR(fmt.Sprintf("%s %d IN %s %s", s.Name, s.TTL, s.Type, data))
 }
 
 func set(name, typ string, data ...string) cloudzone.Set {
@@ -38,7 +31,7 @@ func set(name, typ string, data ...string) cloudzone.Set {
 
 func newZone(t *testing.T, sets ...cloudzone.Set) *cloudzone.Zone {
 	t.Helper()
-	z := cloudzone.New("example.com.", reversed, records)
+	z := cloudzone.New("example.com.", reversed, record)
 	if err := z.Load(sets...); err != nil {
 		t.Fatal(err)
 	}
@@ -62,14 +55,17 @@ func keys(z *cloudzone.Zone, n int, keep func(cloudzone.Set) bool) (all []string
 func TestList(t *testing.T) {
 	z := newZone(t,
 		set("b.example.com.", "A", "192.0.2.1"), set("example.com.", "SOA", "ns. root. 1 2 3 4 30"),
-		set("a.b.example.com.", "TXT", `"a"`), set("a.b.example.com.", "A", "192.0.2.1"), set("a.example.com.", "A", "192.0.2.1"))
-	want := []string{"example.com. SOA", "a.example.com. A", "b.example.com. A", "a.b.example.com. A", "a.b.example.com. TXT"}
+		set("a.b.example.com.", "TXT", `"a"`), set("a.b.example.com.", "A", "192.0.2.1"),
+		set("a.example.com.", "A", "192.0.2.1"))
+	want := []string{"example.com. SOA", "a.example.com. A", "b.example.com. A", "a.b.example.com. A",
+		"a.b.example.com. TXT"}
 	for n := 1; n <= 6; n++ {
 		if diff := cmp.Diff(want, keys(z, n, nil)); diff != "" {
 			t.Errorf("in pages of %d (-want +got):\n%s", n, diff)
 		}
 	}
-	if diff := cmp.Diff([]string{"a.example.com. A", "b.example.com. A", "a.b.example.com. A"}, keys(z, 1, func(s cloudzone.Set) bool { return s.Type == "A" })); diff != "" {
+	if diff := cmp.Diff([]string{"a.example.com. A", "b.example.com. A", "a.b.example.com. A"},
+		keys(z, 1, func(s cloudzone.Set) bool { return s.Type == "A" })); diff != "" {
 		t.Errorf("only A (-want +got):\n%s", diff)
 	}
 	t.Run("from a name that is not there", func(t *testing.T) {
@@ -79,7 +75,8 @@ func TestList(t *testing.T) {
 		}
 	})
 	t.Run("from a type on", func(t *testing.T) {
-		if sets, next := z.List(cloudzone.Key{Name: "a.b.example.com.", Type: "CNAME"}, 9, nil); len(sets) != 1 || sets[0].Type != "TXT" || next.Name != "" {
+		if sets, next := z.List(cloudzone.Key{Name: "a.b.example.com.", Type: "CNAME"}, 9, nil); len(sets) != 1 ||
+			sets[0].Type != "TXT" || next.Name != "" {
 			t.Errorf("got %v, next %v", sets, next)
 		}
 	})
@@ -90,7 +87,8 @@ func TestList(t *testing.T) {
 			tx.Put(set("a.example.com.", "A", "192.0.2.2"))
 			return nil
 		})
-		want := []string{"example.com. SOA", "a.example.com. A", "a.b.example.com. A", "a.b.example.com. TXT", "c.example.com. A"}
+		want := []string{"example.com. SOA", "a.example.com. A", "a.b.example.com. A", "a.b.example.com. TXT",
+			"c.example.com. A"}
 		if diff := cmp.Diff(want, keys(z, 2, nil)); diff != "" || err != nil {
 			t.Errorf("%v (-want +got):\n%s", err, diff)
 		}
@@ -179,7 +177,8 @@ func TestServe(t *testing.T) {
 	} {
 		for _, network := range []string{"udp", "tcp"} {
 			t.Run(network+" "+tt.name+" "+dns.TypeToString[tt.qtype], func(t *testing.T) {
-				reply, _, err := (&dns.Client{Net: network}).Exchange(new(dns.Msg).SetQuestion(tt.name, tt.qtype), address)
+				reply, _, err := (&dns.Client{Net: network}).Exchange(new(dns.Msg).SetQuestion(tt.name, tt.qtype),
+					address)
 				if err != nil {
 					t.Fatal(err)
 				}

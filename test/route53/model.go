@@ -10,10 +10,12 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+
+	"github.com/federation-dns/federation/test/fakecloud"
 )
 
-// ModelPath is where Debian's package python3-botocore has AWS's own
-// description of the API; it may have ".gz" behind it.
+// ModelPath is where Debian's package python3-botocore has AWS's own description of the API; it may have ".gz" behind
+// it.
 const ModelPath = "/usr/lib/python3/dist-packages/botocore/data/route53/2013-04-01/service-2.json"
 
 // Model is AWS's machine-readable description of the API.
@@ -77,8 +79,7 @@ func LoadModel() (*Model, error) {
 	return m, nil
 }
 
-// common are errors that any operation of AWS may have; the model does not
-// list them.
+// common are errors that any operation of AWS may have; the model does not list them.
 var common = map[string]int{
 	"AccessDenied": 403, "ExpiredToken": 403, "InvalidClientTokenId": 403, "MissingAuthenticationToken": 403,
 	"SignatureDoesNotMatch": 403, "RequestExpired": 400, "Throttling": 400,
@@ -86,7 +87,7 @@ var common = map[string]int{
 }
 
 // Check says how a request or its answer differs from the description.
-func (m *Model) Check(e Exchange) error {
+func (m *Model) Check(e fakecloud.Exchange) error {
 	op, there := m.Operations[e.Action]
 	if !there {
 		return fmt.Errorf("%s %s is no operation of Route 53", e.Method, e.URL.Path)
@@ -100,7 +101,7 @@ func (m *Model) Check(e Exchange) error {
 	return nil
 }
 
-func (m *Model) checkRequest(op operation, e Exchange) error {
+func (m *Model) checkRequest(op operation, e fakecloud.Exchange) error {
 	input := m.Shapes[op.Input.Shape]
 	ids, err := pathParts(op.HTTP.RequestURI, e.URL.Path)
 	if err != nil || op.HTTP.Method != e.Method {
@@ -143,7 +144,7 @@ func (m *Model) checkRequest(op operation, e Exchange) error {
 	return m.structure(op.Input.Shape, root, root.XMLName.Space)
 }
 
-func (m *Model) checkAnswer(op operation, e Exchange) error {
+func (m *Model) checkAnswer(op operation, e fakecloud.Exchange) error {
 	root, err := parse(e.Answer)
 	if err != nil {
 		return err
@@ -158,7 +159,8 @@ func (m *Model) checkAnswer(op operation, e Exchange) error {
 		return m.structure(op.Output.Shape, root, namespace)
 	}
 	failed := root.child("Error")
-	if root.XMLName.Local != "ErrorResponse" || failed == nil || failed.child("Code") == nil || failed.child("Message") == nil || root.child("RequestId") == nil {
+	if root.XMLName.Local != "ErrorResponse" || failed == nil || failed.child("Code") == nil ||
+		failed.child("Message") == nil || root.child("RequestId") == nil {
 		return fmt.Errorf("status %d with %q", e.Status, e.Answer)
 	}
 	code := strings.TrimSpace(failed.child("Code").Text)

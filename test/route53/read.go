@@ -6,9 +6,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/federation-dns/federation/test/cloudzone"
+	"github.com/federation-dns/federation/test/fakecloud"
 )
 
 // The most that an answer holds.
@@ -17,19 +17,19 @@ const (
 	maxZones = 100
 )
 
-func noSuchZone(id string) *apiError {
-	return &apiError{404, "NoSuchHostedZone", "No hosted zone found with ID: " + id}
+func noSuchZone(id string) *fakecloud.Error {
+	return fakecloud.Errorf(404, "NoSuchHostedZone", "No hosted zone found with ID: %s", id)
 }
 
 // list is a page of the zone.
-func (s *Server) list(c call) (any, *apiError) {
-	z := s.zone(c.id)
+func (s *Server) list(c call) (any, *fakecloud.Error) {
+	z := s.Zone(c.id)
 	if z == nil {
 		return nil, noSuchZone(c.id)
 	}
-	query := c.url.Query()
+	query := c.query
 	from := cloudzone.Key{Type: query.Get("type"), ID: query.Get("identifier")}
-	n, failed := items(query.Get("maxitems"), maxSets)
+	n, failed := s.pageSize(query.Get("maxitems"), maxSets)
 	switch {
 	case failed != nil:
 		return nil, failed
@@ -45,8 +45,10 @@ func (s *Server) list(c call) (any, *apiError) {
 		}
 		from.Name = name
 	}
-	sets, next := z.zone.List(from, n, nil)
-	out := listResponse{MaxItems: strconv.Itoa(n), IsTruncated: next.Name != "", NextType: next.Type, NextIdentifier: next.ID}
+	sets, next := z.Records.List(from, n, nil)
+	out := listResponse{
+		MaxItems: strconv.Itoa(n), IsTruncated: next.Name != "", NextType: next.Type, NextIdentifier: next.ID,
+	}
 	if out.IsTruncated {
 		out.NextName = printName(next.Name)
 	}
@@ -56,8 +58,11 @@ func (s *Server) list(c call) (any, *apiError) {
 	return out, nil
 }
 
-// items is how many an answer may have.
-func items(text string, most int) (int, *apiError) {
+// pageSize is how many an answer may have.
+func (s *Server) pageSize(text string, most int) (int, *fakecloud.Error) {
+	if limit := s.Limits().Page; limit > 0 {
+		most = min(most, limit)
+	}
 	if text == "" {
 		return most, nil
 	}
@@ -68,25 +73,26 @@ func items(text string, most int) (int, *apiError) {
 	return min(n, most), nil
 }
 
-func (s *Server) getZone(c call) (any, *apiError) {
-	z := s.zone(c.id)
+func (s *Server) getZone(c call) (any, *fakecloud.Error) {
+	z := s.Zone(c.id)
 	if z == nil {
 		return nil, noSuchZone(c.id)
 	}
-	return zoneResponse{Zone: z.xml()}, nil
+	return zoneResponse{Zone: zoneToXML(z)}, nil
 }
 
-func (z *HostedZone) xml() xmlZone {
-	out := xmlZone{ID: "/hostedzone/" + z.ID, Name: printName(z.Name), CallerReference: "stand-in " + z.ID, Private: z.Private}
-	_ = z.zone.Do(func(tx *cloudzone.Tx) error { out.Count = int64(tx.Count()); return nil })
+func zoneToXML(z *fakecloud.Zone) xmlZone {
+	out := xmlZone{
+		ID: "/hostedzone/" + z.ID, Name: printName(z.Name), CallerReference: "fake " + z.ID, Private: z.Private,
+	}
+	_ = z.Records.Do(func(tx *cloudzone.Tx) error { out.Count = int64(tx.Count()); return nil })
 	return out
 }
 
-// zonesByName lists the hosted zones by name, in the order of the API, from
-// the name on.
-func (s *Server) zonesByName(c call) (any, *apiError) {
-	query := c.url.Query()
-	n, failed := items(query.Get("maxitems"), maxZones)
+// zonesByName lists the hosted zones by name, in the order of the API, from the name on.
+func (s *Server) zonesByName(c call) (any, *fakecloud.Error) {
+	query := c.query
+	n, failed := s.pageSize(query.Get("maxitems"), maxZones)
 	if failed != nil {
 		return nil, failed
 	}
@@ -94,14 +100,12 @@ func (s *Server) zonesByName(c call) (any, *apiError) {
 	if text := query.Get("dnsname"); text != "" {
 		name, err := parseName(text)
 		if err != nil {
-			return nil, &apiError{400, "InvalidDomainName", err.Error()}
+			return nil, fakecloud.Errorf(400, "InvalidDomainName", "%v", err)
 		}
 		from = reversed(name)
 	}
-	s.mu.Lock()
-	all := slices.Clone(s.zones)
-	s.mu.Unlock()
-	slices.SortFunc(all, func(a, b *HostedZone) int {
+	all := s.Zones()
+	slices.SortFunc(all, func(a, b *fakecloud.Zone) int {
 		if order := strings.Compare(reversed(a.Name), reversed(b.Name)); order != 0 {
 			return order
 		}
@@ -117,31 +121,30 @@ func (s *Server) zonesByName(c call) (any, *apiError) {
 			out.IsTruncated, out.NextName, out.NextID = true, printName(z.Name), z.ID
 			break
 		}
-		out.Zones = append(out.Zones, z.xml())
+		out.Zones = append(out.Zones, zoneToXML(z))
 	}
 	return out, nil
 }
 
-// submitted notes a change and returns its id.
-func (s *Server) submitted() (id string, now time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now = time.Now()
-	id = fmt.Sprintf("C%010d", len(s.changes)+1)
-	s.changes[id] = now.Add(s.faults.SyncAfter)
-	return id, now
+// changeIDs is the form of the IDs of changes.
+const changeIDs = "C%010d"
+
+func (s *Server) getChange(c call) (any, *fakecloud.Error) {
+	var n int
+	_, _ = fmt.Sscanf(c.id, changeIDs, &n) // another form is of no change
+	made, ok := s.Change("", n)
+	if !ok {
+		return nil, fakecloud.Errorf(404, "NoSuchChange", "A change with the specified change ID does not exist: %s",
+			c.id)
+	}
+	return changeInfo("GetChangeResponse", made), nil
 }
 
-func (s *Server) getChange(c call) (any, *apiError) {
-	s.mu.Lock()
-	at, there := s.changes[c.id]
-	s.mu.Unlock()
-	if !there {
-		return nil, &apiError{404, "NoSuchChange", "A change with the specified change ID does not exist: " + c.id}
+// changeInfo is what is to be known of a change.
+func changeInfo(element string, made fakecloud.Change) changeResponse {
+	info := xmlChangeInfo{"/change/" + fmt.Sprintf(changeIDs, made.ID), "INSYNC", timestamp(made.Submitted)}
+	if made.Pending() {
+		info.Status = "PENDING"
 	}
-	status := "INSYNC"
-	if time.Now().Before(at) {
-		status = "PENDING"
-	}
-	return changeResponse{xml.Name{Space: namespace, Local: "GetChangeResponse"}, xmlChangeInfo{"/change/" + c.id, status, timestamp(at)}}, nil
+	return changeResponse{xml.Name{Space: namespace, Local: element}, info}
 }

@@ -16,18 +16,19 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/federation-dns/federation/test/cloudzone"
+	"github.com/federation-dns/federation/test/fakecloud"
 	"github.com/federation-dns/federation/test/needs"
 	"github.com/federation-dns/federation/test/route53"
 )
 
 const id = "Z0123456789"
 
-// start starts a stand-in whose answers are checked against AWS's description.
-func start(t *testing.T, zones ...route53.HostedZone) *route53.Server {
+// start starts a fake whose answers are checked against AWS's description.
+func start(t *testing.T, zones ...fakecloud.Zone) *route53.Server {
 	t.Helper()
 	needs.File(t, route53.ModelPath, "python3-botocore")
 	if len(zones) == 0 {
-		zones = []route53.HostedZone{{ID: id, Name: "example.com."}}
+		zones = []fakecloud.Zone{{ID: id, Name: "example.com."}}
 	}
 	s, err := route53.Start(zones...)
 	if err != nil {
@@ -38,7 +39,7 @@ func start(t *testing.T, zones ...route53.HostedZone) *route53.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Observe(func(e route53.Exchange) {
+	s.Observe(func(e fakecloud.Exchange) {
 		if err := model.Check(e); err != nil && !strings.HasPrefix(err.Error(), "request ") {
 			t.Error(err)
 		}
@@ -54,7 +55,8 @@ func send(t *testing.T, s *route53.Server, method, path, body string, headers ..
 		t.Fatal(err)
 	}
 	r.Header.Set("X-Amz-Date", time.Now().UTC().Format("20060102T150405Z"))
-	r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE000000000/20260101/us-east-1/route53/aws4_request, Signature=0")
+	r.Header.Set("Authorization", "AWS4-HMAC-SHA256 "+
+		"Credential=AKIAEXAMPLE000000000/20260101/us-east-1/route53/aws4_request, Signature=0")
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}
@@ -112,24 +114,35 @@ func TestChange(t *testing.T) {
 		{"another action", batch(ok, "REPLACE x.example.com. A 60 192.0.2.1"), "InvalidInput", "REPLACE"},
 		{"no change", batch(), "InvalidInput", "changes"},
 		{"no XML", "{}", "InvalidInput", ""},
-		{"an unknown element", strings.Replace(batch(ok), "<ChangeBatch>", "<Comment>x</Comment><ChangeBatch>", 1), "InvalidInput", "Comment"},
+		{"an unknown element", strings.Replace(batch(ok), "<ChangeBatch>", "<Comment>x</Comment><ChangeBatch>", 1),
+			"InvalidInput", "Comment"},
 		{"no TTL", strings.Replace(batch(ok), "<TTL>60</TTL>", "", 1), "InvalidInput", "TTL"},
 		{"a TTL that is too long", batch("CREATE x.example.com. A 2147483648 192.0.2.1"), "InvalidInput", "TTL"},
-		{"a value that is too long", batch("CREATE x.example.com. CNAME 60 " + strings.Repeat("x.", 2001)), "InvalidInput", "4000"},
-		{"more than 400 values", batch("CREATE x.example.com. A 60" + addresses(401)), "InvalidChangeBatch", "401 values"},
-		{"another zone", batch(ok, "CREATE example.org. A 60 192.0.2.1"), "InvalidChangeBatch", "not permitted in zone"},
-		{"a name that is too long", batch("CREATE " + strings.Repeat("x", 64) + ".example.com. A 60 192.0.2.1"), "InvalidChangeBatch", "DomainNameInvalid"},
-		{"a value twice", batch(ok, "CREATE x.example.com. A 60 192.0.2.1 192.0.2.1"), "InvalidChangeBatch", "Duplicate"},
-		{"two targets", batch(ok, "CREATE x.example.com. CNAME 60 a.example.org. b.example.org."), "InvalidChangeBatch", "more than one value"},
+		{"a value that is too long", batch("CREATE x.example.com. CNAME 60 " + strings.Repeat("x.", 2001)),
+			"InvalidInput", "4000"},
+		{"more than 400 values", batch("CREATE x.example.com. A 60" + addresses(401)), "InvalidChangeBatch",
+			"401 values"},
+		{"another zone", batch(ok, "CREATE example.org. A 60 192.0.2.1"), "InvalidChangeBatch",
+			"not permitted in zone"},
+		{"a name that is too long", batch("CREATE " + strings.Repeat("x", 64) + ".example.com. A 60 192.0.2.1"),
+			"InvalidChangeBatch", "DomainNameInvalid"},
+		{"a value twice", batch(ok, "CREATE x.example.com. A 60 192.0.2.1 192.0.2.1"), "InvalidChangeBatch",
+			"Duplicate"},
+		{"two targets", batch(ok, "CREATE x.example.com. CNAME 60 a.example.org. b.example.org."), "InvalidChangeBatch",
+			"more than one value"},
 		{"a CNAME at the apex", batch(ok, "CREATE example.com. CNAME 60 a.example.org."), "InvalidChangeBatch", "apex"},
 		{"deletion of the SOA", batch(ok, "DELETE example.com. NS 172800 ns.example.org."), "InvalidChangeBatch", "NS"},
 		{"an IPv6 address in A", batch(ok, "CREATE x.example.com. A 60 2001:db8::1"), "InvalidChangeBatch", "IPv4"},
 		{"an IPv4 address in AAAA", batch(ok, "CREATE x.example.com. AAAA 60 192.0.2.1"), "InvalidChangeBatch", "IPv6"},
-		{"text without quotes", batch(ok, "CREATE x.example.com. TXT 60 text"), "InvalidChangeBatch", "quotation marks"},
-		{"text that does not end", batch(ok, `CREATE x.example.com. TXT 60 "text`), "InvalidChangeBatch", "Unterminated"},
-		{"text that is too long", batch(ok, `CREATE x.example.com. TXT 60 "`+strings.Repeat("x", 256)+`"`), "InvalidChangeBatch", "TooLong"},
+		{"text without quotes", batch(ok, "CREATE x.example.com. TXT 60 text"), "InvalidChangeBatch",
+			"quotation marks"},
+		{"text that does not end", batch(ok, `CREATE x.example.com. TXT 60 "text`), "InvalidChangeBatch",
+			"Unterminated"},
+		{"text that is too long", batch(ok, `CREATE x.example.com. TXT 60 "`+strings.Repeat("x", 256)+`"`),
+			"InvalidChangeBatch", "TooLong"},
 		{"twice created", batch(ok, ok), "InvalidChangeBatch", "invalid set of changes"},
-		{"twice deleted", batch(ok, "DELETE example.com. NS 172800 ns.example.org.", "DELETE example.com. NS 172800 ns.example.org."), "InvalidChangeBatch", "invalid set of changes"},
+		{"twice deleted", batch(ok, "DELETE example.com. NS 172800 ns.example.org.",
+			"DELETE example.com. NS 172800 ns.example.org."), "InvalidChangeBatch", "invalid set of changes"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			status, body := send(t, s, "POST", rrset, tt.body)
@@ -140,14 +153,15 @@ func TestChange(t *testing.T) {
 		})
 	}
 	t.Run("all messages", func(t *testing.T) {
-		_, body := send(t, s, "POST", rrset, batch("DELETE a.example.com. A 60 192.0.2.1", "DELETE b.example.com. A 60 192.0.2.1"))
+		_, body := send(t, s, "POST", rrset, batch("DELETE a.example.com. A 60 192.0.2.1",
+			"DELETE b.example.com. A 60 192.0.2.1"))
 		if !strings.Contains(body, "a.example.com.") || !strings.Contains(body, "b.example.com.") {
 			t.Errorf("got %s", body)
 		}
 	})
 	t.Run("a full zone", func(t *testing.T) {
-		s.SetLimits(route53.Limits{RRsets: 3})
-		defer s.SetLimits(route53.Limits{})
+		s.SetLimits(fakecloud.Limits{RRsets: 3})
+		defer s.SetLimits(fakecloud.Limits{})
 		status, body := send(t, s, "POST", rrset, batch(ok, "CREATE x.example.com. A 60 192.0.2.1"))
 		refused(t, status, body, 400, "InvalidChangeBatch", "limit of 3")
 	})
@@ -156,7 +170,8 @@ func TestChange(t *testing.T) {
 		refused(t, status, body, 404, "NoSuchHostedZone", "ZNONE")
 	})
 	t.Run("it is served", func(t *testing.T) {
-		if status, body := send(t, s, "POST", rrset+"/", batch(`CREATE W\167w.Example.com A 60 192.0.2.1`, `CREATE t.example.com. TXT 60 "a\040b"`)); status != 200 {
+		if status, body := send(t, s, "POST", rrset+"/", batch(`CREATE W\167w.Example.com A 60 192.0.2.1`,
+			`CREATE t.example.com. TXT 60 "a\040b"`)); status != 200 {
 			t.Fatalf("status %d: %s", status, body)
 		}
 		for _, tt := range []struct {
@@ -172,13 +187,15 @@ func TestChange(t *testing.T) {
 	})
 	t.Run("the log", func(t *testing.T) {
 		s.Reset()
-		_, body := send(t, s, "POST", rrset, batch("CREATE l.example.com. A 60 192.0.2.1 192.0.2.2", "CREATE m.example.com. CNAME 60 a.example.org."))
+		_, body := send(t, s, "POST", rrset, batch("CREATE l.example.com. A 60 192.0.2.1 192.0.2.2",
+			"CREATE m.example.com. CNAME 60 a.example.org."))
 		got := s.Requests()
 		if len(got) != 1 || s.Count("ChangeResourceRecordSets") != 1 || s.Count("GetChange") != 0 {
 			t.Fatalf("%v", got)
 		}
 		r := got[0]
-		if r.Changes != 2 || r.Values != 3 || r.Characters != 9+9+14 || r.Zone != id || r.Code != "" || r.Replied != len(body) || !slices.Equal(r.Names, []string{"l.example.com.", "m.example.com."}) {
+		if r.Additions != 2 || r.Deletions != 0 || r.Values != 3 || r.Data != 9+9+14 || r.Zone != id || r.Code != "" ||
+			r.Replied != len(body) || !slices.Equal(r.Names, []string{"l.example.com.", "m.example.com."}) {
 			t.Errorf("%+v", r)
 		}
 	})
@@ -188,18 +205,22 @@ func TestPages(t *testing.T) {
 	s := start(t)
 	var sets []cloudzone.Set
 	for _, n := range []string{"a", "a-b", "x.a", "b", `\052`, `a\.b`} {
-		sets = append(sets, cloudzone.Set{Name: strings.ReplaceAll(n, `\052`, "*") + ".example.com.", Type: "A", TTL: 60, Data: []string{"192.0.2.1"}})
+		sets = append(sets, cloudzone.Set{Name: strings.ReplaceAll(n, `\052`, "*") + ".example.com.", Type: "A",
+			TTL: 60, Data: []string{"192.0.2.1"}})
 	}
 	sets = append(sets,
 		cloudzone.Set{Name: "a.example.com.", Type: "AAAA", TTL: 60, Data: []string{"2001:db8::1"}},
-		cloudzone.Set{Name: "p.example.com.", Type: "A", ID: "one", Special: "policy", TTL: 60, Data: []string{"192.0.2.1"}},
-		cloudzone.Set{Name: "p.example.com.", Type: "A", ID: "two", Special: "policy", TTL: 60, Data: []string{"192.0.2.1"}},
+		cloudzone.Set{Name: "p.example.com.", Type: "A", ID: "one", Special: "policy", TTL: 60,
+			Data: []string{"192.0.2.1"}},
+		cloudzone.Set{Name: "p.example.com.", Type: "A", ID: "two", Special: "policy", TTL: 60,
+			Data: []string{"192.0.2.1"}},
 		cloudzone.Set{Name: "z.example.com.", Type: "A", Special: "alias"})
 	if err := s.Load(id, sets...); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{
-		"example.com. NS", "example.com. SOA", `\052.example.com. A`, "a-b.example.com. A", "a.example.com. A", "a.example.com. AAAA", "x.a.example.com. A",
+		"example.com. NS", "example.com. SOA", `\052.example.com. A`, "a-b.example.com. A", "a.example.com. A",
+		"a.example.com. AAAA", "x.a.example.com. A",
 		`a\056b.example.com. A`, "b.example.com. A", "p.example.com. A one", "p.example.com. A two", "z.example.com. A",
 	}
 	if got := page(t, s, ""); !slices.Equal(got, want) {
@@ -215,7 +236,8 @@ func TestPages(t *testing.T) {
 			got = append(got, setsOf(body)...)
 			query = ""
 			if element(body, "IsTruncated")[0] == "true" {
-				query = fmt.Sprintf("maxitems=%d&name=%s&type=%s", n, element(body, "NextRecordName")[0], element(body, "NextRecordType")[0])
+				query = fmt.Sprintf("maxitems=%d&name=%s&type=%s", n, element(body, "NextRecordName")[0],
+					element(body, "NextRecordType")[0])
 				if identifier := element(body, "NextRecordIdentifier"); len(identifier) > 0 {
 					query += "&identifier=" + identifier[0]
 				}
@@ -238,7 +260,8 @@ func TestPages(t *testing.T) {
 	t.Run("300 at most", func(t *testing.T) {
 		var more []cloudzone.Set
 		for i := range 400 {
-			more = append(more, cloudzone.Set{Name: fmt.Sprintf("m%d.example.com.", i), Type: "A", TTL: 60, Data: []string{"192.0.2.1"}})
+			more = append(more, cloudzone.Set{Name: fmt.Sprintf("m%d.example.com.", i), Type: "A", TTL: 60,
+				Data: []string{"192.0.2.1"}})
 		}
 		if err := s.Load(id, more...); err != nil {
 			t.Fatal(err)
@@ -249,7 +272,8 @@ func TestPages(t *testing.T) {
 			}
 		}
 	})
-	for query, text := range map[string]string{"?type=A": "type without a name", "?name=a.example.com&identifier=one": "identifier without a type", "?maxitems=x": "maxitems"} {
+	for query, text := range map[string]string{"?type=A": "type without a name",
+		"?name=a.example.com&identifier=one": "identifier without a type", "?maxitems=x": "maxitems"} {
 		status, body := send(t, s, "GET", rrset+query, "")
 		refused(t, status, body, 400, "InvalidInput", text)
 	}
@@ -275,8 +299,9 @@ func setsOf(body string) (out []string) {
 }
 
 func TestHostedZones(t *testing.T) {
-	s := start(t, route53.HostedZone{ID: "Z3", Name: "example.org."}, route53.HostedZone{ID: "Z2", Name: "example.com.", Private: true},
-		route53.HostedZone{ID: "Z1", Name: "example.com."}, route53.HostedZone{ID: "Z4", Name: "a.example.com."})
+	s := start(t, fakecloud.Zone{ID: "Z3", Name: "example.org."}, fakecloud.Zone{ID: "Z2", Name: "example.com.",
+		Private: true},
+		fakecloud.Zone{ID: "Z1", Name: "example.com."}, fakecloud.Zone{ID: "Z4", Name: "a.example.com."})
 	ids := func(query string) ([]string, string) {
 		status, body := send(t, s, "GET", "hostedzonesbyname"+query, "")
 		if status != 200 {
@@ -299,10 +324,12 @@ func TestHostedZones(t *testing.T) {
 			t.Errorf("%q (-want +got):\n%s", query, diff)
 		}
 	}
-	if _, body := ids("?maxitems=2"); element(body, "NextDNSName")[0] != "a.example.com." || element(body, "NextHostedZoneId")[0] != "Z4" {
+	if _, body := ids("?maxitems=2"); element(body, "NextDNSName")[0] != "a.example.com." ||
+		element(body, "NextHostedZoneId")[0] != "Z4" {
 		t.Errorf("got %s", body)
 	}
-	if _, body := send(t, s, "GET", "hostedzone/Z2", ""); element(body, "PrivateZone")[0] != "true" || element(body, "Name")[0] != "example.com." {
+	if _, body := send(t, s, "GET", "hostedzone/Z2", ""); element(body, "PrivateZone")[0] != "true" ||
+		element(body, "Name")[0] != "example.com." {
 		t.Errorf("got %s", body)
 	}
 	status, body := send(t, s, "GET", "hostedzone/Z9", "")
@@ -315,7 +342,8 @@ func TestFaults(t *testing.T) {
 		return []string{"X-Amz-Date", time.Now().Add(d).UTC().Format("20060102T150405Z")}
 	}
 	by := func(key string) []string {
-		return []string{"Authorization", "AWS4-HMAC-SHA256 Credential=" + key + "/20260101/us-east-1/route53/aws4_request, Signature=0"}
+		return []string{"Authorization", "AWS4-HMAC-SHA256 Credential=" + key +
+			"/20260101/us-east-1/route53/aws4_request, Signature=0"}
 	}
 	for _, tt := range []struct {
 		name    string
@@ -340,13 +368,13 @@ func TestFaults(t *testing.T) {
 	}
 	t.Run("a skewed clock", func(t *testing.T) {
 		s := start(t)
-		s.SetFaults(route53.Faults{Skew: time.Hour})
+		s.SetAuthFaults(route53.AuthFaults{Skew: time.Hour})
 		status, body := send(t, s, "POST", rrset, change)
 		refused(t, status, body, 403, "SignatureDoesNotMatch", "expired")
 	})
 	t.Run("throttled", func(t *testing.T) {
 		s := start(t)
-		s.SetLimits(route53.Limits{PerSecond: 3})
+		s.SetLimits(fakecloud.Limits{PerSecond: 3})
 		codes := map[string]int{}
 		for range 10 {
 			_, body := send(t, s, "GET", rrset, "")
@@ -358,7 +386,7 @@ func TestFaults(t *testing.T) {
 	})
 	t.Run("one change at a time", func(t *testing.T) {
 		s := start(t)
-		s.SetFaults(route53.Faults{ChangeTakes: time.Second})
+		s.SetFaults(fakecloud.Faults{ChangeTakes: time.Second})
 		var wg sync.WaitGroup
 		codes := make([]string, 2)
 		for i := range codes {
@@ -373,35 +401,9 @@ func TestFaults(t *testing.T) {
 			t.Errorf("got %q", codes)
 		}
 	})
-	for _, tt := range []struct {
-		name   string
-		fate   route53.Fate
-		status int
-		made   bool
-	}{
-		{"hung up before", route53.Fate{HangUp: true}, -1, false},
-		{"hung up after", route53.Fate{HangUp: true, Done: true}, -1, true},
-		{"an error before", route53.Fate{Status: 503, Code: "ServiceUnavailable"}, 503, false},
-		{"an error after", route53.Fate{Status: 500, Code: "InternalFailure", Done: true}, 500, true},
-		{"late", route53.Fate{Delay: time.Millisecond, Stall: time.Millisecond}, 200, true},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			s := start(t)
-			s.SetFaults(route53.Faults{Fate: func(r route53.Request) route53.Fate {
-				if r.Action != "ChangeResourceRecordSets" || r.Changes != 1 {
-					t.Errorf("%+v", r)
-				}
-				return tt.fate
-			}})
-			status, _ := send(t, s, "POST", rrset, change)
-			if made := len(s.RRsets(id)) == 3; status != tt.status || made != tt.made {
-				t.Errorf("status %d, made %v", status, made)
-			}
-		})
-	}
 	t.Run("a change is PENDING, then INSYNC", func(t *testing.T) {
 		s := start(t)
-		s.SetFaults(route53.Faults{SyncAfter: time.Second / 2})
+		s.SetFaults(fakecloud.Faults{PendingFor: time.Second / 2})
 		_, body := send(t, s, "POST", rrset, change)
 		path := strings.TrimPrefix(element(body, "Id")[0], "/")
 		for seen := ""; seen != "INSYNC"; {

@@ -89,8 +89,7 @@ func (m *Model) scalar(name, text string) error {
 	s := m.Shapes[name]
 	switch s.Type {
 	case "string":
-		// With this prefix, as answers have it, Route 53's own ids are longer
-		// than its description allows.
+		// With this prefix, as answers have it, Route 53's own ids are longer than its description allows.
 		text = strings.TrimPrefix(text, "/hostedzone/")
 		if len(s.Enum) > 0 && !slices.Contains(s.Enum, text) {
 			return fmt.Errorf("%q is none of %s", text, strings.Join(s.Enum, ", "))

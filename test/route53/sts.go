@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 )
 
@@ -30,23 +31,50 @@ type stsError struct {
 // RoleKey is the access key of assumed roles.
 const RoleKey = "ASIAROLE000000000000"
 
-// serveSTS lends a role.
-func (s *Server) serveSTS(w http.ResponseWriter, r *http.Request, body []byte) {
+// Role is one that was assumed.
+type Role struct {
+	ARN, ExternalID, Session string
+	// Key is the access key that has signed the request.
+	Key string
+}
+
+// Roles returns the roles that were assumed, oldest first.
+func (s *Server) Roles() []Role {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.roles)
+}
+
+// serveSTS answers a request to STS, which is for a role.
+func (s *Server) serveSTS(w http.ResponseWriter, r *http.Request, body []byte) bool {
+	if r.URL.Path != "/" {
+		return false
+	}
 	form, err := url.ParseQuery(string(body))
-	faults := s.currentFaults()
 	status, answer := http.StatusOK, any(nil)
 	switch {
 	case err != nil || form.Get("Action") != "AssumeRole":
-		status, answer = http.StatusBadRequest, stsError{Type: "Sender", Code: "InvalidAction", Message: fmt.Sprintf("%s %q is not in the stand-in", r.Method, form.Get("Action"))}
-	case faults.DenyRole:
-		status, answer = http.StatusForbidden, stsError{Type: "Sender", Code: "AccessDenied", Message: "User is not authorized to perform: sts:AssumeRole on resource: " + form.Get("RoleArn")}
+		message := fmt.Sprintf("%s %q is not in the fake", r.Method, form.Get("Action"))
+		status, answer = http.StatusBadRequest, stsError{Type: "Sender", Code: "InvalidAction", Message: message}
+	case s.authFaults().DenyRole:
+		message := "User is not authorized to perform: sts:AssumeRole on resource: " + form.Get("RoleArn")
+		status, answer = http.StatusForbidden, stsError{Type: "Sender", Code: "AccessDenied", Message: message}
 	default:
+		role := Role{
+			ARN: form.Get("RoleArn"), ExternalID: form.Get("ExternalId"), Session: form.Get("RoleSessionName"),
+			Key: accessKey(r),
+		}
 		s.mu.Lock()
-		s.roles = append(s.roles, Role{ARN: form.Get("RoleArn"), ExternalID: form.Get("ExternalId"), Session: form.Get("RoleSessionName"), Key: accessKey(r)})
+		s.roles = append(s.roles, role)
 		s.mu.Unlock()
-		answer = assumeRoleResponse{Key: RoleKey, Secret: "a secret of the role", Token: "a token of the role", Expiration: timestamp(time.Now().Add(time.Hour)), RoleID: "AROA:" + form.Get("RoleSessionName"), RoleARN: form.Get("RoleArn"), RequestName: "sts"}
+		answer = assumeRoleResponse{
+			Key: RoleKey, Secret: "a secret of the role", Token: "a token of the role",
+			Expiration: timestamp(time.Now().Add(time.Hour)),
+			RoleID:     "AROA:" + role.Session, RoleARN: role.ARN, RequestName: "sts",
+		}
 	}
 	w.Header().Set("Content-Type", "text/xml")
 	w.WriteHeader(status)
-	_ = xml.NewEncoder(w).Encode(answer) // the client asks again
+	_ = xml.NewEncoder(w).Encode(answer) // the client retries
+	return true
 }

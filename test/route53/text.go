@@ -2,7 +2,6 @@ package route53
 
 import (
 	"fmt"
-	"net/netip"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -12,7 +11,7 @@ import (
 
 // The API escapes octets by three octal digits.
 
-// octets returns what the text of the API stands for.
+// octets decodes a text of the API.
 func octets(s string) []byte {
 	var out []byte
 	for i := 0; i < len(s); i++ {
@@ -33,8 +32,7 @@ func isOctal(s string) bool {
 	return strings.Trim(s, "01234567") == "" && s[0] <= '3'
 }
 
-// parseName returns the canonical name that the text of the API means. A dot
-// that is escaped does not end a label.
+// parseName returns the canonical name for a text of the API. An escaped dot does not end a label.
 func parseName(s string) (string, error) {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
@@ -45,13 +43,11 @@ func parseName(s string) (string, error) {
 		}
 		b.WriteByte(s[i])
 	}
-	wire := make([]byte, 256)
-	n, err := dns.PackDomainName(dns.Fqdn(b.String()), wire, 0, nil, false)
+	name, err := cloudzone.CanonicalName(dns.Fqdn(b.String()))
 	if err != nil {
 		return "", fmt.Errorf("FATAL problem: DomainNameInvalid encountered with '%s'", s)
 	}
-	name, _, err := dns.UnpackDomainName(wire[:n], 0)
-	return dns.CanonicalName(name), err
+	return name, nil
 }
 
 // printName returns a canonical name as the API has it.
@@ -81,61 +77,44 @@ func printName(name string) string {
 	return b.String()
 }
 
-// records returns the records of an RRset; it fails on values that Route 53
-// would refuse. Aliases and the like are served as nothing.
-func records(s cloudzone.Set) ([]dns.RR, error) {
-	if s.Special != "" {
-		return nil, nil
-	}
-	var out []dns.RR
-	for _, value := range s.Data {
-		rr, err := record(s, value)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, rr)
-	}
-	return out, nil
-}
-
+// record parses a value, and fails if Route 53 would refuse it.
 func record(s cloudzone.Set, value string) (dns.RR, error) {
-	header := dns.RR_Header{Name: s.Name, Rrtype: dns.StringToType[s.Type], Class: dns.ClassINET, Ttl: s.TTL}
-	addr, addrErr := netip.ParseAddr(value)
+	fatal := func(problem string) error {
+		return fmt.Errorf("FATAL problem: %s encountered with '%s'", problem, value)
+	}
 	switch s.Type {
 	case "A":
-		if addrErr != nil || !addr.Is4() {
-			return nil, fmt.Errorf("FATAL problem: ARRDATAIllegalIPv4Address (Value is not a valid IPv4 address) encountered with '%s'", value)
+		if rr, ok := s.Address(value); ok {
+			return rr, nil
 		}
-		return &dns.A{Hdr: header, A: addr.AsSlice()}, nil
+		return nil, fatal("ARRDATAIllegalIPv4Address (Value is not a valid IPv4 address)")
 	case "AAAA":
-		if addrErr != nil || !addr.Is6() {
-			return nil, fmt.Errorf("FATAL problem: AAAARRDATAIllegalIPv6Address (Value is not a valid IPv6 address) encountered with '%s'", value)
+		if rr, ok := s.Address(value); ok {
+			return rr, nil
 		}
-		return &dns.AAAA{Hdr: header, AAAA: addr.AsSlice()}, nil
+		return nil, fatal("AAAARRDATAIllegalIPv6Address (Value is not a valid IPv6 address)")
 	case "CNAME":
 		target, err := parseName(value)
 		if err != nil {
 			return nil, err
 		}
-		return &dns.CNAME{Hdr: header, Target: target}, nil
+		return &dns.CNAME{Hdr: s.Header(), Target: target}, nil
 	case "TXT":
-		text, err := strs(value)
-		if err != nil {
-			return nil, err
+		text, problem := strs(value)
+		if problem != "" {
+			return nil, fatal(problem)
 		}
-		return &dns.TXT{Hdr: header, Txt: text}, nil
+		return &dns.TXT{Hdr: s.Header(), Txt: text}, nil
 	}
 	return dns.NewRR(fmt.Sprintf("%s %d IN %s %s", s.Name, s.TTL, s.Type, value))
 }
 
-// strs returns the character strings of a TXT value, in the presentation form
-// of DNS.
-func strs(value string) ([]string, error) {
-	var all []string
+// strs returns the character strings of a TXT value in the presentation form of DNS, or why Route 53 would refuse it.
+func strs(value string) (all []string, problem string) {
 	rest := strings.TrimSpace(value)
 	for rest != "" {
 		if rest[0] != '"' {
-			return nil, fmt.Errorf("FATAL problem: InvalidCharacterString (Value should be enclosed in quotation marks) encountered with '%s'", value)
+			return nil, "InvalidCharacterString (Value should be enclosed in quotation marks)"
 		}
 		end := 1
 		for end < len(rest) && rest[end] != '"' {
@@ -145,11 +124,11 @@ func strs(value string) ([]string, error) {
 			end++
 		}
 		if end >= len(rest) {
-			return nil, fmt.Errorf("FATAL problem: UnterminatedCharacterString encountered with '%s'", value)
+			return nil, "UnterminatedCharacterString"
 		}
 		text := octets(rest[1:end])
 		if len(text) > 255 {
-			return nil, fmt.Errorf("FATAL problem: CharacterStringTooLong (Value is too long) encountered with '%s'", value)
+			return nil, "CharacterStringTooLong (Value is too long)"
 		}
 		var b strings.Builder
 		for _, c := range text {
@@ -159,7 +138,7 @@ func strs(value string) ([]string, error) {
 		rest = strings.TrimSpace(rest[end+1:])
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("FATAL problem: InvalidCharacterString encountered with '%s'", value)
+		return nil, "InvalidCharacterString"
 	}
-	return all, nil
+	return all, ""
 }

@@ -2,10 +2,10 @@ package route53
 
 import (
 	"encoding/xml"
-	"fmt"
 	"time"
 
 	"github.com/federation-dns/federation/test/cloudzone"
+	"github.com/federation-dns/federation/test/fakecloud"
 )
 
 const namespace = "https://route53.amazonaws.com/doc/2013-04-01/"
@@ -88,16 +88,27 @@ type (
 	}
 )
 
-// apiError is an answer that grants nothing.
-type apiError struct {
-	status        int
-	code, message string
+// errorOf returns the answer to a refused request.
+func errorOf(refusal *fakecloud.Error, id string) errorResponse {
+	kind := "Sender"
+	if refusal.Status >= 500 {
+		kind = "Receiver"
+	}
+	return errorResponse{Type: kind, Code: refusal.Problems[0].Code, Message: refusal.Problems[0].Message, ID: id}
 }
 
-func (e *apiError) Error() string { return e.code + ": " + e.message }
+func invalidInput(format string, args ...any) *fakecloud.Error {
+	return fakecloud.Errorf(400, "InvalidInput", format, args...)
+}
 
-func invalidInput(format string, args ...any) *apiError {
-	return &apiError{400, "InvalidInput", fmt.Sprintf(format, args...)}
+// values returns the values of the RRset's records.
+func (s xmlSet) values() (out []string) {
+	if s.Records != nil {
+		for _, r := range s.Records.Records {
+			out = append(out, r.Value)
+		}
+	}
+	return out
 }
 
 // toXML returns the RRset as an answer has it.

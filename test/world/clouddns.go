@@ -6,6 +6,7 @@ import (
 
 	"github.com/federation-dns/federation/test/clouddns"
 	"github.com/federation-dns/federation/test/cloudzone"
+	"github.com/federation-dns/federation/test/fakecloud"
 )
 
 const (
@@ -20,7 +21,7 @@ type cloudDNS struct {
 }
 
 func newCloudDNS(w *World) (cloud, error) {
-	s, err := clouddns.StartAt(clouddns.Addresses{API: loopback, DNS: loopback}, clouddns.ManagedZone{Name: managedZone, DNSName: Domain + "."})
+	s, err := clouddns.StartAt(fakecloud.Addresses{API: loopback, DNS: loopback}, fakecloud.Zone{ID: managedZone, Name: Domain + "."})
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +56,13 @@ func (c cloudDNS) rrsets() []cloudzone.Set { return c.RRsets(managedZone) }
 
 func (c cloudDNS) take() (out []cloudRequest) {
 	for _, r := range c.Take() {
-		out = append(out, cloudRequest{at: r.At, ours: r.Account == clouddns.Account, action: r.Action, elements: r.Elements, octets: r.Octets, code: r.Code})
+		code := r.Code
+		if code != "" {
+			code = fmt.Sprintf("%d %s", r.Status, r.Code)
+		}
+		out = append(out, cloudRequest{
+			at: r.At, ours: r.Client == clouddns.Account, action: r.Action, elements: r.Elements, octets: r.Octets, code: code,
+		})
 	}
 	return out
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/federation-dns/federation/test/cloudzone"
+	"github.com/federation-dns/federation/test/fakecloud"
 	"github.com/federation-dns/federation/test/route53"
 )
 
@@ -16,7 +17,7 @@ const (
 type cloudRoute53 struct{ *route53.Server }
 
 func newRoute53() (cloud, error) {
-	s, err := route53.StartAt(route53.Addresses{API: loopback, DNS: loopback}, route53.HostedZone{ID: hostedZone, Name: Domain + "."})
+	s, err := route53.StartAt(fakecloud.Addresses{API: loopback, DNS: loopback}, fakecloud.Zone{ID: hostedZone, Name: Domain + "."})
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +47,7 @@ func (c cloudRoute53) rrsets() []cloudzone.Set { return c.RRsets(hostedZone) }
 
 func (c cloudRoute53) take() (out []cloudRequest) {
 	for _, r := range c.Take() {
-		out = append(out, cloudRequest{at: r.At, ours: r.Key == syncerKey, action: r.Action, elements: r.Elements, octets: r.Octets, code: r.Code})
+		out = append(out, cloudRequest{at: r.At, ours: r.Client == syncerKey, action: r.Action, elements: r.Elements, octets: r.Octets, code: r.Code})
 	}
 	return out
 }

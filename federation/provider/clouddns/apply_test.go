@@ -18,6 +18,7 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 	"github.com/federation-dns/federation/federation/provider/clouddns"
 	standin "github.com/federation-dns/federation/test/clouddns"
+	"github.com/federation-dns/federation/test/fakecloud"
 )
 
 var claim = set("_claim.fed.svc."+zone, "TXT", `"heritage=federation-dns" "owner=test" "generation=1"`)
@@ -56,7 +57,11 @@ func has(t testing.TB, p provider.Provider, n federation.FQDN, want ...federatio
 // "changes.create 429 rateLimitExceeded".
 func actions(s *standin.Server) (out []string) {
 	for _, r := range s.Requests() {
-		out = append(out, strings.TrimSpace(r.Action+" "+r.Code))
+		action := r.Action
+		if r.Code != "" {
+			action += fmt.Sprintf(" %d %s", r.Status, r.Code)
+		}
+		out = append(out, action)
 	}
 	return out
 }
@@ -269,7 +274,7 @@ func TestRequests(t *testing.T) {
 	})
 	t.Run("X5a a full zone refuses only what does not fit", func(t *testing.T) {
 		s, p := claimed(t, nil)
-		s.SetLimits(standin.Limits{RRsets: 3 + 20})
+		s.SetLimits(fakecloud.Limits{RRsets: 3 + 20})
 		made := 0
 		for i, err := range p.Apply(t.Context(), &claim, create(50)) {
 			switch {
@@ -294,13 +299,13 @@ func TestCancel(t *testing.T) {
 		defer cancel()
 		changes := create(3000)
 		calls, ended := 0, time.Time{}
-		s.SetFaults(standin.Faults{Fate: func(standin.Request) standin.Fate {
+		s.SetFaults(fakecloud.Faults{Fate: func(fakecloud.Request) fakecloud.Fate {
 			if calls++; calls == 3 {
 				ended = time.Now()
 				cancel()
-				return standin.Fate{Delay: time.Minute}
+				return fakecloud.Fate{Delay: time.Minute}
 			}
-			return standin.Fate{}
+			return fakecloud.Fate{}
 		}})
 		errs := p.Apply(ctx, &claim, changes)
 		if took := time.Since(ended); took > 2*time.Second {
@@ -324,7 +329,7 @@ func TestCancel(t *testing.T) {
 		s, _ := claimed(t, nil)
 		p := connect(t, s, func(c *clouddns.Config) { c.Timeout = 200 * time.Millisecond })
 		has(t, p, name("nothing"))
-		s.SetFaults(standin.Faults{Fate: func(standin.Request) standin.Fate { return standin.Fate{Delay: time.Minute} }})
+		s.SetFaults(fakecloud.Faults{Fate: func(fakecloud.Request) fakecloud.Fate { return fakecloud.Fate{Delay: time.Minute} }})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		begin := time.Now()
@@ -338,7 +343,7 @@ func TestCancel(t *testing.T) {
 	})
 	t.Run("X5b a token that does not come", func(t *testing.T) {
 		s := start(t)
-		s.SetFaults(standin.Faults{TokenTakes: time.Minute})
+		s.SetTokenFaults(standin.TokenFaults{Takes: time.Minute})
 		p := connect(t, s, nil)
 		go func() { // it has the token's lock
 			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)

@@ -19,59 +19,60 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 	"github.com/federation-dns/federation/federation/provider/clouddns"
 	standin "github.com/federation-dns/federation/test/clouddns"
+	"github.com/federation-dns/federation/test/fakecloud"
 )
 
 // TestErrors has a managed zone for each row, so that they can run at once.
 func TestErrors(t *testing.T) {
 	tests := []struct {
 		name  string
-		fate  standin.Fate
+		fate  fakecloud.Fate
 		kind  error // nil leaves it open
 		words []string
 	}{
-		{"forbidden", standin.Fate{Status: 403, Reason: "forbidden"}, provider.ErrRefused, []string{"403", "forbidden", "dns.changes.create", "clouddns-role.yaml"}},
-		{"access denied", standin.Fate{Status: 403, Reason: "accessDenied"}, provider.ErrRefused, []string{"accessDenied", "dns.resourceRecordSets.*"}},
-		{"the API is not enabled", standin.Fate{Status: 403, Reason: "accessNotConfigured", Message: "Cloud DNS API has not been used in project 1 before."}, provider.ErrRefused, []string{"accessNotConfigured", "services enable"}},
-		{"the wrong scope", standin.Fate{Status: 403, Reason: "insufficientPermissions"}, provider.ErrRefused, []string{"insufficientPermissions", "scope"}},
-		{"a token that is not good", standin.Fate{Status: 401, Reason: "authError"}, provider.ErrRefused, []string{"401", "authError", "check the credentials"}},
-		{"no such managed zone", standin.Fate{Status: 404, Reason: "notFound", Message: "The 'parameters.managedZone' resource named 'x' does not exist."}, provider.ErrRefused, []string{"404", "notFound", "check managedZone and project"}},
-		{"no such container", standin.Fate{Status: 404, Reason: "containerNotFound"}, provider.ErrRefused, []string{"containerNotFound", "check managedZone"}},
-		{"a quota of records", standin.Fate{Status: 403, Reason: "quotaExceeded", Message: "The change would exceed quota for additions per change."}, provider.ErrRefused, []string{"quotaExceeded", "additions per change", "have this quota of the project raised"}},
-		{"a quota of a day", standin.Fate{Status: 403, Reason: "dailyLimitExceeded"}, provider.ErrRefused, []string{"dailyLimitExceeded", "quota of requests raised"}},
-		{"it is there", standin.Fate{Status: 409, Reason: "alreadyExists"}, provider.ErrRefused, []string{"409", "alreadyExists", "as the test wants it"}},
-		{"it is not there", standin.Fate{Status: 404, Reason: "notFound", Message: "The 'entity.change.deletions[0]' resource named 'x. (A)' does not exist."}, provider.ErrRefused, []string{"404", "deletions[0]"}},
-		{"it is another", standin.Fate{Status: 412, Reason: "conditionNotMet"}, provider.ErrRefused, []string{"412", "conditionNotMet"}},
-		{"a precondition", standin.Fate{Status: 412, Reason: "preconditionFailed"}, provider.ErrRefused, []string{"412", "preconditionFailed"}},
-		{"a CNAME beside others", standin.Fate{Status: 400, Reason: "cnameResourceRecordSetConflict"}, provider.ErrRefused, []string{"400", "cnameResourceRecordSetConflict"}},
-		{"invalid", standin.Fate{Status: 400, Reason: "invalid", Message: "Invalid value for 'entity.change.additions[0].name': 'x'\nand more"}, provider.ErrRefused, []string{"400", "invalid: Invalid value", "and more"}},
-		{"a redirection", standin.Fate{Status: 302, HTML: true}, provider.ErrRefused, []string{"302", "check endpoint"}},
-		{"a page", standin.Fate{Status: 400, HTML: true}, provider.ErrRefused, []string{"400: Bad Request"}},
-		{"throttled", standin.Fate{Status: 429, Reason: "rateLimitExceeded"}, nil, []string{"429", "rateLimitExceeded", "another program"}},
-		{"throttled, by its reason", standin.Fate{Status: 403, Reason: "rateLimitExceeded"}, nil, []string{"403", "rateLimitExceeded", "another program"}},
-		{"out of order", standin.Fate{Status: 503, Reason: "backendError"}, nil, []string{"503", "backendError", "it was not made"}},
-		{"a page of something between", standin.Fate{Status: 502, HTML: true}, nil, []string{"502: Bad Gateway", "it was not made"}},
-		{"no answer", standin.Fate{HangUp: true}, nil, []string{"no answer", "it was not made"}},
-		{"too much said", standin.Fate{Status: 400, Reason: "invalid", Message: strings.Repeat("x", 2000)}, provider.ErrRefused, []string{strings.Repeat("x", 500) + "..."}},
+		{"forbidden", fakecloud.Fate{Status: 403, Code: "forbidden"}, provider.ErrRefused, []string{"403", "forbidden", "dns.changes.create", "clouddns-role.yaml"}},
+		{"access denied", fakecloud.Fate{Status: 403, Code: "accessDenied"}, provider.ErrRefused, []string{"accessDenied", "dns.resourceRecordSets.*"}},
+		{"the API is not enabled", fakecloud.Fate{Status: 403, Code: "accessNotConfigured", Message: "Cloud DNS API has not been used in project 1 before."}, provider.ErrRefused, []string{"accessNotConfigured", "services enable"}},
+		{"the wrong scope", fakecloud.Fate{Status: 403, Code: "insufficientPermissions"}, provider.ErrRefused, []string{"insufficientPermissions", "scope"}},
+		{"a token that is not good", fakecloud.Fate{Status: 401, Code: "authError"}, provider.ErrRefused, []string{"401", "authError", "check the credentials"}},
+		{"no such managed zone", fakecloud.Fate{Status: 404, Code: "notFound", Message: "The 'parameters.managedZone' resource named 'x' does not exist."}, provider.ErrRefused, []string{"404", "notFound", "check managedZone and project"}},
+		{"no such container", fakecloud.Fate{Status: 404, Code: "containerNotFound"}, provider.ErrRefused, []string{"containerNotFound", "check managedZone"}},
+		{"a quota of records", fakecloud.Fate{Status: 403, Code: "quotaExceeded", Message: "The change would exceed quota for additions per change."}, provider.ErrRefused, []string{"quotaExceeded", "additions per change", "have this quota of the project raised"}},
+		{"a quota of a day", fakecloud.Fate{Status: 403, Code: "dailyLimitExceeded"}, provider.ErrRefused, []string{"dailyLimitExceeded", "quota of requests raised"}},
+		{"it is there", fakecloud.Fate{Status: 409, Code: "alreadyExists"}, provider.ErrRefused, []string{"409", "alreadyExists", "as the test wants it"}},
+		{"it is not there", fakecloud.Fate{Status: 404, Code: "notFound", Message: "The 'entity.change.deletions[0]' resource named 'x. (A)' does not exist."}, provider.ErrRefused, []string{"404", "deletions[0]"}},
+		{"it is another", fakecloud.Fate{Status: 412, Code: "conditionNotMet"}, provider.ErrRefused, []string{"412", "conditionNotMet"}},
+		{"a precondition", fakecloud.Fate{Status: 412, Code: "preconditionFailed"}, provider.ErrRefused, []string{"412", "preconditionFailed"}},
+		{"a CNAME beside others", fakecloud.Fate{Status: 400, Code: "cnameResourceRecordSetConflict"}, provider.ErrRefused, []string{"400", "cnameResourceRecordSetConflict"}},
+		{"invalid", fakecloud.Fate{Status: 400, Code: "invalid", Message: "Invalid value for 'entity.change.additions[0].name': 'x'\nand more"}, provider.ErrRefused, []string{"400", "invalid: Invalid value", "and more"}},
+		{"a redirection", fakecloud.Fate{Status: 302, HTML: true}, provider.ErrRefused, []string{"302", "check endpoint"}},
+		{"a page", fakecloud.Fate{Status: 400, HTML: true}, provider.ErrRefused, []string{"400: Bad Request"}},
+		{"throttled", fakecloud.Fate{Status: 429, Code: "rateLimitExceeded"}, nil, []string{"429", "rateLimitExceeded", "another program"}},
+		{"throttled, by its reason", fakecloud.Fate{Status: 403, Code: "rateLimitExceeded"}, nil, []string{"403", "rateLimitExceeded", "another program"}},
+		{"out of order", fakecloud.Fate{Status: 503, Code: "backendError"}, nil, []string{"503", "backendError", "it was not made"}},
+		{"a page of something between", fakecloud.Fate{Status: 502, HTML: true}, nil, []string{"502: Bad Gateway", "it was not made"}},
+		{"no answer", fakecloud.Fate{HangUp: true}, nil, []string{"no answer", "it was not made"}},
+		{"too much said", fakecloud.Fate{Status: 400, Code: "invalid", Message: strings.Repeat("x", 2000)}, provider.ErrRefused, []string{strings.Repeat("x", 500) + "..."}},
 	}
-	var zones []standin.ManagedZone
-	fates := map[string]standin.Fate{}
+	var zones []fakecloud.Zone
+	fates := map[string]fakecloud.Fate{}
 	for i, tt := range tests {
 		name := fmt.Sprintf("case-%d", i)
-		zones = append(zones, standin.ManagedZone{Name: name, DNSName: string(zone)})
+		zones = append(zones, fakecloud.Zone{ID: name, Name: string(zone)})
 		fates[name] = tt.fate
 	}
 	s := start(t, zones...)
 	s.Observe(nil) // some of these errors are none of the API
-	s.SetFaults(standin.Faults{Fate: func(r standin.Request) standin.Fate {
+	s.SetFaults(fakecloud.Faults{Fate: func(r fakecloud.Request) fakecloud.Fate {
 		if r.Action != "changes.create" {
-			return standin.Fate{}
+			return fakecloud.Fate{}
 		}
 		return fates[r.Zone]
 	}})
 	for i, tt := range tests {
 		t.Run("X7 "+tt.name, func(t *testing.T) {
 			t.Parallel()
-			p := connect(t, s, func(c *clouddns.Config) { c.ManagedZone = zones[i].Name })
+			p := connect(t, s, func(c *clouddns.Config) { c.ManagedZone = zones[i].ID })
 			err := p.Apply(t.Context(), nil, create(1))[0]
 			says(t, err, append(tt.words, "clouddns: changes.create", `"service-0.ns.fed.svc.example.com."`)...)
 			if tt.kind != nil && !errors.Is(err, tt.kind) {
@@ -114,7 +115,7 @@ func TestReach(t *testing.T) {
 		n := name("nginx")
 		put(t, s, set(n, "A", "192.0.2.9"))
 		put(t, s, set(n, "AAAA", "2001:db8::9"))
-		s.SetFaults(standin.Faults{Fate: always("resourceRecordSets.list", standin.Fate{Status: 403, Reason: "forbidden"})})
+		s.SetFaults(fakecloud.Faults{Fate: always("resourceRecordSets.list", fakecloud.Fate{Status: 403, Code: "forbidden"})})
 		err := p.Apply(t.Context(), nil, []plan.Change{{Name: n, To: []federation.RRset{set(n, "A", "192.0.2.1"), set(n, "AAAA", "2001:db8::1")}}})[0]
 		says(t, err, "alreadyExists", "additions[0]", "(and 1 more)", "the name could not be read")
 	})
@@ -133,7 +134,7 @@ func TestCredentials(t *testing.T) {
 	})
 	t.Run("X7 no token is given out, until it is", func(t *testing.T) {
 		s := start(t)
-		s.SetFaults(standin.Faults{DenyToken: true})
+		s.SetTokenFaults(standin.TokenFaults{Deny: true})
 		p := connect(t, s, nil)
 		err := p.Apply(t.Context(), nil, create(1))[0]
 		isOpen(t, err)
@@ -141,17 +142,17 @@ func TestCredentials(t *testing.T) {
 		if len(s.Requests()) > 0 {
 			t.Errorf("requests %v", actions(s))
 		}
-		s.SetFaults(standin.Faults{})
+		s.SetTokenFaults(standin.TokenFaults{})
 		must(t, p, nil, create(1)...)
 	})
 	t.Run("X5a a token that comes too late is asked for again", func(t *testing.T) {
 		s := start(t)
-		s.SetFaults(standin.Faults{TokenTakes: time.Minute, TokensLate: 1})
+		s.SetTokenFaults(standin.TokenFaults{Takes: time.Minute, Late: 1})
 		must(t, connect(t, s, func(c *clouddns.Config) { c.Timeout = time.Second }), nil, create(1)...)
 	})
 	t.Run("X5a a token endpoint that is out of order heals", func(t *testing.T) {
 		s := start(t)
-		s.SetFaults(standin.Faults{TokensBroken: 2})
+		s.SetTokenFaults(standin.TokenFaults{Broken: 2})
 		must(t, connect(t, s, nil), nil, create(1)...)
 	})
 	t.Run("X7 a token that was revoked heals by a new one", func(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/api/option"
 
 	standin "github.com/federation-dns/federation/test/clouddns"
+	"github.com/federation-dns/federation/test/fakecloud"
 )
 
 // What the provider takes for granted of Cloud DNS, as Changes and their
@@ -247,7 +248,7 @@ func hasReason(t *testing.T, err error, status int, reason, text string) {
 
 func TestFacts(t *testing.T) {
 	s := start(t)
-	s.SetFaults(standin.Faults{DoneAfter: 150 * time.Millisecond})
+	s.SetFaults(fakecloud.Faults{PendingFor: 150 * time.Millisecond})
 	testFacts(t, managed{newClient(t, option.WithEndpoint(s.URL+"/")), standin.Project, zoneName, "facts." + string(zone)})
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 }

@@ -15,18 +15,18 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 	"github.com/federation-dns/federation/federation/provider/budget"
 	"github.com/federation-dns/federation/federation/provider/clouddns"
-	standin "github.com/federation-dns/federation/test/clouddns"
+	"github.com/federation-dns/federation/test/fakecloud"
 )
 
 // changeOnly gives the fates to the requests that change something, in order,
 // and none to those after them.
-func changeOnly(fates ...standin.Fate) func(standin.Request) standin.Fate {
+func changeOnly(fates ...fakecloud.Fate) func(fakecloud.Request) fakecloud.Fate {
 	var mu sync.Mutex
-	return func(r standin.Request) standin.Fate {
+	return func(r fakecloud.Request) fakecloud.Fate {
 		mu.Lock()
 		defer mu.Unlock()
 		if r.Action != "changes.create" || len(fates) == 0 {
-			return standin.Fate{}
+			return fakecloud.Fate{}
 		}
 		fate := fates[0]
 		fates = fates[1:]
@@ -35,12 +35,12 @@ func changeOnly(fates ...standin.Fate) func(standin.Request) standin.Fate {
 }
 
 // always gives each request of the action this fate.
-func always(action string, fate standin.Fate) func(standin.Request) standin.Fate {
-	return func(r standin.Request) standin.Fate {
+func always(action string, fate fakecloud.Fate) func(fakecloud.Request) fakecloud.Fate {
+	return func(r fakecloud.Request) fakecloud.Fate {
 		if r.Action == action {
 			return fate
 		}
-		return standin.Fate{}
+		return fakecloud.Fate{}
 	}
 }
 
@@ -55,19 +55,19 @@ func TestHeals(t *testing.T) {
 	const change, read = "changes.create", "resourceRecordSets.list"
 	for _, tt := range []struct {
 		name  string
-		fates []standin.Fate
+		fates []fakecloud.Fate
 		want  []string
 	}{
-		{"O3 the reply is lost after the change was made", []standin.Fate{{Done: true, HangUp: true}}, []string{change, read}},
-		{"O3 the request is lost", []standin.Fate{{HangUp: true}}, []string{change, read, change}},
-		{"O3 both, one after the other", []standin.Fate{{HangUp: true}, {Done: true, HangUp: true}}, []string{change, read, change, read}},
-		{"O3 no answer in time after the change was made", []standin.Fate{{Done: true, Stall: time.Minute}}, []string{change, read}},
-		{"X5a 503", []standin.Fate{{Status: 503, Reason: "backendError"}}, []string{change + " 503 backendError", read, change}},
-		{"X5a 502 of something between", []standin.Fate{{Status: 502, HTML: true}}, []string{change, read, change}},
-		{"X5a 500 after the change was made", []standin.Fate{{Status: 500, Reason: "internalError", Done: true}}, []string{change + " 500 internalError", read}},
-		{"X5a 429", []standin.Fate{{Status: 429, Reason: "rateLimitExceeded"}, {Status: 429, Reason: "rateLimitExceeded"}}, []string{change + " 429 rateLimitExceeded", change + " 429 rateLimitExceeded", change}},
-		{"X5a 429 without a reason", []standin.Fate{{Status: 429, HTML: true}}, []string{change, change}},
-		{"X5a 403 throttled", []standin.Fate{{Status: 403, Reason: "userRateLimitExceeded"}}, []string{change + " 403 userRateLimitExceeded", change}},
+		{"O3 the reply is lost after the change was made", []fakecloud.Fate{{Done: true, HangUp: true}}, []string{change, read}},
+		{"O3 the request is lost", []fakecloud.Fate{{HangUp: true}}, []string{change, read, change}},
+		{"O3 both, one after the other", []fakecloud.Fate{{HangUp: true}, {Done: true, HangUp: true}}, []string{change, read, change, read}},
+		{"O3 no answer in time after the change was made", []fakecloud.Fate{{Done: true, Stall: time.Minute}}, []string{change, read}},
+		{"X5a 503", []fakecloud.Fate{{Status: 503, Code: "backendError"}}, []string{change + " 503 backendError", read, change}},
+		{"X5a 502 of something between", []fakecloud.Fate{{Status: 502, HTML: true}}, []string{change, read, change}},
+		{"X5a 500 after the change was made", []fakecloud.Fate{{Status: 500, Code: "internalError", Done: true}}, []string{change + " 500 internalError", read}},
+		{"X5a 429", []fakecloud.Fate{{Status: 429, Code: "rateLimitExceeded"}, {Status: 429, Code: "rateLimitExceeded"}}, []string{change + " 429 rateLimitExceeded", change + " 429 rateLimitExceeded", change}},
+		{"X5a 429 without a reason", []fakecloud.Fate{{Status: 429, HTML: true}}, []string{change, change}},
+		{"X5a 403 throttled", []fakecloud.Fate{{Status: 403, Code: "userRateLimitExceeded"}}, []string{change + " 403 userRateLimitExceeded", change}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s, p := claimed(t, func(c *clouddns.Config) { c.Timeout = 10 * time.Second })
@@ -77,7 +77,7 @@ func TestHeals(t *testing.T) {
 				s.Reset()
 			}
 			c := create(1)[0]
-			s.SetFaults(standin.Faults{Fate: changeOnly(tt.fates...)})
+			s.SetFaults(fakecloud.Faults{Fate: changeOnly(tt.fates...)})
 			must(t, p, &claim, c)
 			if diff := cmp.Diff(tt.want, actions(s)); diff != "" {
 				t.Errorf("requests (-want +got):\n%s", diff)
@@ -87,7 +87,7 @@ func TestHeals(t *testing.T) {
 	}
 	t.Run("O3 an outcome that cannot be seen stays open", func(t *testing.T) {
 		s, p := claimed(t, nil)
-		s.SetFaults(standin.Faults{Fate: func(standin.Request) standin.Fate { return standin.Fate{HangUp: true} }})
+		s.SetFaults(fakecloud.Faults{Fate: func(fakecloud.Request) fakecloud.Fate { return fakecloud.Fate{HangUp: true} }})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		for _, err := range p.Apply(ctx, &claim, create(2)) {
@@ -99,11 +99,11 @@ func TestHeals(t *testing.T) {
 		s, p := claimed(t, func(c *clouddns.Config) { c.Budget = shared })
 		must(t, p, &claim, create(2)...)
 		n := 0
-		s.SetFaults(standin.Faults{Fate: func(standin.Request) standin.Fate {
+		s.SetFaults(fakecloud.Faults{Fate: func(fakecloud.Request) fakecloud.Fate {
 			if n++; n%2 == 1 {
-				return standin.Fate{Status: 429, Reason: "rateLimitExceeded"}
+				return fakecloud.Fate{Status: 429, Code: "rateLimitExceeded"}
 			}
-			return standin.Fate{}
+			return fakecloud.Fate{}
 		}})
 		if got := list(t, p, subtree); len(got) != 5 {
 			t.Errorf("List yields %d RRsets, want 5", len(got))
@@ -114,7 +114,7 @@ func TestHeals(t *testing.T) {
 	})
 	t.Run("X5a a limit of the project that is too low for us", func(t *testing.T) {
 		s, p := claimed(t, nil)
-		s.SetLimits(standin.Limits{PerSecond: 3})
+		s.SetLimits(fakecloud.Limits{PerSecond: 3})
 		for _, c := range create(8) {
 			must(t, p, &claim, c)
 		}
@@ -129,22 +129,22 @@ func TestShared(t *testing.T) {
 		s := start(t)
 		var mu sync.Mutex
 		under, most := 0, 0
-		s.Observe(func(e standin.Exchange) {
+		s.Observe(func(e fakecloud.Exchange) {
 			if e.Action == "changes.create" {
 				mu.Lock()
 				under--
 				mu.Unlock()
 			}
 		})
-		s.SetFaults(standin.Faults{Fate: func(r standin.Request) standin.Fate {
+		s.SetFaults(fakecloud.Faults{Fate: func(r fakecloud.Request) fakecloud.Fate {
 			if r.Action != "changes.create" {
-				return standin.Fate{}
+				return fakecloud.Fate{}
 			}
 			mu.Lock()
 			defer mu.Unlock()
 			under++
 			most = max(most, under)
-			return standin.Fate{Stall: 5 * time.Millisecond}
+			return fakecloud.Fate{Stall: 5 * time.Millisecond}
 		}})
 		shared := fast()
 		var wg sync.WaitGroup
@@ -193,11 +193,11 @@ func TestOnlySome(t *testing.T) {
 				return slices.ContainsFunc(changes[10:20], func(c plan.Change) bool { return string(c.Name) == n })
 			})
 		}
-		s.SetFaults(standin.Faults{Fate: func(r standin.Request) standin.Fate {
+		s.SetFaults(fakecloud.Faults{Fate: func(r fakecloud.Request) fakecloud.Fate {
 			if denied(r.Names) {
-				return standin.Fate{Status: 403, Reason: "forbidden"}
+				return fakecloud.Fate{Status: 403, Code: "forbidden"}
 			}
-			return standin.Fate{}
+			return fakecloud.Fate{}
 		}})
 		for i, err := range p.Apply(t.Context(), &claim, changes) {
 			if want := i >= 10 && i < 20; errors.Is(err, provider.ErrRefused) != want || !want && err != nil {
@@ -207,7 +207,7 @@ func TestOnlySome(t *testing.T) {
 	})
 	t.Run("X7 reading is not allowed", func(t *testing.T) {
 		s, p := claimed(t, nil)
-		s.SetFaults(standin.Faults{Fate: always("resourceRecordSets.list", standin.Fate{Status: 403, Reason: "forbidden"})})
+		s.SetFaults(fakecloud.Faults{Fate: always("resourceRecordSets.list", fakecloud.Fate{Status: 403, Code: "forbidden"})})
 		_, err := p.Get(t.Context(), name("nginx"))
 		_, soaErr := p.NegativeTTL(t.Context())
 		for _, err := range []error{err, soaErr, p.List(t.Context(), zone, func(federation.RRset) error { return nil })} {

@@ -10,7 +10,7 @@ import (
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/plan"
 	"github.com/federation-dns/federation/federation/provider"
-	standin "github.com/federation-dns/federation/test/clouddns"
+	"github.com/federation-dns/federation/test/fakecloud"
 )
 
 // full is a flag, as the race detector makes it slow.
@@ -84,7 +84,7 @@ func TestFigures(t *testing.T) {
 }
 
 // figures adds the requests up. Octets are those of bodies.
-func figures(requests []standin.Request) string {
+func figures(requests []fakecloud.Request) string {
 	sent, received := 0, 0
 	for _, r := range requests {
 		sent, received = sent+r.Octets, received+r.Replied

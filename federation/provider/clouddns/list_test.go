@@ -12,8 +12,8 @@ import (
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/claim/claimtest"
 	"github.com/federation-dns/federation/federation/provider"
-	standin "github.com/federation-dns/federation/test/clouddns"
 	"github.com/federation-dns/federation/test/cloudzone"
+	"github.com/federation-dns/federation/test/fakecloud"
 )
 
 // subtree is where create makes its names.
@@ -56,7 +56,7 @@ func TestList(t *testing.T) {
 	})
 	t.Run("X6 pages that are shorter than asked for", func(t *testing.T) {
 		s, p := claimed(t, nil)
-		s.SetLimits(standin.Limits{Page: 7})
+		s.SetLimits(fakecloud.Limits{Page: 7})
 		must(t, p, &claim, create(100)...)
 		s.Reset()
 		if got := list(t, p, subtree); len(got) != 201 {
@@ -73,7 +73,7 @@ func TestList(t *testing.T) {
 		for _, one := range append(want, set(n, "MX", "10 mail.example.org."), set(n, "CAA", `0 issue "example.org"`)) {
 			put(t, s, one)
 		}
-		s.SetLimits(standin.Limits{Page: 1})
+		s.SetLimits(fakecloud.Limits{Page: 1})
 		has(t, p, n, want...)
 	})
 	t.Run("X6 it is streamed", func(t *testing.T) {
@@ -105,18 +105,18 @@ func TestList(t *testing.T) {
 		}
 	})
 	t.Run("X6 a list that ends early is an error", func(t *testing.T) {
-		for _, fate := range []standin.Fate{{Status: 403, Reason: "forbidden"}, {Status: 400, Reason: "invalid"}} {
+		for _, fate := range []fakecloud.Fate{{Status: 403, Code: "forbidden"}, {Status: 400, Code: "invalid"}} {
 			s, p := claimed(t, nil)
 			must(t, p, &claim, create(1000)...)
 			calls := 0
-			s.SetFaults(standin.Faults{Fate: func(standin.Request) standin.Fate {
+			s.SetFaults(fakecloud.Faults{Fate: func(fakecloud.Request) fakecloud.Fate {
 				if calls++; calls > 1 {
 					return fate
 				}
-				return standin.Fate{}
+				return fakecloud.Fate{}
 			}})
 			err := p.List(t.Context(), subtree, func(federation.RRset) error { return nil })
-			says(t, err, `"fed.svc.example.com."`, fate.Reason)
+			says(t, err, `"fed.svc.example.com."`, fate.Code)
 			if !errors.Is(err, provider.ErrRefused) {
 				t.Errorf("error is %v", err)
 			}

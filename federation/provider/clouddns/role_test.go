@@ -15,12 +15,12 @@ import (
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/plan"
 	"github.com/federation-dns/federation/federation/provider/clouddns"
-	standin "github.com/federation-dns/federation/test/clouddns"
+	"github.com/federation-dns/federation/test/fakecloud"
 )
 
 // permissions are those that Google's description of its access control has for
 // the request.
-func permissions(t *testing.T, e standin.Exchange) []string {
+func permissions(t *testing.T, e fakecloud.Exchange) []string {
 	t.Helper()
 	if e.Action != "changes.create" {
 		return []string{"dns." + e.Action}
@@ -69,7 +69,7 @@ func used(t *testing.T, managedZone string) []string {
 	check := checker(t)
 	var mu sync.Mutex
 	took := map[string]bool{}
-	s.Observe(func(e standin.Exchange) {
+	s.Observe(func(e fakecloud.Exchange) {
 		check(e)
 		mu.Lock()
 		defer mu.Unlock()

@@ -13,19 +13,20 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 	"github.com/federation-dns/federation/federation/provider/clouddns"
 	standin "github.com/federation-dns/federation/test/clouddns"
+	"github.com/federation-dns/federation/test/fakecloud"
 )
 
 // project has managed zones of all kinds.
-var project = []standin.ManagedZone{
-	{Name: "org", DNSName: "example.org."},
-	{Name: "com", DNSName: "example.com."},
-	{Name: "com-intern", DNSName: "example.com.", Private: true},
-	{Name: "dns", DNSName: "dns.example.com."},
-	{Name: "intern", DNSName: "intern.example.com.", Private: true},
-	{Name: "two", DNSName: "two.example.org.", Private: true},
-	{Name: "two-more", DNSName: "two.example.org.", Private: true},
-	{Name: "long", DNSName: "xdns.example.com."},
-	{Name: "onward", DNSName: "onward.example.org.", Private: true, Forwards: true},
+var project = []fakecloud.Zone{
+	{ID: "org", Name: "example.org."},
+	{ID: "com", Name: "example.com."},
+	{ID: "com-intern", Name: "example.com.", Private: true},
+	{ID: "dns", Name: "dns.example.com."},
+	{ID: "intern", Name: "intern.example.com.", Private: true},
+	{ID: "two", Name: "two.example.org.", Private: true},
+	{ID: "two-more", Name: "two.example.org.", Private: true},
+	{ID: "long", Name: "xdns.example.com."},
+	{ID: "onward", Name: "onward.example.org.", Private: true, Forwards: true},
 }
 
 func TestFindZone(t *testing.T) {
@@ -93,7 +94,7 @@ func TestFindZone(t *testing.T) {
 		p := connect(t, s, func(c *clouddns.Config) { c.ManagedZone = "" })
 		changes := create(2)
 		must(t, p, nil, changes[0])
-		s.SetFaults(standin.Faults{Fate: changeOnly(standin.Fate{Status: 404, Reason: "notFound", Message: "The 'parameters.managedZone' resource named 'example-com' does not exist."})})
+		s.SetFaults(fakecloud.Faults{Fate: changeOnly(fakecloud.Fate{Status: 404, Code: "notFound", Message: "The 'parameters.managedZone' resource named 'example-com' does not exist."})})
 		if err := p.Apply(t.Context(), nil, changes[1:])[0]; !errors.Is(err, provider.ErrRefused) {
 			t.Errorf("error is %v", err)
 		}
@@ -104,21 +105,21 @@ func TestFindZone(t *testing.T) {
 		}
 	})
 	t.Run("X7 more managed zones than one answer has", func(t *testing.T) {
-		var many []standin.ManagedZone
+		var many []fakecloud.Zone
 		for i := range 120 {
-			many = append(many, standin.ManagedZone{Name: fmt.Sprintf("zone-%03d", i), DNSName: "example.com.", Private: i != 110})
+			many = append(many, fakecloud.Zone{ID: fmt.Sprintf("zone-%03d", i), Name: "example.com.", Private: i != 110})
 		}
 		s := start(t, many...)
 		p := connect(t, s, func(c *clouddns.Config) { c.ManagedZone, c.Visibility = "", "public" })
 		must(t, p, nil, create(1)...)
-		if got := len(s.RRsets(many[110].Name)); got != 4 {
+		if got := len(s.RRsets(many[110].ID)); got != 4 {
 			t.Errorf("the managed zone has %d RRsets", got)
 		}
 	})
 	t.Run("X7 finding the managed zone is not allowed", func(t *testing.T) {
 		for _, tt := range []struct{ zone, action, file string }{{zoneName, "managedZones.get", "clouddns-role.yaml"}, {"", "managedZones.list", "clouddns-find-role.yaml"}} {
 			s := start(t)
-			s.SetFaults(standin.Faults{Fate: always(tt.action, standin.Fate{Status: 403, Reason: "forbidden"})})
+			s.SetFaults(fakecloud.Faults{Fate: always(tt.action, fakecloud.Fate{Status: 403, Code: "forbidden"})})
 			p := connect(t, s, func(c *clouddns.Config) { c.ManagedZone = tt.zone })
 			_, err := p.Get(t.Context(), name("nginx"))
 			says(t, err, "forbidden", "dns."+tt.action, tt.file)

@@ -16,6 +16,7 @@ import (
 	"github.com/federation-dns/federation/federation/plan"
 	"github.com/federation-dns/federation/federation/provider"
 	"github.com/federation-dns/federation/federation/provider/route53"
+	"github.com/federation-dns/federation/test/fakecloud"
 	standin "github.com/federation-dns/federation/test/route53"
 )
 
@@ -175,8 +176,8 @@ func TestRequests(t *testing.T) {
 		}
 		must(t, p, &claim, changes...)
 		for _, r := range s.Requests() {
-			if r.Characters > 32_000 || r.Code != "" {
-				t.Errorf("a request of %d characters: %q", r.Characters, r.Code)
+			if r.Data > 32_000 || r.Code != "" {
+				t.Errorf("a request of %d characters: %q", r.Data, r.Code)
 			}
 		}
 		want := 1 + len(changes)/((32_000-2*len(claim.Data[0]))/len(target))
@@ -194,13 +195,13 @@ func TestRequests(t *testing.T) {
 		must(t, p, &claim, changes...)
 		for _, r := range s.Requests() {
 			if r.Code != "" {
-				t.Errorf("a request of %d characters: %q", r.Characters, r.Code)
+				t.Errorf("a request of %d characters: %q", r.Data, r.Code)
 			}
 		}
 	})
 	t.Run("X5a a full zone refuses only what does not fit", func(t *testing.T) {
 		s, p := claimed(t, nil)
-		s.SetLimits(standin.Limits{RRsets: 3 + 20})
+		s.SetLimits(fakecloud.Limits{RRsets: 3 + 20})
 		made := 0
 		for i, err := range p.Apply(t.Context(), &claim, create(50)) {
 			switch {
@@ -232,13 +233,13 @@ func TestCancel(t *testing.T) {
 		defer cancel()
 		changes := create(3000)
 		calls, ended := 0, time.Time{}
-		s.SetFaults(standin.Faults{Fate: func(standin.Request) standin.Fate {
+		s.SetFaults(fakecloud.Faults{Fate: func(fakecloud.Request) fakecloud.Fate {
 			if calls++; calls == 3 {
 				ended = time.Now()
 				cancel()
-				return standin.Fate{Delay: time.Minute}
+				return fakecloud.Fate{Delay: time.Minute}
 			}
-			return standin.Fate{}
+			return fakecloud.Fate{}
 		}})
 		errs := p.Apply(ctx, &claim, changes)
 		if took := time.Since(ended); took > 2*time.Second {
@@ -260,7 +261,7 @@ func TestCancel(t *testing.T) {
 	})
 	t.Run("X5b a server that does not answer", func(t *testing.T) {
 		s, p := claimed(t, func(c *route53.Config) { c.Timeout = 50 * time.Millisecond })
-		s.SetFaults(standin.Faults{Fate: func(standin.Request) standin.Fate { return standin.Fate{Delay: time.Minute} }})
+		s.SetFaults(fakecloud.Faults{Fate: func(fakecloud.Request) fakecloud.Fate { return fakecloud.Fate{Delay: time.Minute} }})
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		defer cancel()
 		begin := time.Now()

@@ -21,18 +21,19 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 	"github.com/federation-dns/federation/federation/provider/budget"
 	"github.com/federation-dns/federation/federation/provider/route53"
+	"github.com/federation-dns/federation/test/fakecloud"
 	standin "github.com/federation-dns/federation/test/route53"
 )
 
 // changeOnly gives the fates to the requests that change something, in order,
 // and none to those after them.
-func changeOnly(fates ...standin.Fate) func(standin.Request) standin.Fate {
+func changeOnly(fates ...fakecloud.Fate) func(fakecloud.Request) fakecloud.Fate {
 	var mu sync.Mutex
-	return func(r standin.Request) standin.Fate {
+	return func(r fakecloud.Request) fakecloud.Fate {
 		mu.Lock()
 		defer mu.Unlock()
 		if r.Action != "ChangeResourceRecordSets" || len(fates) == 0 {
-			return standin.Fate{}
+			return fakecloud.Fate{}
 		}
 		fate := fates[0]
 		fates = fates[1:]
@@ -41,12 +42,12 @@ func changeOnly(fates ...standin.Fate) func(standin.Request) standin.Fate {
 }
 
 // always gives each request of the action this fate.
-func always(action string, fate standin.Fate) func(standin.Request) standin.Fate {
-	return func(r standin.Request) standin.Fate {
+func always(action string, fate fakecloud.Fate) func(fakecloud.Request) fakecloud.Fate {
+	return func(r fakecloud.Request) fakecloud.Fate {
 		if r.Action == action {
 			return fate
 		}
-		return standin.Fate{}
+		return fakecloud.Fate{}
 	}
 }
 
@@ -55,17 +56,17 @@ func TestHeals(t *testing.T) {
 	const change, read = "ChangeResourceRecordSets", "ListResourceRecordSets"
 	for _, tt := range []struct {
 		name  string
-		fates []standin.Fate
+		fates []fakecloud.Fate
 		want  []string
 	}{
-		{"O3 the reply is lost after the change was made", []standin.Fate{{Done: true, HangUp: true}}, []string{change, read}},
-		{"O3 the request is lost", []standin.Fate{{HangUp: true}}, []string{change, read, change}},
-		{"O3 both, one after the other", []standin.Fate{{HangUp: true}, {Done: true, HangUp: true}}, []string{change, read, change, read}},
-		{"O3 no answer in time after the change was made", []standin.Fate{{Stall: time.Minute}}, []string{change, read}},
-		{"X5a 503", []standin.Fate{{Status: 503, Code: "ServiceUnavailable"}}, []string{change + " ServiceUnavailable", read, change}},
-		{"X5a 500 after the change was made", []standin.Fate{{Status: 500, Code: "InternalFailure", Done: true}}, []string{change + " InternalFailure", read}},
-		{"X5a throttled", []standin.Fate{{Status: 400, Code: "Throttling"}, {Status: 400, Code: "Throttling"}}, []string{change + " Throttling", change + " Throttling", change}},
-		{"X5a another request is under way", []standin.Fate{{Status: 400, Code: "PriorRequestNotComplete"}}, []string{change + " PriorRequestNotComplete", change}},
+		{"O3 the reply is lost after the change was made", []fakecloud.Fate{{Done: true, HangUp: true}}, []string{change, read}},
+		{"O3 the request is lost", []fakecloud.Fate{{HangUp: true}}, []string{change, read, change}},
+		{"O3 both, one after the other", []fakecloud.Fate{{HangUp: true}, {Done: true, HangUp: true}}, []string{change, read, change, read}},
+		{"O3 no answer in time after the change was made", []fakecloud.Fate{{Stall: time.Minute}}, []string{change, read}},
+		{"X5a 503", []fakecloud.Fate{{Status: 503, Code: "ServiceUnavailable"}}, []string{change + " ServiceUnavailable", read, change}},
+		{"X5a 500 after the change was made", []fakecloud.Fate{{Status: 500, Code: "InternalFailure", Done: true}}, []string{change + " InternalFailure", read}},
+		{"X5a throttled", []fakecloud.Fate{{Status: 400, Code: "Throttling"}, {Status: 400, Code: "Throttling"}}, []string{change + " Throttling", change + " Throttling", change}},
+		{"X5a another request is under way", []fakecloud.Fate{{Status: 400, Code: "PriorRequestNotComplete"}}, []string{change + " PriorRequestNotComplete", change}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s, p := claimed(t, func(c *route53.Config) { c.Timeout = 10 * time.Second })
@@ -75,7 +76,7 @@ func TestHeals(t *testing.T) {
 				s.Reset()
 			}
 			c := create(1)[0]
-			s.SetFaults(standin.Faults{Fate: changeOnly(tt.fates...)})
+			s.SetFaults(fakecloud.Faults{Fate: changeOnly(tt.fates...)})
 			must(t, p, &claim, c)
 			if diff := cmp.Diff(tt.want, actions(s)); diff != "" {
 				t.Errorf("requests (-want +got):\n%s", diff)
@@ -85,7 +86,7 @@ func TestHeals(t *testing.T) {
 	}
 	t.Run("O3 an outcome that cannot be seen stays open", func(t *testing.T) {
 		s, p := claimed(t, nil)
-		s.SetFaults(standin.Faults{Fate: func(standin.Request) standin.Fate { return standin.Fate{HangUp: true} }})
+		s.SetFaults(fakecloud.Faults{Fate: func(fakecloud.Request) fakecloud.Fate { return fakecloud.Fate{HangUp: true} }})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		for _, err := range p.Apply(ctx, &claim, create(2)) {
@@ -97,11 +98,11 @@ func TestHeals(t *testing.T) {
 		s, p := claimed(t, func(c *route53.Config) { c.Budget = shared })
 		must(t, p, &claim, create(2)...)
 		n := 0
-		s.SetFaults(standin.Faults{Fate: func(standin.Request) standin.Fate {
+		s.SetFaults(fakecloud.Faults{Fate: func(fakecloud.Request) fakecloud.Fate {
 			if n++; n%2 == 1 {
-				return standin.Fate{Status: 400, Code: "Throttling"}
+				return fakecloud.Fate{Status: 400, Code: "Throttling"}
 			}
-			return standin.Fate{}
+			return fakecloud.Fate{}
 		}})
 		if got := list(t, p, "fed.svc."+zone); len(got) != 5 {
 			t.Errorf("List yields %d RRsets, want 5", len(got))
@@ -114,7 +115,7 @@ func TestHeals(t *testing.T) {
 		for _, skew := range []time.Duration{time.Hour, -time.Hour} {
 			s := start(t)
 			p := connect(t, s, nil)
-			s.SetFaults(standin.Faults{Skew: skew})
+			s.SetAuthFaults(standin.AuthFaults{Skew: skew})
 			must(t, p, nil, create(1)...)
 			if got := actions(s); len(got) != 3 || got[0] != "GetHostedZone SignatureDoesNotMatch" {
 				t.Errorf("skew of %v: requests %v", skew, got)
@@ -123,7 +124,7 @@ func TestHeals(t *testing.T) {
 	})
 	t.Run("X5a a limit of the account that is too low for us", func(t *testing.T) {
 		s, p := claimed(t, nil)
-		s.SetLimits(standin.Limits{PerSecond: 3})
+		s.SetLimits(fakecloud.Limits{PerSecond: 3})
 		for _, c := range create(8) {
 			must(t, p, &claim, c)
 		}
@@ -152,7 +153,7 @@ func list(t testing.TB, p provider.Provider, suffix federation.FQDN) (out []fede
 func TestShared(t *testing.T) {
 	t.Run("X5b one request in flight for a hosted zone, of several providers", func(t *testing.T) {
 		s := start(t)
-		s.SetFaults(standin.Faults{ChangeTakes: 5 * time.Millisecond})
+		s.SetFaults(fakecloud.Faults{ChangeTakes: 5 * time.Millisecond})
 		shared := fast()
 		var wg sync.WaitGroup
 		for _, c := range create(24) {
@@ -199,7 +200,7 @@ func TestWaitInSync(t *testing.T) {
 	wait := func(c *route53.Config) { c.WaitInSync = true }
 	t.Run("Apply returns when all name servers have it", func(t *testing.T) {
 		s, p := claimed(t, wait)
-		s.SetFaults(standin.Faults{SyncAfter: time.Second})
+		s.SetFaults(fakecloud.Faults{PendingFor: time.Second})
 		must(t, p, &claim, create(1)...)
 		want := []string{"ChangeResourceRecordSets", "GetChange", "GetChange"}
 		if diff := cmp.Diff(want, actions(s)); diff != "" {
@@ -208,7 +209,7 @@ func TestWaitInSync(t *testing.T) {
 	})
 	t.Run("X5b it ends with the context", func(t *testing.T) {
 		s, p := claimed(t, wait)
-		s.SetFaults(standin.Faults{SyncAfter: time.Hour})
+		s.SetFaults(fakecloud.Faults{PendingFor: time.Hour})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		begin := time.Now()
@@ -221,7 +222,7 @@ func TestWaitInSync(t *testing.T) {
 	})
 	t.Run("X7 it may not", func(t *testing.T) {
 		s, p := claimed(t, wait)
-		s.SetFaults(standin.Faults{Fate: always("GetChange", standin.Fate{Status: 403, Code: "AccessDenied"})})
+		s.SetFaults(fakecloud.Faults{Fate: always("GetChange", fakecloud.Fate{Status: 403, Code: "AccessDenied"})})
 		errs := p.Apply(t.Context(), &claim, create(3))
 		isOpen(t, errs[0])
 		says(t, errs[0], "the change is made", "route53:GetChange")
@@ -235,26 +236,26 @@ func TestErrors(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name  string
-		fate  standin.Fate
+		fate  fakecloud.Fate
 		kind  error // nil leaves it open
 		words []string
 	}{
-		{"denied", standin.Fate{Status: 403, Code: "AccessDenied"}, provider.ErrRefused, []string{"AccessDenied", "route53:ChangeResourceRecordSets", zoneID, "route53-policy.json"}},
-		{"no such hosted zone", standin.Fate{Status: 404, Code: "NoSuchHostedZone"}, provider.ErrRefused, []string{"NoSuchHostedZone", zoneID, "check hostedZoneID"}},
-		{"expired", standin.Fate{Status: 403, Code: "ExpiredToken"}, provider.ErrRefused, []string{"ExpiredToken", "check the credentials"}},
-		{"unknown key", standin.Fate{Status: 403, Code: "InvalidClientTokenId"}, provider.ErrRefused, []string{"InvalidClientTokenId", "check the credentials"}},
-		{"wrong secret", standin.Fate{Status: 403, Code: "SignatureDoesNotMatch", Message: "The signature does not match.\n\nThe canonical string was\n" + secret}, provider.ErrRefused, []string{"SignatureDoesNotMatch", "check the credentials"}},
-		{"a batch that is refused", standin.Fate{Status: 400, Code: "InvalidChangeBatch"}, provider.ErrRefused, []string{"InvalidChangeBatch", "as the test wants it"}},
-		{"a request that is refused", standin.Fate{Status: 400, Code: "InvalidInput"}, provider.ErrRefused, []string{"InvalidInput"}},
-		{"throttled", standin.Fate{Status: 400, Code: "Throttling"}, nil, []string{"Throttling", "another program"}},
-		{"busy", standin.Fate{Status: 400, Code: "PriorRequestNotComplete"}, nil, []string{"PriorRequestNotComplete", "another program", zoneID}},
-		{"out of order", standin.Fate{Status: 503, Code: "ServiceUnavailable"}, nil, []string{"503", "ServiceUnavailable", "it was not made"}},
-		{"no answer", standin.Fate{HangUp: true}, nil, []string{"no answer", "it was not made"}},
+		{"denied", fakecloud.Fate{Status: 403, Code: "AccessDenied"}, provider.ErrRefused, []string{"AccessDenied", "route53:ChangeResourceRecordSets", zoneID, "route53-policy.json"}},
+		{"no such hosted zone", fakecloud.Fate{Status: 404, Code: "NoSuchHostedZone"}, provider.ErrRefused, []string{"NoSuchHostedZone", zoneID, "check hostedZoneID"}},
+		{"expired", fakecloud.Fate{Status: 403, Code: "ExpiredToken"}, provider.ErrRefused, []string{"ExpiredToken", "check the credentials"}},
+		{"unknown key", fakecloud.Fate{Status: 403, Code: "InvalidClientTokenId"}, provider.ErrRefused, []string{"InvalidClientTokenId", "check the credentials"}},
+		{"wrong secret", fakecloud.Fate{Status: 403, Code: "SignatureDoesNotMatch", Message: "The signature does not match.\n\nThe canonical string was\n" + secret}, provider.ErrRefused, []string{"SignatureDoesNotMatch", "check the credentials"}},
+		{"a batch that is refused", fakecloud.Fate{Status: 400, Code: "InvalidChangeBatch"}, provider.ErrRefused, []string{"InvalidChangeBatch", "as the test wants it"}},
+		{"a request that is refused", fakecloud.Fate{Status: 400, Code: "InvalidInput"}, provider.ErrRefused, []string{"InvalidInput"}},
+		{"throttled", fakecloud.Fate{Status: 400, Code: "Throttling"}, nil, []string{"Throttling", "another program"}},
+		{"busy", fakecloud.Fate{Status: 400, Code: "PriorRequestNotComplete"}, nil, []string{"PriorRequestNotComplete", "another program", zoneID}},
+		{"out of order", fakecloud.Fate{Status: 503, Code: "ServiceUnavailable"}, nil, []string{"503", "ServiceUnavailable", "it was not made"}},
+		{"no answer", fakecloud.Fate{HangUp: true}, nil, []string{"no answer", "it was not made"}},
 	} {
 		t.Run("X7 "+tt.name, func(t *testing.T) {
 			t.Parallel()
 			s, p := claimed(t, nil)
-			s.SetFaults(standin.Faults{Fate: always("ChangeResourceRecordSets", tt.fate)})
+			s.SetFaults(fakecloud.Faults{Fate: always("ChangeResourceRecordSets", tt.fate)})
 			err := p.Apply(t.Context(), nil, create(1))[0]
 			says(t, err, append(tt.words, "route53: ChangeResourceRecordSets", `"service-0.ns.fed.svc.example.com."`)...)
 			if tt.kind != nil && !errors.Is(err, tt.kind) {
@@ -268,7 +269,7 @@ func TestErrors(t *testing.T) {
 	}
 	t.Run("X7 reading is not allowed", func(t *testing.T) {
 		s, p := claimed(t, nil)
-		s.SetFaults(standin.Faults{Fate: always("ListResourceRecordSets", standin.Fate{Status: 403, Code: "AccessDenied"})})
+		s.SetFaults(fakecloud.Faults{Fate: always("ListResourceRecordSets", fakecloud.Fate{Status: 403, Code: "AccessDenied"})})
 		_, err := p.Get(t.Context(), name("nginx"))
 		_, soaErr := p.NegativeTTL(t.Context())
 		for _, err := range []error{err, soaErr, p.List(t.Context(), zone, func(federation.RRset) error { return nil })} {
@@ -298,11 +299,11 @@ func TestErrors(t *testing.T) {
 				return slices.ContainsFunc(changes[10:20], func(c plan.Change) bool { return string(c.Name) == n })
 			})
 		}
-		s.SetFaults(standin.Faults{Fate: func(r standin.Request) standin.Fate {
+		s.SetFaults(fakecloud.Faults{Fate: func(r fakecloud.Request) fakecloud.Fate {
 			if denied(r.Names) {
-				return standin.Fate{Status: 403, Code: "AccessDenied"}
+				return fakecloud.Fate{Status: 403, Code: "AccessDenied"}
 			}
-			return standin.Fate{}
+			return fakecloud.Fate{}
 		}})
 		for i, err := range p.Apply(t.Context(), &claim, changes) {
 			if want := i >= 10 && i < 20; errors.Is(err, provider.ErrRefused) != want || !want && err != nil {
@@ -373,7 +374,7 @@ func TestCredentials(t *testing.T) {
 		t.Setenv("AWS_ENDPOINT_URL_STS", s.URL)
 		var keys sync.Map
 		check := checker(t)
-		s.Observe(func(e standin.Exchange) { check(e); keys.Store(e.Key, true) })
+		s.Observe(func(e fakecloud.Exchange) { check(e); keys.Store(e.Client, true) })
 		p := connect(t, s, func(c *route53.Config) { c.RoleARN, c.ExternalID = role, "an id" })
 		must(t, p, nil, create(1)...)
 		want := []standin.Role{{ARN: role, ExternalID: "an id", Session: "federation-syncer", Key: key}}
@@ -390,7 +391,7 @@ func TestCredentials(t *testing.T) {
 	t.Run("X7 the role is denied", func(t *testing.T) {
 		s := start(t)
 		t.Setenv("AWS_ENDPOINT_URL_STS", s.URL)
-		s.SetFaults(standin.Faults{DenyRole: true})
+		s.SetAuthFaults(standin.AuthFaults{DenyRole: true})
 		err := connect(t, s, func(c *route53.Config) { c.RoleARN = role }).Apply(t.Context(), nil, create(1))[0]
 		isOpen(t, err)
 		says(t, err, "check the credentials", "AccessDenied", role)

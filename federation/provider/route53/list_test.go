@@ -12,7 +12,7 @@ import (
 	"github.com/federation-dns/federation/federation/claim/claimtest"
 	"github.com/federation-dns/federation/federation/provider"
 	"github.com/federation-dns/federation/test/cloudzone"
-	standin "github.com/federation-dns/federation/test/route53"
+	"github.com/federation-dns/federation/test/fakecloud"
 )
 
 // subtree is where create makes its names.
@@ -90,11 +90,11 @@ func TestList(t *testing.T) {
 		s, p := claimed(t, nil)
 		must(t, p, &claim, create(400)...)
 		calls := 0
-		s.SetFaults(standin.Faults{Fate: func(standin.Request) standin.Fate {
+		s.SetFaults(fakecloud.Faults{Fate: func(fakecloud.Request) fakecloud.Fate {
 			if calls++; calls > 1 {
-				return standin.Fate{Status: 403, Code: "AccessDenied"}
+				return fakecloud.Fate{Status: 403, Code: "AccessDenied"}
 			}
-			return standin.Fate{}
+			return fakecloud.Fate{}
 		}})
 		err := p.List(t.Context(), subtree, func(federation.RRset) error { return nil })
 		says(t, err, `"fed.svc.example.com."`, "AccessDenied")

@@ -13,7 +13,7 @@ import (
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/plan"
 	"github.com/federation-dns/federation/federation/provider/route53"
-	standin "github.com/federation-dns/federation/test/route53"
+	"github.com/federation-dns/federation/test/fakecloud"
 )
 
 // policyFile is what an admin copies.
@@ -62,7 +62,7 @@ type ask struct {
 }
 
 // asIAM is what IAM sees of a request.
-func asIAM(e standin.Exchange) ask {
+func asIAM(e fakecloud.Exchange) ask {
 	a := ask{action: "route53:" + e.Action, values: map[string][]string{}}
 	parts := strings.Split(e.URL.Path, "/")
 	a.resource = "*"
@@ -132,7 +132,7 @@ func TestPolicy(t *testing.T) {
 	check := checker(t)
 	var mu sync.Mutex
 	used := map[string]bool{}
-	s.Observe(func(e standin.Exchange) {
+	s.Observe(func(e fakecloud.Exchange) {
 		check(e)
 		mu.Lock()
 		defer mu.Unlock()

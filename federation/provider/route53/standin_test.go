@@ -16,6 +16,7 @@ import (
 	"github.com/federation-dns/federation/federation/provider/providertest"
 	"github.com/federation-dns/federation/federation/provider/route53"
 	"github.com/federation-dns/federation/test/cloudzone"
+	"github.com/federation-dns/federation/test/fakecloud"
 	"github.com/federation-dns/federation/test/needs"
 	standin "github.com/federation-dns/federation/test/route53"
 )
@@ -41,10 +42,10 @@ const (
 
 // start starts a stand-in whose requests and answers are all checked against
 // AWS's description.
-func start(t testing.TB, zones ...standin.HostedZone) *standin.Server {
+func start(t testing.TB, zones ...fakecloud.Zone) *standin.Server {
 	t.Helper()
 	if len(zones) == 0 {
-		zones = []standin.HostedZone{{ID: zoneID, Name: string(zone)}}
+		zones = []fakecloud.Zone{{ID: zoneID, Name: string(zone)}}
 	}
 	s, err := standin.Start(zones...)
 	if err != nil {
@@ -58,14 +59,14 @@ func start(t testing.TB, zones ...standin.HostedZone) *standin.Server {
 var model = sync.OnceValues(standin.LoadModel)
 
 // checker checks against AWS's description.
-func checker(t testing.TB) func(standin.Exchange) {
+func checker(t testing.TB) func(fakecloud.Exchange) {
 	t.Helper()
 	needs.File(t, standin.ModelPath, "python3-botocore")
 	m, err := model()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return func(e standin.Exchange) {
+	return func(e fakecloud.Exchange) {
 		if err := m.Check(e); err != nil {
 			t.Errorf("%v\n%s\n%s", err, e.Body, e.Answer)
 		}
@@ -111,25 +112,25 @@ func TestProvider(t *testing.T) {
 
 // broken makes requests that concern the name fail.
 func broken(s *standin.Server, kind error, name federation.FQDN) (mend func()) {
-	fates := map[error]func(change bool) standin.Fate{
-		provider.ErrRefused: func(change bool) standin.Fate {
+	fates := map[error]func(change bool) fakecloud.Fate{
+		provider.ErrRefused: func(change bool) fakecloud.Fate {
 			if change {
-				return standin.Fate{Status: 400, Code: "InvalidInput"}
+				return fakecloud.Fate{Status: 400, Code: "InvalidInput"}
 			}
-			return standin.Fate{Status: 403, Code: "AccessDenied"}
+			return fakecloud.Fate{Status: 403, Code: "AccessDenied"}
 		},
-		provider.ErrUnknownOutcome: func(bool) standin.Fate { return standin.Fate{HangUp: true} },
+		provider.ErrUnknownOutcome: func(bool) fakecloud.Fate { return fakecloud.Fate{HangUp: true} },
 	}
 	if fates[kind] == nil {
 		return nil
 	}
-	s.SetFaults(standin.Faults{Fate: func(r standin.Request) standin.Fate {
+	s.SetFaults(fakecloud.Faults{Fate: func(r fakecloud.Request) fakecloud.Fate {
 		if change := slices.Contains(r.Names, string(name)); change || r.Name == string(name) {
 			return fates[kind](change)
 		}
-		return standin.Fate{}
+		return fakecloud.Fate{}
 	}})
-	return func() { s.SetFaults(standin.Faults{}) }
+	return func() { s.SetFaults(fakecloud.Faults{}) }
 }
 
 func name(label string) federation.FQDN {
@@ -183,7 +184,7 @@ func record(t testing.TB, s *standin.Server) func() [][]byte {
 	check := checker(t)
 	var mu sync.Mutex
 	var bodies [][]byte
-	s.Observe(func(e standin.Exchange) {
+	s.Observe(func(e fakecloud.Exchange) {
 		check(e)
 		if len(e.Body) > 0 {
 			mu.Lock()

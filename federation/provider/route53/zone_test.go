@@ -11,11 +11,11 @@ import (
 	"github.com/federation-dns/federation/federation/plan"
 	"github.com/federation-dns/federation/federation/provider"
 	"github.com/federation-dns/federation/federation/provider/route53"
-	standin "github.com/federation-dns/federation/test/route53"
+	"github.com/federation-dns/federation/test/fakecloud"
 )
 
 // account has hosted zones of all kinds.
-var account = []standin.HostedZone{
+var account = []fakecloud.Zone{
 	{ID: "ZORG", Name: "example.org."},
 	{ID: "ZCOM", Name: "example.com."},
 	{ID: "ZCOMINTERN", Name: "example.com.", Private: true},
@@ -78,7 +78,7 @@ func TestFindZone(t *testing.T) {
 		p := connect(t, s, func(c *route53.Config) { c.HostedZoneID = "" })
 		changes := create(2)
 		must(t, p, nil, changes[0])
-		s.SetFaults(standin.Faults{Fate: changeOnly(standin.Fate{Status: 404, Code: "NoSuchHostedZone"})})
+		s.SetFaults(fakecloud.Faults{Fate: changeOnly(fakecloud.Fate{Status: 404, Code: "NoSuchHostedZone"})})
 		if err := p.Apply(t.Context(), nil, changes[1:])[0]; !errors.Is(err, provider.ErrRefused) {
 			t.Errorf("error is %v", err)
 		}
@@ -89,9 +89,9 @@ func TestFindZone(t *testing.T) {
 		}
 	})
 	t.Run("X7 more hosted zones than one answer has", func(t *testing.T) {
-		var many []standin.HostedZone
+		var many []fakecloud.Zone
 		for i := range 120 {
-			many = append(many, standin.HostedZone{ID: "ZMANY" + string(rune('A'+i/26)) + string(rune('A'+i%26)), Name: "example.com.", Private: i != 110})
+			many = append(many, fakecloud.Zone{ID: "ZMANY" + string(rune('A'+i/26)) + string(rune('A'+i%26)), Name: "example.com.", Private: i != 110})
 		}
 		s := start(t, many...)
 		p := connect(t, s, func(c *route53.Config) { c.HostedZoneID, c.Visibility = "", "public" })
@@ -103,7 +103,7 @@ func TestFindZone(t *testing.T) {
 	t.Run("X7 finding the hosted zone is not allowed", func(t *testing.T) {
 		for _, tt := range []struct{ id, action string }{{zoneID, "GetHostedZone"}, {"", "ListHostedZonesByName"}} {
 			s := start(t)
-			s.SetFaults(standin.Faults{Fate: always(tt.action, standin.Fate{Status: 403, Code: "AccessDenied"})})
+			s.SetFaults(fakecloud.Faults{Fate: always(tt.action, fakecloud.Fate{Status: 403, Code: "AccessDenied"})})
 			p := connect(t, s, func(c *route53.Config) { c.HostedZoneID = tt.id })
 			_, err := p.Get(t.Context(), name("nginx"))
 			says(t, err, "AccessDenied", "route53:"+tt.action)

@@ -15,6 +15,7 @@ import (
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/test/clouddns"
 	"github.com/federation-dns/federation/test/cloudzone"
+	"github.com/federation-dns/federation/test/fakecloud"
 	"github.com/federation-dns/federation/test/route53"
 	"github.com/federation-dns/federation/test/world"
 )
@@ -83,7 +84,7 @@ const (
 )
 
 func startRoute53(z Zone, watch func(Update)) (Host, error) {
-	s, err := route53.StartAt(route53.Addresses{API: "127.0.0.1:0", DNS: net.JoinHostPort(z.Address, "53")}, route53.HostedZone{ID: hostedZone, Name: string(z.Domain)})
+	s, err := route53.StartAt(fakecloud.Addresses{API: "127.0.0.1:0", DNS: net.JoinHostPort(z.Address, "53")}, fakecloud.Zone{ID: hostedZone, Name: string(z.Domain)})
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +106,7 @@ func startRoute53(z Zone, watch func(Update)) (Host, error) {
 }
 
 func startCloudDNS(lab *world.Lab, z Zone, watch func(Update)) (Host, error) {
-	s, err := clouddns.StartAt(clouddns.Addresses{API: "127.0.0.1:0", DNS: net.JoinHostPort(z.Address, "53")}, clouddns.ManagedZone{Name: managedZone, DNSName: string(z.Domain)})
+	s, err := clouddns.StartAt(fakecloud.Addresses{API: "127.0.0.1:0", DNS: net.JoinHostPort(z.Address, "53")}, fakecloud.Zone{ID: managedZone, Name: string(z.Domain)})
 	if err != nil {
 		return nil, err
 	}
