@@ -90,7 +90,7 @@ func newCaseServer(t *testing.T, s plugincases.Setup) *caseServer {
 }
 
 // delegateTo makes next what stands after the kubernetes plugin.
-func (f *Federation) delegateTo(next plugin.Handler) { f.backend.Next = next }
+func (f *Federation) delegateTo(next plugin.Handler) { f.k8s.Next = next }
 
 // Name implements plugin.Handler.
 func (s *caseServer) Name() string { return "server" }

@@ -7,6 +7,21 @@ import (
 
 // Names of a federation that may be something else, too (Q4).
 
+// ours reports whether a question that matches is ours after all. Before the kubernetes plugin has synced that is not
+// known, except for names that are no Service's: those are left alone.
+//
+//go:noinline
+func (a *answerer) ours() bool {
+	a.synced = a.f.isSynced()
+	switch {
+	case !a.synced:
+		return !a.m.empty()
+	case a.m.empty():
+		return a.f.emptyName(&a.m)
+	}
+	return a.f.expands(&a.m)
+}
+
 // emptyName reports whether F.svc.Z or N.F.svc.Z is an empty non-terminal of
 // ours rather than a name of the kubernetes plugin's (Q4c).
 func (f *Federation) emptyName(m *match) bool {

@@ -77,7 +77,7 @@ func (f *Federation) attach(k *kubernetes.Kubernetes) error {
 		_, named := k.Namespaces[namespace]
 		return named || len(k.Namespaces) == 0
 	}
-	f.delegate, f.backend = k, k
+	f.k8s = k
 	f.fallsThrough = len(k.Fall.Zones) > 0
 	f.chaser = newChaser(upstream.New())
 	return nil

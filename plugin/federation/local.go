@@ -19,15 +19,15 @@ type shard struct {
 	healthy   bool
 }
 
-// look decides on the health of the local shard: the Service exists, its
+// findShard decides on the health of the local shard: the Service exists, its
 // namespace is exposed, and it has a ready endpoint with an IP address over all
 // its EndpointSlices; an ExternalName Service is healthy when it exists (Q5).
 // That is decided once, for all types.
 //
 //go:noinline
-func (a *answerer) look() {
+func (a *answerer) findShard() {
 	a.shard = shard{}
-	if a.unsynced || a.m.key == "" {
+	if !a.synced || a.m.key == "" {
 		return
 	}
 	services := a.f.indexes.SvcIndex(a.m.key)
@@ -68,47 +68,48 @@ func parseIP(s string) (netip.Addr, bool) {
 	return addr, err == nil && addr.Zone() == ""
 }
 
-// local answers from the healthy local shard what the kubernetes plugin
-// answers for the name without the federation's label (Q6). It reports false,
-// with nothing written, if again is set and the Service turned out to be gone.
+// local answers from the healthy local shard what the kubernetes plugin answers for the name without the federation's
+// label (Q6).
 //
-// The addresses of a Service, which most questions are about, are read from the
-// indexes where that is sure to be the same; everything else is left to the
-// kubernetes plugin.
-func (a *answerer) local(again bool) bool {
+// The addresses of a Service, which most questions are about, are read from the indexes where that is sure to be the
+// same; everything else is left to the kubernetes plugin.
+func (a *answerer) local() *dns.Msg {
 	s := &a.shard
 	qtype := a.r.Question[0].Qtype
 	if (qtype == dns.TypeA || qtype == dns.TypeAAAA) && a.m.shape == shapeService && s.service.Type != api.ServiceTypeExternalName {
-		if s.service.Headless() && a.endpoints(s.endpoints) || !s.service.Headless() && a.clusterIPs(s.service.ClusterIPs) {
-			return true
+		var m *dns.Msg
+		if s.service.Headless() {
+			m = a.endpoints(s.endpoints)
+		} else {
+			m = a.clusterIPs(s.service.ClusterIPs)
+		}
+		if m != nil {
+			return m
 		}
 	}
-	return a.delegate(again)
+	return a.delegate()
 }
 
-// clusterIPs answers A and AAAA of a ClusterIP Service; a family that it does
-// not have is NODATA. It reports false, with nothing written, if the list is
-// not one that Kubernetes makes: one address of each family at most.
-func (a *answerer) clusterIPs(ips []string) bool {
+// clusterIPs answers A and AAAA of a ClusterIP Service; a family that it does not have is NODATA. It returns nil if the
+// list is not one that Kubernetes makes: one address of each family at most.
+func (a *answerer) clusterIPs(ips []string) *dns.Msg {
 	var found netip.Addr
 	for _, text := range ips {
 		addr, ok := parseIP(text)
 		if !ok {
-			return false
+			return nil
 		}
 		if addr = addr.Unmap(); isOfType(addr, a.r.Question[0].Qtype) {
 			if found.IsValid() {
-				return false
+				return nil
 			}
 			found = addr
 		}
 	}
-	if found.IsValid() {
-		a.write(a.oneAddress(found), resultLocal)
-	} else {
-		a.noData()
+	if !found.IsValid() {
+		return a.noData()
 	}
-	return true
+	return a.oneAddress(found)
 }
 
 // isOfType reports whether records of the type hold such an address.
@@ -128,6 +129,7 @@ type addressReply struct {
 // oneAddress is the reply with the one address that a Service has of each
 // family.
 func (a *answerer) oneAddress(addr netip.Addr) *dns.Msg {
+	a.result = resultLocal
 	r := &addressReply{}
 	a.begin(&r.msg, &r.question, dns.RcodeSuccess)
 	if hdr := a.header(); hdr.Rrtype == dns.TypeA {
@@ -159,19 +161,18 @@ func fillAAAA(rr *dns.AAAA, hdr dns.RR_Header, addr netip.Addr, ip []byte) dns.R
 	return rr
 }
 
-// endpoints answers A and AAAA of a headless Service: its ready addresses, each
-// once; none of the family is NODATA. It reports false, with nothing written,
-// if there are names among them.
-func (a *answerer) endpoints(list []*object.Endpoints) bool {
+// endpoints answers A and AAAA of a headless Service: its ready addresses, each once; none of the family is NODATA. It
+// returns nil if there are names among them.
+func (a *answerer) endpoints(list []*object.Endpoints) *dns.Msg {
 	addrs, ok := readyAddresses(list, a.r.Question[0].Qtype)
 	if !ok {
-		return false
+		return nil
 	}
 	if len(addrs) == 0 {
-		a.noData()
-		return true
+		return a.noData()
 	}
-	reply := a.reply(dns.RcodeSuccess)
+	a.result = resultLocal
+	reply := a.newReply(dns.RcodeSuccess)
 	reply.Answer = make([]dns.RR, len(addrs))
 	hdr := a.header()
 	ips := make([]byte, 16*len(addrs))
@@ -187,8 +188,7 @@ func (a *answerer) endpoints(list []*object.Endpoints) bool {
 			reply.Answer[i] = fillAAAA(&rrs[i], hdr, addr, ip(i))
 		}
 	}
-	a.write(reply, resultLocal)
-	return true
+	return reply
 }
 
 // manyAddresses is from where on doubles are found with a map.
@@ -265,35 +265,33 @@ func allAddresses(list []*object.Endpoints) bool {
 	return true
 }
 
-// delegate asks the kubernetes plugin for the name without the federation's
-// label, on a message of our own, and answers under the asked name.
-func (a *answerer) delegate(again bool) bool {
-	asked := *a.r // shallow: the sections are only read
-	asked.Question = []dns.Question{a.r.Question[0]}
-	asked.Question[0].Name = a.m.local(a.r.Question[0].Name)
+// delegate asks the kubernetes plugin for the name without the federation's label, on a message of our own, and answers
+// under the asked name.
+func (a *answerer) delegate() *dns.Msg {
+	plain := *a.r // shallow: the sections are only read
+	plain.Question = []dns.Question{a.r.Question[0]}
+	plain.Question[0].Name = a.m.plainName(a.r.Question[0].Name)
 	ctx, external := a.ctx, a.shard.service.Type == api.ServiceTypeExternalName || !allAddresses(a.shard.endpoints)
 	if external { // the kubernetes plugin follows a name through the upstream, and that may lead back here
 		if reentrances(ctx) >= maxReentrance {
-			a.servfail(dns.ExtendedErrorCodeOther, "the Service's external name leads back here")
-			return true
+			return a.servfail(dns.ExtendedErrorCodeOther, "the Service's external name leads back here")
 		}
 		ctx = reentering(ctx)
 	}
 	nw := nonwriter.New(a.w)
-	rcode, err := a.f.delegate.ServeDNS(ctx, nw, &asked)
+	rcode, err := a.f.k8s.ServeDNS(ctx, nw, &plain)
 	switch {
 	case nw.Msg != nil && err == nil && plugin.ClientWrite(rcode):
 	case err == nil && rcode == dns.RcodeRefused: // as what the plugin falls through to may say
-		a.refuse(rcode)
-		return true
+		return a.refuse(rcode)
 	default:
-		a.servfail(dns.ExtendedErrorCodeOther, "the kubernetes plugin gave no answer")
 		a.err = err
-		return true
+		return a.servfail(dns.ExtendedErrorCodeOther, "the kubernetes plugin gave no answer")
 	}
-	if again && nw.Msg.Rcode == dns.RcodeNameError && a.m.shape != shapeEndpoint {
-		if a.look(); !a.shard.healthy {
-			return false
+	if nw.Msg.Rcode == dns.RcodeNameError && a.m.shape != shapeEndpoint {
+		// The Service may have vanished meanwhile: decide again.
+		if a.findShard(); !a.shard.healthy {
+			return a.remote()
 		}
 	}
 	reply := nw.Msg
@@ -303,16 +301,16 @@ func (a *answerer) delegate(again bool) bool {
 	}
 	reply.Id = a.r.Id
 	reply.Question = []dns.Question{a.r.Question[0]} // plugins above may change what they are given
-	rename(reply.Answer, asked.Question[0].Name, a.r.Question[0].Name)
+	rename(reply.Answer, plain.Question[0].Name, a.r.Question[0].Name)
 	limitTTLs(reply.Answer, a.f.ttl)
 	limitTTLs(reply.Ns, a.f.ttl)
 	limitTTLs(reply.Extra, a.f.ttl)
-	a.write(reply, resultOf(reply, resultLocal))
-	return true
+	a.result = resultOf(reply)
+	return reply
 }
 
-// local is the question's name without the federation's label.
-func (m *match) local(qname string) string { return qname[:m.labelAt] + qname[m.labelEnd:] }
+// plainName is the question's name without the federation's label.
+func (m *match) plainName(qname string) string { return qname[:m.labelAt] + qname[m.labelEnd:] }
 
 // rename gives records of the delegated name the asked name; all others, such
 // as the rest of a CNAME chain, keep theirs.
@@ -324,8 +322,8 @@ func rename(rrs []dns.RR, from, to string) {
 	}
 }
 
-// resultOf is the word for a reply that has been made.
-func resultOf(m *dns.Msg, positive result) result {
+// resultOf is the result that a delegated reply counts as.
+func resultOf(m *dns.Msg) result {
 	switch {
 	case m.Rcode == dns.RcodeNameError:
 		return resultNXDomain
@@ -334,5 +332,5 @@ func resultOf(m *dns.Msg, positive result) result {
 	case len(m.Answer) == 0:
 		return resultNoData
 	}
-	return positive
+	return resultLocal
 }

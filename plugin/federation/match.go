@@ -36,6 +36,9 @@ type match struct {
 	namespace string
 }
 
+// empty reports whether the name is that of no Service: an empty non-terminal.
+func (m *match) empty() bool { return m.shape == shapeBare || m.shape == shapeNamespace }
+
 // matches reports whether the question's name is one of Q3's, without
 // allocating for those that are not. The message is not changed.
 func (f *Federation) matches(r *dns.Msg, m *match) bool {

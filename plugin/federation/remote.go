@@ -11,13 +11,12 @@ import (
 
 // remote answers for a shard that is not healthy: a CNAME to the record of the
 // closest level that this node has, followed in the same answer (Q7, Q8).
-func (a *answerer) remote() {
+func (a *answerer) remote() *dns.Msg {
 	levels := *a.m.fed.levels.Load()
 	if a.f.config.noChase || a.r.Question[0].Qtype == dns.TypeCNAME {
-		a.bareCNAME(levels[0])
-	} else {
-		a.followed(levels)
+		return a.bareCNAME(levels[0])
 	}
+	return a.followed(levels)
 }
 
 // cnameReply is a reply with a CNAME alone, in one piece of memory.
@@ -29,29 +28,28 @@ type cnameReply struct {
 }
 
 // bareCNAME answers the CNAME to the level, and nothing else.
-func (a *answerer) bareCNAME(suffix string) {
+func (a *answerer) bareCNAME(suffix string) *dns.Msg {
 	r := &cnameReply{}
 	if !a.fillCNAME(&r.cname, suffix) {
-		a.tooLong()
-		return
+		return a.servfail(dns.ExtendedErrorCodeOther, "the name of the record would be too long")
 	}
+	a.result = resultCNAME
 	a.begin(&r.msg, &r.question, dns.RcodeSuccess)
 	r.answer[0] = &r.cname
 	r.msg.Answer = r.answer[:]
-	a.write(&r.msg, resultCNAME)
+	return &r.msg
 }
 
 // followed answers the CNAME and what it leads to.
 //
 //go:noinline
-func (a *answerer) followed(levels []string) {
+func (a *answerer) followed(levels []string) *dns.Msg {
 	qtype := a.r.Question[0].Qtype
 	chosen, failure := a.chooseLevel(levels, ownAddresses(a.shard, qtype))
 	if failure != nil {
-		a.servfail(failure.code, failure.text)
-		return
+		return a.servfail(failure.code, failure.text)
 	}
-	m := a.reply(chosen.found.rcode)
+	m := a.newReply(chosen.found.rcode)
 	answer, ns := chosen.found.answer, chosen.found.ns
 	if chosen.found.kept { // for others too: plugins above may change what they are given (Q11)
 		answer, ns = copies(answer), copies(ns)
@@ -62,14 +60,15 @@ func (a *answerer) followed(levels []string) {
 	limitTTLs(m.Ns, a.f.ttl)
 	m.Truncated = chosen.found.truncated
 	m.RecursionAvailable = chosen.found.recursion
-	result := resultCNAME
 	switch {
 	case m.Rcode == dns.RcodeNameError:
-		result = resultNXDomain
+		a.result = resultNXDomain
 	case !chosen.found.hasData(qtype):
-		result = resultNoData
+		a.result = resultNoData
+	default:
+		a.result = resultCNAME
 	}
-	a.write(m, result)
+	return m
 }
 
 // fillCNAME fills the record that leads to the level; false if its target would
@@ -81,10 +80,6 @@ func (a *answerer) fillCNAME(cname *dns.CNAME, suffix string) bool {
 	}
 	cname.Hdr = dns.RR_Header{Name: a.r.Question[0].Name, Rrtype: dns.TypeCNAME, Class: dns.ClassINET, Ttl: a.f.ttl}
 	return true
-}
-
-func (a *answerer) tooLong() {
-	a.servfail(dns.ExtendedErrorCodeOther, "the name of the record would be too long")
 }
 
 // level is the answer by way of one level.

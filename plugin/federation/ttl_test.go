@@ -67,7 +67,7 @@ func TestTTL(t *testing.T) {
 			if !reached {
 				t.Errorf("no TTL is %d", most)
 			}
-			if m := ask(t, f, "healthy.ns.svc.cluster.local.", dns.TypeA); m.Answer[0].Header().Ttl != f.backend.MinTTL(request.Request{}) {
+			if m := ask(t, f, "healthy.ns.svc.cluster.local.", dns.TypeA); m.Answer[0].Header().Ttl != f.k8s.MinTTL(request.Request{}) {
 				t.Errorf("a plain name's TTL is changed: %s", m.Answer[0])
 			}
 		})

@@ -215,10 +215,10 @@ func TestLocal(t *testing.T) {
 		f := newPlugin(t, newCluster(), nil, usualKubernetes, usualFederation)
 		w := &countingWriter{ResponseWriter: &test.ResponseWriter{}}
 		a := &answerer{f: f, ctx: context.Background(), w: w, r: new(dns.Msg).SetQuestion("healthy.ns.myfed.svc.cluster.local.", dns.TypeA)}
-		bad := a.reply(dns.RcodeSuccess)
+		bad := a.newReply(dns.RcodeSuccess)
 		bad.Answer = []dns.RR{&dns.CNAME{Hdr: dns.RR_Header{Name: "..", Rrtype: dns.TypeCNAME, Class: dns.ClassINET}, Target: "."}}
 		w.fail = errors.New("pack")
-		a.write(bad, resultLocal)
+		a.write(bad)
 		if w.written != 2 || a.result != resultServFail {
 			t.Errorf("%d messages, result %q", w.written, a.result)
 		}
