@@ -20,79 +20,90 @@ type auditor struct {
 	auditing map[federation.FQDN]bool // the names changed since the audit began; nil: none is under way
 }
 
-// runAudit compares everything at the levels with the shadow (X6), beside the
-// requests.
-func (l *loop) runAudit(ctx context.Context) {
-	held := l.held
-	l.auditing = map[federation.FQDN]bool{}
-	for name, n := range l.names {
-		if n.inFlight { // its change may come before or after what is read
-			l.auditing[name] = true
-		}
-	}
-	slow := l.claims
-	slow.Provider = throttled{l.provider, rate.NewLimiter(auditsPerSecond, 1)}
-	l.aside.Go(func() {
-		state, _, err := slow.State(ctx, held)
-		var found claim.Survey
-		if err == nil && state == claim.Current {
-			found, err = slow.Survey(ctx, held, false)
-		}
-		l.audits <- func() { l.audited(held, state, found, err) }
-	})
+// beginAudit returns the request that compares everything at the levels with the shadow (X6). inFlight are the names whose
+// changes may come before or after what is read.
+func (z *zone) beginAudit(inFlight map[federation.FQDN]bool) request {
+	z.auditing = inFlight
+	slow := z.claims
+	slow.Provider = throttled{z.provider, rate.NewLimiter(auditsPerSecond, 1)}
+	return auditRequest{claims: slow, held: z.held}
 }
 
-func (l *loop) audited(began *claim.Holding, state claim.State, found claim.Survey, err error) {
+type auditRequest struct {
+	claims claim.Keeper
+	held   *claim.Holding
+}
+
+type auditResult struct {
+	began *claim.Holding
+	state claim.State
+	found claim.Survey
+	err   error
+}
+
+func (r auditRequest) do(ctx context.Context) result {
+	res := auditResult{began: r.held}
+	if res.state, _, res.err = r.claims.State(ctx, r.held); res.err == nil && res.state == claim.Current {
+		res.found, res.err = r.claims.Survey(ctx, r.held, false)
+	}
+	return res
+}
+
+// apply has what the audit found changed repaired, but for what this syncer has changed meanwhile.
+func (r auditResult) apply(l *loop, now time.Time) {
 	touched := l.auditing
 	l.auditing = nil
-	l.auditAt = time.Now().Add(jitter(l.audit))
+	l.auditAt = now.Add(jitter(l.audit))
 	switch {
-	case err != nil:
-		l.log.Warn("audit failed", "error", err)
-		l.auditAt = time.Now().Add(jitter(min(l.audit, foreignRetry)))
+	case r.err != nil:
+		l.log.Warn("audit failed", "error", r.err)
+		l.auditAt = now.Add(jitter(min(l.audit, foreignRetry)))
 		return
-	case state != claim.Current || l.held == nil:
+	case r.state != claim.Current || l.held == nil:
 		l.suspect = true
 		return
 	}
 	l.metrics.audits.Inc()
-	l.auditLevels(began, found)
+	repairer{l}.repairLevels(r.began, r.found)
 	for level := range l.foreign { // what is there stays as it is
-		found.Records.ForgetLevel(level)
+		r.found.Records.ForgetLevel(level)
 	}
-	l.takeFound(found.Records, touched)
-	l.auditServed(time.Now())
+	repairer{l}.repairNames(r.found.Records, touched)
+	l.auditServed(now)
 }
 
-// auditLevels has claims and list entries that are not as they were left made again, and levels that are somebody
+// repairer has what an audit found changed repaired.
+type repairer struct{ *loop }
+
+// repairLevels has claims and list entries that are not as they were left made again, and levels that are somebody
 // else's now left alone. What this syncer has changed during the audit is as it was left.
-func (l *loop) auditLevels(began *claim.Holding, found claim.Survey) {
-	listed := inBoth(began.Drift(found), l.held.Drift(found))
+func (r repairer) repairLevels(began *claim.Holding, found claim.Survey) {
+	listed := inBoth(began.Drift(found), r.held.Drift(found))
 	for _, level := range listed {
-		l.log.Warn("audit: a level is not in the list as it was left", "level", string(level))
+		r.log.Warn("audit: a level is not in the list as it was left", "level", string(level))
 	}
-	claims := inBoth(began.LostClaims(found), l.held.LostClaims(found))
+	claims := inBoth(began.LostClaims(found), r.held.LostClaims(found))
 	for _, level := range claims {
-		l.log.Warn("audit: the claim of a level is gone", "level", string(level))
+		r.log.Warn("audit: the claim of a level is gone", "level", string(level))
 	}
-	if began.FormerDrift(l.config.Federation, found) && l.held.FormerDrift(l.config.Federation, found) {
-		l.log.Warn("audit: the list of levels of earlier releases is not as it was left", "name", string(l.config.LevelsName()))
-		l.metrics.drift.Inc()
-		l.keepFormer = true
+	if began.FormerDrift(r.config.Federation, found) && r.held.FormerDrift(r.config.Federation, found) {
+		r.log.Warn("audit: the list of levels of earlier releases is not as it was left", "name", string(r.config.LevelsName()))
+		r.metrics.drift.Inc()
+		r.keepFormer = true
 	}
-	l.metrics.drift.Add(float64(len(listed) + len(claims)))
-	l.held = l.held.Reopen(listed...).Without(claims...)
+	r.metrics.drift.Add(float64(len(listed) + len(claims)))
+	r.held = r.held.Reopen(listed...).Without(claims...)
 	if len(listed)+len(claims) > 0 {
-		l.stale = true
+		r.stale = true
 	}
 	if len(found.Foreign) > 0 { // lost since
-		l.held = l.held.Without(slices.Collect(maps.Keys(found.Foreign))...)
-		l.notOurs(time.Now(), found.Foreign)
+		r.held = r.held.Without(slices.Collect(maps.Keys(found.Foreign))...)
+		r.notOurs(time.Now(), found.Foreign)
 	}
 	if len(claims)+len(found.Foreign) > 0 {
-		stale := l.stale
-		l.relevel()
-		l.stale = l.stale || stale
+		stale := r.stale
+		r.relevel()
+		r.stale = r.stale || stale
 	}
 }
 
@@ -101,25 +112,25 @@ func inBoth(a, b []federation.FQDN) []federation.FQDN {
 	return slices.DeleteFunc(slices.Clone(a), func(level federation.FQDN) bool { return !slices.Contains(b, level) })
 }
 
-// takeFound takes what an audit found for the truth, but for names that were
+// repairNames takes what an audit found for the truth, but for names that were
 // changed meanwhile, and has what differs planned again.
-func (l *loop) takeFound(found *claim.Records, touched map[federation.FQDN]bool) {
+func (r repairer) repairNames(found *claim.Records, touched map[federation.FQDN]bool) {
 	drift := map[federation.FQDN]bool{}
-	for _, s := range []*claim.Records{l.shadow, found} {
+	for _, s := range []*claim.Records{r.shadow, found} {
 		for _, names := range s.Services {
 			for name := range names {
-				if !touched[name] && l.reread[name] == nil && !federation.EqualRRsets(l.shadow.At(name), found.At(name)) {
+				if !touched[name] && r.reread[name] == nil && !federation.EqualRRsets(r.shadow.At(name), found.At(name)) {
 					drift[name] = true
 				}
 			}
 		}
 	}
 	for name := range drift {
-		l.log.Warn("audit: a name is not as it was left", "name", string(name), "was", describe(l.shadow.At(name)), "is", describe(found.At(name)))
-		l.know(name, found.At(name))
-		l.touchName(name)
+		r.log.Warn("audit: a name is not as it was left", "name", string(name), "was", describe(r.shadow.At(name)), "is", describe(found.At(name)))
+		r.know(name, found.At(name))
+		r.touchName(name)
 	}
-	l.metrics.drift.Add(float64(len(drift)))
+	r.metrics.drift.Add(float64(len(drift)))
 }
 
 // throttled is a provider whose reads keep to a budget of their own (X5b).

@@ -9,13 +9,13 @@ import (
 )
 
 // decide returns what becomes of the records of the service, by what the members show of it and what the zone has.
-func (l *loop) decide(now time.Time, name federation.ServiceName, all policy.Summary, have []federation.RRset) policy.Outcome {
-	s := l.service(name)
-	return l.brake.Publish(now, l.levels, policy.Publishing{
-		Service: policy.Service{Shards: l.shards(name), AllMembers: all, Had: len(have) > 0, EmptySince: s.emptySince, HealthyAt: s.healthyAt},
+func (p planner) decide(now time.Time, name federation.ServiceName, all policy.Summary, have []federation.RRset) policy.Outcome {
+	s := p.service(name)
+	return p.brake.Publish(now, p.levels, policy.Publishing{
+		Service: policy.Service{Shards: p.shards(name), AllMembers: all, Had: len(have) > 0, EmptySince: s.emptySince, HealthyAt: s.healthyAt},
 		Name:    name, Have: have,
-		Watched:   func() bool { return l.watched(name) },
-		WatchedAt: func(lv federation.Level) bool { return l.watchedAt(name, lv) },
+		Watched:   func() bool { return p.watched(name) },
+		WatchedAt: func(lv federation.Level) bool { return p.watchedAt(name, lv) },
 	})
 }
 
@@ -53,14 +53,14 @@ func (q *queue) braked(now time.Time, name federation.ServiceName, waits []feder
 
 // watched reports whether the shards whose addresses the service had last went by events of watches of members that are
 // present (X4c).
-func (l *loop) watched(name federation.ServiceName) bool {
-	for _, m := range l.service(name).members {
-		ms := l.members[m]
-		if ms == nil || !ms.losses[name] || l.standing.Get(m).Standing != policy.Present {
+func (p planner) watched(name federation.ServiceName) bool {
+	for _, m := range p.service(name).members {
+		ms := p.members[m]
+		if ms == nil || !ms.losses[name] || p.standing.Get(m).Standing != policy.Present {
 			return false
 		}
 	}
-	return len(l.service(name).members) > 0
+	return len(p.service(name).members) > 0
 }
 
 // watchedAt reports the same of the shards that a level of the service had (P2c).
@@ -77,10 +77,10 @@ func (r *roster) watchedAt(name federation.ServiceName, lv federation.Level) (wa
 }
 
 // forget drops what members are remembered to have shown of a service that nobody has any more.
-func (l *loop) forget(name federation.ServiceName) {
-	delete(l.services, name)
-	l.unshown[name], l.brakeMoved = true, true
-	for _, ms := range l.members {
+func (p planner) forget(name federation.ServiceName) {
+	delete(p.services, name)
+	p.unshown[name], p.brakeMoved = true, true
+	for _, ms := range p.members {
 		delete(ms.losses, name)
 	}
 }
@@ -94,25 +94,28 @@ func healthyMembers(shards []federation.Shard) (members []string) {
 	return members
 }
 
-// confirm lets those of a service's names go that wait, and reports whether any does (X4c).
-func (l *loop) confirm(name federation.ServiceName, names []federation.FQDN) bool {
-	ok := l.brake.Confirm(name, names)
+// confirmer lets go what waits for a confirmation.
+type confirmer struct{ *loop }
+
+// confirmNames lets those of a service's names go that wait, and reports whether any does (X4c).
+func (c confirmer) confirmNames(name federation.ServiceName, names []federation.FQDN) bool {
+	ok := c.brake.Confirm(name, names)
 	if ok {
-		l.brakeMoved = true
-		l.log.Info("confirmed", "service", name.String(), "names", len(names))
-		l.touch(name)
+		c.brakeMoved = true
+		c.log.Info("confirmed", "service", name.String(), "names", len(names))
+		c.touch(name)
 	}
 	return ok
 }
 
-// confirmAll confirms those of the list that are this loop's, and counts them: what has grown since it was shown waits
+// confirm confirms those of the list that are this loop's, and counts them: what has grown since it was shown waits
 // again (X4c).
-func (l *loop) confirmAll(list []admin.Waiting) (n int) {
+func (c confirmer) confirm(list []admin.Waiting) (n int) {
 	for _, w := range list {
-		if w.Federation != string(l.config.Name) || w.Domain != string(l.config.Domain) {
+		if w.Federation != string(c.config.Name) || w.Domain != string(c.config.Domain) {
 			continue
 		}
-		if w.Member != "" && l.confirmDeparture(w) || w.Member == "" && l.confirm(federation.ServiceName{Namespace: w.Namespace, Name: w.Service}, w.Deletes) {
+		if w.Member != "" && c.confirmDeparture(w) || w.Member == "" && c.confirmNames(federation.ServiceName{Namespace: w.Namespace, Name: w.Service}, w.Deletes) {
 			n++
 		}
 	}

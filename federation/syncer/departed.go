@@ -161,22 +161,22 @@ func (s *snapshot) onlyOn(name string, v *serviceView, before map[string]bool) (
 // confirmDeparture removes a departed member with all that it has; what its services lose with it is confirmed too. It
 // reports whether the member waits, and nothing more goes with it than was shown: other levels, or services that have
 // come to depend on it since (X4c).
-func (l *loop) confirmDeparture(shown admin.Waiting) bool {
+func (c confirmer) confirmDeparture(shown admin.Waiting) bool {
 	name := shown.Member
-	if ms := l.members[name]; ms == nil || !ms.departed {
+	if ms := c.members[name]; ms == nil || !ms.departed {
 		return false
 	}
-	l.publishViews(time.Now(), len(l.unshown)) // decided on what is so now
-	d := l.view().departure(name, nil)
+	viewer{c.loop}.publish(time.Now(), len(c.unshown)) // decided on what is so now
+	d := c.view().departure(name, nil)
 	if !subset(d.emptied, shown.Emptied) || !subset(d.levels, shown.Levels) {
-		l.log.Warn("not confirmed: more goes with the member now than was shown", "member", name, "confirm", "federation-syncer confirm")
+		c.log.Warn("not confirmed: more goes with the member now than was shown", "member", name, "confirm", "federation-syncer confirm")
 		return false
 	}
 	for svc, names := range d.names {
-		l.brake.Expect(svc, names)
+		c.brake.Expect(svc, names)
 	}
-	l.log.Info("confirmed: what the member has is removed from the records", "member", name)
-	l.removeMember(name)
+	c.log.Info("confirmed: what the member has is removed from the records", "member", name)
+	c.removeMember(name)
 	return true
 }
 

@@ -172,7 +172,7 @@ func TestDeparture(t *testing.T) {
 					list = append(list, one)
 				}
 			}
-			w.loop.ask(t.Context(), func() { w.loop.confirmAll(list) })
+			w.loop.ask(t.Context(), func() { confirmer{w.loop}.confirm(list) })
 			w.after(time.Minute)
 			for _, svc := range services[:20] {
 				w.wantAt(federation.FQDN(svc.Name+".shop.fed.svc.example.com."), "")

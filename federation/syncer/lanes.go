@@ -10,12 +10,14 @@ import (
 
 // A lane has at most one request under way. Publications have one of their own, and everything else that the provider
 // is asked for has the other, so that neither a slow list nor a name that fails delays a publication (X5a). Of what is
-// kept, at most one request starts between two publications, if any wait.
+// kept, at most one request starts between two publications, if any wait. Audits have a lane too: they take long, and their
+// reads have a budget of their own (X5b).
 type lane int
 
 const (
 	publishing lane = iota
 	keeping
+	auditing
 	lanes
 )
 
@@ -42,7 +44,7 @@ type requests struct {
 	aside     sync.WaitGroup // goroutines that work beside the loop
 	busy      [lanes]bool
 	kept      bool // a request of keeping has started since the last publication
-	turn      int  // the kind of it
+	turned    int  // the kind of it
 	budget    *rate.Limiter
 	notBefore time.Time // by the budget
 	retryAt   time.Time // by backoff
@@ -54,82 +56,65 @@ type requests struct {
 // start starts a request beside the loop.
 func (rq *requests) start(ctx context.Context, in lane, r request) {
 	rq.busy[in] = true
-	rq.budget.AllowN(time.Now(), 1)
+	if in != auditing {
+		rq.budget.AllowN(time.Now(), 1)
+	}
 	rq.aside.Go(func() { rq.results <- ended{in, r.do(ctx)} })
 }
 
-// end takes the end of a request.
+// end applies the result of a request.
 func (l *loop) end(e ended) {
 	l.busy[e.lane] = false
 	e.result.apply(l, time.Now())
 }
 
-// work starts the requests that are due, publications first (X5a), and an audit if that is due (X5b). Requests may end
-// after ctx, audits not.
-func (l *loop) work(ctx, requests context.Context, now time.Time) {
-	if l.deposed != nil || now.Before(l.retryAt) {
-		return
-	}
-	up := l.held != nil && l.backoff == 0
-	if up && !l.busy[publishing] && l.affordable(now) {
-		if r := l.publish(now); r != nil {
-			l.start(requests, publishing, r)
-			l.kept = false
-		}
-	}
-	if !l.busy[keeping] && l.affordable(now) {
-		if r := l.keep(now, up); r != nil {
-			l.start(requests, keeping, r)
-			l.kept = true
-		}
-	}
-	if up && l.auditing == nil && !now.Before(l.auditAt) {
-		l.runAudit(ctx)
+// finish waits for the requests under way, and applies their results. That of an audit is no loss.
+func (l *loop) finish() {
+	for l.busy[publishing] || l.busy[keeping] {
+		l.end(<-l.results)
 	}
 }
 
-// keep returns the next request that publishes nothing new; nil if none is due. The kinds of them take turns.
-func (l *loop) keep(now time.Time, up bool) request {
+// keeper returns the requests that publish nothing new.
+type keeper struct{ *loop }
+
+// next returns the next request; nil if none is due. The kinds of them take turns. Up: the claim is held and the provider
+// answers.
+func (k keeper) next(now time.Time, up bool) request {
 	switch {
-	case l.held == nil:
-		return l.open()
-	case !up || l.suspect && !now.Before(l.checkAt) || l.standing.AskProvider(now) && !l.answers(now):
-		return l.check(now)
-	case l.kept && len(l.dirty) > 0:
+	case k.held == nil:
+		return k.open()
+	case !up || k.suspect && !now.Before(k.checkAt) || k.standing.AskProvider(now) && !k.answers(now):
+		return k.check(now)
+	case k.kept && len(k.dirty) > 0:
 		return nil
 	}
-	for range keepings {
-		l.turn = (l.turn + 1) % keepings
-		if r := l.keepingOf(l.turn, now); r != nil {
+	kinds := []func() request{
+		func() request { return k.readNames(now, &k.retries) },
+		func() request { return k.claimLevels(now, k.entries, k.standing.Summary().Starting) },
+		func() request { return k.retry(now) },
+		func() request {
+			if k.busy[publishing] { // what is being published may be at a level that goes
+				return nil
+			}
+			return k.dropLevel(now, k.levels)
+		},
+		func() request { return k.writeFormer(now) },
+		k.askNegativeTTL,
+		func() request { return k.askServed(now) },
+	}
+	for range kinds {
+		k.turned = (k.turned + 1) % len(kinds)
+		if r := kinds[k.turned](); r != nil {
 			return r
 		}
 	}
 	return nil
 }
 
-// keepings is how many kinds of requests there are that publish nothing new.
-const keepings = 7
-
-// keepingOf returns the next request of a kind; nil if there is nothing to ask for now.
-func (l *loop) keepingOf(kind int, now time.Time) request {
-	switch kind {
-	case 0:
-		return l.readNames(now, &l.retries)
-	case 1:
-		return l.claimLevels(now, l.entries, l.standing.Summary().Starting)
-	case 2:
-		return l.retry(now)
-	case 3:
-		if l.busy[publishing] { // what is being published may be at a level that goes
-			return nil
-		}
-		return l.dropLevel(now, l.levels)
-	case 4:
-		return l.writeFormer(now)
-	case 5:
-		return l.askNegativeTTL()
-	}
-	return l.askServed(now)
+// answers reports whether the provider has answered lately (X3c).
+func (l *loop) answers(now time.Time) bool {
+	return l.held != nil && l.backoff == 0 && now.Sub(l.answered) < answerValid
 }
 
 // affordable reports whether the budget has a request left.

@@ -192,21 +192,21 @@ func (r levelsResult) apply(l *loop, now time.Time) {
 	l.relevelClaimed()
 	for _, res := range r.levels {
 		if res.Err == nil {
-			l.adopted(res.Records)
+			opener{l}.adopt(res.Records)
 		}
 	}
 }
 
-// adopted takes the records that were found at a level that was claimed just now.
-func (l *loop) adopted(records []federation.RRset) {
+// adopt takes the records that were found at a level that was claimed just now.
+func (o opener) adopt(records []federation.RRset) {
 	at := map[federation.FQDN][]federation.RRset{}
 	for _, set := range records {
 		at[set.Name] = append(at[set.Name], set)
 	}
 	for name, sets := range at {
-		if len(l.shadow.At(name)) == 0 {
-			l.know(name, sets)
-			l.touchName(name)
+		if len(o.shadow.At(name)) == 0 {
+			o.know(name, sets)
+			o.touchName(name)
 		}
 	}
 }
@@ -348,7 +348,7 @@ func (r dropResult) apply(l *loop, now time.Time) {
 		l.succeeded()
 		delete(l.dropping, r.level)
 		l.log.Info("level given up", "level", string(r.level))
-		l.moveWaiting(now)
+		mover{l}.moveWaiting(now)
 		return
 	}
 	s := setbackOf(l.dropping, r.level)

@@ -127,6 +127,6 @@ func (s *listener) Waiting(context.Context) (list []admin.Waiting, err error) {
 
 // Confirm implements admin.Syncer.
 func (s *listener) Confirm(ctx context.Context, list []admin.Waiting) (n int, err error) {
-	err = s.loops.each(ctx, func(l *loop) { n += l.confirmAll(list) })
+	err = s.loops.each(ctx, func(l *loop) { n += confirmer{l}.confirm(list) })
 	return n, err
 }

@@ -61,7 +61,6 @@ type loop struct {
 	inbox  *inbox // from which events are delivered
 	events chan member.Event
 	asks   chan func()
-	audits chan func()
 	done   <-chan struct{} // closed when run has ended; nil if nobody asks
 }
 
@@ -160,7 +159,6 @@ func newLoop(c *config.Config, f config.Federation, p provider.Provider, adopt b
 		inbox:  newInbox(),
 		events: make(chan member.Event, 1024),
 		asks:   make(chan func()),
-		audits: make(chan func(), 1),
 	}
 	l.provider = m.measured(p, l.metrics.labels)
 	l.served.at = map[federation.FQDN]*evidence{}
@@ -172,7 +170,7 @@ func newLoop(c *config.Config, f config.Federation, p provider.Provider, adopt b
 		l.claims.Refuse = errors.New(f.NameProblem)
 	}
 	l.configure(c, f)
-	l.publishViews(time.Now(), 0)
+	viewer{l}.publish(time.Now(), 0)
 	return l
 }
 
@@ -209,8 +207,7 @@ func (l *loop) configure(c *config.Config, f config.Federation) {
 	l.relevel()
 }
 
-// run works until ctx ends; then no request starts, and one that is under way
-// may end within stopTimeout.
+// run works until ctx ends; then no request starts, and one that is under way may end within stopTimeout.
 func (l *loop) run(ctx context.Context) {
 	defer l.aside.Wait()
 	requests, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -218,50 +215,58 @@ func (l *loop) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		act := l.await(ctx, timer.C)
-		if act == nil {
-			l.stop(cancel)
+		var happened func()
+		select {
+		case <-ctx.Done():
+			late := time.AfterFunc(stopTimeout, cancel)
+			defer late.Stop()
+			l.finish()
 			return
+		case e := <-l.events:
+			happened = func() { l.observe(e) }
+		case e := <-l.results:
+			happened = func() { l.end(e) }
+		case happened = <-l.asks:
+		case <-timer.C:
+			happened = func() {}
 		}
 		l.views.beginTurn()
-		act()
-		if ctx.Err() != nil {
-			continue // no request starts any more (X5a)
-		}
-		now := time.Now()
-		l.judge(now)
-		l.work(ctx, requests, now)
-		l.publishViews(now, maxViews)
+		l.turn(ctx, requests, happened)
 		l.views.endTurn()
-		timer.Reset(max(time.Until(l.next(now)), 0))
+		timer.Reset(max(time.Until(l.next(time.Now())), 0))
 	}
 }
 
-// await waits for something to do, and returns it; nil when ctx has ended.
-func (l *loop) await(ctx context.Context, timer <-chan time.Time) func() {
-	select {
-	case <-ctx.Done():
-		return nil
-	case e := <-l.events:
-		return func() { l.takeAll(e) }
-	case e := <-l.results:
-		return func() { l.end(e) }
-	case f := <-l.audits:
-		return f
-	case f := <-l.asks:
-		return f
-	case <-timer:
-		return func() {}
+// turn is the write path, from what happened to the two outlets. What a member shows, or what came of a request, becomes
+// state; time passes for that state; the services that this concerns are planned, most urgent first; and what they need
+// goes to the provider, one request at a time, before anything else that the provider is asked for (X5a). What readers see
+// comes last (S1). Requests may end after ctx, audits not.
+func (l *loop) turn(ctx, requests context.Context, happened func()) {
+	happened()
+	if ctx.Err() != nil {
+		return // no request starts any more (X5a)
 	}
-}
-
-// stop waits for the requests under way.
-func (l *loop) stop(cancel context.CancelFunc) {
-	late := time.AfterFunc(stopTimeout, cancel)
-	defer late.Stop()
-	for l.busy[publishing] || l.busy[keeping] {
-		l.end(<-l.results)
+	now := time.Now()
+	l.tick(now)
+	if l.deposed == nil && !now.Before(l.retryAt) {
+		up := l.held != nil && l.backoff == 0
+		if up && !l.busy[publishing] && l.affordable(now) {
+			if changes := (planner{l}).changes(now); len(changes) > 0 {
+				l.start(requests, publishing, l.change(now, changes, false))
+				l.kept = false
+			}
+		}
+		if !l.busy[keeping] && l.affordable(now) {
+			if r := (keeper{l}).next(now, up); r != nil {
+				l.start(requests, keeping, r)
+				l.kept = true
+			}
+		}
+		if up && l.auditing == nil && !now.Before(l.auditAt) {
+			l.start(ctx, auditing, l.beginAudit(l.inFlight()))
+		}
 	}
+	viewer{l}.publish(now, maxViews)
 }
 
 // ask runs f in the loop's goroutine and waits for it; false if ctx or the loop
@@ -334,11 +339,6 @@ func (l *loop) succeeded() {
 	}
 	l.backoff, l.retryAt, l.lastErr = 0, time.Time{}, nil
 	l.answered = now
-}
-
-// answers reports whether the provider has answered lately (X3c).
-func (l *loop) answers(now time.Time) bool {
-	return l.held != nil && l.backoff == 0 && now.Sub(l.answered) < answerValid
 }
 
 // tidy drops what need not be remembered of names, those of services that are gone among them.

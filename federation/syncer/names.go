@@ -84,6 +84,17 @@ func (q *queue) name(n federation.FQDN) *nameState {
 	return s
 }
 
+// inFlight are the names whose changes are under way.
+func (q *queue) inFlight() map[federation.FQDN]bool {
+	names := map[federation.FQDN]bool{}
+	for name, n := range q.names {
+		if n.inFlight {
+			names[name] = true
+		}
+	}
+	return names
+}
+
 // blocked reports whether the change has to wait until the name is tried again; another wish than the one that was
 // refused need not.
 func (n *nameState) blocked(now time.Time, c plan.Change) bool {
@@ -95,11 +106,11 @@ func (n *nameState) blocked(now time.Time, c plan.Change) bool {
 }
 
 // failing returns why what is to be at a name is not there, and when it is tried again; nil if it is, or is about to be.
-func (l *loop) failing(name federation.FQDN) (retry time.Time, err error) {
-	if u := l.reread[name]; u != nil && u.err != nil {
+func (v viewer) failing(name federation.FQDN) (retry time.Time, err error) {
+	if u := v.reread[name]; u != nil && u.err != nil {
 		return u.until, u.err
 	}
-	if n := l.names[name]; n != nil && n.wanted {
+	if n := v.names[name]; n != nil && n.wanted {
 		return n.failure.until, n.failure.err
 	}
 	return time.Time{}, nil

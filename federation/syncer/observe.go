@@ -22,45 +22,48 @@ type roster struct {
 	formerUntil time.Time
 }
 
-// takeAll applies e and every event already queued behind it.
-func (l *loop) takeAll(e member.Event) {
-	l.take(e)
+// observe applies e and every event already queued behind it.
+func (l *loop) observe(e member.Event) {
+	observer{l}.apply(e)
 	for range len(l.events) { // nobody else receives
-		l.take(<-l.events)
+		observer{l}.apply(<-l.events)
 	}
 	if l.quietAt.IsZero() && len(l.dirty) > 0 {
 		l.quietAt = time.Now().Add(debounce)
 	}
 }
 
-// take takes one event of a member in; those of members that are not ours (any
+// observer applies what the members show.
+type observer struct{ *loop }
+
+// apply takes one event of a member in; those of members that are not ours (any
 // more) are passed over.
-func (l *loop) take(e member.Event) {
+func (o observer) apply(e member.Event) {
 	switch e := e.(type) {
 	case member.ProbeEvent:
-		if ms := l.present(e.Member); ms != nil {
-			l.takeProbe(ms, e)
+		if ms := o.present(e.Member); ms != nil {
+			o.takeProbe(ms, e)
 		}
 	case member.ListEvent:
-		if ms := l.present(e.Member); ms != nil {
-			l.takeList(ms, e)
+		if ms := o.present(e.Member); ms != nil {
+			o.applyList(ms, e)
 		}
 	case member.TopologyEvent:
-		if ms := l.present(e.Member); ms != nil {
-			l.setProblems(ms, e.Problems)
-			l.place(ms, e.Topology)
+		if ms := o.present(e.Member); ms != nil {
+			o.setProblems(ms, e.Problems)
+			mover{o.loop}.update(ms, e.Topology)
 		}
 	case member.ShardEvent:
-		if ms := l.present(e.Member); ms != nil && ms.shards != nil {
-			if e.Key.Federation == l.config.Name {
+		if ms := o.present(e.Member); ms != nil && ms.shards != nil {
+			if e.Key.Federation == o.config.Name {
 				if e.Shard != nil {
-					l.beginning.account(e.Member, e.Key.Service, e.Shard.Known)
+					o.beginning.account(e.Member, e.Key.Service, e.Shard.Known)
 				}
 				if _, had := ms.shards[e.Key.Service]; had || e.Shard != nil {
 					ms.losses.Event(e.Key.Service, e.Shard != nil && e.Shard.Healthy, watchedLoss(e.Shard))
 				}
-				l.setShard(ms, e.Key.Service, e.Shard)
-				l.touchAt(e.Key.Service, e.Seen)
+				o.setShard(ms, e.Key.Service, e.Shard)
+				o.touchAt(e.Key.Service, e.Seen)
 			}
 		}
 	}
@@ -82,37 +85,37 @@ func (r *roster) takeProbe(ms *memberState, e member.ProbeEvent) {
 	}
 }
 
-// takeList takes the complete content of a member in: what is not in it is
+// applyList takes the complete content of a member in: what is not in it is
 // gone (X2b).
-func (l *loop) takeList(ms *memberState, e member.ListEvent) {
+func (o observer) applyList(ms *memberState, e member.ListEvent) {
 	now := time.Now()
 	ms.version, ms.clusterUID = e.Version, e.ClusterUID
-	l.setProblems(ms, e.Problems)
+	o.setProblems(ms, e.Problems)
 	gone := maps.Clone(ms.shards)
 	if ms.shards == nil {
 		ms.shards = map[federation.ServiceName]member.Shard{}
 	}
 	for key, shard := range e.Shards {
-		if key.Federation == l.config.Name {
-			l.beginning.account(e.Member, key.Service, shard.Known)
+		if key.Federation == o.config.Name {
+			o.beginning.account(e.Member, key.Service, shard.Known)
 			ms.losses.Listed(key.Service, shard.Healthy)
-			l.setShard(ms, key.Service, &shard)
+			o.setShard(ms, key.Service, &shard)
 			delete(gone, key.Service)
-			l.touchAt(key.Service, now)
+			o.touchAt(key.Service, now)
 		}
 	}
 	for name := range gone {
 		ms.losses.Missing(name)
-		l.setShard(ms, name, nil)
-		l.touchAt(name, now)
+		o.setShard(ms, name, nil)
+		o.touchAt(name, now)
 	}
-	l.stale = l.stale || !ms.seen
+	o.stale = o.stale || !ms.seen
 	ms.seen = true
-	l.standing.List(e.Member)
-	l.place(ms, e.Topology)
+	o.standing.List(e.Member)
+	mover{o.loop}.update(ms, e.Topology)
 }
 
-func (l *loop) setShard(ms *memberState, name federation.ServiceName, shard *member.Shard) {
+func (o observer) setShard(ms *memberState, name federation.ServiceName, shard *member.Shard) {
 	old, had := ms.shards[name]
 	if had {
 		ms.remember(time.Now(), name, &old, shard)
@@ -131,7 +134,7 @@ func (l *loop) setShard(ms *memberState, name federation.ServiceName, shard *mem
 		}
 	}
 	if had != (shard != nil) {
-		s := l.service(name)
+		s := o.service(name)
 		if had {
 			s.shards--
 		} else {
@@ -153,8 +156,8 @@ func (r *roster) setProblems(ms *memberState, problems []federation.Problem) {
 
 func (r *roster) orderMembers() { r.order = slices.Sorted(maps.Keys(r.members)) }
 
-// judge lets time pass for the members and the services.
-func (l *loop) judge(now time.Time) {
+// tick re-evaluates members and services at now.
+func (l *loop) tick(now time.Time) {
 	before := l.standing.Panic()
 	v := l.standing.Step(now, l.answers(now))
 	for _, name := range v.Lost {
@@ -188,7 +191,7 @@ func (l *loop) judge(now time.Time) {
 		l.touch(name)
 	}
 	if l.formerExpired(now) {
-		l.moveWaiting(now)
+		mover{l}.moveWaiting(now)
 	}
 	if !l.tidyAt.IsZero() && !now.Before(l.tidyAt) {
 		l.tidy(now)
@@ -210,7 +213,7 @@ func (l *loop) relevel() {
 		l.levels = federation.NewLevels(l.config.Federation, members, opt)
 	}
 	for name, ms := range l.members {
-		ms.places, ms.above = policy.PlacesOf(l.recordedLevels(name))
+		ms.places, ms.above = policy.PlacesOf(l.recordedLevels(l.levels.Of(name)))
 	}
 	for _, p := range l.levels.Problems() {
 		if before == nil || !slices.Contains(before.Problems(), p) {
@@ -257,14 +260,4 @@ func (q *queue) touchName(name federation.FQDN) {
 	if svc, _, ok := q.config.ParseOwner(name); ok {
 		q.touch(svc)
 	}
-}
-
-// recordedLevels returns the levels of a member. One that is not claimed yet, and whose records are ours by the list of
-// levels, is no foreign one: what a member that cannot be reached has there is still its (O1e, X1b).
-func (l *loop) recordedLevels(name string) []federation.Level {
-	levels := slices.Clone(l.levels.Of(name))
-	for i, lv := range levels {
-		levels[i].Foreign = lv.Foreign && (l.foreign[lv.Name] != nil || !l.shadow.HasLevel(lv.Name))
-	}
-	return levels
 }

@@ -60,62 +60,75 @@ func (r openResult) apply(l *loop, now time.Time) {
 		l.failed("claiming the names of the federation", r.err)
 	default:
 		l.succeeded()
-		l.opened(now, r.held, r.found)
+		opener{l}.begin(now, r.held, r.found)
 	}
 }
 
-func (l *loop) opened(now time.Time, held *claim.Holding, found claim.Survey) {
-	l.held, l.lost, l.shadow, l.beginning = held, nil, found.Records, newBeginning(found.Records)
+// opener applies what is at the provider when the claim is taken.
+type opener struct{ *loop }
+
+func (o opener) begin(now time.Time, held *claim.Holding, found claim.Survey) {
+	o.held, o.lost, o.shadow, o.beginning = held, nil, found.Records, newBeginning(found.Records)
 	for level := range held.Claimed {
-		delete(l.foreign, level)
+		delete(o.foreign, level)
 	}
-	l.notOurs(now, found.Foreign)
-	l.stillUnserved(now)
-	l.watchServed(now)
-	l.noteCrowded()
-	l.keepFormer = true
-	for m, ms := range l.members { // those that were listed before the records
+	o.notOurs(now, found.Foreign)
+	o.stillUnserved(now)
+	o.watchServed(now)
+	o.noteCrowded()
+	o.keepFormer = true
+	for m, ms := range o.members { // those that were listed before the records
 		for svc, shard := range ms.shards {
-			l.beginning.account(m, svc, shard.Known)
+			o.beginning.account(m, svc, shard.Known)
 		}
 	}
-	l.rememberDeparted(now, held.Entries)
-	l.standing.Begin(now, l.placeByLevels(now, held.Entries))
-	l.auditAt = now.Add(jitter(l.audit))
-	l.relevel()
-	l.keepMoved(held.Entries)
-	for name := range l.shadow.Services {
-		l.recall(name)
-		l.stands(name)
-		l.touch(name)
+	o.rememberDeparted(now, held.Entries)
+	o.standing.Begin(now, mover{o.loop}.placeByLevels(now, held.Entries))
+	o.auditAt = now.Add(jitter(o.audit))
+	o.relevel()
+	o.keepMoved(held.Entries)
+	for name := range o.shadow.Services {
+		o.recall(name)
+		o.stands(name)
+		o.touch(name)
 	}
 	if held.Naming != "" {
-		l.log.Warn("the naming has changed: the topology zones get other names", "from", string(held.Naming), "to", string(l.config.Naming))
+		o.log.Warn("the naming has changed: the topology zones get other names", "from", string(held.Naming), "to", string(o.config.Naming))
 	}
 	if found.Former != nil {
-		l.log.Warn("the list of levels of earlier releases is not ours, and is left as it is", "error", found.Former)
+		o.log.Warn("the list of levels of earlier releases is not ours, and is left as it is", "error", found.Former)
 	}
-	if problem := l.config.NameProblem; problem != "" {
-		l.log.Warn("the federation goes on, as it has its claim, but should get another name", "reason", problem)
+	if problem := o.config.NameProblem; problem != "" {
+		o.log.Warn("the federation goes on, as it has its claim, but should get another name", "reason", problem)
 	}
-	l.log.Info("claimed", "claim", held.Claim.Data[0], "levels", len(held.Entries), "services", len(l.shadow.Services))
+	o.log.Info("claimed", "claim", held.Claim.Data[0], "levels", len(held.Entries), "services", len(o.shadow.Services))
 }
 
 // recall says whose addresses the records of a service have: those of the
 // members at whose places there are any (X4a). If it has one, it had a healthy
 // shard until now (X1c).
-func (l *loop) recall(name federation.ServiceName) {
-	s := l.service(name)
-	if policy.HasAddress(l.config.Federation, name, l.shadow.Of(name)) {
+func (o opener) recall(name federation.ServiceName) {
+	s := o.service(name)
+	if policy.HasAddress(o.config.Federation, name, o.shadow.Of(name)) {
 		s.healthyAt = time.Now()
 	}
-	for _, m := range l.order {
-		r := l.beginning.of(m, name, l.members)
+	for _, m := range o.order {
+		r := o.beginning.of(m, name, o.members)
 		r.Accounted = func(federation.FQDN, string) bool { return false } // whoever has it now
-		if _, ok := policy.Recorded(l.config.Federation, m, r); ok && !slices.Contains(s.members, m) {
+		if _, ok := policy.Recorded(o.config.Federation, m, r); ok && !slices.Contains(s.members, m) {
 			s.members = append(s.members, m)
 		}
 	}
+}
+
+// recordedLevels returns the levels of a member, of which one that is not claimed yet, and whose records are ours by the
+// list of levels, is no foreign one: what a member that cannot be reached has there is still its (O1e, X1b).
+func (z *zone) recordedLevels(levels []federation.Level) []federation.Level {
+	levels = slices.Clone(levels)
+	for i, lv := range levels {
+		levels[i].Foreign = lv.Foreign && (z.foreign[lv.Name] != nil || !z.shadow.HasLevel(lv.Name))
+	}
+	return levels
 }
 
 // askNegativeTTL asks, once, for how long resolvers remember that a name is missing, and warns if that is longer than

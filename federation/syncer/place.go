@@ -28,31 +28,34 @@ type place struct {
 	stuck bool
 }
 
-// place moves a member to the topology that it shows, unless the configuration says it. A member that shows no label at
+// mover moves members to other levels, as their topology changes.
+type mover struct{ *loop }
+
+// update moves a member to the topology that it shows, unless the configuration says it. A member that shows no label at
 // all keeps the place it had: without it, it would leave all its levels at once.
-func (l *loop) place(ms *memberState, shown federation.Member) {
+func (m mover) update(ms *memberState, shown federation.Member) {
 	ms.place.shown = shown
-	if l.move(ms) {
-		l.relevel()
+	if m.move(ms) {
+		m.relevel()
 	}
 }
 
 // move applies the topology that the member shows, and reports whether that differs from where it was.
-func (l *loop) move(ms *memberState) (moved bool) {
+func (m mover) move(ms *memberState) (moved bool) {
 	t := ms.place.topology(ms.topology)
 	if ms.place.fixed || t.Region == "" && len(t.Zones) == 0 || ms.topology.Region == t.Region && slices.Equal(ms.topology.Zones, t.Zones) {
 		ms.place.stuck = false
 		return false
 	}
-	if past := l.pastLevels(ms); l.held != nil && past > maxPastLevels && l.isNewPlace(t) {
+	if past := m.pastLevels(ms); m.held != nil && past > maxPastLevels && m.isNewPlace(t) {
 		if !ms.place.stuck {
-			l.log.Error("the member moves to new levels too often: it stays where it is until levels that it has left are gone",
+			m.log.Error("the member moves to new levels too often: it stays where it is until levels that it has left are gone",
 				"member", ms.topology.Name, "left", past, "confirm", "federation-syncer confirm")
 		}
 		ms.place.stuck = true
 		return false
 	}
-	l.leave(ms)
+	m.leave(ms)
 	ms.place.stuck, ms.topology = false, t
 	return true
 }
@@ -73,11 +76,11 @@ func (p *place) topology(is federation.Member) federation.Member {
 }
 
 // pastLevels counts the levels that the member has left and that still have names.
-func (l *loop) pastLevels(ms *memberState) int {
-	for _, lv := range l.levels.Of(ms.topology.Name) {
+func (m mover) pastLevels(ms *memberState) int {
+	for _, lv := range m.levels.Of(ms.topology.Name) {
 		delete(ms.place.left, lv.Name)
 	}
-	maps.DeleteFunc(ms.place.left, func(level federation.FQDN, _ bool) bool { return !l.shadow.HasLevel(level) })
+	maps.DeleteFunc(ms.place.left, func(level federation.FQDN, _ bool) bool { return !m.shadow.HasLevel(level) })
 	return len(ms.place.left)
 }
 
@@ -95,30 +98,30 @@ func (r *roster) leave(ms *memberState) {
 }
 
 // isNewPlace reports whether a member there would be at a level that is not listed.
-func (z *zone) isNewPlace(t federation.Member) bool {
-	return slices.ContainsFunc(federation.NewLevels(z.config.Federation, []federation.Member{t}, z.config.Options).All(), func(lv federation.Level) bool {
-		return lv.Name != z.config.Domain && z.held.Entry(lv.Name) == nil
+func (m mover) isNewPlace(t federation.Member) bool {
+	return slices.ContainsFunc(federation.NewLevels(m.config.Federation, []federation.Member{t}, m.config.Options).All(), func(lv federation.Level) bool {
+		return lv.Name != m.config.Domain && m.held.Entry(lv.Name) == nil
 	})
 }
 
 // moveWaiting moves the members that may move now: as a level that they had left is gone, or as what an earlier run knew
 // of their topology zones does not count any longer.
-func (l *loop) moveWaiting(now time.Time) {
-	moved, expired := false, l.formerExpired(now)
+func (m mover) moveWaiting(now time.Time) {
+	moved, expired := false, m.formerExpired(now)
 	if expired {
-		l.formerUntil = time.Time{}
+		m.formerUntil = time.Time{}
 	}
-	for _, name := range l.order {
-		ms := l.members[name]
+	for _, name := range m.order {
+		ms := m.members[name]
 		if expired {
 			ms.place.former = nil
 		}
 		if expired || ms.place.stuck {
-			moved = l.move(ms) || moved
+			moved = m.move(ms) || moved
 		}
 	}
 	if moved {
-		l.relevel()
+		m.relevel()
 	}
 }
 
@@ -129,16 +132,16 @@ func (r *roster) formerExpired(now time.Time) bool {
 
 // placeByLevels applies what an earlier run listed: it gives the members that have not been listed yet, or show no label
 // at all, their topology (X1c), keeps the topology zones of the others (H6), and returns all members that the list has.
-func (l *loop) placeByLevels(now time.Time, entries []federation.LevelEntry) (known []string) {
+func (m mover) placeByLevels(now time.Time, entries []federation.LevelEntry) (known []string) {
 	unplaced := map[string]bool{}
-	l.formerUntil = now.Add(member.LabelKept)
-	for name, ms := range l.members {
+	m.formerUntil = now.Add(member.LabelKept)
+	for name, ms := range m.members {
 		ms.place.former = nil
 		unplaced[name] = !ms.place.fixed && (ms.shards == nil || ms.topology.Region == "" && len(ms.topology.Zones) == 0)
 	}
 	for _, e := range entries {
 		for _, name := range e.Members {
-			ms := l.members[name]
+			ms := m.members[name]
 			if ms == nil {
 				continue
 			}
@@ -153,8 +156,8 @@ func (l *loop) placeByLevels(now time.Time, entries []federation.LevelEntry) (kn
 		}
 	}
 	for _, name := range known { // those that were listed before the records were
-		if ms := l.members[name]; !unplaced[name] {
-			l.move(ms)
+		if ms := m.members[name]; !unplaced[name] {
+			m.move(ms)
 		}
 	}
 	return known

@@ -14,31 +14,30 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 )
 
-// publish plans for the services that need it and returns the request for the
-// first changes; nil if there are none to make now.
-func (l *loop) publish(now time.Time) request {
-	if len(l.dirty) == 0 {
-		l.quietAt = time.Time{}
-		return nil
-	}
-	if now.Before(l.quietAt) {
-		return nil
-	}
-	for batch := l.mostUrgent(); len(batch) > 0; batch = l.mostUrgent() {
-		if changes := l.plan(now, batch); len(changes) > 0 {
-			return l.change(now, changes, false)
+// planner plans the changes that services need.
+type planner struct{ *loop }
+
+// changes returns the first changes that may be made now, of the most urgent services that need any. The services of which
+// none may be made now are planned again when that is so.
+func (p planner) changes(now time.Time) []plan.Change {
+	for batch := p.due(now); len(batch) > 0; batch = p.due(now) {
+		changes := changesOf(p.diff(now, batch), func(c plan.Change) bool { return p.allowed(now, c) })
+		if len(changes) > 0 {
+			return changes
 		}
 	}
-	l.quietAt = time.Time{}
 	return nil
 }
 
-// mostUrgent takes services out of those to be planned for: first those with records, then new ones, then those that
-// nobody has any more (X5b).
-func (l *loop) mostUrgent() []federation.ServiceName {
+// due takes services out of those to be planned for, unless more events of the same happening may come: first those with
+// records, then new ones, then those that nobody has any more (X5b).
+func (p planner) due(now time.Time) []federation.ServiceName {
+	if len(p.dirty) > 0 && now.Before(p.quietAt) {
+		return nil
+	}
 	var rows [3][]federation.ServiceName
-	for name := range l.dirty {
-		row := l.row(name)
+	for name := range p.dirty {
+		row := p.urgency(name)
 		rows[row] = append(rows[row], name)
 		if len(rows[0]) == maxBatch {
 			break
@@ -48,70 +47,66 @@ func (l *loop) mostUrgent() []federation.ServiceName {
 		if len(row) > 0 {
 			batch := row[:min(len(row), maxBatch)]
 			for _, name := range batch {
-				delete(l.dirty, name)
-				l.unshown[name] = true
+				delete(p.dirty, name)
+				p.unshown[name] = true
 			}
 			return batch
 		}
 	}
+	p.quietAt = time.Time{}
 	return nil
 }
 
-// row is how urgent a service is; 0 is the most urgent.
-func (l *loop) row(name federation.ServiceName) int {
-	if len(l.shadow.Services[name]) == 0 {
+// urgency is the row of a service; that of 0 is the most urgent.
+func (p planner) urgency(name federation.ServiceName) int {
+	if len(p.shadow.Services[name]) == 0 {
 		return 1
 	}
-	if s := l.services[name]; s == nil || s.shards == 0 {
+	if s := p.services[name]; s == nil || s.shards == 0 {
 		return 2
 	}
 	return 0
 }
 
-// plan returns the changes that may be published now for the services.
-func (l *loop) plan(now time.Time, batch []federation.ServiceName) []plan.Change {
-	return changesOf(l.diff(now, batch), func(c plan.Change) bool { return l.allowed(now, c) })
-}
-
 // diff returns the changes that the services need, whether or not they may be made now. It is the way of a service from
 // what the members show to the zone: decide by the policy and the brake, remember and report that, and compare what the
 // zone is to have with what it has.
-func (l *loop) diff(now time.Time, batch []federation.ServiceName) []plan.Change {
+func (p planner) diff(now time.Time, batch []federation.ServiceName) []plan.Change {
 	var current, desired []federation.RRset
-	all := l.standing.Summary()
+	all := p.standing.Summary()
 	for _, name := range batch {
-		have := l.claimed(l.shadow.Of(name))
-		out := l.decide(now, name, all, have)
-		l.remember(now, name, out)
-		l.report(name, l.service(name), out.Problems)
+		have := p.claimed(p.shadow.Of(name))
+		out := p.decide(now, name, all, have)
+		p.remember(now, name, out)
+		p.report(name, p.service(name), out.Problems)
 		if !out.Write || federation.EqualRRsets(have, out.Want) {
-			l.settled(name)
+			p.settled(name)
 			continue
 		}
 		current, desired = append(current, have...), append(desired, out.Want...)
 	}
 	changes := plan.Diff(current, desired)
-	l.unwanted(batch, changes)
+	p.unwanted(batch, changes)
 	return changes
 }
 
 // claimed returns those at the levels that are claimed. What is at another level of ours, whose claim was lost, stays as
 // it is until that is claimed again (O1e): then the service is planned again.
-func (z *zone) claimed(sets []federation.RRset) []federation.RRset {
+func (p planner) claimed(sets []federation.RRset) []federation.RRset {
 	return slices.DeleteFunc(sets, func(s federation.RRset) bool {
-		_, level, ok := z.config.ParseOwner(s.Name)
-		return ok && level != z.config.Domain && !z.held.Claimed[level]
+		_, level, ok := p.config.ParseOwner(s.Name)
+		return ok && level != p.config.Domain && !p.held.Claimed[level]
 	})
 }
 
 // allowed reports whether the change may be published now; else its service is planned again when it may (X5). A name
 // whose state is open waits for that, and one that failed is tried again beside (X5a).
-func (l *loop) allowed(now time.Time, c plan.Change) bool {
-	svc, _, ok := l.config.ParseOwner(c.Name)
-	if !ok || l.reread[c.Name] != nil {
+func (p planner) allowed(now time.Time, c plan.Change) bool {
+	svc, _, ok := p.config.ParseOwner(c.Name)
+	if !ok || p.reread[c.Name] != nil {
 		return false
 	}
-	n := l.names[c.Name]
+	n := p.names[c.Name]
 	if n == nil {
 		return true
 	}
@@ -120,13 +115,13 @@ func (l *loop) allowed(now time.Time, c plan.Change) bool {
 		return false
 	case n.blocked(now, c):
 		n.wanted = true
-		l.retries.add(svc, c.Name, n)
-		l.retries.due.set(c.Name, n.failure.until)
+		p.retries.add(svc, c.Name, n)
+		p.retries.due.set(c.Name, n.failure.until)
 		return false
 	}
-	if at := n.pace.NotBefore(now, policy.Withdraws(l.config.Federation, c)); at.After(now) {
-		l.service(svc).pacedUntil = at
-		l.timers.set(svc, at)
+	if at := n.pace.NotBefore(now, policy.Withdraws(p.config.Federation, c)); at.After(now) {
+		p.service(svc).pacedUntil = at
+		p.timers.set(svc, at)
 		return false
 	}
 	return true
@@ -162,11 +157,11 @@ func (r changeRequest) do(ctx context.Context) result {
 }
 
 // settled: the records of the service are what they are to be for now.
-func (l *loop) settled(name federation.ServiceName) {
-	s := l.services[name]
+func (p planner) settled(name federation.ServiceName) {
+	s := p.services[name]
 	s.since = time.Time{}
-	if s.shards == 0 && len(l.shadow.Services[name]) == 0 && s.parts == 0 {
-		l.forget(name) // nothing to remember
+	if s.shards == 0 && len(p.shadow.Services[name]) == 0 && s.parts == 0 {
+		p.forget(name) // nothing to remember
 	}
 }
 
@@ -220,10 +215,10 @@ func (r changeResult) apply(l *loop, now time.Time) {
 		l.unshown[svc] = true
 		l.name(c.Name).inFlight = false
 		if err := r.errs[i]; err == nil {
-			l.changed(now, svc, c, &t)
+			applier{l}.changed(now, svc, c, &t)
 			stand[svc] = true
 		} else {
-			l.notChanged(now, svc, c, err, unsent, &t)
+			applier{l}.notChanged(now, svc, c, err, unsent, &t)
 		}
 		if r.errs[i] != nil || r.again || l.service(svc).shards == 0 {
 			l.touch(svc)
@@ -235,7 +230,7 @@ func (r changeResult) apply(l *loop, now time.Time) {
 	if t.made > 0 || t.conflicts > 0 {
 		l.succeeded()
 	}
-	l.judgeOutage(now, t.made, t.recovered, t.failed > 0)
+	applier{l}.judgeOutage(now, t.made, t.recovered, t.failed > 0)
 	l.suspect = l.suspect || t.made == 0 && t.failed > 0 // is it the names, or the provider?
 	if l.tidyAt.IsZero() {
 		l.tidyAt = now.Add(tidyEvery)
@@ -245,57 +240,60 @@ func (r changeResult) apply(l *loop, now time.Time) {
 // tally is how the changes of a request ended.
 type tally struct{ made, recovered, conflicts, failed int }
 
+// applier applies the result of a request with changes.
+type applier struct{ *loop }
+
 // notChanged takes a change that was not made, as far as is known.
-func (l *loop) notChanged(now time.Time, svc federation.ServiceName, c plan.Change, err error, unsent bool, t *tally) {
-	l.metrics.change(resultOf(err))
+func (a applier) notChanged(now time.Time, svc federation.ServiceName, c plan.Change, err error, unsent bool, t *tally) {
+	a.metrics.change(resultOf(err))
 	switch {
 	case errors.Is(err, provider.ErrNotSent) && !unsent:
 		return // planned again with the next request, without those that failed
 	case errors.Is(err, provider.ErrConflict):
 		t.conflicts++
-		l.conflicted(now, svc, c, err)
+		a.conflicted(now, svc, c, err)
 		return
 	}
 	t.failed++
-	l.notWritten(now, svc, c, err)
+	a.notWritten(now, svc, c, err)
 	for _, untouched := range []error{provider.ErrNotSent, provider.ErrRefused, provider.ErrUnavailable} {
 		if errors.Is(err, untouched) {
 			return
 		}
 	}
-	l.doubt(now, c.Name, false, 0)
+	a.doubt(now, c.Name, false, 0)
 }
 
 // conflicted has a name read again that somebody else changed, after the main claim (O3c). If it is in conflict again
 // within a minute, that waits.
-func (l *loop) conflicted(now time.Time, svc federation.ServiceName, c plan.Change, err error) {
-	n := l.name(c.Name)
+func (a applier) conflicted(now time.Time, svc federation.ServiceName, c plan.Change, err error) {
+	n := a.name(c.Name)
 	wait := n.conflict(now)
-	l.log.Warn("another writer has changed a name: reading it again", "name", string(c.Name), "error", err, "in", wait)
-	l.metrics.conflicts.Inc()
-	l.doubt(now, c.Name, true, wait)
-	l.suspect = true
+	a.log.Warn("another writer has changed a name: reading it again", "name", string(c.Name), "error", err, "in", wait)
+	a.metrics.conflicts.Inc()
+	a.doubt(now, c.Name, true, wait)
+	a.suspect = true
 	if wait == 0 {
 		return
 	}
-	u := l.reread[c.Name]
+	u := a.reread[c.Name]
 	u.err, u.tries = err, u.tries+1
 	n.failure = setback{err: err, tries: n.failure.tries + 1, wait: wait, until: u.until}
 	n.refused, n.wanted = nil, true
-	l.retries.add(svc, c.Name, n)
+	a.retries.add(svc, c.Name, n)
 }
 
 // changed takes a change that the provider has confirmed.
-func (l *loop) changed(now time.Time, svc federation.ServiceName, c plan.Change, t *tally) {
+func (a applier) changed(now time.Time, svc federation.ServiceName, c plan.Change, t *tally) {
 	t.made++
-	if l.written(now, svc, c.Name) {
+	if a.written(now, svc, c.Name) {
 		t.recovered++
 	}
-	l.learn(c.Name, c.To)
-	l.metrics.change("ok")
-	l.log.Debug("changed", "name", string(c.Name), "from", describe(c.From), "to", describe(c.To))
-	if s := l.service(svc); !s.since.IsZero() {
-		l.metrics.latency.Observe(now.Sub(s.since).Seconds())
+	a.learn(c.Name, c.To)
+	a.metrics.change("ok")
+	a.log.Debug("changed", "name", string(c.Name), "from", describe(c.From), "to", describe(c.To))
+	if s := a.service(svc); !s.since.IsZero() {
+		a.metrics.latency.Observe(now.Sub(s.since).Seconds())
 		s.since = time.Time{}
 	}
 }

@@ -114,8 +114,8 @@ func (r *retries) canary(row func(federation.FQDN) int) (name federation.FQDN) {
 }
 
 // take takes out the names to be tried now.
-func (l *loop) takeRetries(now time.Time) (names []federation.FQDN) {
-	r := &l.retries
+func (p planner) dueRetries(now time.Time) (names []federation.FQDN) {
+	r := &p.retries
 	if r.due.next().IsZero() {
 		r.granted = 0
 		return nil
@@ -124,7 +124,7 @@ func (l *loop) takeRetries(now time.Time) (names []federation.FQDN) {
 		if now.Before(r.canaryAt) {
 			return nil
 		}
-		name := r.canary(func(n federation.FQDN) int { svc, _, _ := l.config.ParseOwner(n); return l.row(svc) })
+		name := r.canary(func(n federation.FQDN) int { svc, _, _ := p.config.ParseOwner(n); return p.urgency(svc) })
 		r.due.unset(name)
 		r.canaryWait = min(max(2*r.canaryWait, minCanary), maxCanary)
 		r.canaryAt = now.Add(r.canaryWait)
@@ -143,7 +143,7 @@ func (l *loop) takeRetries(now time.Time) (names []federation.FQDN) {
 
 // retry returns a request that tries again what failed; nil if there is nothing to try now.
 func (l *loop) retry(now time.Time) request {
-	names := l.takeRetries(now)
+	names := planner{l}.dueRetries(now)
 	if len(names) == 0 {
 		return nil
 	}
@@ -152,7 +152,7 @@ func (l *loop) retry(now time.Time) request {
 		svc, _, _ := l.config.ParseOwner(name)
 		services[svc], l.unshown[svc] = true, true
 	}
-	all := l.diff(now, slices.SortedFunc(maps.Keys(services), federation.CompareServiceNames))
+	all := planner{l}.diff(now, slices.SortedFunc(maps.Keys(services), federation.CompareServiceNames))
 	changes := changesOf(all, func(c plan.Change) bool {
 		return slices.Contains(names, c.Name) && l.reread[c.Name] == nil && !l.names[c.Name].inFlight
 	})
@@ -208,11 +208,11 @@ func (q *queue) written(now time.Time, svc federation.ServiceName, name federati
 
 // judgeOutage notes how a request with changes ended: so many were made, so many of names that had failed before, and
 // whether any failed.
-func (l *loop) judgeOutage(now time.Time, done, recovered int, failed bool) {
-	r := &l.retries
+func (a applier) judgeOutage(now time.Time, done, recovered int, failed bool) {
+	r := &a.retries
 	switch {
 	case recovered > 0 && r.outage:
-		l.clearBackoffs(now)
+		a.clearBackoffs(now)
 	case recovered > 0:
 		r.granted = min(r.granted+2*recovered, len(r.failing))
 	}
@@ -225,15 +225,15 @@ func (l *loop) judgeOutage(now time.Time, done, recovered int, failed bool) {
 }
 
 // clearBackoffs has everything that failed tried at once: the provider works again.
-func (l *loop) clearBackoffs(now time.Time) {
-	l.retries.outage = false
-	for name, n := range l.retries.failing {
+func (a applier) clearBackoffs(now time.Time) {
+	a.retries.outage = false
+	for name, n := range a.retries.failing {
 		n.failure = setback{}
-		svc, _, _ := l.config.ParseOwner(name)
-		l.retries.remove(svc, name)
-		l.touch(svc)
+		svc, _, _ := a.config.ParseOwner(name)
+		a.retries.remove(svc, name)
+		a.touch(svc)
 	}
-	l.retryNow(now)
+	a.retryNow(now)
 }
 
 // retryNow has everything that failed tried again soon, without forgetting that it did.

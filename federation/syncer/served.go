@@ -165,7 +165,9 @@ func (r servedResult) apply(l *loop, now time.Time) {
 	case !isLevel && e.proven:
 		l.log.Warn("names of the domain are not served as they are written", "suffix", string(r.suffix), "problem", e.problem)
 	case e.proven:
-		l.leaveUnserved(now, level, e.problem)
+		l.held = l.held.Without(level)
+		l.notOurs(now, map[federation.FQDN]error{level: fmt.Errorf("%w: %s", errNotServed, e.problem)})
+		l.relevelClaimed()
 	case isLevel:
 		l.log.Info("level is served as it is written again: it is claimed again", "level", string(level))
 		if s := l.foreign[level]; s != nil && errors.Is(s.err, errNotServed) {
@@ -173,13 +175,6 @@ func (r servedResult) apply(l *loop, now time.Time) {
 		}
 		l.stale = true
 	}
-}
-
-// leaveUnserved leaves a level alone, with all that is there.
-func (l *loop) leaveUnserved(now time.Time, level federation.FQDN, problem string) {
-	l.held = l.held.Without(level)
-	l.notOurs(now, map[federation.FQDN]error{level: fmt.Errorf("%w: %s", errNotServed, problem)})
-	l.relevelClaimed()
 }
 
 // stillUnserved leaves the levels alone that were so before the main claim was made again.

@@ -147,39 +147,42 @@ type nameView struct {
 // view returns the last snapshot.
 func (l *loop) view() *snapshot { return l.views.current.Load() }
 
-// publishViews publishes the federation, and up to limit of the services that changed since the last time.
-func (l *loop) publishViews(now time.Time, limit int) {
-	for name := range l.unshown {
+// viewer publishes what readers see of a loop.
+type viewer struct{ *loop }
+
+// publish publishes the federation, and up to limit of the services that changed since the last time.
+func (v viewer) publish(now time.Time, limit int) {
+	for name := range v.unshown {
 		if limit--; limit < 0 {
 			break
 		}
-		delete(l.unshown, name)
-		if s := l.services[name]; s != nil {
-			l.views.services.Store(name, &serviceView{
-				name: name, shards: l.viewShards(name, s.shards), records: l.shadow.Of(name), held: s.held, problems: s.problems,
-				emptySince: s.emptySince, healthyAt: s.healthyAt, names: l.viewNames(now, name, s),
+		delete(v.unshown, name)
+		if s := v.services[name]; s != nil {
+			v.views.services.Store(name, &serviceView{
+				name: name, shards: v.viewShards(name, s.shards), records: v.shadow.Of(name), held: s.held, problems: s.problems,
+				emptySince: s.emptySince, healthyAt: s.healthyAt, names: v.nameViews(now, name, s),
 			})
 		} else {
-			l.views.services.Delete(name)
+			v.views.services.Delete(name)
 		}
 	}
 	s := &snapshot{
-		views: &l.views, config: l.config, policy: l.policy, levels: l.levels, summary: l.standing.Summary(), panicSince: l.standing.Panic(),
-		members: l.viewMembers(), problems: slices.Concat(l.levels.Problems(), l.ownProblems()),
-		claim: claimView{held: l.held != nil, foreign: l.isForeign(), providerDown: l.backoff > 0, deposed: l.deposed, err: l.lastErr},
+		views: &v.views, config: v.config, policy: v.policy, levels: v.levels, summary: v.standing.Summary(), panicSince: v.standing.Panic(),
+		members: v.viewMembers(), problems: slices.Concat(v.levels.Problems(), v.ownProblems()),
+		claim: claimView{held: v.held != nil, foreign: v.isForeign(), providerDown: v.backoff > 0, deposed: v.deposed, err: v.lastErr},
 	}
-	if len(l.foreign) > 0 {
+	if len(v.foreign) > 0 {
 		s.foreign = map[federation.FQDN]string{}
-		for level, f := range l.foreign {
+		for level, f := range v.foreign {
 			s.foreign[level] = f.err.Error()
 		}
 	}
-	if old := l.views.current.Load(); l.brakeMoved || old == nil {
-		s.braked, l.brakeMoved = l.brake.Waiting(), false
+	if old := v.views.current.Load(); v.brakeMoved || old == nil {
+		s.braked, v.brakeMoved = v.brake.Waiting(), false
 	} else {
 		s.braked = old.braked
 	}
-	l.views.current.Store(s)
+	v.views.current.Store(s)
 }
 
 func (r *roster) viewMembers() []memberView {
@@ -214,21 +217,21 @@ func (r *roster) viewShards(name federation.ServiceName, n int) []shardView {
 	return out
 }
 
-// viewNames returns the names of the service whose change failed or waits. Most services have none, and cost nothing.
-func (l *loop) viewNames(now time.Time, name federation.ServiceName, s *service) map[federation.FQDN]nameView {
-	if l.retries.services[name] == 0 && len(l.reread) == 0 && !s.pacedUntil.After(now) {
+// nameViews returns the names of the service whose change failed or waits. Most services have none, and cost nothing.
+func (v viewer) nameViews(now time.Time, name federation.ServiceName, s *service) map[federation.FQDN]nameView {
+	if v.retries.services[name] == 0 && len(v.reread) == 0 && !s.pacedUntil.After(now) {
 		return nil
 	}
 	names := map[federation.FQDN]nameView{}
-	for _, lv := range l.levels.All() {
+	for _, lv := range v.levels.All() {
 		owner := lv.OwnerName(name)
-		v := nameView{}
-		v.retry, v.open = l.failing(owner)
-		if n := l.names[owner]; n != nil {
-			v.failure, v.pace = n.failure.err, n.pace.NotBefore(now, false)
+		one := nameView{}
+		one.retry, one.open = v.failing(owner)
+		if n := v.names[owner]; n != nil {
+			one.failure, one.pace = n.failure.err, n.pace.NotBefore(now, false)
 		}
-		if v.open != nil || v.failure != nil || v.pace.After(now) {
-			names[owner] = v
+		if one.open != nil || one.failure != nil || one.pace.After(now) {
+			names[owner] = one
 		}
 	}
 	return names

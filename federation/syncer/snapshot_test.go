@@ -112,10 +112,10 @@ func TestSnapshot(t *testing.T) {
 	t.Run("S2 a change of all services is published in parts", func(t *testing.T) {
 		s := newScale(2, 5*maxViews/2)
 		s.listAll()
-		s.loop.takeAll(<-s.loop.events)
+		s.loop.observe(<-s.loop.events)
 		for _, want := range []int{maxViews, 2 * maxViews, s.services, s.services} {
 			now := time.Now()
-			s.loop.publishViews(now, maxViews)
+			viewer{s.loop}.publish(now, maxViews)
 			got := len(s.loop.view().views.list())
 			if more := !s.loop.next(now).After(now); got != want || more != (want < s.services) {
 				t.Fatalf("%d are published, want %d; it goes on at once: %t", got, want, more)
@@ -128,7 +128,7 @@ func TestBurst(t *testing.T) {
 	t.Run("X2b no event of a burst is lost", func(t *testing.T) {
 		s := newScale(1, 1)
 		s.listAll()
-		s.loop.takeAll(<-s.loop.events)
+		s.loop.observe(<-s.loop.events)
 		n := cap(s.loop.events)
 		send := func(i int) member.Event {
 			shard := s.shard(i, 0, true)
@@ -137,7 +137,7 @@ func TestBurst(t *testing.T) {
 		for i := range n {
 			s.loop.events <- send(i + 1)
 		}
-		s.loop.takeAll(send(0))
+		s.loop.observe(send(0))
 		if got := len(s.loop.members[scaleMember(0)].shards); got != n+1 {
 			t.Errorf("%d of %d shards are known", got, n+1)
 		}

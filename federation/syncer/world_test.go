@@ -209,7 +209,7 @@ func (w *world) logged(text string) {
 
 // confirm confirms all that waits, and counts it.
 func (w *world) confirm() (n int) {
-	w.loop.ask(w.t.Context(), func() { n = w.loop.confirmAll(w.loop.view().waiting()) })
+	w.loop.ask(w.t.Context(), func() { n = confirmer{w.loop}.confirm(w.loop.view().waiting()) })
 	return n
 }
 
