@@ -18,8 +18,8 @@
 //
 // # One service
 //
-// nginx has a shard in each of two members. The one in Europe is not healthy, so that clients there are sent one level up
-// twice, and end at the shard in the United States:
+// nginx has a shard in each of two members. The one in Europe is not healthy, so that clients there are sent one level
+// up twice, and end at the shard in the United States:
 //
 //	…svc.europe-west1-b.example.com   CNAME  …svc.europe-west1.example.com
 //	…svc.europe-west1.example.com     CNAME  …svc.example.com
@@ -27,14 +27,15 @@
 //	…svc.us-east1.example.com         A      203.0.113.4
 //	…svc.us-east1-b.example.com       A      203.0.113.4
 //
-// The package example computes these records: describe the members with NewLevels, and pass the shards of the service to
-// Levels.RRsets.
+// The package example computes these records: describe the members with [NewLevels], and pass the shards of the service
+// to [Levels.RRsets]. [Levels.Explain] also says why each RRset is as it is, here NoHealthyShard for the first two and
+// HealthyShards for the others, and from which members' shards.
 //
 // # Pure
 //
-// Values go in and values come out. Nothing here reads a clock, a network, a log or an API server; the same input always
-// yields the same output, in the same order. Package policy decides what shards count as when members fail or time
-// passes, and package plan computes the changes from one set of RRsets to another.
+// Values go in and values come out. Nothing here reads a clock, a network, a log or an API server; the same input
+// always yields the same output, in the same order. Package policy decides what shards count as when members fail or
+// time passes, and package plan computes the changes from one set of RRsets to another.
 //
 // The rules cited as N1, P2a and so on are those of docs/rules.md. Every clause has a test that is named after it; the
 // cases in testdata show each clause of the publishing rule with its input and the resulting zone.

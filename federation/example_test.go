@@ -7,8 +7,8 @@ import (
 	"github.com/federation-dns/federation/federation"
 )
 
-// The shard in Europe is not healthy, so that its topology zone leads to its
-// region and the region to global.
+// The service of the package's documentation: the shard in Europe is not healthy, so its topology zone is a CNAME to its
+// region, and the region one to global. The reasons say so.
 func Example() {
 	f := federation.Federation{Name: "myfederation", Domain: "example.com.", Naming: federation.Flat}
 	levels := federation.NewLevels(f, []federation.Member{
@@ -17,12 +17,18 @@ func Example() {
 	}, federation.Options{})
 
 	nginx := federation.ServiceName{Namespace: "mynamespace", Name: "nginx"}
-	sets, _ := levels.RRsets(nginx, []federation.Shard{
+	shards := []federation.Shard{
 		{Member: "gce-europe-west1", Healthy: false, Addresses: []netip.Addr{netip.MustParseAddr("203.0.113.2")}},
 		{Member: "gce-us-east1", Healthy: true, Addresses: []netip.Addr{netip.MustParseAddr("203.0.113.4")}},
-	}, true)
+	}
+	sets, _ := levels.RRsets(nginx, shards, true)
 	for _, set := range sets {
 		fmt.Print(set)
+	}
+	fmt.Println()
+	for _, set := range levels.Explain(nginx, shards, true) {
+		_, level, _ := f.ParseOwner(set.Name)
+		fmt.Println(level, set.Reason, set.Members)
 	}
 	// Output:
 	// nginx.mynamespace.myfederation.svc.europe-west1-b.example.com. 180 IN CNAME nginx.mynamespace.myfederation.svc.europe-west1.example.com.
@@ -30,6 +36,12 @@ func Example() {
 	// nginx.mynamespace.myfederation.svc.example.com. 180 IN A 203.0.113.4
 	// nginx.mynamespace.myfederation.svc.us-east1-b.example.com. 180 IN A 203.0.113.4
 	// nginx.mynamespace.myfederation.svc.us-east1.example.com. 180 IN A 203.0.113.4
+	//
+	// europe-west1-b.example.com. NoHealthyShard []
+	// europe-west1.example.com. NoHealthyShard []
+	// example.com. HealthyShards [gce-us-east1]
+	// us-east1-b.example.com. HealthyShards [gce-us-east1]
+	// us-east1.example.com. HealthyShards [gce-us-east1]
 }
 
 func ExampleLevels_All() {

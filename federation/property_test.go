@@ -14,9 +14,8 @@ import (
 	"github.com/federation-dns/federation/federation"
 )
 
-// drawCase draws a federation small enough that all kinds of levels, conflicts
-// and empty places come up. Labels come from one set for regions and topology
-// zones, so that they collide.
+// drawCase draws a federation small enough that all kinds of levels, conflicts and empty places come up. Labels come
+// from one set for regions and topology zones, so that they collide.
 func drawCase(t *rapid.T) publishCase {
 	label := rapid.SampledFrom([]federation.Label{"", "a", "b", "c", "d"})
 	c := publishCase{
@@ -133,6 +132,21 @@ func TestRRsetsProperties(t *testing.T) {
 			}
 		}
 	}))
+	t.Run("S1 the explained RRsets are the RRsets, and their members give the data", rapid.MakeCheck(func(t *rapid.T) {
+		c := drawCase(t)
+		levels := c.levels()
+		sets, _ := levels.RRsets(c.service, c.shards, c.had)
+		explained := levels.Explain(c.service, c.shards, c.had)
+		if len(explained) != len(sets) {
+			t.Fatalf("%d RRsets are explained of %d", len(explained), len(sets))
+		}
+		for i, x := range explained {
+			if !x.Equal(sets[i]) {
+				t.Fatalf("explained is %s, published %s", x, sets[i])
+			}
+			checkReason(t, c, x)
+		}
+	}))
 	t.Run("P2c written are the levels of members with a shard", rapid.MakeCheck(func(t *rapid.T) {
 		c := drawCase(t)
 		c.options.ShardLevelsOnly = true
@@ -149,6 +163,26 @@ func TestRRsetsProperties(t *testing.T) {
 	}))
 }
 
+// checkReason compares the reason and the members of an RRset with its data: no two shards have the same.
+func checkReason(t *rapid.T, c publishCase, x federation.Explained) {
+	var members []string
+	for _, s := range c.shards {
+		if slices.ContainsFunc(x.Data, func(d string) bool {
+			return d == string(s.Host) || slices.ContainsFunc(s.Addresses, func(a netip.Addr) bool { return a.String() == d })
+		}) {
+			members = append(members, s.Member)
+		}
+	}
+	slices.Sort(members)
+	if diff := cmp.Diff(members, x.Members, cmpopts.EquateEmpty()); diff != "" {
+		t.Fatalf("members of %s: %s", x, diff)
+	}
+	up := x.Reason == federation.ReasonNoHealthyShard || x.Reason == federation.ReasonLabelConflict
+	if up != (len(members) == 0) {
+		t.Fatalf("%s has reason %s and members %v", x, x.Reason, members)
+	}
+}
+
 // standsAt reports whether a member with a shard stands at the level of name.
 func standsAt(c publishCase, name federation.FQDN) bool {
 	for _, lv := range c.levels().All() {
@@ -161,8 +195,8 @@ func standsAt(c publishCase, name federation.FQDN) bool {
 	return false
 }
 
-// checkChain follows the CNAMEs from name: each leads to a higher kind of level
-// or to a host name outside, the last to addresses if any shard is healthy.
+// checkChain follows the CNAMEs from name: each leads to a higher kind of level or to a host name outside, the last to
+// addresses if any shard is healthy.
 func checkChain(t *rapid.T, c publishCase, levels *federation.Levels, sets []federation.RRset, name federation.FQDN) {
 	kinds := []federation.Kind{federation.KindTopologyZone, federation.KindRegion, federation.KindGlobal}
 	last := -1
@@ -197,8 +231,8 @@ func checkChain(t *rapid.T, c publishCase, levels *federation.Levels, sets []fed
 	}
 }
 
-// checkFair checks the number of addresses and how they are shared out. What
-// stands at the level of a fallback is checked by the other region's members.
+// checkFair checks the number of addresses and how they are shared out. What stands at the level of a fallback is
+// checked by the other region's members.
 func checkFair(t *rapid.T, c publishCase, levels *federation.Levels, set federation.RRset) {
 	if set.Type == federation.TypeCNAME {
 		return

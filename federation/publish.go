@@ -7,35 +7,59 @@ import (
 	"strings"
 )
 
-// RRsets is the publishing rule: the RRsets of one service from its shards as
-// they count now (P1, P2, P3b, P3c, P5, P8), sorted by CompareRRsets, and what
-// could not be written (N6).
+// Explained is one RRset of a service, with the reason why it is as it is.
+type Explained struct {
+	RRset
+	// Reason is HealthyShards or LoadBalancer for what the level's own members have, RegionFallback for a copy of
+	// another region's, and NoHealthyShard or LabelConflict for a CNAME to a level further up.
+	Reason Reason
+	// Members are the members whose shards the data comes from, sorted; none for a CNAME to a level further up.
+	Members []string
+}
+
+// RRsets is the publishing rule: it returns the RRsets of one service from its shards as they count now (P1, P2, P3b,
+// P3c, P5, P8), sorted by CompareRRsets, and what could not be written (N6).
 //
-// At most one shard of each member may be given, in any order; shards of
-// unknown members are ignored. had says that the service has had a healthy
-// shard before: one that never had has no records at all (P3c), one that had
-// and has none now keeps the CNAMEs of its levels while the global name has no
-// records (P3b). With a healthy shard had does not matter. If global is
-// foreign there are no records: every change asserts the main claim (O3a).
+// There may be at most one shard for each member, in any order; shards of unknown members are ignored. had reports that
+// the service has had a healthy shard before: a service that never had one has no records at all (P3c); one that had,
+// and has none now, keeps the CNAMEs of its levels while the global name has no records (P3b). If a shard is healthy,
+// had does not matter. If global is foreign there are no records, because every change asserts the main claim (O3a).
 //
 // The caller owns the result, but must not change the Data in it.
-func (l *Levels) RRsets(svc ServiceName, shards []Shard, had bool) ([]RRset, []Problem) {
-	p := publication{levels: l, svc: svc, ttl: l.opt.TTL, shards: make([]shardPart, len(l.memberName))}
-	healthy := p.take(shards)
+func (l *Levels) RRsets(svc ServiceName, shards []Shard, had bool) (sets []RRset, problems []Problem) {
+	p := l.publish(svc, shards, had, false)
+	sets = slices.Grow(sets, len(p.names)+len(p.own))
+	for set := range p.all {
+		sets = append(sets, set.RRset)
+	}
+	return sets, p.problems
+}
+
+// Explain returns what RRsets does, and why each RRset is as it is. It takes about twice as long.
+//
+// The caller owns the result, but must not change the Data and Members in it.
+func (l *Levels) Explain(svc ServiceName, shards []Shard, had bool) (sets []Explained) {
+	p := l.publish(svc, shards, had, true)
+	for set := range p.all {
+		sets = append(sets, set)
+	}
+	return sets
+}
+
+// publish runs the rule, but for what all does. Without explain no Members are recorded, as that costs as much again.
+func (l *Levels) publish(svc ServiceName, shards []Shard, had, explain bool) *publication {
+	p := &publication{levels: l, svc: svc, ttl: l.opt.TTL, explain: explain}
+	p.shards = make([]memberShard, len(l.memberName))
+	healthy := p.addShards(shards)
 	if !healthy && !had || l.all[len(l.all)-1].Foreign {
-		return nil, nil
+		return p
 	}
-	p.name()
-	p.sets = make([]RRset, 0, len(l.all)+1)
+	p.nameLevels()
+	p.own = make([]RRset, 0, len(l.all)+1)
 	for i := range l.all {
-		p.own(i)
+		p.addOwn(i)
 	}
-	p.targets = make([]string, 0, len(l.all))
-	out := make([]RRset, 0, len(l.all)+len(p.sets))
-	for _, i := range l.byOwner {
-		out = p.at(out, i)
-	}
-	return out, p.problems
+	return p
 }
 
 // publication is one run of the rule for one service.
@@ -43,59 +67,60 @@ type publication struct {
 	levels   *Levels
 	svc      ServiceName
 	ttl      uint32
-	shards   []shardPart  // by member index
-	slots    []slot       // by level index
-	sets     []RRset      // what the levels have of their own, slots tell whose
-	targets  []string     // backs the Data of all CNAMEs up
-	healthy  []*shardPart // scratch: the publishable ones of one level
+	explain  bool
+	shards   []memberShard  // by member index
+	names    []levelName    // by level index
+	own      []RRset        // what levels have from their own healthy shards
+	members  [][]string     // the members whose shards give each of own, to explain it
+	targets  []string       // backs the Data of all CNAMEs to levels
+	healthy  []*memberShard // scratch: the publishable shards of one level
 	scratch  addressScratch
 	problems []Problem
 }
 
-// shardPart is a member's shard in a publication; the Shard is nil if it has
-// none.
-type shardPart struct {
+// memberShard is a member's shard in a publication; its Shard is nil if the member has none.
+type memberShard struct {
 	*Shard
 	publishable bool      // healthy, and has anything to publish
-	v4, v6      []address // of a publishable shard, sorted, without doubles
+	v4, v6      []address // of a publishable shard, sorted, each once
 	hash        uint64    // of the member; 0 until it is needed
 }
 
-// slot is what one level has in a publication.
-type slot struct {
+// levelName is the service's name at one level.
+type levelName struct {
 	name    FQDN
-	written bool // the level has this name for the service
-	lo, hi  int  // its own RRsets are sets[lo:hi]
+	written bool // the level has the name
+	lo, hi  int  // what its members publish there is own[lo:hi]
 }
 
-// take sorts the shards in by member, finds the TTL (P5: the smallest wish
-// counts), and reports whether any shard is healthy.
-func (p *publication) take(shards []Shard) bool {
+// addShards assigns the shards to their members, determines the TTL (P5: the smallest one that a shard asks for), and
+// reports whether any shard is healthy.
+func (p *publication) addShards(shards []Shard) bool {
 	healthy := false
-	var wish uint32
+	var smallest uint32
 	for i := range shards {
 		s := &shards[i]
-		at, ok := p.levels.memberIdx[s.Member]
+		member, ok := p.levels.memberIdx[s.Member]
 		if !ok {
 			continue
 		}
 		publishable := s.Healthy && (len(s.Addresses) > 0 || s.Host != "")
-		p.shards[at] = shardPart{Shard: s, publishable: publishable}
+		p.shards[member] = memberShard{Shard: s, publishable: publishable}
 		if publishable {
-			p.shards[at].split()
+			p.shards[member].split()
 			healthy = true
 		}
-		if s.TTL != 0 && (wish == 0 || s.TTL < wish) {
-			wish = s.TTL
+		if s.TTL != 0 && (smallest == 0 || s.TTL < smallest) {
+			smallest = s.TTL
 		}
 	}
-	p.ttl = cmp.Or(wish, p.ttl)
+	p.ttl = cmp.Or(smallest, p.ttl)
 	return healthy
 }
 
-// name finds the service's name at each level, and which are written. The
-// names share one string, as there may be hundreds.
-func (p *publication) name() {
+// nameLevels computes the service's name at each level, and which of them are written. The names share one string, as
+// there may be hundreds.
+func (p *publication) nameLevels() {
 	all := p.levels.all
 	prefix := p.svc.Name + "." + p.svc.Namespace + "."
 	var b strings.Builder
@@ -104,19 +129,18 @@ func (p *publication) name() {
 		b.WriteString(prefix)
 		b.WriteString(string(all[i].suffix))
 	}
-	names := b.String()
-	p.slots = make([]slot, len(all))
+	rest := b.String()
+	p.names = make([]levelName, len(all))
 	for i := range all {
 		n := len(prefix) + len(all[i].suffix)
-		p.slots[i].name, names = FQDN(names[:n]), names[n:]
-		p.slots[i].written = p.written(i)
+		p.names[i].name, rest = FQDN(rest[:n]), rest[n:]
+		p.names[i].written = p.isWritten(i)
 	}
 }
 
-// written reports whether the level has a name for this service: not foreign,
-// with ShardLevelsOnly only where a member has a shard or a fallback is set
-// (P2c), and not too long (N6).
-func (p *publication) written(i int) bool {
+// isWritten reports whether the level has a name for this service: not if it is foreign, with ShardLevelsOnly not
+// without a shard or a fallback (P2c), and not if the name is too long (N6).
+func (p *publication) isWritten(i int) bool {
 	lv := &p.levels.all[i]
 	if lv.Foreign {
 		return false
@@ -126,7 +150,7 @@ func (p *publication) written(i int) bool {
 		return false
 	}
 	if !lv.fits(p.svc) {
-		name := p.slots[i].name
+		name := p.names[i].name
 		p.problems = append(p.problems, Problem{Service: p.svc, Reason: ReasonNameTooLong, Detail: fmt.Sprintf(
 			"name %q has %d octets in wire form, at most %d are allowed", name, name.WireOctets(), MaxNameOctets)})
 		return false
@@ -134,10 +158,10 @@ func (p *publication) written(i int) bool {
 	return true
 }
 
-// own computes the RRsets that a level has of its own healthy shards (P1, H4).
-func (p *publication) own(i int) {
-	lv, at := &p.levels.all[i], &p.slots[i]
-	at.lo, at.hi = len(p.sets), len(p.sets)
+// addOwn adds the RRsets that a level has from the healthy shards of its own members (P1, H4).
+func (p *publication) addOwn(i int) {
+	lv, ln := &p.levels.all[i], &p.names[i]
+	ln.lo, ln.hi = len(p.own), len(p.own)
 	if lv.Conflict {
 		return
 	}
@@ -153,41 +177,106 @@ func (p *publication) own(i int) {
 	case len(p.healthy) == 0:
 		return
 	case len(p.healthy) == 1 && p.healthy[0].Host != "", addressed == 0:
-		p.sets = append(p.sets, RRset{Name: at.name, Type: TypeCNAME, TTL: p.ttl, Data: []string{string(p.host())}})
+		p.addHost(ln.name)
 	default:
-		p.addresses(at.name, TypeA)
-		p.addresses(at.name, TypeAAAA)
+		p.addAddresses(ln.name, TypeA)
+		p.addAddresses(ln.name, TypeAAAA)
 	}
-	at.hi = len(p.sets)
+	ln.hi = len(p.own)
 }
 
-// at appends what stands at a level: its own RRsets, those of a fallback
-// region (P2b), or a CNAME up (P2a); nothing if the level is not written.
-func (p *publication) at(out []RRset, i int) []RRset {
-	lv, at := &p.levels.all[i], p.slots[i]
-	if !at.written {
-		return out
+// addHost adds a CNAME to the host name of the level's healthy shards, for a level that has nothing else; if there are
+// several, to one of them by hash.
+func (p *publication) addHost(name FQDN) {
+	for _, s := range p.healthy {
+		p.hashMember(s)
 	}
-	from := at
-	for _, f := range lv.fallback {
+	host := slices.MinFunc(p.healthy, compareMembers).Host
+	set := RRset{Name: name, Type: TypeCNAME, TTL: p.ttl, Data: []string{string(host)}}
+	p.addSet(set, func(s *memberShard) bool { return s.Host == host })
+}
+
+// addSet adds an RRset that a level has from those of its healthy shards for which gives is true.
+func (p *publication) addSet(set RRset, gives func(*memberShard) bool) {
+	p.own = append(p.own, set)
+	if !p.explain {
+		return
+	}
+	var members []string
+	for _, s := range p.healthy {
+		if gives(s) {
+			members = append(members, s.Member)
+		}
+	}
+	p.members = append(p.members, members)
+}
+
+// all calls yield with all that is published, sorted: at each level that is written the RRsets of its own members,
+// those of a fallback region (P2b), or a CNAME up (P2a).
+func (p *publication) all(yield func(Explained) bool) {
+	if p.names == nil {
+		return
+	}
+	p.targets = make([]string, 0, len(p.names))
+	for _, i := range p.levels.byOwner {
+		lv, ln := &p.levels.all[i], p.names[i]
+		if !ln.written {
+			continue
+		}
+		from := p.source(lv, ln)
+		for i := from.lo; i < from.hi; i++ {
+			if !yield(p.ownAt(i, from, ln)) {
+				return
+			}
+		}
 		if from.lo < from.hi {
+			continue
+		}
+		if set, ok := p.up(lv, ln.name); ok && !yield(set) {
+			return
+		}
+	}
+}
+
+// ownAt returns own[i] of one level as it is published at another one, or at its own.
+func (p *publication) ownAt(i int, from, at levelName) Explained {
+	set := Explained{RRset: p.own[i], Reason: ReasonHealthyShards}
+	if set.Type == TypeCNAME {
+		set.Reason = ReasonLoadBalancer
+	}
+	if from.name != at.name {
+		set.Name, set.Reason = at.name, ReasonRegionFallback
+	}
+	if p.explain {
+		set.Members = p.members[i]
+	}
+	return set
+}
+
+// source returns the level whose RRsets the level gets: the level itself, or the first fallback region that has any if
+// it has none.
+func (p *publication) source(lv *Level, ln levelName) levelName {
+	for _, f := range lv.fallback {
+		if ln.lo < ln.hi {
 			break
 		}
-		from = p.slots[f]
+		ln = p.names[f]
 	}
-	if from.lo < from.hi {
-		for _, set := range p.sets[from.lo:from.hi] {
-			set.Name = at.name
-			out = append(out, set)
-		}
-		return out
+	return ln
+}
+
+// up returns the CNAME from a level's name to the next level up that is written; false if there is none.
+func (p *publication) up(lv *Level, name FQDN) (Explained, bool) {
+	reason := ReasonNoHealthyShard
+	if lv.Conflict {
+		reason = ReasonLabelConflict
 	}
 	for up := lv.up; up >= 0; up = p.levels.all[up].up {
-		if p.slots[up].written {
-			p.targets = append(p.targets, string(p.slots[up].name))
+		if p.names[up].written {
+			p.targets = append(p.targets, string(p.names[up].name))
 			n := len(p.targets)
-			return append(out, RRset{Name: at.name, Type: TypeCNAME, TTL: p.ttl, Data: p.targets[n-1 : n : n]})
+			return Explained{RRset{name, TypeCNAME, p.ttl, p.targets[n-1 : n : n]}, reason, nil}, true
 		}
 	}
-	return out
+	return Explained{}, false
 }

@@ -59,6 +59,7 @@ func TestPublish(t *testing.T) {
 			got := *archive
 			got.Files = []txtar.File{archive.Files[0],
 				{Name: "zone", Data: []byte(zoneText(sets))},
+				{Name: "reasons", Data: []byte(reasonText(levels.Explain(c.service, c.shards, c.had)))},
 				{Name: "problems", Data: []byte(problemText(append(slices.Clone(levels.Problems()), problems...)))},
 			}
 			if *update {
@@ -78,6 +79,14 @@ func zoneText(sets []federation.RRset) string {
 	var b strings.Builder
 	for _, s := range sets {
 		b.WriteString(s.String())
+	}
+	return b.String()
+}
+
+func reasonText(sets []federation.Explained) string {
+	var b strings.Builder
+	for _, s := range sets {
+		fmt.Fprintf(&b, "%s %s %s\n", s.Name, s.Type, strings.Join(append([]string{string(s.Reason)}, s.Members...), " "))
 	}
 	return b.String()
 }

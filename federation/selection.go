@@ -6,8 +6,7 @@ import (
 	"slices"
 )
 
-// address is an address with its text and its hash, both made once for all
-// levels.
+// address is an address with its text and its hash, both made once for all levels.
 type address struct {
 	netip.Addr
 	text string
@@ -17,7 +16,7 @@ type address struct {
 func compareAddresses(a, b address) int { return a.Compare(b.Addr) }
 
 // split sorts the shard's addresses in by type.
-func (s *shardPart) split() {
+func (s *memberShard) split() {
 	all := make([]address, 0, len(s.Addresses))
 	for _, a := range s.Addresses {
 		if a.IsValid() {
@@ -33,23 +32,22 @@ func (s *shardPart) split() {
 	s.v4, s.v6 = all[:n:n], all[n:]
 }
 
-func (s *shardPart) ofType(typ string) []address {
+func (s *memberShard) ofType(typ string) []address {
 	if typ == TypeA {
 		return s.v4
 	}
 	return s.v6
 }
 
-// addressScratch is the memory that the choice of addresses uses again and
-// again in one publication.
+// addressScratch is the memory that the choice of addresses uses again and again in one publication.
 type addressScratch struct {
 	addrs, chosen []address
-	members       []*shardPart
+	members       []*memberShard
 }
 
-// addresses appends the RRset of one type of the healthy shards of a level, if
-// they have any: unique, sorted, at most MaxAddresses (P1, P8).
-func (p *publication) addresses(name FQDN, typ string) {
+// addAddresses adds the RRset of one type of the healthy shards of a level, if they have any: unique, sorted, at most
+// MaxAddresses (P1, P8).
+func (p *publication) addAddresses(name FQDN, typ string) {
 	addrs := p.scratch.addrs[:0]
 	for _, s := range p.healthy {
 		addrs = append(addrs, s.ofType(typ)...)
@@ -65,26 +63,26 @@ func (p *publication) addresses(name FQDN, typ string) {
 	if most := p.levels.opt.MaxAddresses; len(addrs) > most {
 		addrs = p.choose(typ, most)
 	}
+	gives := func(s *memberShard) bool {
+		return slices.ContainsFunc(s.ofType(typ), func(a address) bool { return contains(addrs, a) })
+	}
 	set := RRset{Name: name, Type: typ, TTL: p.ttl, Data: make([]string, len(addrs))}
 	for i, a := range addrs {
 		set.Data[i] = a.text
 	}
-	for _, s := range p.healthy {
-		if s.Resolved && slices.ContainsFunc(s.ofType(typ), func(a address) bool { return contains(addrs, a) }) {
-			set.TTL = min(set.TTL, ResolvedTTL)
-		}
+	if slices.ContainsFunc(p.healthy, func(s *memberShard) bool { return s.Resolved && gives(s) }) {
+		set.TTL = min(set.TTL, ResolvedTTL)
 	}
-	p.sets = append(p.sets, set)
+	p.addSet(set, gives)
 }
 
 func contains(addrs []address, a address) bool {
 	return slices.ContainsFunc(addrs, func(b address) bool { return a.Addr == b.Addr })
 }
 
-// choose returns the addresses of one type that are published when there are
-// too many, sorted: round by round one of each member, in an order by hash
-// (P8). A member that has its share through an address that another member has
-// too is passed over.
+// choose returns the addresses of one type that are published when there are too many, sorted: round by round one of
+// each member, in an order by hash (P8). A member that has its share through an address that another member has too is
+// passed over.
 func (p *publication) choose(typ string, most int) []address {
 	members, longest := p.inOrder(typ)
 	chosen := p.scratch.chosen[:0]
@@ -104,8 +102,8 @@ func (p *publication) choose(typ string, most int) []address {
 	return chosen
 }
 
-// share returns how many of a member's addresses are chosen, and which of the
-// others is to be chosen next; nil if there is none.
+// share returns how many of a member's addresses are chosen, and which of the others is to be chosen next; nil if there
+// is none.
 func share(addrs, chosen []address) (has int, next *address) {
 	for i := range addrs {
 		switch a := &addrs[i]; {
@@ -118,9 +116,9 @@ func share(addrs, chosen []address) (has int, next *address) {
 	return has, next
 }
 
-// inOrder returns the healthy shards of a level that have addresses of the
-// type in the order by hash, and the most addresses that one has.
-func (p *publication) inOrder(typ string) (members []*shardPart, longest int) {
+// inOrder returns the healthy shards of a level that have addresses of the type in the order by hash, and the most
+// addresses that one has.
+func (p *publication) inOrder(typ string) (members []*memberShard, longest int) {
 	members = p.scratch.members[:0]
 	for _, s := range p.healthy {
 		addrs := s.ofType(typ)
@@ -141,35 +139,24 @@ func (p *publication) inOrder(typ string) (members []*shardPart, longest int) {
 	return members, longest
 }
 
-func (p *publication) hashMember(s *shardPart) {
+func (p *publication) hashMember(s *memberShard) {
 	if s.hash == 0 {
 		s.hash = hashString(p.seed(), s.Member)
 	}
 }
 
-func compareMembers(a, b *shardPart) int {
+func compareMembers(a, b *memberShard) int {
 	return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.Member, b.Member))
 }
 
-// host returns the host name of the healthy shards of a level that has nothing
-// else; one of them by hash if there are several.
-func (p *publication) host() FQDN {
-	for _, s := range p.healthy {
-		p.hashMember(s)
-	}
-	return slices.MinFunc(p.healthy, compareMembers).Host
-}
-
-// seed makes the hash differ from service to service, so that no member is
-// always the one left out.
+// seed makes the hash differ from service to service, so that no member is always the one left out.
 func (p *publication) seed() uint64 {
 	const offset = 14695981039346656037
 	return fnv(fnv(fnv(offset, p.svc.Namespace), "/"), p.svc.Name)
 }
 
-// The hash is FNV-1a with the finalizer of MurmurHash3, as FNV alone leaves
-// names that differ in their last character next to each other. It is the same
-// on all machines and in all versions: records must not move on an upgrade.
+// The hash is FNV-1a with the finalizer of MurmurHash3, as FNV alone leaves names that differ in their last character
+// next to each other. It is the same on all machines and in all versions: records must not move on an upgrade.
 
 func hashString(seed uint64, s string) uint64 { return mix(fnv(fnv(seed, "/"), s)) }
 

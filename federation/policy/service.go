@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"time"
 
 	"github.com/federation-dns/federation/federation"
@@ -8,19 +9,21 @@ import (
 
 // HeldReasons lists every Reason of a Held.
 var HeldReasons = []federation.Reason{
-	federation.ReasonMemberStarting, federation.ReasonMemberUnreachable, federation.ReasonMemberUnwatched, federation.ReasonMemberDeparted, federation.ReasonSyncerCutOff, federation.ReasonLastAnswerKept, federation.ReasonEmptyGrace, federation.ReasonTooMuchAtOnce,
+	federation.ReasonMemberStarting, federation.ReasonMemberUnreachable, federation.ReasonMemberUnwatched,
+	federation.ReasonMemberDeparted, federation.ReasonSyncerCutOff, federation.ReasonLastAnswerKept,
+	federation.ReasonEmptyGrace, federation.ReasonTooMuchAtOnce,
 }
 
-// ShardState is one member's shard of a service: as last observed or, for a member not listed yet, as the records show it
-// (Recorded).
+// ShardState is one member's shard of a service: as last observed or, for a member not listed yet, as the records show
+// it (Recorded).
 type ShardState struct {
 	federation.Shard
 	// Reach is how its member stands.
 	Reach Reach
 	// Drained is when the member was drained, or zero. The shard of a drained member counts as unhealthy (H5).
 	Drained time.Time
-	// Unresolved is since when the shard's host name has not been resolved, so that Shard is what it was before (H4); zero
-	// if it has been.
+	// Unresolved is since when the shard's host name has not been resolved, so that Shard is what it was before (H4);
+	// zero if it has been.
 	Unresolved time.Time
 }
 
@@ -34,8 +37,8 @@ type Service struct {
 	Had bool
 	// EmptySince is that of the last Verdict.
 	EmptySince time.Time
-	// HealthyAt is the time of the last Verdict with a healthy or held shard. Initially it is the start of the run if the
-	// records have an address then (X1c), else zero.
+	// HealthyAt is the time of the last Verdict with a healthy or held shard. Initially it is the start of the run if
+	// the records have an address then (X1c), else zero.
 	HealthyAt time.Time
 }
 
@@ -93,8 +96,8 @@ type Held struct {
 //
 // Shards of present members, and of members lost in a panic (X3b), count as observed. So do what the records show of a
 // member that has not been listed yet (X1b), and the last known state of a shard whose host name has not been resolved
-// (H4). Only if none of these is healthy do shards of lost members count that were healthy: for at most HeldMax, which is
-// suspended during a panic (X2c), or without limit if the member has departed (X4d). Shards of drained members never
+// (H4). Only if none of these is healthy do shards of lost members count that were healthy: for at most HeldMax, which
+// is suspended during a panic (X2c), or without limit if the member has departed (X4d). Shards of drained members never
 // count.
 func Decide(now time.Time, c Config, s Service) Verdict {
 	v := Verdict{HealthyAt: s.HealthyAt}
@@ -108,7 +111,7 @@ func Decide(now time.Time, c Config, s Service) Verdict {
 			case st.Reach.Standing == Starting:
 				v.hold(st, federation.ReasonMemberStarting)
 			case !st.Unresolved.IsZero():
-				v.Held = append(v.Held, Held{Member: st.Member, Reason: federation.ReasonLastAnswerKept, Since: st.Unresolved})
+				v.Held = append(v.Held, Held{st.Member, federation.ReasonLastAnswerKept, st.Unresolved})
 			}
 		}
 	}
@@ -139,6 +142,20 @@ func Decide(now time.Time, c Config, s Service) Verdict {
 		v.empty(now, c, s)
 	}
 	return v
+}
+
+// Explain returns the RRsets that the publishing rule gives the service with these shards, each with the reason why it
+// is as it is; that of one with data of a held shard is why the shard is held.
+func (v *Verdict) Explain(levels *federation.Levels, service federation.ServiceName, had bool) []federation.Explained {
+	sets := levels.Explain(service, v.Shards, had)
+	for i := range sets {
+		for _, h := range v.Held {
+			if slices.Contains(sets[i].Members, h.Member) {
+				sets[i].Reason = h.Reason
+			}
+		}
+	}
+	return sets
 }
 
 // unknown reports whether X2c applies to the shard: its member is lost, but not in a panic.

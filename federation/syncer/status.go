@@ -124,10 +124,10 @@ func (s *snapshot) waiting() (list []admin.Waiting) {
 	return append(list, s.waitingMembers()...)
 }
 
-func recordStatuses(sets []explained) (out []admin.RRsetStatus) {
+func recordStatuses(sets []federation.Explained) (out []admin.RRsetStatus) {
 	for _, set := range sets {
 		out = append(out, admin.RRsetStatus{
-			Name: string(set.Name), Type: set.Type, TTL: set.TTL, Data: set.Data, Reason: string(set.reason), Members: set.members,
+			Name: string(set.Name), Type: set.Type, TTL: set.TTL, Data: set.Data, Reason: string(set.Reason), Members: set.Members,
 		})
 	}
 	return out
