@@ -3,7 +3,6 @@ package federation
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/coredns/coredns/core/dnsserver"
@@ -16,117 +15,112 @@ import (
 
 // The bounds of a chase (Q8).
 const (
-	chaseTimeout  = 3 * time.Second // for all levels together, and for one lookup
-	maxLinks      = 8
-	maxLookups    = 1000
-	negativeTTL   = 5 * time.Second
-	negativeSize  = 4096
-	chaseUDPSize  = 1232
-	maxReentrance = 4
+	chaseTimeout = 3 * time.Second // for all levels together, and for one lookup
+	maxLinks     = 8
+	maxLookups   = 1000
+	maxDepth     = 4 // of our lookups that come back here
+	negativeTTL  = 5 * time.Second
+	maxNegatives = 4096
+	chaseUDPSize = 1232
 )
 
-// failure is a chase that has to end in SERVFAIL: an extended error (RFC 8914).
-type failure struct {
-	code uint16
-	text string
-}
-
-// chaser follows CNAMEs through the upstream, so that the answer carries the
-// addresses: stub resolvers do not ask on.
+// chaser is the source that follows CNAMEs through the upstream, so that the answer carries the addresses: stub resolvers
+// do not follow them (Q8).
 type chaser struct {
 	*lookups
 	negative *negatives
-	now      func() time.Time
 }
 
 func newChaser(u lookuper) *chaser {
-	return &chaser{lookups: newLookups(u), negative: newNegatives(negativeSize), now: time.Now}
+	return &chaser{lookups: newLookups(u), negative: newNegatives()}
 }
 
-// reentrance counts how often a lookup of ours has come back to us.
-type reentrance struct{}
+// depthKey is the context key of lookupDepth.
+type depthKey struct{}
 
-func reentrances(ctx context.Context) int {
-	n, _ := ctx.Value(reentrance{}).(int)
+// lookupDepth is how many of our lookups have led to this question.
+func lookupDepth(ctx context.Context) int {
+	n, _ := ctx.Value(depthKey{}).(int)
 	return n
 }
 
-func reentering(ctx context.Context) context.Context {
-	return context.WithValue(ctx, reentrance{}, reentrances(ctx)+1)
+// deeper is the context for a lookup.
+func deeper(ctx context.Context) context.Context {
+	return context.WithValue(ctx, depthKey{}, lookupDepth(ctx)+1)
 }
 
-// chase is one question's following, over all levels.
+// answer implements source. It always has an answer or a *sourceError.
+func (c *chaser) answer(ctx context.Context, q *remoteQuestion) (*levelAnswer, error) {
+	start := time.Now()
+	ch := c.newChase(ctx, q)
+	if metadata.ValueFuncs(ctx) != nil {
+		// A lookup may go on after the question has been answered, when others read its metadata.
+		ctx = metadata.ContextWithMetadata(ctx)
+	}
+	ctx, cancel := context.WithTimeout(deeper(ctx), chaseTimeout)
+	defer cancel()
+	level, err := q.closestLevel(func(name string) (*chain, error) { return ch.follow(ctx, name) })
+	if ch.asked {
+		chaseDuration.WithLabelValues(metrics.WithServer(ctx)).Observe(time.Since(start).Seconds())
+	}
+	if err == nil && level.shared { // plugins above may change what they are given (Q11)
+		level.chain = level.copy()
+	}
+	return level, err
+}
+
+// chase is what all lookups of one question have in common.
 type chase struct {
-	c      *chaser
-	ctx    context.Context
-	cancel context.CancelFunc
-	state  request.Request
-	key    lookupKey // of all its lookups, but for the name
-	start  time.Time
-	asked  bool
+	c     *chaser
+	state request.Request
+	key   lookupKey // without the name
+	asked bool      // there was a lookup
 }
 
-// begin starts the clock for one question; end stops it.
-func (c *chaser) begin(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) *chase {
-	req := new(dns.Msg)
-	req.SetQuestion(r.Question[0].Name, r.Question[0].Qtype)
-	req.CheckingDisabled = r.CheckingDisabled
+func (c *chaser) newChase(ctx context.Context, q *remoteQuestion) *chase {
+	qtype := q.r.Question[0].Qtype
+	req := new(dns.Msg).SetQuestion(q.r.Question[0].Name, qtype)
+	req.CheckingDisabled = q.r.CheckingDisabled
 	do := false
-	if opt := r.IsEdns0(); opt != nil {
+	if opt := q.r.IsEdns0(); opt != nil {
 		do = opt.Do()
 	}
 	req.SetEdns0(chaseUDPSize, do)
-	ch := &chase{c: c, state: request.Request{W: w, Req: req}, start: c.now()}
+	ch := &chase{c: c, state: request.Request{W: q.w, Req: req}}
 	ch.key = lookupKey{
-		server: ctx.Value(dnsserver.Key{}), qtype: r.Question[0].Qtype, do: do, cd: r.CheckingDisabled,
-		tcp: ch.state.Proto() == "tcp", ip6: ch.state.Family() == 2, depth: reentrances(ctx),
+		server: ctx.Value(dnsserver.Key{}), qtype: qtype, do: do, cd: q.r.CheckingDisabled,
+		tcp: ch.state.Proto() == "tcp", ip6: ch.state.Family() == 2, depth: lookupDepth(ctx),
 	}
-	if metadata.ValueFuncs(ctx) != nil {
-		// A lookup may go on after the question was answered: not on a map that
-		// others read then.
-		ctx = metadata.ContextWithMetadata(ctx)
-	}
-	ch.ctx, ch.cancel = context.WithTimeout(reentering(ctx), chaseTimeout)
 	return ch
 }
 
-func (ch *chase) end() {
-	ch.cancel()
-	if ch.asked {
-		chaseDuration.WithLabelValues(metrics.WithServer(ch.ctx)).Observe(ch.c.now().Sub(ch.start).Seconds())
-	}
-}
-
-func (ch *chase) qtype() uint16 { return ch.key.qtype }
-
-// follow resolves the target and the chain from there.
-func (ch *chase) follow(target string) (*found, *failure) {
-	if ch.key.depth >= maxReentrance {
-		return nil, &failure{dns.ExtendedErrorCodeOther, "the records of the federation lead back here"}
+// follow returns the chain from the name on.
+func (ch *chase) follow(ctx context.Context, name string) (*chain, error) {
+	if ch.key.depth >= maxDepth {
+		return nil, &sourceError{dns.ExtendedErrorCodeOther, "the records of the federation lead back here"}
 	}
 	key := ch.key
-	key.name = target
-	if f := ch.c.negative.get(key, ch.c.now()); f != nil {
-		return f, nil
+	key.name = name
+	if kept := ch.c.negative.get(key, time.Now()); kept != nil {
+		return kept, nil
 	}
-	f, failed := ch.links(target)
-	if failed != nil {
-		return nil, failed
+	followed, err := ch.walk(ctx, name)
+	if err != nil {
+		return nil, err
 	}
-	if ttl, ok := negativeFor(f, ch.qtype()); ok && !ch.c.alone {
-		f.kept = true
-		ch.c.negative.add(key, f, ch.c.now().Add(ttl))
+	if ttl, ok := negativeFor(followed, key.qtype); ok && !ch.c.perClient {
+		followed.shared = true
+		ch.c.negative.add(key, followed, time.Now().Add(ttl))
 	}
-	return f, nil
+	return followed, nil
 }
 
-// negativeFor is how long an answer without data may be kept: by its SOA (RFC
-// 2308, section 5), at most negativeTTL.
-func negativeFor(f *found, qtype uint16) (time.Duration, bool) {
-	if f.truncated || f.unclear || f.hasData(qtype) {
+// negativeFor is how long a chain without data may be kept: by its SOA (RFC 2308, section 5), at most negativeTTL.
+func negativeFor(c *chain, qtype uint16) (time.Duration, bool) {
+	if c.truncated || c.unclear || c.hasData(qtype) {
 		return 0, false
 	}
-	for _, rr := range f.ns {
+	for _, rr := range c.ns {
 		if soa, ok := rr.(*dns.SOA); ok {
 			return min(negativeTTL, time.Duration(min(soa.Minttl, soa.Hdr.Ttl))*time.Second), true
 		}
@@ -134,87 +128,89 @@ func negativeFor(f *found, qtype uint16) (time.Duration, bool) {
 	return 0, false
 }
 
-// links asks for the name, and on from where a reply ends in a CNAME.
-func (ch *chase) links(name string) (*found, *failure) {
-	out := &found{}
-	seen := map[string]bool{}
-	for links := 0; ; {
-		reply, failed := ch.lookup(name)
-		if failed != nil {
-			return nil, failed
+// walk looks up the name, and then each name at which a reply ends in a CNAME.
+func (ch *chase) walk(ctx context.Context, name string) (*chain, error) {
+	w := &walk{qtype: ch.key.qtype, seen: map[string]bool{}}
+	for name != "" {
+		reply, err := ch.lookup(ctx, name)
+		if err != nil {
+			return nil, err
 		}
-		end, failed := ch.takeReply(out, reply, name, seen, &links)
-		if failed != nil {
-			return nil, failed
+		if name, err = w.add(reply, name); err != nil {
+			return nil, err
 		}
-		if end == "" {
-			return out, nil
-		}
-		name = end
 	}
+	return &w.chain, nil
 }
 
-// takeReply adds what a reply says of the name, and returns the name to ask
-// for next, "" if the chain has ended.
-func (ch *chase) takeReply(out *found, reply *dns.Msg, name string, seen map[string]bool, links *int) (string, *failure) {
+// walk is a chain that grows by replies.
+type walk struct {
+	chain chain
+	qtype uint16
+	seen  map[string]bool // names, in lower case
+	links int
+}
+
+// add adds what a reply says of the name, and returns the name to look up next, or "" at the end of the chain.
+func (w *walk) add(reply *dns.Msg, name string) (next string, err error) {
 	if reply.Rcode != dns.RcodeSuccess && reply.Rcode != dns.RcodeNameError {
-		return "", &failure{dns.ExtendedErrorCodeNoReachableAuthority, "the servers of the federation's records gave no answer"}
+		return "", &sourceError{dns.ExtendedErrorCodeNoReachableAuthority, "the servers of the federation's records gave no answer"}
 	}
-	at, data := lower(name), false
+	owner, data := lower(name), false
 	for {
-		if seen[at] {
-			return "", &failure{dns.ExtendedErrorCodeOther, "the records of the federation lead in a circle"}
+		if w.seen[owner] {
+			return "", &sourceError{dns.ExtendedErrorCodeOther, "the records of the federation lead in a circle"}
 		}
-		seen[at] = true
-		var next string
-		next, data = ch.take(out, reply, at)
-		if next == "" {
+		w.seen[owner] = true
+		var target string
+		target, data = w.addRecords(reply, owner)
+		if target == "" {
 			break
 		}
-		if *links++; *links > maxLinks {
-			return "", &failure{dns.ExtendedErrorCodeOther, "the chain of the federation's records is too long"}
+		if w.links++; w.links > maxLinks {
+			return "", &sourceError{dns.ExtendedErrorCodeOther, "the chain of the federation's records is too long"}
 		}
-		at = next
+		owner = target
 	}
-	out.rcode, out.ns = reply.Rcode, nil
-	out.truncated = out.truncated || reply.Truncated
-	out.recursion = reply.RecursionAvailable
+	c := &w.chain
+	c.rcode, c.ns = reply.Rcode, nil
+	c.truncated = c.truncated || reply.Truncated
+	c.recursion = reply.RecursionAvailable
 	if data {
 		return "", nil
 	}
-	out.ns = copies(reply.Ns)
+	c.ns = copies(reply.Ns)
 	switch {
-	case reply.Rcode == dns.RcodeNameError || reply.Truncated || hasNoData(reply, at):
+	case reply.Rcode == dns.RcodeNameError || reply.Truncated || hasNoData(reply, owner):
 		return "", nil
-	case at == lower(name):
-		out.unclear = true
+	case owner == lower(name):
+		c.unclear = true
 		return "", nil
 	}
-	delete(seen, at) // it is asked for now
-	return at, nil
+	delete(w.seen, owner) // it is looked up now
+	return owner, nil
 }
 
-// take adds the reply's records of the name; next is where a CNAME leads.
-func (ch *chase) take(out *found, reply *dns.Msg, name string) (next string, data bool) {
+// addRecords adds the reply's records of the owner, and returns the target if there is a CNAME among them.
+func (w *walk) addRecords(reply *dns.Msg, owner string) (target string, data bool) {
 	for _, rr := range reply.Answer {
 		h := rr.Header()
-		if !equalFold(h.Name, name) {
+		if !equalFold(h.Name, owner) {
 			continue
 		}
-		out.answer = append(out.answer, dns.Copy(rr))
-		if cname, ok := rr.(*dns.CNAME); ok && ch.qtype() != dns.TypeCNAME {
-			next = lower(cname.Target)
-		} else if h.Rrtype == ch.qtype() || ch.qtype() == dns.TypeANY && h.Rrtype != dns.TypeRRSIG {
+		w.chain.answer = append(w.chain.answer, dns.Copy(rr))
+		if cname, ok := rr.(*dns.CNAME); ok && w.qtype != dns.TypeCNAME {
+			target = lower(cname.Target)
+		} else if h.Rrtype == w.qtype || w.qtype == dns.TypeANY && h.Rrtype != dns.TypeRRSIG {
 			data = true
 		}
 	}
-	return next, data
+	return target, data
 }
 
-// hasNoData reports whether a reply without data for the name says that there
-// are none: by the SOA record of a zone that the name lies in, or by saying
-// nothing at all (RFC 2308, section 2.2). NS records alone are a referral, and
-// records of other names are no answer.
+// hasNoData reports whether a reply without data for the name denies that there are any: by the SOA record of a zone that
+// the name lies in, or by saying nothing at all (RFC 2308, section 2.2). NS records alone are a referral, and records of
+// other names are no answer.
 func hasNoData(reply *dns.Msg, name string) bool {
 	for _, rr := range reply.Ns {
 		if h := rr.Header(); h.Rrtype == dns.TypeSOA {
@@ -228,42 +224,31 @@ func hasNoData(reply *dns.Msg, name string) bool {
 	return nothing
 }
 
-// lookup asks the upstream, or waits for the reply to somebody else's equal
-// question. The reply is not ours to change.
-func (ch *chase) lookup(name string) (*dns.Msg, *failure) {
+// lookup asks the upstream, or waits for the reply to an equal question that is in flight. The reply is not ours to change.
+func (ch *chase) lookup(ctx context.Context, name string) (*dns.Msg, error) {
 	ch.asked = true
 	key := ch.key
 	key.name = lower(name)
-	at := ch.c.start(key, ch.state.IP(), func() (*dns.Msg, error) {
-		// It may outlive this question, as others wait for it, too.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ch.ctx), chaseTimeout)
+	lk := ch.c.start(key, ch.state.IP(), func() (*dns.Msg, error) {
+		// It may outlive this question, as others may wait for it.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), chaseTimeout)
 		defer cancel()
 		state := request.Request{W: ch.state.W, Req: ch.state.Req.Copy()}
 		state.Req.Id = dns.Id()
 		return ch.c.upstream.Lookup(ctx, state, name, key.qtype)
 	})
-	if at == nil {
-		return nil, &failure{dns.ExtendedErrorCodeOther, "too many lookups at once"}
+	if lk == nil {
+		return nil, &sourceError{dns.ExtendedErrorCodeOther, "too many lookups at once"}
 	}
 	select {
-	case <-at.done:
+	case <-lk.done:
 		switch {
-		case at.err == nil && at.msg != nil:
-			return at.msg, nil
-		case !errors.Is(at.err, context.DeadlineExceeded):
-			return nil, &failure{dns.ExtendedErrorCodeNetworkError, "the federation's records could not be looked up"}
+		case lk.err == nil && lk.msg != nil:
+			return lk.msg, nil
+		case !errors.Is(lk.err, context.DeadlineExceeded):
+			return nil, &sourceError{dns.ExtendedErrorCodeNetworkError, "the federation's records could not be looked up"}
 		}
-	case <-ch.ctx.Done():
+	case <-ctx.Done():
 	}
-	return nil, &failure{dns.ExtendedErrorCodeNoReachableAuthority, "the lookup of the federation's records took too long"}
-}
-
-// inZone reports whether the name lies in one of the zones, all lower case.
-func inZone(name string, zones []string) bool {
-	for _, z := range zones {
-		if name == z || strings.HasSuffix(name, "."+z) || z == "." {
-			return true
-		}
-	}
-	return false
+	return nil, &sourceError{dns.ExtendedErrorCodeNoReachableAuthority, "the lookup of the federation's records took too long"}
 }

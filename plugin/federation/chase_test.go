@@ -94,7 +94,7 @@ func TestLookupsOfItself(t *testing.T) {
 		f := newPlugin(t, c, up, "kubernetes cluster.local b.local", usualFederation)
 		up.handler = f
 		ask(t, f, "one.ns.myfed.svc.cluster.local.", dns.TypeA)
-		if up.asked > maxReentrance {
+		if up.asked > maxDepth {
 			t.Errorf("%d lookups", up.asked)
 		}
 	})

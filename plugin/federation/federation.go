@@ -39,7 +39,6 @@ type Federation struct {
 	ttl, localTTL uint32
 
 	indexes indexes
-	exposed func(namespace string) bool
 	k8s     *kubernetes.Kubernetes // of the same server block
 	// fallsThrough: its answers may be another plugin's; else it makes the
 	// message and the records of each anew, so that they are ours to change.
@@ -49,6 +48,7 @@ type Federation struct {
 	place   atomic.Pointer[core.Topology]
 	decided atomic.Bool // the first attempt to learn the topology has ended
 	chaser  *chaser
+	sources []source // in the order in which they are asked
 
 	stop func()
 }

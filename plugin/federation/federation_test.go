@@ -375,8 +375,8 @@ func TestChase(t *testing.T) {
 			}
 			close(up.block)
 			synctest.Wait()
-			if f.chaser.slots != 0 || len(f.chaser.held) != 0 || len(f.chaser.running) != 0 {
-				t.Errorf("%d slots held after it, %v, %d running", f.chaser.slots, f.chaser.held, len(f.chaser.running))
+			if f.chaser.slots != 0 || len(f.chaser.slotsByClient) != 0 || len(f.chaser.running) != 0 {
+				t.Errorf("%d slots held after it, %v, %d running", f.chaser.slots, f.chaser.slotsByClient, len(f.chaser.running))
 			}
 		})
 	})

@@ -73,13 +73,10 @@ func (f *Federation) attach(k *kubernetes.Kubernetes) error {
 	}
 	f.localTTL = min(f.ttl, kubernetesTTL)
 	f.indexes = k.APIConn
-	f.exposed = func(namespace string) bool {
-		_, named := k.Namespaces[namespace]
-		return named || len(k.Namespaces) == 0
-	}
 	f.k8s = k
 	f.fallsThrough = len(k.Fall.Zones) > 0
 	f.chaser = newChaser(upstream.New())
+	f.sources = []source{f.chaser}
 	return nil
 }
 

@@ -46,6 +46,12 @@ func (a *answerer) findShard() {
 	a.shard.healthy = hasReady(a.shard.endpoints)
 }
 
+// exposed reports whether the kubernetes plugin answers for the namespace.
+func (f *Federation) exposed(namespace string) bool {
+	_, named := f.k8s.Namespaces[namespace]
+	return named || len(f.k8s.Namespaces) == 0
+}
+
 // hasReady: the index holds ready addresses only, among them the names of
 // slices of type FQDN.
 func hasReady(list []*object.Endpoints) bool {
@@ -273,10 +279,10 @@ func (a *answerer) delegate() *dns.Msg {
 	plain.Question[0].Name = a.m.plainName(a.r.Question[0].Name)
 	ctx, external := a.ctx, a.shard.service.Type == api.ServiceTypeExternalName || !allAddresses(a.shard.endpoints)
 	if external { // the kubernetes plugin follows a name through the upstream, and that may lead back here
-		if reentrances(ctx) >= maxReentrance {
+		if lookupDepth(ctx) >= maxDepth {
 			return a.servfail(dns.ExtendedErrorCodeOther, "the Service's external name leads back here")
 		}
-		ctx = reentering(ctx)
+		ctx = deeper(ctx)
 	}
 	nw := nonwriter.New(a.w)
 	rcode, err := a.f.k8s.ServeDNS(ctx, nw, &plain)

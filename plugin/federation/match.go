@@ -187,6 +187,16 @@ func equalFold(s, lowered string) bool {
 	return true
 }
 
+// inZone reports whether the name lies in one of the zones, all lower case.
+func inZone(name string, zones []string) bool {
+	for _, z := range zones {
+		if name == z || strings.HasSuffix(name, "."+z) || z == "." {
+			return true
+		}
+	}
+	return false
+}
+
 // lower returns s in ASCII lower case, itself if it is.
 func lower(s string) string {
 	for i := range len(s) {

@@ -1,6 +1,8 @@
 package federation
 
 import (
+	"context"
+	"errors"
 	"net/netip"
 	"slices"
 
@@ -9,8 +11,8 @@ import (
 	core "github.com/federation-dns/federation/federation"
 )
 
-// remote answers for a shard that is not healthy: a CNAME to the record of the
-// closest level that this node has, followed in the same answer (Q7, Q8).
+// remote answers for a shard that is not healthy: a CNAME to the record of the closest level that this node has, followed
+// in the same answer (Q7, Q8).
 func (a *answerer) remote() *dns.Msg {
 	levels := *a.m.fed.levels.Load()
 	if a.f.config.noChase || a.r.Question[0].Qtype == dns.TypeCNAME {
@@ -27,43 +29,50 @@ type cnameReply struct {
 	cname    dns.CNAME
 }
 
-// bareCNAME answers the CNAME to the level, and nothing else.
+// bareCNAME builds a reply that is the CNAME to the level, and nothing else.
 func (a *answerer) bareCNAME(suffix string) *dns.Msg {
-	r := &cnameReply{}
-	if !a.fillCNAME(&r.cname, suffix) {
-		return a.servfail(dns.ExtendedErrorCodeOther, "the name of the record would be too long")
+	name, err := a.m.recordName(suffix)
+	if err != nil {
+		return a.failed(err)
 	}
 	a.result = resultCNAME
+	r := &cnameReply{}
 	a.begin(&r.msg, &r.question, dns.RcodeSuccess)
+	a.fillCNAME(&r.cname, name)
 	r.answer[0] = &r.cname
 	r.msg.Answer = r.answer[:]
 	return &r.msg
 }
 
-// followed answers the CNAME and what it leads to.
+func (a *answerer) fillCNAME(cname *dns.CNAME, target string) {
+	cname.Hdr = dns.RR_Header{Name: a.r.Question[0].Name, Rrtype: dns.TypeCNAME, Class: dns.ClassINET, Ttl: a.f.ttl}
+	cname.Target = target
+}
+
+// followed builds a reply with the CNAME and what it leads to.
 //
 //go:noinline
 func (a *answerer) followed(levels []string) *dns.Msg {
 	qtype := a.r.Question[0].Qtype
-	chosen, failure := a.chooseLevel(levels, ownAddresses(a.shard, qtype))
-	if failure != nil {
-		return a.servfail(failure.code, failure.text)
+	level, err := a.f.askSources(a.ctx, &remoteQuestion{
+		w: a.w, r: a.r, match: &a.m, levels: levels, own: ownAddresses(a.shard, qtype),
+	})
+	if err != nil {
+		return a.failed(err)
 	}
-	m := a.newReply(chosen.found.rcode)
-	answer, ns := chosen.found.answer, chosen.found.ns
-	if chosen.found.kept { // for others too: plugins above may change what they are given (Q11)
-		answer, ns = copies(answer), copies(ns)
-	}
-	m.Answer = append([]dns.RR{chosen.cname}, answer...)
-	m.Ns = ns
+	m := a.newReply(level.rcode)
+	cname := &dns.CNAME{}
+	a.fillCNAME(cname, level.name)
+	m.Answer = append([]dns.RR{cname}, level.answer...)
+	m.Ns = level.ns
 	limitTTLs(m.Answer, a.f.ttl)
 	limitTTLs(m.Ns, a.f.ttl)
-	m.Truncated = chosen.found.truncated
-	m.RecursionAvailable = chosen.found.recursion
+	m.Truncated = level.truncated
+	m.RecursionAvailable = level.recursion
 	switch {
 	case m.Rcode == dns.RcodeNameError:
 		a.result = resultNXDomain
-	case !chosen.found.hasData(qtype):
+	case !level.hasData(qtype):
 		a.result = resultNoData
 	default:
 		a.result = resultCNAME
@@ -71,76 +80,137 @@ func (a *answerer) followed(levels []string) *dns.Msg {
 	return m
 }
 
-// fillCNAME fills the record that leads to the level; false if its target would
-// be longer than a name can be (N6).
-func (a *answerer) fillCNAME(cname *dns.CNAME, suffix string) bool {
-	cname.Target = a.m.prefix + a.m.key + "." + suffix
-	if core.FQDN(cname.Target).WireOctets() > core.MaxNameOctets {
-		return false
+// failed builds the SERVFAIL for an error of a source.
+func (a *answerer) failed(err error) *dns.Msg {
+	failure := &sourceError{code: dns.ExtendedErrorCodeOther, text: "the federation's records are not available"}
+	errors.As(err, &failure)
+	return a.servfail(failure.code, failure.text)
+}
+
+// source knows what the federation's records say. The plugin asks its sources in turn, for services without a healthy
+// shard here.
+type source interface {
+	// answer answers the question by way of the closest level that exists (closestLevel). All of an answer comes from
+	// one source, so a source that does not know all levels of the question returns errNotKnown.
+	//
+	// A denial is an answer: NXDOMAIN, or NOERROR without data, with a SOA record that allows it to be cached. On
+	// any error the next source is asked; if none has an answer, the first *sourceError is what the client is told.
+	//
+	// The records of the answer are the caller's to change. The question is not the source's to keep or change; its
+	// message and writer may be used until ctx ends. A source is asked by many goroutines at once.
+	answer(ctx context.Context, q *remoteQuestion) (*levelAnswer, error)
+}
+
+// errNotKnown is the error of a source that knows nothing of a question, and leaves it to the next one.
+var errNotKnown = errors.New("nothing known")
+
+// sourceError is the failure of a source that should have had the answer: it becomes SERVFAIL with an extended error
+// (RFC 8914). The text is constant (Q14).
+type sourceError struct {
+	code uint16
+	text string
+}
+
+func (e *sourceError) Error() string { return e.text }
+
+// askSources returns the first answer that a source has, or the first failure of one, or errNotKnown.
+func (f *Federation) askSources(ctx context.Context, q *remoteQuestion) (*levelAnswer, error) {
+	first := errNotKnown
+	for _, s := range f.sources {
+		level, err := s.answer(ctx, q)
+		if err == nil {
+			return level, nil
+		}
+		if errors.Is(first, errNotKnown) {
+			first = err
+		}
 	}
-	cname.Hdr = dns.RR_Header{Name: a.r.Question[0].Name, Rrtype: dns.TypeCNAME, Class: dns.ClassINET, Ttl: a.f.ttl}
-	return true
+	return nil, first
 }
 
-// level is the answer by way of one level.
-type level struct {
-	cname *dns.CNAME
-	found *found
+// remoteQuestion is a question for a service whose local shard is not healthy.
+type remoteQuestion struct {
+	w      dns.ResponseWriter // the client
+	r      *dns.Msg
+	match  *match
+	levels []string     // the suffixes of the records, from the closest level to global
+	own    []netip.Addr // of the local Service, which is not healthy (Q8d)
 }
 
-// chooseLevel follows the levels up: the first one whose own name exists
-// counts, else the first one asked (Q7b). One about which nothing is learned is
-// passed over, too, but then there is no answer by default (Q8b). Addresses of our own Service, which
-// is not healthy, are left out; a level that has none but those leads to the
-// next, and if global has none but those either, the first level's answer
-// stands as it was received (Q8d).
-func (a *answerer) chooseLevel(levels []string, own []netip.Addr) (level, *failure) {
-	chase := a.f.chaser.begin(a.ctx, a.w, a.r)
-	defer chase.end()
-	var first, owned *level
+// recordName is the name of the record at the level with the suffix. One longer than a name can be is an error (N6).
+func (m *match) recordName(suffix string) (string, error) {
+	name := m.prefix + m.key + "." + suffix
+	if core.FQDN(name).WireOctets() > core.MaxNameOctets {
+		return "", &sourceError{dns.ExtendedErrorCodeOther, "the name of the record would be too long"}
+	}
+	return name, nil
+}
+
+// levelAnswer is the answer by way of a level: a CNAME to its record, and the chain from there.
+type levelAnswer struct {
+	name string // of the level's record
+	*chain
+}
+
+// chain is what follows from a name: its CNAMEs, what they end in, and the rcode of the last name.
+type chain struct {
+	rcode     int
+	answer    []dns.RR
+	ns        []dns.RR
+	truncated bool
+	recursion bool
+	shared    bool // the records have other readers
+	unclear   bool // the last name is neither answered nor denied
+}
+
+// closestLevel goes up the levels, following each: the first one whose own name exists is the answer, or else the first
+// one asked (Q7b). A level about which nothing is learned is skipped, but then there is no answer by default (Q8b).
+// Addresses of our own Service, which is not healthy, are left out. A level that has only those leads to the next; if
+// global has only those either, the first level's answer is given as received (Q8d).
+func (q *remoteQuestion) closestLevel(follow func(name string) (*chain, error)) (*levelAnswer, error) {
+	var first, onlyOwn *levelAnswer
 	unclear := false
-	for _, suffix := range levels {
-		cname := &dns.CNAME{}
-		if !a.fillCNAME(cname, suffix) {
-			return level{}, &failure{dns.ExtendedErrorCodeOther, "the name of the record would be too long"}
+	for _, suffix := range q.levels {
+		name, err := q.match.recordName(suffix)
+		if err != nil {
+			return nil, err
 		}
-		found, failure := chase.follow(cname.Target)
-		if failure != nil {
-			return level{}, failure
+		followed, err := follow(name)
+		if err != nil {
+			return nil, err
 		}
-		if found.unclear {
+		if followed.unclear {
 			unclear = true
 			continue
 		}
-		at := &level{cname: cname, found: found}
+		level := &levelAnswer{name: name, chain: followed}
 		if first == nil {
-			first = at
+			first = level
 		}
-		if owned == nil && found.rcode == dns.RcodeNameError && len(found.answer) == 0 {
+		if onlyOwn == nil && followed.rcode == dns.RcodeNameError && len(followed.answer) == 0 {
 			continue // the level's own name does not exist
 		}
-		kept, dropped := found.without(own)
+		others, dropped := followed.without(q.own)
 		switch {
 		case !dropped:
-			return *at, nil
-		case kept.hasAddresses():
-			return level{cname: cname, found: kept}, nil
-		case owned == nil:
-			owned = at
+			return level, nil
+		case others.hasAddresses():
+			return &levelAnswer{name: name, chain: others}, nil
+		case onlyOwn == nil:
+			onlyOwn = level
 		}
 	}
 	switch {
 	case unclear:
-		return level{}, &failure{dns.ExtendedErrorCodeInvalidData, "the servers of the federation's records neither answer nor deny"}
-	case owned != nil:
-		return *owned, nil
+		return nil, &sourceError{dns.ExtendedErrorCodeInvalidData, "the servers of the federation's records neither answer nor deny"}
+	case onlyOwn != nil:
+		return onlyOwn, nil
 	}
-	return *first, nil
+	return first, nil
 }
 
-// ownAddresses are the addresses of the local Service's load balancer (Q8d).
-// Host names stand among them in the index; and addresses in any form that an
-// API server takes, such as 2001:DB8:0::1.
+// ownAddresses are the addresses of the local Service's load balancer (Q8d). The index has host names among them, and
+// addresses in any form that an API server accepts, such as 2001:DB8:0::1.
 func ownAddresses(s shard, qtype uint16) []netip.Addr {
 	if s.service == nil || qtype != dns.TypeA && qtype != dns.TypeAAAA && qtype != dns.TypeANY {
 		return nil
@@ -154,15 +224,11 @@ func ownAddresses(s shard, qtype uint16) []netip.Addr {
 	return own
 }
 
-// found is where a chase ended. Its records are copies of our own.
-type found struct {
-	rcode     int
-	answer    []dns.RR
-	ns        []dns.RR
-	truncated bool
-	recursion bool
-	kept      bool // as a negative answer, for other questions too
-	unclear   bool // the servers have neither answered nor denied
+// copy returns the chain with records of its own.
+func (c *chain) copy() *chain {
+	out := *c
+	out.answer, out.ns, out.shared = copies(c.answer), copies(c.ns), false
+	return &out
 }
 
 func copies(rrs []dns.RR) []dns.RR {
@@ -173,31 +239,31 @@ func copies(rrs []dns.RR) []dns.RR {
 	return out
 }
 
-// without returns the answer without the addresses, and whether any was there.
-func (f *found) without(addrs []netip.Addr) (*found, bool) {
+// without returns the chain without the addresses, and whether it had any of them.
+func (c *chain) without(addrs []netip.Addr) (*chain, bool) {
 	if len(addrs) == 0 {
-		return f, false
+		return c, false
 	}
-	kept := *f
-	kept.answer = slices.DeleteFunc(slices.Clone(f.answer), func(rr dns.RR) bool {
+	others := *c
+	others.answer = slices.DeleteFunc(slices.Clone(c.answer), func(rr dns.RR) bool {
 		return slices.Contains(addrs, addressOf(rr))
 	})
-	return &kept, len(kept.answer) < len(f.answer)
+	return &others, len(others.answer) < len(c.answer)
 }
 
-func (f *found) hasAddresses() bool {
-	return slices.ContainsFunc(f.answer, func(rr dns.RR) bool { return addressOf(rr).IsValid() })
+func (c *chain) hasAddresses() bool {
+	return slices.ContainsFunc(c.answer, func(rr dns.RR) bool { return addressOf(rr).IsValid() })
 }
 
-// hasData reports whether the answer has more than the way to it.
-func (f *found) hasData(qtype uint16) bool {
-	return slices.ContainsFunc(f.answer, func(rr dns.RR) bool {
+// hasData reports whether the chain has more than CNAMEs on the way.
+func (c *chain) hasData(qtype uint16) bool {
+	return slices.ContainsFunc(c.answer, func(rr dns.RR) bool {
 		t := rr.Header().Rrtype
 		return t == qtype || qtype == dns.TypeANY && t != dns.TypeCNAME
 	})
 }
 
-// addressOf is the address of an A or AAAA record, else the zero Addr.
+// addressOf is the address of an A or AAAA record, or else the zero Addr.
 func addressOf(rr dns.RR) netip.Addr {
 	var addr netip.Addr
 	switch rr := rr.(type) {

@@ -50,14 +50,14 @@ func TestNeighbours(t *testing.T) {
 			f := newPlugin(t, newCluster(), newRecords(t), usualKubernetes, usualFederation)
 			said := heard(t)
 			f.neighbours(tc.context, func(string) plugin.Handler { return nil })
-			if f.chaser.alone != (tc.want != "") || tc.want == "" && said.String() != "" || !strings.Contains(said.String(), tc.want) {
-				t.Errorf("alone: %t; it said %q, want %q", f.chaser.alone, said, tc.want)
+			if f.chaser.perClient != (tc.want != "") || tc.want == "" && said.String() != "" || !strings.Contains(said.String(), tc.want) {
+				t.Errorf("perClient: %t; it said %q, want %q", f.chaser.perClient, said, tc.want)
 			}
 		})
 	}
 	for _, tc := range []struct {
 		rule, rewrite string
-		alone         bool
+		perClient     bool
 	}{
 		{"Q8c names that are rewritten are so for everybody", "rewrite name suffix .a.example. .b.example. answer auto", false},
 		{"Q8c so are TTLs and types", "rewrite ttl example.com. 5", false},
@@ -67,8 +67,8 @@ func TestNeighbours(t *testing.T) {
 		t.Run(tc.rule, func(t *testing.T) {
 			f := newPlugin(t, newCluster(), newRecords(t), usualKubernetes, usualFederation)
 			f.neighbours(&blocks{configs: []*blockConfig{{".", map[string]plugin.Handler{"rewrite": rewriting(t, tc.rewrite)}}}}, func(string) plugin.Handler { return nil })
-			if f.chaser.alone != tc.alone {
-				t.Errorf("alone: %t", f.chaser.alone)
+			if f.chaser.perClient != tc.perClient {
+				t.Errorf("perClient: %t", f.chaser.perClient)
 			}
 		})
 	}

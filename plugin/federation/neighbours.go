@@ -14,7 +14,7 @@ import (
 // that answer for the federation's domain instead of the servers of its records.
 func (f *Federation) neighbours(c caddy.Context, handler func(name string) plugin.Handler) {
 	if why := differing(c); why != "" {
-		f.chaser.alone = true
+		f.chaser.perClient = true
 		log.Infof("%s: each question that leads to other clusters is looked up by itself, and no denial is kept", why)
 	}
 	for _, fed := range f.feds {

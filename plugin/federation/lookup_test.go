@@ -49,7 +49,7 @@ func from(ctx context.Context, f *Federation, addr, name string, change ...func(
 func inUse(f *Federation, client string) (slots, held, running int) {
 	f.chaser.mu.Lock()
 	defer f.chaser.mu.Unlock()
-	return f.chaser.slots, f.chaser.held[client], len(f.chaser.running)
+	return f.chaser.slots, f.chaser.slotsByClient[client], len(f.chaser.running)
 }
 
 func address(i int) string { return fmt.Sprintf("10.1.%d.%d", i/250, i%250+1) }
@@ -141,7 +141,7 @@ func TestManyAtOnce(t *testing.T) {
 					return from(t.Context(), f, "10.1.0.1", "dead.ns", func(m *dns.Msg) { m.CheckingDisabled = true })
 				},
 				func() *dns.Msg { return from(t.Context(), f, "fd00::1", "dead.ns") },
-				func() *dns.Msg { return from(reentering(t.Context()), f, "10.1.0.1", "dead.ns") },
+				func() *dns.Msg { return from(deeper(t.Context()), f, "10.1.0.1", "dead.ns") },
 				func() *dns.Msg { return from(server(), f, "10.1.0.1", "dead.ns") },
 				func() *dns.Msg { return from(server(), f, "10.1.0.1", "dead.ns") },
 			} {
@@ -213,7 +213,7 @@ func TestKept(t *testing.T) {
 					m.Answer = []dns.RR{test.A(m.Question[0].Name + " 5 IN A 203.0.113.5")}
 				}
 			}}, usualKubernetes, usualFederation)
-			f.chaser.alone = true
+			f.chaser.perClient = true
 			var wg sync.WaitGroup
 			for range 2 { // side by side, and one after the other
 				for addr, want := range map[string]int{"10.1.0.1": dns.RcodeNameError, "10.1.0.2": dns.RcodeSuccess} {
@@ -225,8 +225,8 @@ func TestKept(t *testing.T) {
 				}
 				wg.Wait()
 			}
-			if f.chaser.slots != 0 || len(f.chaser.held) != 0 || len(f.chaser.negative.kept) != 0 {
-				t.Errorf("%d slots, %v; %d kept", f.chaser.slots, f.chaser.held, len(f.chaser.negative.kept))
+			if f.chaser.slots != 0 || len(f.chaser.slotsByClient) != 0 || len(f.chaser.negative.kept) != 0 {
+				t.Errorf("%d slots, %v; %d kept", f.chaser.slots, f.chaser.slotsByClient, len(f.chaser.negative.kept))
 			}
 		})
 	})
@@ -284,7 +284,7 @@ func TestUnclear(t *testing.T) {
 		f := newPlugin(t, newCluster(), changedFor{newRecords(t, lines...), at(names)}, usualKubernetes, usualFederation)
 		m := from(t.Context(), f, "10.1.0.1", name, func(m *dns.Msg) { m.SetEdns0(1232, false) })
 		for key, kept := range f.chaser.negative.kept {
-			if kept.found.unclear {
+			if kept.chain.unclear {
 				t.Errorf("Q8c: kept, though it is no denial: %v", key)
 			}
 		}
