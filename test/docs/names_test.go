@@ -68,9 +68,9 @@ func read(t *testing.T, name string) string {
 	return string(text)
 }
 
-// The table of the syncer's metrics is made from the code (test of federation/syncer).
+// The list of the syncer's metrics is generated from the code (test of federation/syncer).
 func TestMetrics(t *testing.T) {
-	known := set(read(t, "docs/operations.md"), "(?m)^\\| `(federation_syncer_[a-z_]+)` \\|")
+	known := set(read(t, "docs/operations.md"), "(?m)^- `(federation_syncer_[a-z_]+)`")
 	plugin := 0
 	for name, text := range files(t, ".go") {
 		if filepath.Dir(name) != "plugin/federation" || strings.HasSuffix(name, "_test.go") {
@@ -120,7 +120,7 @@ func TestIdentifiers(t *testing.T) {
 			t.Errorf("%s: %s is not in the code", m.where, m.name)
 		}
 	}
-	reasons := set(read(t, "docs/operations.md"), "(?m)^\\| `([A-Z][A-Za-z]+)` \\|")
+	reasons := set(read(t, "docs/operations.md"), "(?m)^- `([A-Z][A-Za-z]+)`:")
 	for _, m := range matches(t, "(?:reason|problem)s? `([A-Z][A-Za-z]+)`") {
 		if !reasons[m.name] {
 			t.Errorf("%s: there is no reason %s", m.where, m.name)

@@ -1,0 +1,32 @@
+// Package docs checks the documentation against the code: every YAML example is parsed by what reads it in real life, and
+// every metric, reason, field, flag, make target, test and file that a page names exists.
+package docs
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+const maxColumns = 120
+
+// ListItem returns text as an item of a Markdown list, for the parts of pages that are generated from the code.
+func ListItem(text string) string {
+	var b strings.Builder
+	column := 0
+	for i, word := range strings.Fields("- " + text) {
+		n := utf8.RuneCountInString(word)
+		switch {
+		case i == 0:
+		case column+1+n > maxColumns:
+			b.WriteString("\n ")
+			column = 1
+			fallthrough
+		default:
+			b.WriteByte(' ')
+			column++
+		}
+		b.WriteString(word)
+		column += n
+	}
+	return b.String() + "\n"
+}
