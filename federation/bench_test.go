@@ -31,7 +31,7 @@ func spread(members, regions int) ([]federation.Member, []federation.Shard) {
 func BenchmarkRRsets(b *testing.B) {
 	for _, size := range []struct{ members, regions int }{{4, 4}, {100, 20}, {100, 100}} {
 		members, shards := spread(size.members, size.regions)
-		levels := federation.NewLevels(federation.Federation{Name: fed, Domain: "example.com.", Naming: federation.Flat}, members, federation.Options{})
+		levels := federation.NewLevels(federation.Federation{Name: fed, Domain: "example.com.", Naming: federation.Flat}, members, federation.PublishOptions{})
 		svc := federation.ServiceName{Namespace: "mynamespace", Name: "nginx"}
 		b.Run(fmt.Sprintf("members=%d/levels=%d", size.members, len(levels.All())), func(b *testing.B) {
 			b.ReportAllocs()
@@ -47,6 +47,6 @@ func BenchmarkNewLevels(b *testing.B) {
 	f := federation.Federation{Name: fed, Domain: "example.com.", Naming: federation.Flat}
 	b.ReportAllocs()
 	for b.Loop() {
-		federation.NewLevels(f, members, federation.Options{})
+		federation.NewLevels(f, members, federation.PublishOptions{})
 	}
 }

@@ -15,7 +15,7 @@ const membersKey = "m"
 // members that have it (O1b). Name is the level's domain; Members are sorted.
 type LevelEntry struct {
 	Name    FQDN
-	Kind    Kind
+	Kind    LevelKind
 	Region  Label
 	Zone    Label
 	Members []string
@@ -116,7 +116,7 @@ func (f Federation) parseEntry(fields fields) (e LevelEntry, err error) {
 	if err != nil {
 		return e, err
 	}
-	e = LevelEntry{Name: FQDN(name), Kind: Kind(kind), Region: Label(region), Zone: Label(zone)}
+	e = LevelEntry{Name: FQDN(name), Kind: LevelKind(kind), Region: Label(region), Zone: Label(zone)}
 	if !f.isLevel(e) {
 		return e, fmt.Errorf("record %s is no level of federation %q in domain %q", fields.record, f.Name, f.Domain)
 	}
@@ -144,7 +144,7 @@ func (f Federation) isLevel(e LevelEntry) bool {
 			return false
 		}
 	}
-	var kind Kind
+	var kind LevelKind
 	switch {
 	case e.Zone != "":
 		kind = KindTopologyZone

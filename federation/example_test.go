@@ -14,7 +14,7 @@ func Example() {
 	levels := federation.NewLevels(f, []federation.Member{
 		{Name: "gce-europe-west1", Region: "europe-west1", Zones: []federation.Label{"europe-west1-b"}},
 		{Name: "gce-us-east1", Region: "us-east1", Zones: []federation.Label{"us-east1-b"}},
-	}, federation.Options{})
+	}, federation.PublishOptions{})
 
 	nginx := federation.ServiceName{Namespace: "mynamespace", Name: "nginx"}
 	shards := []federation.Shard{
@@ -48,7 +48,7 @@ func ExampleLevels_All() {
 	f := federation.Federation{Name: "myfederation", Domain: "example.com.", Naming: federation.Nested}
 	levels := federation.NewLevels(f, []federation.Member{
 		{Name: "gce-us-east1", Region: "us-east1", Zones: []federation.Label{"us-east1-b", "us-east1-c"}},
-	}, federation.Options{})
+	}, federation.PublishOptions{})
 	for _, lv := range levels.All() {
 		fmt.Printf("%s %s leads to %q\n", lv.Kind, lv.Name, lv.Up)
 	}

@@ -7,14 +7,14 @@ import (
 	"slices"
 )
 
-// Kind is the kind of a level.
-type Kind string
+// LevelKind is the kind of a level.
+type LevelKind string
 
 // The kinds of levels, from the closest to global.
 const (
-	KindTopologyZone Kind = "topology-zone"
-	KindRegion       Kind = "region"
-	KindGlobal       Kind = "global"
+	KindTopologyZone LevelKind = "topology-zone"
+	KindRegion       LevelKind = "region"
+	KindGlobal       LevelKind = "global"
 )
 
 // Level is one level of a federation: a topology zone, a region or global.
@@ -24,7 +24,7 @@ type Level struct {
 	// Kind is the kind of the level. A topology zone named like its own region
 	// is that region's level; a label in conflict counts as a topology zone
 	// without a region (N5).
-	Kind Kind
+	Kind LevelKind
 	// Region and Zone are the labels of the level; Zone is "" for a region, both
 	// are "" for global.
 	Region Label
@@ -50,8 +50,8 @@ type Level struct {
 	hasFallback bool  // regionFallback lists anything, known or not
 }
 
-// Options are what a federation's configuration says of publishing.
-type Options struct {
+// PublishOptions are what a federation's configuration says of publishing.
+type PublishOptions struct {
 	// TTL of the records in seconds (P5); 0 means DefaultTTL.
 	TTL uint32
 	// MaxAddresses is the most records of one RRset (P8); 0 means
@@ -67,7 +67,7 @@ type Options struct {
 	Foreign map[FQDN]bool
 }
 
-// The defaults of Options.
+// The defaults of PublishOptions.
 const (
 	DefaultTTL          = 180
 	DefaultMaxAddresses = 16
@@ -79,7 +79,7 @@ const (
 // be used by several goroutines.
 type Levels struct {
 	federation  Federation
-	opt         Options
+	opt         PublishOptions
 	all         []Level
 	byOwner     []int // indexes of all in the order of the owner names of any service
 	suffixBytes int   // length of all suffixes together
@@ -91,7 +91,7 @@ type Levels struct {
 // NewLevels returns the levels of the members. Members are told apart by
 // their names, which must be unique; their order does not matter (P7). The
 // maps of opt must not be changed afterwards.
-func NewLevels(f Federation, members []Member, opt Options) *Levels {
+func NewLevels(f Federation, members []Member, opt PublishOptions) *Levels {
 	opt.TTL = cmp.Or(opt.TTL, DefaultTTL)
 	opt.MaxAddresses = cmp.Or(opt.MaxAddresses, DefaultMaxAddresses)
 	l := &Levels{federation: f, opt: opt, memberIdx: make(map[string]int, len(members))}
@@ -116,8 +116,8 @@ func NewLevels(f Federation, members []Member, opt Options) *Levels {
 }
 
 // kindRank is the place of k on the way up; -1 if there is no such kind.
-func kindRank(k Kind) int {
-	return slices.Index([]Kind{KindTopologyZone, KindRegion, KindGlobal}, k)
+func kindRank(k LevelKind) int {
+	return slices.Index([]LevelKind{KindTopologyZone, KindRegion, KindGlobal}, k)
 }
 
 // places gathers the levels by name, with the members that stand there.
@@ -164,7 +164,7 @@ func (l *Levels) ofLabel(places map[FQDN]*Level, conflicts map[Label]bool, t Top
 }
 
 // place returns the level of that name, made if it is not there yet.
-func (l *Levels) place(places map[FQDN]*Level, t Topology, kind Kind) *Level {
+func (l *Levels) place(places map[FQDN]*Level, t Topology, kind LevelKind) *Level {
 	name := l.federation.LevelName(t)
 	p := places[name]
 	if p == nil {
@@ -279,16 +279,16 @@ func (l *Levels) Level(name FQDN) (lv Level, ok bool) {
 	return Level{}, false
 }
 
-// Of returns the levels at which the member stands, in the order of All; none
+// MemberLevels returns the levels at which the member stands, in the order of All; none
 // if there is no such member.
-func (l *Levels) Of(member string) []Level {
-	var of []Level
+func (l *Levels) MemberLevels(member string) []Level {
+	var levels []Level
 	for _, lv := range l.all {
 		if slices.Contains(lv.Members, member) {
-			of = append(of, lv)
+			levels = append(levels, lv)
 		}
 	}
-	return of
+	return levels
 }
 
 // Problems returns what is wrong with the topology of the members as a whole

@@ -104,7 +104,7 @@ global example.com. region= zone= up= members=one
 		levels := c.levels()
 		for _, m := range c.members {
 			at := map[federation.FQDN]bool{}
-			for _, lv := range levels.Of(m.Name) {
+			for _, lv := range levels.MemberLevels(m.Name) {
 				at[lv.Name] = true
 			}
 			for _, z := range append([]federation.Label{""}, m.Zones...) {
@@ -126,7 +126,7 @@ global example.com. region= zone= up= members=one
 		}
 	})
 	t.Run("Of an unknown member", func(t *testing.T) {
-		if got := parseCase(t, "federation myfederation example.com").levels().Of("nobody"); got != nil {
+		if got := parseCase(t, "federation myfederation example.com").levels().MemberLevels("nobody"); got != nil {
 			t.Errorf("got %v", got)
 		}
 	})

@@ -23,7 +23,7 @@ func drawCase(t *rapid.T) publishCase {
 			Naming: rapid.SampledFrom([]federation.Naming{federation.Flat, federation.Nested}).Draw(t, "naming")},
 		service: federation.ServiceName{Namespace: "mynamespace", Name: "nginx"},
 		had:     rapid.Bool().Draw(t, "had"),
-		options: federation.Options{
+		options: federation.PublishOptions{
 			MaxAddresses:    rapid.IntRange(0, 4).Draw(t, "max"),
 			ShardLevelsOnly: rapid.Bool().Draw(t, "levels: shards"),
 			Foreign:         map[federation.FQDN]bool{},
@@ -40,7 +40,7 @@ func drawCase(t *rapid.T) publishCase {
 			c.shards = append(c.shards, drawShard(t, c.members[i].Name, i))
 		}
 	}
-	for _, lv := range federation.NewLevels(c.federation, c.members, federation.Options{}).All() {
+	for _, lv := range federation.NewLevels(c.federation, c.members, federation.PublishOptions{}).All() {
 		if lv.Kind != federation.KindGlobal && rapid.IntRange(0, 5).Draw(t, "foreign") == 0 {
 			c.options.Foreign[lv.Name] = true
 		}
@@ -198,7 +198,7 @@ func standsAt(c publishCase, name federation.FQDN) bool {
 // checkChain follows the CNAMEs from name: each leads to a higher kind of level or to a host name outside, the last to
 // addresses if any shard is healthy.
 func checkChain(t *rapid.T, c publishCase, levels *federation.Levels, sets []federation.RRset, name federation.FQDN) {
-	kinds := []federation.Kind{federation.KindTopologyZone, federation.KindRegion, federation.KindGlobal}
+	kinds := []federation.LevelKind{federation.KindTopologyZone, federation.KindRegion, federation.KindGlobal}
 	last := -1
 	for {
 		at := slices.IndexFunc(levels.All(), func(lv federation.Level) bool { return lv.OwnerName(c.service) == name })
@@ -279,7 +279,7 @@ func TestSharedAddress(t *testing.T) {
 			{Member: "two", Healthy: true, Addresses: []netip.Addr{anycast}},
 			{Member: "three", Healthy: true, Addresses: []netip.Addr{own, netip.MustParseAddr("198.51.100.2")}},
 		}
-		levels := federation.NewLevels(f, members, federation.Options{MaxAddresses: 2})
+		levels := federation.NewLevels(f, members, federation.PublishOptions{MaxAddresses: 2})
 		sets, _ := levels.RRsets(federation.ServiceName{Namespace: "a", Name: "b"}, shards, true)
 		if len(sets) != 1 || len(sets[0].Data) != 2 || !slices.Contains(sets[0].Data, anycast.String()) {
 			t.Fatalf("got %v", sets)

@@ -34,7 +34,7 @@ var update = flag.Bool("update", false, "rewrite the zone and problems of testda
 //	shard MEMBER healthy|unhealthy [ADDRESS|host=NAME|resolved|ttl=SECONDS]...
 type publishCase struct {
 	federation federation.Federation
-	options    federation.Options
+	options    federation.PublishOptions
 	members    []federation.Member
 	service    federation.ServiceName
 	had        bool
@@ -101,7 +101,7 @@ func problemText(problems []federation.Problem) string {
 
 func parseCase(t *testing.T, text string) publishCase {
 	t.Helper()
-	c := publishCase{options: federation.Options{
+	c := publishCase{options: federation.PublishOptions{
 		RegionFallback: map[federation.Label][]federation.Label{}, Foreign: map[federation.FQDN]bool{},
 	}}
 	for line := range strings.Lines(text) {
@@ -202,7 +202,7 @@ func TestHashIsStable(t *testing.T) {
 		shards = append(shards, federation.Shard{Member: name, Healthy: true,
 			Addresses: []netip.Addr{netip.AddrFrom4([4]byte{203, 0, 113, byte(i)})}})
 	}
-	levels := federation.NewLevels(f, members, federation.Options{MaxAddresses: 1})
+	levels := federation.NewLevels(f, members, federation.PublishOptions{MaxAddresses: 1})
 	chosen := map[string]int{}
 	for i := range 800 {
 		sets, _ := levels.RRsets(federation.ServiceName{Namespace: "default", Name: fmt.Sprintf("service-%d", i)}, shards, true)

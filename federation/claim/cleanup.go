@@ -198,7 +198,7 @@ func (c *Cleanup) removeList(ctx context.Context, h *Holding, found Survey) erro
 func (c *Cleanup) removeRecords(ctx context.Context, h *Holding, found Survey, progress func(done, of int)) error {
 	var all []federation.RRset
 	for svc := range found.Records.Services {
-		all = append(all, found.Records.Of(svc)...)
+		all = append(all, found.Records.ByService(svc)...)
 	}
 	changes := plan.Diff(all, nil)
 	for done := 0; done < len(changes); {

@@ -141,7 +141,7 @@ func TestTakeAgain(t *testing.T) {
 			if is := parse(t, again.Claim); is.Generation != was.Generation+1 || is.Instance == was.Instance {
 				t.Errorf("claim %+v, it was %+v", is, was)
 			}
-			if !again.Claimed[east] || len(s.Records.At(atGlobal)) == 0 || len(s.Records.At(atEast)) == 0 {
+			if !again.Claimed[east] || len(s.Records.ByName(atGlobal)) == 0 || len(s.Records.ByName(atEast)) == 0 {
 				t.Errorf("claimed %v, records %v", again.Claimed, s.Records.Services)
 			}
 		})
@@ -176,7 +176,7 @@ func TestTakeAgain(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if s.Foreign[east] != nil || s.Claimed[east] || len(s.Records.At(atEast)) == 0 {
+			if s.Foreign[east] != nil || s.Claimed[east] || len(s.Records.ByName(atEast)) == 0 {
 				t.Errorf("foreign %v, claimed %v, records %v", s.Foreign, s.Claimed, s.Records.Services)
 			}
 		}

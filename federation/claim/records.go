@@ -49,14 +49,14 @@ func (s *Records) Add(set federation.RRset) {
 	}
 }
 
-// At returns the RRsets of one name.
-func (s *Records) At(name federation.FQDN) []federation.RRset {
+// ByName returns the RRsets of one name.
+func (s *Records) ByName(name federation.FQDN) []federation.RRset {
 	svc, _, _ := s.Federation.ParseOwner(name)
 	return s.Services[svc][name]
 }
 
-// Of returns all RRsets of a service, sorted.
-func (s *Records) Of(svc federation.ServiceName) []federation.RRset {
+// ByService returns all RRsets of a service, sorted.
+func (s *Records) ByService(svc federation.ServiceName) []federation.RRset {
 	var out []federation.RRset
 	for _, sets := range s.Services[svc] {
 		out = append(out, sets...)

@@ -44,7 +44,7 @@ type Config struct {
 // Federation is one federation and the provider of its records.
 type Federation struct {
 	federation.Federation
-	Options  federation.Options
+	Options  federation.PublishOptions
 	Provider Provider
 	// NameProblem says why a new federation must not have this name, or is empty (N4). A federation that already has its
 	// claim continues, with a warning.

@@ -117,7 +117,7 @@ func publish(members []federation.Member, n int) []federation.RRset {
 	for i := range members[:min(n, len(members))] {
 		shards = append(shards, federation.Shard{Member: members[i].Name, Healthy: true, Addresses: []netip.Addr{netip.AddrFrom4([4]byte{192, 0, 2, byte(i)})}})
 	}
-	sets, _ := federation.NewLevels(f, members, federation.Options{}).RRsets(federation.ServiceName{Namespace: "b", Name: "a"}, shards, true)
+	sets, _ := federation.NewLevels(f, members, federation.PublishOptions{}).RRsets(federation.ServiceName{Namespace: "b", Name: "a"}, shards, true)
 	return sets
 }
 
@@ -159,7 +159,7 @@ func drawSets(t *rapid.T) []federation.RRset {
 		shards = append(shards, federation.Shard{Member: m.Name, Healthy: rapid.Bool().Draw(t, "healthy"),
 			Addresses: []netip.Addr{netip.AddrFrom4([4]byte{192, 0, 2, byte(rapid.IntRange(0, 3).Draw(t, "address"))}), netip.MustParseAddr("2001:db8::1")}[:rapid.IntRange(1, 2).Draw(t, "addresses")]})
 	}
-	levels := federation.NewLevels(f, members, federation.Options{
+	levels := federation.NewLevels(f, members, federation.PublishOptions{
 		TTL: rapid.SampledFrom([]uint32{60, 180}).Draw(t, "ttl"), ShardLevelsOnly: rapid.Bool().Draw(t, "levels: shards"),
 	})
 	var sets []federation.RRset

@@ -335,7 +335,7 @@ func (s *smallWorld) relevel() {
 		members = append(members, place)
 	}
 	f := federation.Federation{Name: "fed", Domain: "example.com.", Naming: federation.Flat}
-	s.levels, s.dirty = federation.NewLevels(f, members, federation.Options{}), true
+	s.levels, s.dirty = federation.NewLevels(f, members, federation.PublishOptions{}), true
 }
 
 // keep keeps what the records of the start say of unresolved shards, as the syncer does before a member moves.
@@ -470,7 +470,7 @@ func (s *smallWorld) shards(svc *smallService) (list []ShardState) {
 }
 
 func (s *smallWorld) recordsOf(svc *smallService, m *smallMember) Records {
-	at, _ := PlacesOf(s.levels.Of(m.name))
+	at, _ := PlacesOf(s.levels.MemberLevels(m.name))
 	r := Records{
 		Accounted: func(name federation.FQDN, d string) bool {
 			for i := range s.members {

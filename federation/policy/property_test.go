@@ -21,7 +21,7 @@ func TestP7(t *testing.T) {
 	for _, n := range names {
 		members = append(members, federation.Member{Name: n, Region: federation.Label("r" + n)})
 	}
-	levels := federation.NewLevels(f, members, federation.Options{})
+	levels := federation.NewLevels(f, members, federation.PublishOptions{})
 	svc := federation.ServiceName{Namespace: "shop", Name: "web"}
 
 	rapid.Check(t, func(t *rapid.T) {

@@ -83,10 +83,10 @@ func TestRecorded(t *testing.T) {
 	t.Run("X1b places: topology zones, or the region if there is none", func(t *testing.T) {
 		l := federation.NewLevels(f, []federation.Member{
 			{Name: "a", Region: "west", Zones: []federation.Label{"west-1", "west-2"}}, {Name: "b", Region: "west"}, {Name: "c"},
-		}, federation.Options{Foreign: map[federation.FQDN]bool{"west-2.example.com.": true}})
+		}, federation.PublishOptions{Foreign: map[federation.FQDN]bool{"west-2.example.com.": true}})
 		var got []string
 		for _, m := range []string{"a", "b", "c"} {
-			at, above := PlacesOf(l.Of(m))
+			at, above := PlacesOf(l.MemberLevels(m))
 			for _, lv := range at {
 				got = append(got, m+" at "+string(lv.Name))
 			}

@@ -119,15 +119,15 @@ func (r repairer) repairNames(found *claim.Records, touched map[federation.FQDN]
 	for _, s := range []*claim.Records{r.shadow, found} {
 		for _, names := range s.Services {
 			for name := range names {
-				if !touched[name] && r.reread[name] == nil && !federation.EqualRRsets(r.shadow.At(name), found.At(name)) {
+				if !touched[name] && r.reread[name] == nil && !federation.EqualRRsets(r.shadow.ByName(name), found.ByName(name)) {
 					drift[name] = true
 				}
 			}
 		}
 	}
 	for name := range drift {
-		r.log.Warn("audit: a name is not as it was left", "name", string(name), "was", describe(r.shadow.At(name)), "is", describe(found.At(name)))
-		r.know(name, found.At(name))
+		r.log.Warn("audit: a name is not as it was left", "name", string(name), "was", describe(r.shadow.ByName(name)), "is", describe(found.ByName(name)))
+		r.know(name, found.ByName(name))
 		r.touchName(name)
 	}
 	r.metrics.drift.Add(float64(len(drift)))

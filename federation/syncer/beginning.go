@@ -57,7 +57,7 @@ func (b *beginning) at(svc federation.ServiceName, places []federation.Level) (s
 		return nil
 	}
 	for _, lv := range places {
-		sets = append(sets, b.records.At(lv.OwnerName(svc))...)
+		sets = append(sets, b.records.ByName(lv.OwnerName(svc))...)
 	}
 	return sets
 }

@@ -204,7 +204,7 @@ func (o opener) adopt(records []federation.RRset) {
 		at[set.Name] = append(at[set.Name], set)
 	}
 	for name, sets := range at {
-		if len(o.shadow.At(name)) == 0 {
+		if len(o.shadow.ByName(name)) == 0 {
 			o.know(name, sets)
 			o.touchName(name)
 		}

@@ -213,7 +213,7 @@ func (l *loop) relevel() {
 		l.levels = federation.NewLevels(l.config.Federation, members, opt)
 	}
 	for name, ms := range l.members {
-		ms.places, ms.above = policy.PlacesOf(l.recordedLevels(l.levels.Of(name)))
+		ms.places, ms.above = policy.PlacesOf(l.recordedLevels(l.levels.MemberLevels(name)))
 	}
 	for _, p := range l.levels.Problems() {
 		if before == nil || !slices.Contains(before.Problems(), p) {

@@ -109,7 +109,7 @@ func (o opener) begin(now time.Time, held *claim.Holding, found claim.Survey) {
 // shard until now (X1c).
 func (o opener) recall(name federation.ServiceName) {
 	s := o.service(name)
-	if policy.HasAddress(o.config.Federation, name, o.shadow.Of(name)) {
+	if policy.HasAddress(o.config.Federation, name, o.shadow.ByService(name)) {
 		s.healthyAt = time.Now()
 	}
 	for _, m := range o.order {

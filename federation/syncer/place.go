@@ -77,7 +77,7 @@ func (p *place) topology(is federation.Member) federation.Member {
 
 // pastLevels counts the levels that the member has left and that still have names.
 func (m mover) pastLevels(ms *memberState) int {
-	for _, lv := range m.levels.Of(ms.topology.Name) {
+	for _, lv := range m.levels.MemberLevels(ms.topology.Name) {
 		delete(ms.place.left, lv.Name)
 	}
 	maps.DeleteFunc(ms.place.left, func(level federation.FQDN, _ bool) bool { return !m.shadow.HasLevel(level) })
@@ -92,7 +92,7 @@ func (r *roster) leave(ms *memberState) {
 	if ms.place.left == nil {
 		ms.place.left = map[federation.FQDN]bool{}
 	}
-	for _, lv := range r.levels.Of(ms.topology.Name) {
+	for _, lv := range r.levels.MemberLevels(ms.topology.Name) {
 		ms.place.left[lv.Name] = true
 	}
 }

@@ -75,7 +75,7 @@ func (p planner) diff(now time.Time, batch []federation.ServiceName) []plan.Chan
 	var current, desired []federation.RRset
 	all := p.standing.Summary()
 	for _, name := range batch {
-		have := p.claimed(p.shadow.Of(name))
+		have := p.claimed(p.shadow.ByService(name))
 		out := p.decide(now, name, all, have)
 		p.remember(now, name, out)
 		p.report(name, p.service(name), out.Problems)

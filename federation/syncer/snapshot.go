@@ -159,7 +159,7 @@ func (v viewer) publish(now time.Time, limit int) {
 		delete(v.unshown, name)
 		if s := v.services[name]; s != nil {
 			v.views.services.Store(name, &serviceView{
-				name: name, shards: v.viewShards(name, s.shards), records: v.shadow.Of(name), held: s.held, problems: s.problems,
+				name: name, shards: v.viewShards(name, s.shards), records: v.shadow.ByService(name), held: s.held, problems: s.problems,
 				emptySince: s.emptySince, healthyAt: s.healthyAt, names: v.nameViews(now, name, s),
 			})
 		} else {

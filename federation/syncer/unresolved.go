@@ -101,7 +101,7 @@ func (r *roster) keepMoved(entries []federation.LevelEntry) {
 			if _, ok := r.recorded(m, name); ok || u.before != nil {
 				continue
 			}
-			ms.places, ms.above = policy.PlacesOf(levels.Of(m))
+			ms.places, ms.above = policy.PlacesOf(levels.MemberLevels(m))
 			if shard, ok := r.recorded(m, name); ok {
 				u.before = &shard
 				ms.unresolved[name] = u

@@ -95,7 +95,7 @@ func (r *run) play(ctx context.Context) error {
 		EmptyGrace: t.EmptyGrace, UnreachableAfter: t.UnreachableAfter, StartupTimeout: t.StartupTimeout, HoldFor: t.HoldFor, Deadline: deadline,
 	}, topology, []string{string(stage.Zones[0].Name), string(stage.Zones[1].Name)})
 	for _, z := range stage.Zones {
-		r.levels = append(r.levels, federation.NewLevels(z.Federation, r.stage.Topology(), federation.Options{TTL: 60}))
+		r.levels = append(r.levels, federation.NewLevels(z.Federation, r.stage.Topology(), federation.PublishOptions{TTL: 60}))
 	}
 	r.report.truth = r.truth
 	var aside sync.WaitGroup
@@ -296,7 +296,7 @@ func (r *run) inRecords() (map[netip.Addr]bool, error) {
 	return out, nil
 }
 
-func kindOf(l *federation.Levels, name federation.FQDN) federation.Kind {
+func kindOf(l *federation.Levels, name federation.FQDN) federation.LevelKind {
 	for _, lv := range l.All() {
 		if lv.Name == name {
 			return lv.Kind

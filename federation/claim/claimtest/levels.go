@@ -29,7 +29,7 @@ func Entries(f federation.Federation) []federation.LevelEntry {
 		members = append(members, m)
 	}
 	var entries []federation.LevelEntry
-	for _, lv := range federation.NewLevels(f, members, federation.Options{}).All() {
+	for _, lv := range federation.NewLevels(f, members, federation.PublishOptions{}).All() {
 		entries = append(entries, lv.Entry())
 	}
 	return entries
