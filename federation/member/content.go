@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/resolve"
 )
 
 // kind is a kind of objects that is watched.
@@ -33,7 +34,7 @@ type objectKey struct{ namespace, name string }
 type content struct {
 	ctx    context.Context // ends with these watches
 	config Config
-	hosts  *hosts
+	hosts  *resolve.Cache[ShardKey]
 	places *Places
 	emit   func(Event)
 
@@ -78,7 +79,7 @@ func (t *content) goOn(before *content) {
 	t.seen = before.seen
 }
 
-func newContent(ctx context.Context, c Config, h *hosts, p *Places, emit func(Event)) *content {
+func newContent(ctx context.Context, c Config, h *resolve.Cache[ShardKey], p *Places, emit func(Event)) *content {
 	now := time.Now()
 	t := &content{
 		ctx: ctx, config: c, reached: make(chan struct{}), hosts: h, places: p, emit: emit, topology: p.placed(),
@@ -107,8 +108,8 @@ func (t *content) locked(f func()) error {
 	return nil
 }
 
-// resolvedAnew is told that the host name of a shard has a new answer.
-func (t *content) resolvedAnew(key ShardKey) {
+// hostChanged sends the shard anew when what is known about one of its host names has changed.
+func (t *content) hostChanged(key ShardKey) {
 	if !t.complete {
 		t.finish()
 		return
@@ -197,16 +198,16 @@ func (t *content) finish() {
 	}
 	first := !t.asked
 	shards := t.shards()
-	for _, user := range t.hosts.users() {
+	for _, user := range t.hosts.Users() {
 		if s, ok := t.services[user.Service]; !ok || s.key != user {
-			t.hosts.keep(user, nil)
+			t.hosts.Retain(user)
 		}
 	}
 	t.asked = true
 	if t.waiting() {
 		return
 	}
-	if first && len(t.hosts.users()) > 0 {
+	if first && len(t.hosts.Users()) > 0 {
 		shards = t.shards() // names that were asked for just now may be known already
 	}
 	t.complete = true
@@ -234,16 +235,16 @@ func (t *content) shards() map[ShardKey]Shard {
 // waiting reports whether the first complete content has still to wait for the
 // host names. It does so once, for a little longer than a lookup may take.
 func (t *content) waiting() bool {
-	if !t.waited && !t.hosts.settled() {
+	if !t.waited && !t.hosts.Settled() {
 		t.waited = true
-		t.patience = time.AfterFunc(hostTimeout+time.Second, func() {
+		t.patience = time.AfterFunc(resolve.LookupTimeout+time.Second, func() {
 			_ = t.locked(func() { t.patience = nil; t.finish() })
 		})
 	}
 	if t.patience == nil {
 		return false
 	}
-	if !t.hosts.settled() {
+	if !t.hosts.Settled() {
 		return true
 	}
 	t.patience.Stop()
@@ -279,7 +280,7 @@ func (t *content) dropService(name federation.ServiceName) {
 	}
 	delete(t.services, name)
 	if t.complete {
-		t.hosts.keep(s.key, nil)
+		t.hosts.Retain(s.key)
 		t.emit(ShardEvent{Member: t.config.Name, Key: s.key, Seen: time.Now()})
 	}
 	t.tell(t.roster.remove(name)...)
@@ -331,14 +332,14 @@ func (t *content) tell(names ...federation.ServiceName) {
 func (t *content) shardOf(name federation.ServiceName) (ShardKey, *Shard) {
 	s := t.services[name]
 	if s.deleting {
-		t.hosts.keep(s.key, nil)
+		t.hosts.Retain(s.key)
 		return s.key, nil
 	}
 	var used []federation.FQDN
-	shard := t.config.shard(s, t.eps[name], t.roster.isOver(name), func(h federation.FQDN) resolved {
+	shard := t.config.shard(s, t.eps[name], t.roster.isOver(name), func(h federation.FQDN) resolve.Host {
 		used = append(used, h)
-		return t.hosts.ask(h, s.key)
+		return t.hosts.Get(h, s.key)
 	})
-	t.hosts.keep(s.key, used)
+	t.hosts.Retain(s.key, used...)
 	return s.key, &shard
 }

@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/resolve"
 )
 
 // world is a content, and what its events add up to.
@@ -32,7 +33,7 @@ func newWorld(t fataler, c Config) *world {
 	if c.Topology == nil {
 		c.Topology = &federation.Member{Name: c.Name}
 	}
-	w.content = newContent(ctx, c, newHosts(ctx, fixed{}, func(ShardKey) {}), NewPlaces(c.Name), func(e Event) { w.take(t, e) })
+	w.content = newContent(ctx, c, resolve.NewCache(fixed{}, func(ShardKey) {}), NewPlaces(c.Name), func(e Event) { w.take(t, e) })
 	w.locked(func() { w.content.identified(identity{}) })
 	w.locked(func() { w.content.replace(kindServices, nil) })
 	w.locked(func() { w.content.replace(kindSlices, nil) })
@@ -129,10 +130,25 @@ func TestAnyOrder(t *testing.T) {
 	})
 }
 
+// slow is a resolver that takes its time.
+type slow struct {
+	time.Duration
+	resolve.Resolver
+}
+
+func (s slow) Lookup(ctx context.Context, host federation.FQDN) (a, aaaa resolve.Answer) {
+	select {
+	case <-ctx.Done():
+		return failing, failing
+	case <-time.After(s.Duration):
+		return s.Resolver.Lookup(ctx, host)
+	}
+}
+
 func TestHostsAtStart(t *testing.T) {
 	web := federation.ServiceName{Namespace: "ns", Name: "web"}
 	webKey := ShardKey{"myfederation", web}
-	run := func(name string, resolver Resolver, f func(*bench)) {
+	run := func(name string, resolver resolve.Resolver, f func(*bench)) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a := healthyAPI()
@@ -157,10 +173,10 @@ func TestHostsAtStart(t *testing.T) {
 	})
 	run("H4 a name is looked up only while it is used", fixed{"lb.example.net.": {"192.0.2.9"}}, func(b *bench) {
 		b.list(time.Second)
-		equal(b.T, "names", len(b.w.hosts.names), 1)
+		equal(b.T, "users", len(b.w.hosts.Users()), 1)
 		b.api.set(balanced(web, "192.0.2.5"))
 		equal(b.T, "host", b.shard(time.Second, webKey).Host, federation.FQDN(""))
-		equal(b.T, "names", len(b.w.hosts.names), 0)
+		equal(b.T, "users", len(b.w.hosts.Users()), 0)
 	})
 	run("H4 a service that went during a list releases its name", fixed{"lb.example.net.": {"192.0.2.9"}}, func(b *bench) {
 		b.list(time.Second)
@@ -168,6 +184,6 @@ func TestHostsAtStart(t *testing.T) {
 		b.api.remove(balanced(web))
 		b.w.Relist()
 		b.list(time.Second)
-		equal(b.T, "names", len(b.w.hosts.names), 0)
+		equal(b.T, "users", len(b.w.hosts.Users()), 0)
 	})
 }

@@ -106,13 +106,13 @@ type bench struct {
 	stop   func()
 }
 
-func start(t *testing.T, a *api, c Config, resolver Resolver) *bench {
+func start(t *testing.T, a *api, c Config, resolver resolve.Resolver) *bench {
 	t.Helper()
 	return startAt(t, a, c, resolver, NewPlaces(c.Name))
 }
 
 // startAt starts a Watcher that knows what the Nodes had before.
-func startAt(t *testing.T, a *api, c Config, resolver Resolver, places *Places) *bench {
+func startAt(t *testing.T, a *api, c Config, resolver resolve.Resolver, places *Places) *bench {
 	t.Helper()
 	if resolver == nil {
 		resolver = fixed{}

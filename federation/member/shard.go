@@ -8,13 +8,14 @@ import (
 	"strings"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/resolve"
 )
 
 // maxTTL is a day: a longer one would outlive every repair.
 const maxTTL = 86400
 
-// lookup says what is known of a host name now.
-type lookup func(federation.FQDN) resolved
+// lookup returns what is known about a host name now.
+type lookup func(federation.FQDN) resolve.Host
 
 // shard makes the shard of a Service that is federated and not being deleted.
 // It depends on its arguments only, and not on the order in which the watches
@@ -185,18 +186,18 @@ func (b *shardBuilder) resolve() {
 	}
 	for _, h := range b.hostNames {
 		r := b.hosts(h)
-		if r.why != "" {
-			b.report(federation.ReasonHostUnresolved, fmt.Errorf("host name %q: %s", h, r.why))
+		if r.Failure != "" {
+			b.report(federation.ReasonHostUnresolved, fmt.Errorf("host name %q: %s", h, r.Failure))
 		}
-		if r.unheard {
+		if r.Unresolved {
 			b.unheard = append(b.unheard, string(h))
 			s.Known = slices.DeleteFunc(s.Known, func(k string) bool { return k == string(h) })
 		}
-		b.unresolved = b.unresolved || len(r.addrs) == 0 && !r.gone
-		asHost = asHost && len(r.addrs) > 0
-		through := b.through(h, r.aliases)
+		b.unresolved = b.unresolved || len(r.Addresses) == 0 && !r.Nonexistent
+		asHost = asHost && len(r.Addresses) > 0
+		through := b.through(h, r.Aliases)
 		asHost = asHost && through
-		for _, a := range r.addrs {
+		for _, a := range r.Addresses {
 			s.Known = append(s.Known, a.String())
 			if err := b.policy.CheckAddress(a, false); err != nil {
 				b.report(federation.ReasonAddressRefused, fmt.Errorf("host name %q: %w", h, err))

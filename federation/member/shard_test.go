@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/resolve"
 )
 
 // shardCase is a Service and the shard that it makes.
@@ -21,7 +22,7 @@ type shardCase struct {
 	config  func(*Config)
 	service *corev1.Service
 	eps     endpoints
-	hosts   map[string]resolved
+	hosts   map[string]resolve.Host
 	want    federation.Shard
 	reason  federation.Reason
 	known   []string
@@ -37,7 +38,7 @@ func (c shardCase) run(t *testing.T) {
 	if c.config != nil {
 		c.config(&config)
 	}
-	got := config.shard(trimService(c.service), c.eps, false, func(h federation.FQDN) resolved { return c.hosts[string(h)] })
+	got := config.shard(trimService(c.service), c.eps, false, func(h federation.FQDN) resolve.Host { return c.hosts[string(h)] })
 	c.want.Member, c.want.Healthy = "gce", c.reason == ""
 	equal(t, "shard", got.Shard, c.want)
 	equal(t, "reason", got.Reason, c.reason)
@@ -60,13 +61,13 @@ func allow(c *Config) {
 	}
 }
 
-func known(list ...string) resolved { return resolved{addrs: addrs(list...)} }
+func known(list ...string) resolve.Host { return resolve.Host{Addresses: addrs(list...)} }
 
 // What is known of a host name without an answer.
 var (
-	unheard = resolved{unheard: true, why: "no answer in time"}
-	lapsed  = resolved{why: "no answer in time"}
-	gone    = resolved{gone: true, why: "it does not exist"}
+	unheard = resolve.Host{Unresolved: true, Failure: "no answer in time"}
+	lapsed  = resolve.Host{Failure: "no answer in time"}
+	gone    = resolve.Host{Nonexistent: true, Failure: "it does not exist"}
 )
 
 func TestShard(t *testing.T) {
@@ -101,7 +102,7 @@ func TestShard(t *testing.T) {
 		{name: "H2 an empty annotation", config: allow, service: annotated(nginx, AnnotationAddresses, " ", "192.0.2.1"), eps: ready,
 			reason: federation.ReasonNoAddress, refused: []federation.Reason{federation.ReasonBadAnnotation}},
 		{name: "H2 one host name in the annotation", config: allow, service: annotated(nginx, AnnotationAddresses, "A.lb.example.net"), eps: ready,
-			hosts: map[string]resolved{"a.lb.example.net.": known("192.0.2.9")},
+			hosts: map[string]resolve.Host{"a.lb.example.net.": known("192.0.2.9")},
 			want:  federation.Shard{Addresses: addrs("192.0.2.9"), Host: "a.lb.example.net.", Resolved: true}},
 		{name: "X7 a bad part of the annotation costs only itself", config: allow, service: annotated(nginx, AnnotationAddresses, "198.51.100.1,198.51.100.x"), eps: ready,
 			want: federation.Shard{Addresses: addrs("198.51.100.1")}, refused: []federation.Reason{federation.ReasonBadAnnotation}},
@@ -114,7 +115,7 @@ func TestShard(t *testing.T) {
 		{name: "H3b a private address is known but not published", service: balanced(nginx, "10.0.0.1"), eps: ready,
 			reason: federation.ReasonNoAddress, known: []string{"10.0.0.1"}, refused: []federation.Reason{federation.ReasonAddressRefused}},
 		{name: "H3b resolved addresses are checked, for a CNAME too", service: balanced(nginx, "lb.example.org"), eps: ready,
-			hosts: map[string]resolved{"lb.example.org.": known("10.0.0.1", "192.0.2.1")},
+			hosts: map[string]resolve.Host{"lb.example.org.": known("10.0.0.1", "192.0.2.1")},
 			want:  federation.Shard{Addresses: addrs("192.0.2.1"), Resolved: true}, refused: []federation.Reason{federation.ReasonAddressRefused}},
 		{name: "H3c a host name below a federation's domain", config: allow, service: balanced(nginx, "x.example.com"), eps: ready,
 			reason: federation.ReasonNoAddress, refused: []federation.Reason{federation.ReasonHostRefused}},
@@ -123,43 +124,43 @@ func TestShard(t *testing.T) {
 		{name: "H3d namespaces", config: func(c *Config) { c.Namespaces = []string{"other"} }, service: annotated(nginx, AnnotationTTL, "5", "192.0.2.1"), eps: ready,
 			reason: federation.ReasonNamespaceRefused, known: []string{"192.0.2.1"}, refused: []federation.Reason{federation.ReasonNamespaceRefused}},
 		{name: "H4 one host name", service: balanced(nginx, "lb.example.org"), eps: ready,
-			hosts: map[string]resolved{"lb.example.org.": known("192.0.2.1", "192.0.2.2")},
+			hosts: map[string]resolve.Host{"lb.example.org.": known("192.0.2.1", "192.0.2.2")},
 			want:  federation.Shard{Addresses: addrs("192.0.2.1", "192.0.2.2"), Host: "lb.example.org.", Resolved: true}, known: []string{"192.0.2.1", "192.0.2.2", "lb.example.org."}},
 		{name: "H4 a host name beside an address", service: balanced(nginx, "lb.example.org", "192.0.2.9"), eps: ready,
-			hosts: map[string]resolved{"lb.example.org.": known("192.0.2.1")},
+			hosts: map[string]resolve.Host{"lb.example.org.": known("192.0.2.1")},
 			want:  federation.Shard{Addresses: addrs("192.0.2.1", "192.0.2.9"), Resolved: true}},
 		{name: "H4 two host names, one does not resolve", service: balanced(nginx, "a.example.org", "b.example.org"), eps: ready,
-			hosts: map[string]resolved{"a.example.org.": known("192.0.2.1"), "b.example.org.": lapsed},
+			hosts: map[string]resolve.Host{"a.example.org.": known("192.0.2.1"), "b.example.org.": lapsed},
 			want:  federation.Shard{Addresses: addrs("192.0.2.1"), Resolved: true}, refused: []federation.Reason{federation.ReasonHostUnresolved}},
 		{name: "H4 no answer for longer than the last one is kept", service: balanced(nginx, "a.example.org"), eps: ready,
-			hosts:  map[string]resolved{"a.example.org.": lapsed},
+			hosts:  map[string]resolve.Host{"a.example.org.": lapsed},
 			reason: federation.ReasonHostUnresolved, refused: []federation.Reason{federation.ReasonHostUnresolved}, known: []string{"a.example.org."}},
 		{name: "H4 nothing learned since the start is unknown", service: balanced(nginx, "a.example.org"), eps: ready,
-			hosts:  map[string]resolved{"a.example.org.": unheard},
+			hosts:  map[string]resolve.Host{"a.example.org.": unheard},
 			reason: federation.ReasonHostUnresolved, unresolved: []string{"a.example.org."}, refused: []federation.Reason{federation.ReasonHostUnresolved}},
 		{name: "X1b a name of which nothing is known accounts for nothing", service: balanced(nginx, "a.example.org", "192.0.2.1"), eps: endpoints{slices: 1},
-			hosts: map[string]resolved{"a.example.org.": unheard}, known: []string{"192.0.2.1"}, want: federation.Shard{Addresses: addrs("192.0.2.1")},
+			hosts: map[string]resolve.Host{"a.example.org.": unheard}, known: []string{"192.0.2.1"}, want: federation.Shard{Addresses: addrs("192.0.2.1")},
 			reason: federation.ReasonNoReadyEndpoints, refused: []federation.Reason{federation.ReasonHostUnresolved}},
 		{name: "H5 no ready endpoint is evidence whatever the name", service: balanced(nginx, "a.example.org"), eps: endpoints{slices: 1},
-			hosts:  map[string]resolved{"a.example.org.": unheard},
+			hosts:  map[string]resolve.Host{"a.example.org.": unheard},
 			reason: federation.ReasonNoReadyEndpoints, refused: []federation.Reason{federation.ReasonHostUnresolved}},
 		{name: "H4 a name that does not resolve is no harm beside an address", service: balanced(nginx, "a.example.org", "192.0.2.1"), eps: ready,
-			hosts: map[string]resolved{"a.example.org.": unheard},
+			hosts: map[string]resolve.Host{"a.example.org.": unheard},
 			want:  federation.Shard{Addresses: addrs("192.0.2.1")}, refused: []federation.Reason{federation.ReasonHostUnresolved}},
 		{name: "H4 a host name that does not exist", service: balanced(nginx, "a.example.org"), eps: ready,
-			hosts:  map[string]resolved{"a.example.org.": gone},
+			hosts:  map[string]resolve.Host{"a.example.org.": gone},
 			reason: federation.ReasonNoAddress, refused: []federation.Reason{federation.ReasonHostUnresolved}},
 		{name: "H4 the last answer is kept and the failure reported", service: balanced(nginx, "a.example.org"), eps: ready,
-			hosts: map[string]resolved{"a.example.org.": {addrs: addrs("192.0.2.1"), why: "no answer in time"}},
+			hosts: map[string]resolve.Host{"a.example.org.": {Addresses: addrs("192.0.2.1"), Failure: "no answer in time"}},
 			want:  federation.Shard{Addresses: addrs("192.0.2.1"), Host: "a.example.org.", Resolved: true}, refused: []federation.Reason{federation.ReasonHostUnresolved}},
 		{name: "H3a an IPv4-mapped answer", service: balanced(nginx, "a.example.org"), eps: ready,
-			hosts:  map[string]resolved{"a.example.org.": known("::ffff:192.0.2.1")},
+			hosts:  map[string]resolve.Host{"a.example.org.": known("::ffff:192.0.2.1")},
 			reason: federation.ReasonNoAddress, refused: []federation.Reason{federation.ReasonAddressRefused}},
 		{name: "H3b a private answer inside addressCIDRs", config: func(c *Config) { c.Policy.AddressCIDRs = prefixes("10.1.0.0/16") }, service: balanced(nginx, "a.example.org"), eps: ready,
-			hosts: map[string]resolved{"a.example.org.": known("10.1.2.3")},
+			hosts: map[string]resolve.Host{"a.example.org.": known("10.1.2.3")},
 			want:  federation.Shard{Addresses: addrs("10.1.2.3"), Host: "a.example.org.", Resolved: true}},
 		{name: "H3c a host name that leads through a federation's domain", config: allow, service: balanced(nginx, "a.example.org"), eps: ready,
-			hosts:  map[string]resolved{"a.example.org.": {addrs: addrs("192.0.2.1"), aliases: []federation.FQDN{"nginx.ns.f.svc.example.com."}}},
+			hosts:  map[string]resolve.Host{"a.example.org.": {Addresses: addrs("192.0.2.1"), Aliases: []federation.FQDN{"nginx.ns.f.svc.example.com."}}},
 			reason: federation.ReasonNoAddress, refused: []federation.Reason{federation.ReasonHostRefused}},
 		{name: "H5 no ready endpoint", service: balanced(nginx, "192.0.2.1"), eps: endpoints{slices: 2},
 			want: federation.Shard{Addresses: addrs("192.0.2.1")}, reason: federation.ReasonNoReadyEndpoints},
@@ -229,7 +230,7 @@ func FuzzAnnotation(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		c := testConfig()
 		allow(&c)
-		s := c.shard(trimService(annotated(nginx, AnnotationAddresses, text)), ready, false, func(federation.FQDN) resolved { return known("192.0.2.77") })
+		s := c.shard(trimService(annotated(nginx, AnnotationAddresses, text)), ready, false, func(federation.FQDN) resolve.Host { return known("192.0.2.77") })
 		for _, a := range s.Addresses {
 			if a != netip.MustParseAddr("192.0.2.77") && !within(c.Policy.AddressCIDRs, a) {
 				t.Errorf("%q yields %s", text, a)

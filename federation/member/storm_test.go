@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/resolve"
 )
 
 func TestRoster(t *testing.T) {
@@ -185,9 +186,9 @@ func TestLabelStorm(t *testing.T) {
 func TestLargeService(t *testing.T) {
 	shardOf := func(c Config, s *corev1.Service) (Shard, int) {
 		asked := map[federation.FQDN]bool{}
-		return c.shard(trimService(s), endpoints{slices: 1, ready: 1}, false, func(h federation.FQDN) resolved {
+		return c.shard(trimService(s), endpoints{slices: 1, ready: 1}, false, func(h federation.FQDN) resolve.Host {
 			asked[h] = true
-			return resolved{}
+			return resolve.Host{}
 		}), len(asked)
 	}
 	t.Run("H3e 5,000 host names: 16 are looked up", func(t *testing.T) {

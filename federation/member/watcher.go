@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/util/connrotation"
 
 	"github.com/federation-dns/federation/federation/kubeconfig"
+	"github.com/federation-dns/federation/federation/resolve"
 )
 
 // silence is how long a watch may show nothing, not even a bookmark, while the
@@ -26,25 +27,23 @@ const silence = 3 * time.Minute
 
 // Watcher watches one member.
 type Watcher struct {
-	config   Config
-	log      *slog.Logger
-	events   chan<- Event
-	watches  connection
-	probes   connection
-	resolver Resolver
-	places   *Places
-	hosts    *hosts
-	lists    requests
-	outage   outage
-	alive    atomic.Bool // the last probe was answered
+	config  Config
+	log     *slog.Logger
+	events  chan<- Event
+	watches connection
+	probes  connection
+	places  *Places
+	hosts   *resolve.Cache[ShardKey]
+	lists   requests
+	outage  outage
+	alive   atomic.Bool // the last probe was answered
 	// unwatched is content.unwatched, in nanoseconds since 1970; 0 for zero.
 	unwatched atomic.Int64
 
 	stopMu sync.Mutex // never held while an event is sent
 	stop   context.CancelFunc
 
-	// currentMu is held while a host name's new answer is told, so that nothing
-	// of it comes after the content was replaced.
+	// currentMu is held while a change of a host name is sent, so that no such event follows the end of its content.
 	currentMu sync.Mutex
 	current   *content
 }
@@ -103,10 +102,9 @@ func newConnection(base *rest.Config, wrap func(http.RoundTripper) http.RoundTri
 // credentials and the content types count; its time-out and rate limits do not.
 // What the Nodes had is known from places and noted there. The error, and what
 // is logged, name the member.
-func New(c Config, base *rest.Config, resolver Resolver, places *Places, log *slog.Logger, events chan<- Event) (*Watcher, error) {
-	w := &Watcher{
-		config: c, log: log.With("member", c.Name), events: events, resolver: resolver, places: places,
-	}
+func New(c Config, base *rest.Config, resolver resolve.Resolver, places *Places, log *slog.Logger, events chan<- Event) (*Watcher, error) {
+	w := &Watcher{config: c, log: log.With("member", c.Name), events: events, places: places}
+	w.hosts = resolve.NewCache(resolver, w.hostChanged)
 	w.lists.none.L = &w.lists.mu
 	own := rest.CopyConfig(base)
 	own.ExecProvider = ownPlugin(own.ExecProvider, c.Name, watchers.Add(1))
@@ -137,14 +135,13 @@ func (w *Watcher) Relist() {
 func (w *Watcher) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
-	w.hosts = newHosts(ctx, w.resolver, w.resolvedAnew)
 	defer func() {
 		cancel()
 		wg.Wait()
-		w.hosts.wg.Wait()
 		w.watches.close()
 		w.probes.close()
 	}()
+	wg.Go(func() { w.hosts.Run(ctx) })
 	wg.Go(func() { w.probe(ctx) })
 	for ctx.Err() == nil {
 		watching, stop := context.WithCancel(ctx)
@@ -175,11 +172,12 @@ func ownPlugin(p *clientcmdapi.ExecConfig, member string, number uint64) *client
 	return p
 }
 
-func (w *Watcher) resolvedAnew(key ShardKey) {
+// hostChanged is called when what is known about a host name of the shard has changed.
+func (w *Watcher) hostChanged(key ShardKey) {
 	w.currentMu.Lock()
 	defer w.currentMu.Unlock()
 	if t := w.current; t != nil {
-		_ = t.locked(func() { t.resolvedAnew(key) })
+		_ = t.locked(func() { t.hostChanged(key) })
 	}
 }
 

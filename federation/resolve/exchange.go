@@ -17,8 +17,7 @@ import (
 )
 
 const (
-	// ednsSize is the largest datagram that is asked for: larger ones are
-	// fragmented on some path.
+	// ednsSize is the largest datagram that is asked for: larger ones are fragmented on some path.
 	ednsSize = 1232
 	// readSize holds what a server sends that does not care.
 	readSize = 4096
@@ -33,8 +32,8 @@ func isSilence(err error) bool {
 		errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.ENETUNREACH)
 }
 
-// ask asks one server: by UDP with EDNS, without EDNS if it does not know that
-// (RFC 6891, section 7), and by TCP if the reply was truncated (RFC 7766).
+// ask asks one server: by UDP with EDNS, without EDNS if it does not know that (RFC 6891, section 7), and by TCP if the
+// reply was truncated (RFC 7766).
 func (c *Client) ask(ctx context.Context, server netip.AddrPort, question dns.Question) (Answer, error) {
 	request := func(edns bool) *dns.Msg {
 		m := &dns.Msg{MsgHdr: dns.MsgHdr{Id: dns.Id(), RecursionDesired: true}, Question: []dns.Question{question}}
@@ -60,15 +59,13 @@ func (c *Client) ask(ctx context.Context, server netip.AddrPort, question dns.Qu
 	return read(question, reply)
 }
 
-// ignoresEDNS reports whether the server refuses the question as it does not
-// know EDNS.
+// ignoresEDNS reports whether the server refuses the question as it does not know EDNS.
 func ignoresEDNS(reply *dns.Msg) bool {
 	return (reply.Rcode == dns.RcodeFormatError || reply.Rcode == dns.RcodeNotImplemented) && reply.IsEdns0() == nil
 }
 
-// exchange sends a request from a port of its own, and returns the reply to
-// it. What else arrives there is passed over, as it may be late, or a lie (RFC
-// 5452, section 9.1).
+// exchange sends a request from a port of its own, and returns the reply to it. What else arrives there is passed over,
+// as it may be late, or a lie (RFC 5452, section 9.1).
 func (c *Client) exchange(ctx context.Context, network string, server netip.AddrPort, request *dns.Msg) (*dns.Msg, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.try)
 	defer cancel()
@@ -102,8 +99,8 @@ func (c *Client) exchange(ctx context.Context, network string, server netip.Addr
 	}
 }
 
-// replyTo unpacks a packet; both are nil if it is no reply to the request. A
-// truncated reply is returned without its records: it may end anywhere.
+// replyTo unpacks a packet; both are nil if it is no reply to the request. A truncated reply is returned without its
+// records: it may end anywhere.
 func replyTo(request *dns.Msg, packet []byte) (*dns.Msg, error) {
 	reply := new(dns.Msg)
 	err := reply.Unpack(packet) // header and question may be there even with an error
@@ -124,9 +121,8 @@ func replyTo(request *dns.Msg, packet []byte) (*dns.Msg, error) {
 	return reply, nil
 }
 
-// whole reports whether the reply has the records of answer and authority that
-// its header says: the library does not mind a packet that ends before, which
-// would read as a denial.
+// whole reports whether the reply has the records of answer and authority that its header says: the library does not
+// mind a packet that ends before, which would read as a denial.
 func whole(reply *dns.Msg, packet []byte) bool {
 	return int(binary.BigEndian.Uint16(packet[6:])) == len(reply.Answer) && int(binary.BigEndian.Uint16(packet[8:])) == len(reply.Ns)
 }
@@ -135,8 +131,8 @@ func sameQuestion(a, b dns.Question) bool {
 	return a.Qtype == b.Qtype && a.Qclass == b.Qclass && strings.EqualFold(a.Name, b.Name)
 }
 
-// inWords takes what differs from try to try, such as our port, out of an
-// error, so that the same failure reads the same.
+// inWords takes what differs from try to try, such as our port, out of an error, so that the same failure reads the
+// same.
 func inWords(ctx context.Context, err error) error {
 	var errno syscall.Errno
 	switch {

@@ -15,13 +15,11 @@ import (
 // maxAliases is how many CNAME records are followed.
 const maxAliases = 8
 
-// maxTTL is the largest TTL there is; one beyond counts as 0 (RFC 2181,
-// section 8).
+// maxTTL is the largest TTL there is; one beyond counts as 0 (RFC 2181, section 8).
 const maxTTL = 1<<31 - 1
 
-// read takes the answer to the question out of a reply: the addresses at the
-// end of the chain of CNAME records that begins at the name, or that there are
-// none. Records that do not belong to the chain are passed over.
+// read takes the answer to the question out of a reply: the addresses at the end of the chain of CNAME records that
+// begins at the name, or that there are none. Records that do not belong to the chain are passed over.
 func read(q dns.Question, m *dns.Msg) (Answer, error) {
 	if m.Rcode != dns.RcodeSuccess && m.Rcode != dns.RcodeNameError {
 		return Answer{}, fmt.Errorf("it answers %s", rcodeName(m.Rcode))
@@ -62,8 +60,7 @@ func rcodeName(rcode int) string {
 	return fmt.Sprintf("rcode %d", rcode)
 }
 
-// addressesAt returns the addresses of one type at a name, sorted and without
-// doubles, and their least TTL.
+// addressesAt returns the addresses of one type at a name, sorted and without doubles, and their least TTL.
 func addressesAt(name string, qtype uint16, rrs []dns.RR) (addrs []netip.Addr, ttl uint32) {
 	ttl = maxTTL
 	for _, rr := range rrs {
@@ -104,8 +101,7 @@ func aliasAt(name string, rrs []dns.RR) (target string, ttl uint32, err error) {
 	return target, ttl, nil
 }
 
-// deny reads why there are no addresses at the end of the chain (RFC 2308,
-// section 2). ttl is the chain's.
+// deny reads why there are no addresses at the end of the chain (RFC 2308, section 2). ttl is the chain's.
 func (a Answer) deny(name string, ttl uint32, m *dns.Msg) (Answer, error) {
 	soa := soaAbove(name, m.Ns)
 	switch {

@@ -1,7 +1,5 @@
-// Package resolve looks up the addresses of host names at recursive DNS
-// servers (H4). It tells for how long an answer is good, and tells a name that
-// does not exist from one of which nothing can be learned. It remembers no
-// answer.
+// Package resolve looks up the addresses of host names at recursive DNS servers (H4). It tells for how long an answer
+// is good, and tells a name that does not exist from one of which nothing can be learned. It remembers no answer.
 package resolve
 
 import (
@@ -26,35 +24,29 @@ const (
 	NoData   Denial = "NODATA"
 )
 
-// Answer is what the servers say of one name and type: Err, a Denial, or at
-// least one address.
+// Answer is what the servers say of one name and type: Err, a Denial, or at least one address.
 type Answer struct {
 	// Addresses are sorted and without doubles.
 	Addresses []netip.Addr
-	// Aliases are the names that the CNAME records lead to, in their order, of
-	// a denial too.
+	// Aliases are the names that the CNAME records lead to, in their order, of a denial too.
 	Aliases []federation.FQDN
-	// TTL is for how long the answer is good: the least of the records that it
-	// is made of, with the SOA record's negative TTL if it is a denial; 0 if the
-	// denial tells none.
+	// TTL is for how long the answer is good: the least of the records that it is made of, with the SOA record's
+	// negative TTL if it is a denial; 0 if the denial tells none.
 	TTL time.Duration
 	// Denial is why there are no addresses; "" if there are, or with Err.
 	Denial Denial
-	// Err says that nothing is known: no server has given an answer that can be
-	// used. It names each server and what it said, in the same words each time.
+	// Err says that nothing is known: no server has given an answer that can be used. It names each server and what it
+	// said, in the same words each time.
 	Err error
 }
 
 // Config says who is asked, and for how long.
 type Config struct {
-	// Servers are recursive servers in the order in which they are asked; none
-	// means those of File.
+	// Servers are recursive servers in the order in which they are asked; none means those of File.
 	Servers []netip.AddrPort
-	// File is in the form of resolv.conf; "" means DefaultFile. It is read again
-	// when it has changed.
+	// File is in the form of resolv.conf; "" means DefaultFile. It is read again when it has changed.
 	File string
-	// TryTimeout is how long one server is waited for; 0 means
-	// DefaultTryTimeout.
+	// TryTimeout is how long one server is waited for; 0 means DefaultTryTimeout.
 	TryTimeout time.Duration
 }
 
@@ -68,8 +60,7 @@ const (
 // rounds is how often each server is asked: a datagram may be lost.
 const rounds = 2
 
-// ParseServer reads the address of a server: an IP address, or one with a
-// port; the port is 53 without one.
+// ParseServer reads the address of a server: an IP address, or one with a port; the port is 53 without one.
 func ParseServer(text string) (netip.AddrPort, error) {
 	if a, err := netip.ParseAddr(text); err == nil {
 		return netip.AddrPortFrom(a, 53), nil
@@ -99,8 +90,8 @@ func New(c Config) *Client {
 	return client
 }
 
-// Lookup asks for both types of addresses of a host name, at the same time,
-// and returns when both are answered or ctx ends.
+// Lookup asks for both types of addresses of a host name, at the same time, and returns when both are answered or ctx
+// ends.
 func (c *Client) Lookup(ctx context.Context, host federation.FQDN) (a, aaaa Answer) {
 	var wg sync.WaitGroup
 	wg.Go(func() { a = c.lookup(ctx, host, dns.TypeA) })
@@ -136,8 +127,7 @@ func (c *Client) lookup(ctx context.Context, host federation.FQDN, qtype uint16)
 	return Answer{Err: failure(host, qtype, last, nil)}
 }
 
-// failure says what each server that was asked said last; cut is why no more
-// was asked.
+// failure says what each server that was asked said last; cut is why no more was asked.
 func failure(host federation.FQDN, qtype uint16, last []error, cut error) error {
 	err := errors.Join(last...)
 	if err == nil {

@@ -22,7 +22,7 @@ func addrs(list ...string) (out []netip.Addr) {
 	return out
 }
 
-func equal(t *testing.T, what string, got, want Answer) {
+func equal(t *testing.T, what string, got, want any) {
 	t.Helper()
 	if d := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); d != "" {
 		t.Errorf("%s (-want +got):\n%s", what, d)

@@ -108,8 +108,8 @@ func lookup(t *testing.T, c *Client) (a, aaaa Answer) {
 	return c.Lookup(ctx, host)
 }
 
-// records answers with those of these records that are of the type asked for,
-// or no address at all; the SOA record stands in the authority section.
+// records answers with those of these records that are of the type asked for, or no address at all; the SOA record
+// stands in the authority section.
 func records(t *testing.T, rcode int, list ...string) func(w dns.ResponseWriter, q *dns.Msg) {
 	rrs := parse(t, list...)
 	return func(w dns.ResponseWriter, q *dns.Msg) { _ = w.WriteMsg(reply(q, rcode, rrs)) }

@@ -15,8 +15,8 @@ import (
 const (
 	// fileEvery is how often the file is read again at most.
 	fileEvery = 5 * time.Second
-	// silentFor is how long a server that did not answer is asked after the
-	// others: one that is dead would delay each lookup.
+	// silentFor is how long a server that did not answer is asked after the others: one that is dead would delay each
+	// lookup.
 	silentFor = 30 * time.Second
 )
 
@@ -54,8 +54,7 @@ func (s *servers) list(now time.Time) ([]netip.AddrPort, error) {
 	return append(answering, silent...), nil
 }
 
-// reload reads the file if it was not read lately. One that cannot be used
-// leaves the servers as they were.
+// reload reads the file if it was not read lately. One that cannot be used leaves the servers as they were.
 func (s *servers) reload(now time.Time) error {
 	if len(s.listed) > 0 && now.Before(s.read.Add(fileEvery)) {
 		return nil
@@ -76,8 +75,7 @@ func (s *servers) reload(now time.Time) error {
 	return nil
 }
 
-// parseFile returns the servers of a file in the form of resolv.conf. Lines
-// with anything else are passed over.
+// parseFile returns the servers of a file in the form of resolv.conf. Lines with anything else are passed over.
 func parseFile(content []byte) (list []netip.AddrPort, err error) {
 	config, err := dns.ClientConfigFromReader(bytes.NewReader(content))
 	if err != nil {
