@@ -15,11 +15,11 @@ import (
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/plan"
 	"github.com/federation-dns/federation/federation/provider/clouddns"
+	"github.com/federation-dns/federation/federation/provider/internal/cloud/cloudtest"
 	"github.com/federation-dns/federation/test/fakecloud"
 )
 
-// permissions are those that Google's description of its access control has for
-// the request.
+// permissions are those that Google's description of its access control has for the request.
 func permissions(t *testing.T, e fakecloud.Exchange) []string {
 	t.Helper()
 	if e.Action != "changes.create" {
@@ -61,8 +61,7 @@ func role(t *testing.T, file string) []string {
 	return r.IncludedPermissions
 }
 
-// used runs everything that the syncer does of a provider, and returns the
-// permissions that it took.
+// used runs everything that the syncer does of a provider, and returns the permissions that it took.
 func used(t *testing.T, managedZone string) []string {
 	t.Helper()
 	s := start(t)
@@ -77,19 +76,19 @@ func used(t *testing.T, managedZone string) []string {
 			took[p] = true
 		}
 	})
-	p := connect(t, s, func(c *clouddns.Config) { c.ManagedZone = managedZone })
-	must(t, p, nil, plan.Change{Name: claim.Name, To: []federation.RRset{claim}})
-	all := create(3)
-	must(t, p, &claim, all...)
+	p := connect(t, s.Server, func(c *clouddns.Config) { c.ManagedZone = managedZone })
+	cloudtest.Must(t, p, nil, plan.Change{Name: cloudtest.Claim.Name, To: []federation.RRset{cloudtest.Claim}})
+	all := cloudtest.Create(3)
+	cloudtest.Must(t, p, &cloudtest.Claim, all...)
 	for i := range all {
 		all[i].From, all[i].To = all[i].To, nil
 	}
-	must(t, p, &claim, all...)
-	list(t, p, subtree)
+	cloudtest.Must(t, p, &cloudtest.Claim, all...)
+	cloudtest.List(t, p, cloudtest.Subtree)
 	if _, err := p.NegativeTTL(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if _, err := p.Get(t.Context(), claim.Name); err != nil {
+	if _, err := p.Get(t.Context(), cloudtest.Claim.Name); err != nil {
 		t.Error(err)
 	}
 	mu.Lock()
@@ -104,7 +103,8 @@ func TestRole(t *testing.T) {
 		}
 	})
 	t.Run("O2 with that of finding the managed zone", func(t *testing.T) {
-		both := slices.DeleteFunc(role(t, "clouddns-role.yaml"), func(p string) bool { return p == "dns.managedZones.get" })
+		both := slices.DeleteFunc(role(t, "clouddns-role.yaml"),
+			func(p string) bool { return p == "dns.managedZones.get" })
 		both = slices.Sorted(slices.Values(append(both, role(t, "clouddns-find-role.yaml")...)))
 		if diff := cmp.Diff(both, used(t, "")); diff != "" {
 			t.Errorf("(-roles +used):\n%s", diff)

@@ -27,8 +27,10 @@ func TestText(t *testing.T) {
 		{"TXT", `heritage=federation-dns  version=1`, `"heritage=federation-dns" "version=1"`},
 	} {
 		t.Run(tt.typ+" "+tt.api, func(t *testing.T) {
-			state := stateOf("x.", []*sdk.ResourceRecordSet{{Name: "x.", Type: tt.typ, Ttl: 60, Rrdatas: []string{tt.api}}})
-			if len(state.Sets) != 1 || state.Sets[0].TTL != 60 || len(state.Sets[0].Data) != 1 || state.Sets[0].Data[0] != tt.dns {
+			state := stateOf("x.", []*sdk.ResourceRecordSet{{Name: "x.", Type: tt.typ, Ttl: 60,
+				Rrdatas: []string{tt.api}}})
+			if len(state.Sets) != 1 || state.Sets[0].TTL != 60 || len(state.Sets[0].Data) != 1 ||
+				state.Sets[0].Data[0] != tt.dns {
 				t.Errorf("it is read as %+v, want %s", state, tt.dns)
 			}
 		})
@@ -39,7 +41,8 @@ func TestText(t *testing.T) {
 	}{
 		{sdk.ResourceRecordSet{Type: "MX", Rrdatas: []string{"10 mail.example.org."}}, "MX"},
 		{sdk.ResourceRecordSet{Type: "A", RoutingPolicy: &sdk.RRSetRoutingPolicy{}}, "A (routing policy)"},
-		{sdk.ResourceRecordSet{Type: "A", Rrdatas: []string{"192.0.2.1"}, RoutingPolicy: &sdk.RRSetRoutingPolicy{}}, "A (routing policy)"},
+		{sdk.ResourceRecordSet{Type: "A", Rrdatas: []string{"192.0.2.1"}, RoutingPolicy: &sdk.RRSetRoutingPolicy{}},
+			"A (routing policy)"},
 		{sdk.ResourceRecordSet{Type: "A", Rrdatas: []string{"192.0.2.256"}}, "A (not understood)"},
 		{sdk.ResourceRecordSet{Type: "A"}, "A (not understood)"},
 		{sdk.ResourceRecordSet{Type: "CNAME", Rrdatas: []string{"a..b."}}, "CNAME (not understood)"},
@@ -84,9 +87,15 @@ func TestDescribed(t *testing.T) {
 		err          googleapi.Error
 		reason, text string
 	}{
-		{"one", googleapi.Error{Code: 409, Message: "it exists", Errors: []googleapi.ErrorItem{{Reason: "alreadyExists", Message: "it exists"}}}, "alreadyExists", "alreadyExists: it exists"},
-		{"several", googleapi.Error{Code: 409, Message: "it exists", Errors: []googleapi.ErrorItem{{Reason: "alreadyExists"}, {Reason: "alreadyExists"}, {Reason: "notFound"}}}, "alreadyExists", "alreadyExists: it exists (and 2 more)"},
-		{"the newer form", googleapi.Error{Code: 403, Message: "it is off", Details: []any{map[string]any{"reason": "SERVICE_DISABLED"}}}, "SERVICE_DISABLED", "SERVICE_DISABLED: it is off"},
+		{"one", googleapi.Error{Code: 409, Message: "it exists",
+			Errors: []googleapi.ErrorItem{{Reason: "alreadyExists", Message: "it exists"}}}, "alreadyExists",
+			"alreadyExists: it exists"},
+		{"several", googleapi.Error{Code: 409, Message: "it exists",
+			Errors: []googleapi.ErrorItem{{Reason: "alreadyExists"}, {Reason: "alreadyExists"}, {Reason: "notFound"}}},
+			"alreadyExists", "alreadyExists: it exists (and 2 more)"},
+		{"the newer form", googleapi.Error{Code: 403, Message: "it is off",
+			Details: []any{map[string]any{"reason": "SERVICE_DISABLED"}}}, "SERVICE_DISABLED",
+			"SERVICE_DISABLED: it is off"},
 		{"no JSON", googleapi.Error{Code: 502, Body: "<html>"}, "", "Bad Gateway"},
 		{"several lines", googleapi.Error{Code: 400, Message: "a\n\nb"}, "", "a b"},
 	} {

@@ -2,6 +2,7 @@ package route53_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path"
 	"regexp"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/plan"
+	"github.com/federation-dns/federation/federation/provider/internal/cloud/cloudtest"
 	"github.com/federation-dns/federation/federation/provider/route53"
 	"github.com/federation-dns/federation/test/fakecloud"
 )
@@ -71,7 +73,8 @@ func asIAM(e fakecloud.Exchange) ask {
 	}
 	for _, line := range batchOf(e.Body) {
 		w := strings.Fields(line)
-		for key, value := range map[string]string{"Actions": w[0], "RecordTypes": w[1], "NormalizedRecordNames": strings.TrimSuffix(w[2], ".")} {
+		for key, value := range map[string]string{"Actions": w[0], "RecordTypes": w[1],
+			"NormalizedRecordNames": strings.TrimSuffix(w[2], ".")} {
 			key = "route53:ChangeResourceRecordSets" + key
 			a.values[key] = append(a.values[key], value)
 		}
@@ -104,13 +107,22 @@ func allows(policy []statement, a ask) string {
 	return ""
 }
 
+// batchOf returns the elements of a request to change something, as "DELETE A name".
+func batchOf(body []byte) (out []string) {
+	one := regexp.MustCompile(`(?s)<Change>.*?<Action>(\w+)</Action>` +
+		`.*?<Name>([^<]+)</Name>.*?<Type>(\w+)</Type>.*?</Change>`)
+	for _, m := range one.FindAllSubmatch(body, -1) {
+		out = append(out, fmt.Sprintf("%s %s %s", m[1], m[3], m[2]))
+	}
+	return out
+}
+
 type owned struct {
 	name      federation.FQDN
 	typ, data string
 }
 
-// ofFederation has what a federation may write, under both namings, and where
-// a name can stand.
+// ofFederation has what a federation may write, under both namings, and where a name can stand.
 func ofFederation() (all []owned) {
 	for _, naming := range []federation.Naming{federation.Flat, federation.Nested} {
 		f := federation.Federation{Name: "fed", Domain: zone, Naming: naming}
@@ -118,7 +130,8 @@ func ofFederation() (all []owned) {
 		for _, level := range f.Path(federation.Topology{Region: "us-central1", Zone: "us-central1-a"}) {
 			suffix := f.Suffix(level)
 			all = append(all, owned{f.ClaimName(level), "TXT", `"a"`}, owned{"nginx.ns." + suffix, "A", "192.0.2.1"},
-				owned{"six.ns." + suffix, "AAAA", "2001:db8::1"}, owned{"alias.ns." + suffix, "CNAME", "lb.example.org."})
+				owned{"six.ns." + suffix, "AAAA", "2001:db8::1"}, owned{"alias.ns." + suffix, "CNAME",
+					"lb.example.org."})
 		}
 	}
 	slices.SortFunc(all, func(a, b owned) int { return strings.Compare(string(a.name), string(b.name)) })
@@ -144,18 +157,18 @@ func TestPolicy(t *testing.T) {
 	})
 	t.Run("O2 it allows what the syncer does", func(t *testing.T) {
 		for _, id := range []string{zoneID, ""} {
-			p := connect(t, s, func(c *route53.Config) { c.HostedZoneID, c.WaitInSync = id, true })
+			p := connect(t, s.Server, func(c *route53.Config) { c.HostedZoneID, c.WaitInSync = id, true })
 			var changes []plan.Change
 			for _, n := range names {
-				to := set(n.name, n.typ, n.data)
+				to := cloudtest.Set(n.name, n.typ, n.data)
 				changes = append(changes, plan.Change{Name: to.Name, To: []federation.RRset{to}})
 			}
-			must(t, p, nil, changes...)
+			cloudtest.Must(t, p, nil, changes...)
 			for i := range changes {
 				changes[i].From, changes[i].To = changes[i].To, nil
 			}
-			must(t, p, nil, changes...)
-			list(t, p, "fed.svc."+zone)
+			cloudtest.Must(t, p, nil, changes...)
+			cloudtest.List(t, p, "fed.svc."+zone)
 			if _, err := p.NegativeTTL(t.Context()); err != nil {
 				t.Error(err)
 			}
@@ -172,7 +185,8 @@ func TestPolicy(t *testing.T) {
 		resource := "arn:aws:route53:::hostedzone/" + zoneID
 		change := func(action, typ, name string) ask {
 			const key = "route53:ChangeResourceRecordSets"
-			return ask{key, resource, map[string][]string{key + "Actions": {action}, key + "RecordTypes": {typ}, key + "NormalizedRecordNames": {name}}}
+			return ask{key, resource, map[string][]string{key + "Actions": {action}, key + "RecordTypes": {typ},
+				key + "NormalizedRecordNames": {name}}}
 		}
 		good := change("CREATE", "A", "nginx.ns.fed.svc.example.com")
 		if allows(policy, good) == "" {
@@ -181,8 +195,10 @@ func TestPolicy(t *testing.T) {
 		another := good
 		another.resource += "X"
 		for _, a := range []ask{
-			another, change("UPSERT", "A", "nginx.ns.fed.svc.example.com"), change("CREATE", "MX", "nginx.ns.fed.svc.example.com"),
-			change("CREATE", "A", "www.example.com"), change("CREATE", "A", "nginx.ns.other.svc.example.com"), change("CREATE", "A", "nginx.ns.xfed.svc.example.com"),
+			another, change("UPSERT", "A", "nginx.ns.fed.svc.example.com"),
+			change("CREATE", "MX", "nginx.ns.fed.svc.example.com"),
+			change("CREATE", "A", "www.example.com"), change("CREATE", "A", "nginx.ns.other.svc.example.com"),
+			change("CREATE", "A", "nginx.ns.xfed.svc.example.com"),
 			{action: "route53:DeleteHostedZone", resource: resource},
 		} {
 			if sid := allows(policy, a); sid != "" {

@@ -54,7 +54,8 @@ func TestText(t *testing.T) {
 			want := strings.TrimPrefix(back.String(), back.Header().String())
 			api := toOctal("TXT", want)
 			state := stateOf("x.", []types.ResourceRecordSet{
-				{Name: aws.String("x."), Type: types.RRTypeTxt, TTL: aws.Int64(0), ResourceRecords: []types.ResourceRecord{{Value: &api}}},
+				{Name: aws.String("x."), Type: types.RRTypeTxt, TTL: aws.Int64(0),
+					ResourceRecords: []types.ResourceRecord{{Value: &api}}},
 			})
 			if len(state.Sets) != 1 {
 				t.Fatalf("%s: %v", api, state.Foreign)
@@ -104,9 +105,12 @@ func TestMessage(t *testing.T) {
 		want string
 	}{
 		{"one", &types.InvalidChangeBatch{Message: aws.String("[it already exists]")}, "[it already exists]"},
-		{"the older form", &types.InvalidChangeBatch{Messages: []string{"it already exists", "it was not found"}}, "it already exists; it was not found"},
-		{"only the first line", &smithy.GenericAPIError{Message: "does not match\n\ntoken: a secret"}, "does not match"},
-		{"500 characters", &smithy.GenericAPIError{Message: strings.Repeat("x", 2000)}, strings.Repeat("x", 500) + "..."},
+		{"the older form", &types.InvalidChangeBatch{Messages: []string{"it already exists", "it was not found"}},
+			"it already exists; it was not found"},
+		{"only the first line", &smithy.GenericAPIError{Message: "does not match\n\ntoken: a secret"},
+			"does not match"},
+		{"500 characters", &smithy.GenericAPIError{Message: strings.Repeat("x", 2000)}, strings.Repeat("x", 500) +
+			"..."},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := message(tt.err); got != tt.want {
