@@ -60,7 +60,7 @@ func TestNeighboursCache(t *testing.T) {
 	api.ready("turning", "172.16.0.8")
 	c := run(t, corefile(api, auth, "cache 30")).client(t)
 	usualReplies(t, c, func(s string) string {
-		return ttls(strings.TrimSuffix(s, " ede 0 the records of the federation lead in a circle"), "5") // the cache drops all options
+		return ttls(strings.TrimSuffix(s, " ede 0 the federation's records form a loop"), "5") // the cache drops all options
 	})
 	t.Run("Q8b a chain is kept no longer than its CNAME", func(t *testing.T) {
 		auth.add(t, turningLines("kept"))

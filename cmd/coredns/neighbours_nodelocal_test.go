@@ -41,7 +41,7 @@ func TestNeighboursNodeLocal(t *testing.T) {
 	low := run(t, nodeLocal(upstream, "9984 30 1"))
 	c := front.client(t)
 	usualReplies(t, c, func(s string) string {
-		return ttls(strings.TrimSuffix(s, " ede 0 the records of the federation lead in a circle"), "5")
+		return ttls(strings.TrimSuffix(s, " ede 0 the federation's records form a loop"), "5")
 	})
 	t.Run("Q8b everything comes by TCP, and what does not fit is TC", func(t *testing.T) {
 		if m := c.askTCP(federated("many"), dns.TypeA); m.Truncated || len(m.Answer) != 91 {

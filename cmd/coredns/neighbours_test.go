@@ -45,7 +45,7 @@ const (
 		; example.com. 5 SOA 5`
 	circleText = `SERVFAIL rd`
 	circleEDNS = circleText + `
-		opt 1232 ede 0 the records of the federation lead in a circle`
+		opt 1232 ede 0 the federation's records form a loop`
 )
 
 // ttls gives all records of a reply's text the same TTL, as the cache plugin

@@ -41,7 +41,7 @@ func TestNeighboursUnusual(t *testing.T) {
 
 func TestNeighboursAlike(t *testing.T) {
 	t.Parallel()
-	const alone = "each question that leads to other clusters is looked up by itself"
+	const alone = "lookups of other clusters' records are not shared"
 	for plugins, want := range map[string]string{
 		"": "", "cache 30\n    loadbalance\n    rewrite name a.example.org b.example.org": "",
 		"acl {\n        filter net 192.0.2.0/24\n    }":                 "plugin acl in server block",

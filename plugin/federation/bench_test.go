@@ -26,9 +26,8 @@ var benchRounds = flag.Int("rounds", 0, "rounds of BenchmarkCompare; 0 leaves it
 // benchServices is how many the kubernetes plugin has in BenchmarkCompare.
 const benchServices = 5000
 
-// BenchmarkCompare compares, in one process and interleaved, what a federated
-// name costs with what the kubernetes plugin needs for the plain one: one
-// goroutine a query, as in a server, on the plugin's real informers and indexes.
+// BenchmarkCompare compares, in one process and interleaved, what a federated name costs with what the kubernetes
+// plugin needs for the plain one: one goroutine a query, as in a server, on the plugin's real informers and indexes.
 // `make bench` runs it; docs/performance.md has results.
 func BenchmarkCompare(b *testing.B) {
 	if *benchRounds == 0 {
@@ -81,8 +80,8 @@ func BenchmarkCompare(b *testing.B) {
 
 var benchMemory = flag.Int("memory", 0, "Services of BenchmarkMemory; 0 leaves it out")
 
-// BenchmarkMemory measures what the plugin adds to the kubernetes plugin's
-// memory and watches: after every name was asked for, shard here or not.
+// BenchmarkMemory measures what the plugin adds to the kubernetes plugin's memory and watches: after every name was
+// asked for, shard here or not.
 func BenchmarkMemory(b *testing.B) {
 	if *benchMemory == 0 {
 		return
@@ -170,8 +169,8 @@ func (s subject) batch() time.Duration {
 	return cpuTime() - start
 }
 
-// cpuTime is what this process has used, garbage collection included: what
-// else the machine does is not measured with it.
+// cpuTime is what this process has used, garbage collection included: what else the machine does is not measured with
+// it.
 func cpuTime() time.Duration {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &t); err != nil {
@@ -192,8 +191,8 @@ func (s subject) allocations() (n, bytes uint64) {
 	return (after.Mallocs - before.Mallocs) / benchBatch, (after.TotalAlloc - before.TotalAlloc) / benchBatch
 }
 
-// compare prints the median ratio of pairs of batches, in either order; raw
-// with what the harness itself takes in both, which is measured beside them.
+// compare prints the median ratio of pairs of batches, in either order; raw with what the harness itself takes in both,
+// which is measured beside them.
 func compare(name string, base, ours subject, figure string) {
 	var ratios, raw, baseTimes, times []float64
 	harness := subject{nothing{}, base.questions}
@@ -255,8 +254,8 @@ func (p *framePlugin) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns
 	return rcode, err
 }
 
-// benchKubernetes is a kubernetes plugin that has synced with an API server of
-// benchServices. Of each ten Services one is dual-stack, one headless.
+// benchKubernetes is a kubernetes plugin that has synced with an API server of benchServices. Of each ten Services one
+// is dual-stack, one headless.
 func benchKubernetes(b *testing.B) *kubernetes.Kubernetes {
 	b.Helper()
 	api := fakeapi.Start(benchServices)

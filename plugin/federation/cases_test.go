@@ -21,8 +21,8 @@ import (
 	"github.com/federation-dns/federation/test/plugincases"
 )
 
-// TestCases asks the questions of the table of package plugincases, which
-// test/e2e asks of a whole CoreDNS with a real API server.
+// TestCases asks the questions of the table of package plugincases, which test/e2e asks of a whole CoreDNS with a real
+// API server.
 func TestCases(t *testing.T) {
 	setups, err := plugincases.Setups()
 	if err != nil {
@@ -150,8 +150,8 @@ func (f caseForward) ServeDNS(_ context.Context, w dns.ResponseWriter, r *dns.Ms
 	return dns.RcodeSuccess, nil
 }
 
-// newCaseCluster has the objects of the cases, as the kubernetes plugin's own
-// functions read them, and as its filters let them through.
+// newCaseCluster has the objects of the cases, as the kubernetes plugin's own functions read them, and as its filters
+// let them through.
 func newCaseCluster(t *testing.T, s plugincases.Setup, b plugincases.Block) *cluster {
 	t.Helper()
 	objects, err := plugincases.Objects()
@@ -215,8 +215,7 @@ func converted[T any](t *testing.T, convert func(meta.Object) (meta.Object, erro
 	return out.(T)
 }
 
-// TestBigAnswers packs what does not fit a small message: the server cuts it,
-// but it has to have all of it.
+// TestBigAnswers packs what does not fit a small message: the server cuts it, but it has to have all of it.
 func TestBigAnswers(t *testing.T) {
 	t.Run("Q6 a headless Service with more endpoints than fit", func(t *testing.T) {
 		setups, err := plugincases.Setups()

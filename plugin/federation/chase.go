@@ -24,8 +24,8 @@ const (
 	chaseUDPSize = 1232
 )
 
-// chaser is the source that follows CNAMEs through the upstream, so that the answer carries the addresses: stub resolvers
-// do not follow them (Q8).
+// chaser is the source that follows CNAMEs through the upstream, so that the answer carries the addresses: stub
+// resolvers do not follow them (Q8).
 type chaser struct {
 	*lookups
 	negative *negatives
@@ -97,7 +97,7 @@ func (c *chaser) newChase(ctx context.Context, q *remoteQuestion) *chase {
 // follow returns the chain from the name on.
 func (ch *chase) follow(ctx context.Context, name string) (*chain, error) {
 	if ch.key.depth >= maxDepth {
-		return nil, &sourceError{dns.ExtendedErrorCodeOther, "the records of the federation lead back here"}
+		return nil, &sourceError{dns.ExtendedErrorCodeOther, "the federation's records lead back here"}
 	}
 	key := ch.key
 	key.name = name
@@ -154,12 +154,13 @@ type walk struct {
 // add adds what a reply says of the name, and returns the name to look up next, or "" at the end of the chain.
 func (w *walk) add(reply *dns.Msg, name string) (next string, err error) {
 	if reply.Rcode != dns.RcodeSuccess && reply.Rcode != dns.RcodeNameError {
-		return "", &sourceError{dns.ExtendedErrorCodeNoReachableAuthority, "the servers of the federation's records gave no answer"}
+		return "", &sourceError{dns.ExtendedErrorCodeNoReachableAuthority,
+			"the servers of the federation's records gave no answer"}
 	}
 	owner, data := lower(name), false
 	for {
 		if w.seen[owner] {
-			return "", &sourceError{dns.ExtendedErrorCodeOther, "the records of the federation lead in a circle"}
+			return "", &sourceError{dns.ExtendedErrorCodeOther, "the federation's records form a loop"}
 		}
 		w.seen[owner] = true
 		var target string
@@ -208,9 +209,9 @@ func (w *walk) addRecords(reply *dns.Msg, owner string) (target string, data boo
 	return target, data
 }
 
-// hasNoData reports whether a reply without data for the name denies that there are any: by the SOA record of a zone that
-// the name lies in, or by saying nothing at all (RFC 2308, section 2.2). NS records alone are a referral, and records of
-// other names are no answer.
+// hasNoData reports whether a reply without data for the name denies that there are any: by the SOA record of a zone
+// that the name lies in, or by saying nothing at all (RFC 2308, section 2.2). NS records alone are a referral, and
+// records of other names are no answer.
 func hasNoData(reply *dns.Msg, name string) bool {
 	for _, rr := range reply.Ns {
 		if h := rr.Header(); h.Rrtype == dns.TypeSOA {
@@ -224,7 +225,8 @@ func hasNoData(reply *dns.Msg, name string) bool {
 	return nothing
 }
 
-// lookup asks the upstream, or waits for the reply to an equal question that is in flight. The reply is not ours to change.
+// lookup asks the upstream, or waits for the reply to an equal question that is in flight. The reply is not ours to
+// change.
 func (ch *chase) lookup(ctx context.Context, name string) (*dns.Msg, error) {
 	ch.asked = true
 	key := ch.key
@@ -246,9 +248,11 @@ func (ch *chase) lookup(ctx context.Context, name string) (*dns.Msg, error) {
 		case lk.err == nil && lk.msg != nil:
 			return lk.msg, nil
 		case !errors.Is(lk.err, context.DeadlineExceeded):
-			return nil, &sourceError{dns.ExtendedErrorCodeNetworkError, "the federation's records could not be looked up"}
+			return nil, &sourceError{dns.ExtendedErrorCodeNetworkError,
+				"the federation's records could not be looked up"}
 		}
 	case <-ctx.Done():
 	}
-	return nil, &sourceError{dns.ExtendedErrorCodeNoReachableAuthority, "the lookup of the federation's records took too long"}
+	return nil, &sourceError{dns.ExtendedErrorCodeNoReachableAuthority,
+		"the lookup of the federation's records took too long"}
 }

@@ -63,8 +63,7 @@ func (a anyType) Lookup(ctx context.Context, state request.Request, name string,
 	return m, err
 }
 
-// itself is an upstream that asks the plugin, as CoreDNS asks itself for names
-// of its own zones.
+// itself is an upstream that asks the plugin, as CoreDNS asks itself for names of its own zones.
 type itself struct {
 	handler plugin.Handler
 	asked   int

@@ -5,34 +5,32 @@ import (
 	"time"
 )
 
-// Names of a federation that may be something else, too (Q4).
+// A name that matches may also be another one: of a namespace that has the federation's name, or of the Internet (Q4).
 
 // ours reports whether a question that matches is ours after all. Before the kubernetes plugin has synced that is not
-// known, except for names that are no Service's: those are left alone.
-//
-//go:noinline
+// known: every name of a Service counts as ours then, and no other does.
 func (a *answerer) ours() bool {
 	a.synced = a.f.isSynced()
 	switch {
 	case !a.synced:
 		return !a.m.empty()
 	case a.m.empty():
-		return a.f.emptyName(&a.m)
+		return a.f.ownsEmptyName(&a.m)
 	}
 	return a.f.expands(&a.m)
 }
 
-// emptyName reports whether F.svc.Z or N.F.svc.Z is an empty non-terminal of
-// ours rather than a name of the kubernetes plugin's (Q4c).
-func (f *Federation) emptyName(m *match) bool {
+// ownsEmptyName reports whether F.svc.Z or N.F.svc.Z is an empty non-terminal of ours rather than a name of the
+// kubernetes plugin (Q4c).
+func (f *Federation) ownsEmptyName(m *match) bool {
 	if f.collides(m.fed) {
 		return false
 	}
 	return m.shape == shapeBare || f.namespaceExists(m.namespace)
 }
 
-// expands decides on a name that may also be one of an ordinary namespace
-// with the federation's name (Q4a), or of the Internet, search-expanded (Q4b).
+// expands reports whether a name is expanded that could also be one of a namespace with the federation's name (Q4a), or
+// a name of the Internet with a search domain appended (Q4b).
 func (f *Federation) expands(m *match) bool {
 	if f.collides(m.fed) {
 		if m.shape == shapeEndpoint {
@@ -46,9 +44,12 @@ func (f *Federation) expands(m *match) bool {
 	return m.fed.topLevel == "" || f.namespaceExists(m.namespace)
 }
 
-// collides reports whether a namespace has the federation's name. One that has
-// just been made may be passed over for a tenth of a second.
-func (f *Federation) collides(fed *fed) bool {
+// noNamespaceFor is how long it is remembered that no namespace has the federation's name: to look for what is not in
+// the index costs more than all else in an answer from the indexes.
+const noNamespaceFor = 100 * time.Millisecond
+
+// collides reports whether a namespace has the federation's name. It may miss one that is younger than noNamespaceFor.
+func (f *Federation) collides(fed *fedState) bool {
 	if fed.noNamespace.Load() {
 		return false
 	}
@@ -56,7 +57,7 @@ func (f *Federation) collides(fed *fed) bool {
 		return true
 	}
 	fed.noNamespace.Store(true)
-	time.AfterFunc(100*time.Millisecond, func() { fed.noNamespace.Store(false) }) // cheaper than a look at the clock each time
+	time.AfterFunc(noNamespaceFor, func() { fed.noNamespace.Store(false) }) // cheaper than reading the clock each time
 	return false
 }
 
@@ -65,33 +66,27 @@ func (f *Federation) namespaceExists(name string) bool {
 	return err == nil
 }
 
-// collisionEvery is how often a collision is logged at most.
-const collisionEvery = time.Hour
+// collisionLogInterval is the shortest time between two warnings.
+const collisionLogInterval = time.Hour
 
-// watchCollisions reports federations that have the name of a namespace, at
-// start and at most once an hour (Q4a).
+// watchCollisions reports federations that have the name of a namespace: at start, and at most once an hour (Q4a).
 func (f *Federation) watchCollisions(ctx context.Context) {
-	var told time.Time
+	var warned time.Time
 	counted := 0
 	defer func() { collisions.Sub(float64(counted)) }()
 	for wait := 100 * time.Millisecond; ; {
 		if f.isSynced() {
 			wait = time.Minute
-			count := 0
-			for _, fed := range f.feds {
-				if !f.namespaceExists(string(fed.Name)) {
-					continue
-				}
-				count++
-				if time.Since(told) >= collisionEvery {
-					log.Warningf("federation %q has the name of a namespace of this cluster: names of Services in that namespace are not expanded", fed.Name)
+			found := f.collisions()
+			if len(found) > 0 && time.Since(warned) >= collisionLogInterval {
+				warned = time.Now()
+				for _, fed := range found {
+					log.Warningf("federation %q has the name of a namespace of this cluster: names of Services "+
+						"in that namespace are not expanded", fed.Name)
 				}
 			}
-			if count > 0 && time.Since(told) >= collisionEvery {
-				told = time.Now()
-			}
-			collisions.Add(float64(count - counted)) // other server blocks have theirs
-			counted = count
+			collisions.Add(float64(len(found) - counted)) // other server blocks have their own
+			counted = len(found)
 		}
 		select {
 		case <-ctx.Done():
@@ -100,4 +95,14 @@ func (f *Federation) watchCollisions(ctx context.Context) {
 			wait = min(2*wait, time.Minute)
 		}
 	}
+}
+
+// collisions are the federations that have the name of a namespace.
+func (f *Federation) collisions() (found []*fedState) {
+	for _, fed := range f.feds {
+		if f.namespaceExists(string(fed.Name)) {
+			found = append(found, fed)
+		}
+	}
+	return found
 }

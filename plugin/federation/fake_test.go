@@ -105,8 +105,7 @@ func (c *cluster) GetNamespaceByName(name string) (*object.Namespace, error) {
 	return nil, fmt.Errorf("namespace %q not found", name)
 }
 
-// service adds a Service "S.N" with its ClusterIPs ("None" for headless), and
-// its namespace.
+// service adds a Service "S.N" with its ClusterIPs ("None" for headless), and its namespace.
 func (c *cluster) service(key string, ips ...string) *object.Service {
 	name, namespace, _ := strings.Cut(key, ".")
 	c.namespaces[namespace] = true
@@ -270,7 +269,7 @@ func newPlugin(t testing.TB, c *cluster, up lookuper, k8s, directive string) *Fe
 	}
 	if cfg.topology != nil {
 		f.setTopology(*cfg.topology)
-		f.decided.Store(true)
+		f.topologyTried.Store(true)
 	}
 	if up != nil {
 		f.chaser.upstream = up
@@ -280,9 +279,8 @@ func newPlugin(t testing.TB, c *cluster, up lookuper, k8s, directive string) *Fe
 	return f
 }
 
-// exchange asks a handler one question and checks what holds for every
-// question: exactly one reply if it says so, which packs, for the question
-// asked, and the request is as it was (Q11).
+// exchange asks a handler one question and checks what holds for every question: exactly one reply if it says so, which
+// packs, for the question asked, and the request is as it was (Q11).
 func exchange(t testing.TB, h plugin.Handler, r *dns.Msg) *dns.Msg {
 	t.Helper()
 	before := r.Copy()
@@ -345,8 +343,7 @@ func ask(t testing.TB, h plugin.Handler, name string, qtype uint16) *dns.Msg {
 	return exchange(t, h, r)
 }
 
-// short is a reply in one line: rcode, answers as "owner TYPE data", and "soa"
-// if there is one.
+// short is a reply in one line: rcode, answers as "owner TYPE data", and "soa" if there is one.
 func short(m *dns.Msg) string {
 	parts := []string{dns.RcodeToString[m.Rcode]}
 	for _, rr := range m.Answer {

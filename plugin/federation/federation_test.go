@@ -15,8 +15,8 @@ import (
 	"github.com/miekg/dns"
 )
 
-// published is what the syncer keeps: nothing at zone1 for "up", a CNAME at
-// zone1 and region1 for "dead", whose global level has addresses.
+// published is what the syncer keeps: nothing at zone1 for "up", a CNAME at zone1 and region1 for "dead", whose global
+// level has addresses.
 var published = []string{
 	"dead.ns.myfed.svc.zone1.example.com. 180 IN CNAME dead.ns.myfed.svc.region1.example.com.",
 	"dead.ns.myfed.svc.region1.example.com. 180 IN CNAME dead.ns.myfed.svc.example.com.",

@@ -15,97 +15,113 @@ import (
 	core "github.com/federation-dns/federation/federation"
 )
 
-// defaultTTL is the limit of all TTLs, unless kubernetes has a lower one: what is
-// answered must not outlive a failover (Q15).
+// defaultTTL is the limit of all TTLs, unless kubernetes has a lower one: an answer should not outlive a failover
+// (Q15).
 const defaultTTL = 5
 
-// attach takes what is needed from the kubernetes plugin of the same server
-// block, and checks the configuration against it.
+// attach takes what is needed from the kubernetes plugin of the same server block, and checks the configuration against
+// it.
 func (f *Federation) attach(k *kubernetes.Kubernetes) error {
-	forward, err := forwardZones(k)
-	if err != nil {
-		return err
-	}
 	without, err := noEndpoints(k)
 	if err != nil {
 		return err
 	}
 	if without {
-		return errors.New("the kubernetes plugin has the option noendpoints: without endpoints the health of no local shard is known, and all traffic would go to other clusters; remove one of the two")
+		return errors.New("the kubernetes plugin has the option noendpoints: without endpoints the health of local " +
+			"shards is not known, and all traffic would go to other clusters; remove one of the two")
 	}
 	f.config.kubernetesZones = lowered(k.Zones)
-	zones := f.config.zones
-	if len(zones) == 0 {
-		zones = forward
+	if err := f.setZones(k); err != nil {
+		return err
 	}
-	f.zones = nil
-	for _, z := range zones {
-		z = lower(z)
-		if !slices.Contains(forward, z) {
-			return fmt.Errorf("zone %q is not a forward zone of the kubernetes plugin in this server block, which has %q", z, forward)
-		}
-		f.zones = append(f.zones, zone{name: z, suffix: ".svc." + z})
-	}
-	f.feds = nil
-	for _, c := range f.config.federations {
-		fed := &fed{Federation: c, topLevel: core.TopLevelDomain(c.Name)}
-		if global := string(fed.Suffix(fed.Domain)); inZone(global, f.config.kubernetesZones) {
-			return fmt.Errorf("federation %q: domain %q lies in a zone of the kubernetes plugin (%q): its records would lead back here; a domain outside of these zones is allowed", c.Name, c.Domain, f.config.kubernetesZones)
-		}
-		if fed.topLevel != "" {
-			log.Warningf("federation %q has the name of a %s top-level domain: only names of namespaces that exist here are "+
-				"expanded, and the syncer refuses the name; choose another one", c.Name, fed.topLevel)
-		}
-		f.feds = append(f.feds, fed)
-	}
-	if t := f.config.topology; t != nil {
-		for _, fed := range f.feds {
-			if n := len(fed.Path(*t)); n != len(f.levelsOf(fed, *t)) {
-				return fmt.Errorf("federation %q: with this topology a level lies in a zone of the kubernetes plugin (%q): it would lead back here; another topology or domain is allowed", fed.Name, f.config.kubernetesZones)
-			}
-		}
+	if err := f.setFederations(); err != nil {
+		return err
 	}
 	f.setTopology(core.Topology{})
-	kubernetesTTL := k.MinTTL(request.Request{}) // it is the option ttl
+	kubernetesTTL := k.MinTTL(request.Request{}) // the value of its option ttl
 	f.ttl = min(defaultTTL, kubernetesTTL)
 	if f.config.ttl != nil {
 		f.ttl = *f.config.ttl
 	}
 	f.localTTL = min(f.ttl, kubernetesTTL)
-	f.indexes = k.APIConn
-	f.k8s = k
+	f.k8s, f.indexes = k, k.APIConn
 	f.fallsThrough = len(k.Fall.Zones) > 0
 	f.chaser = newChaser(upstream.New())
 	f.sources = []source{f.chaser}
 	return nil
 }
 
-// start learns the topology and watches for collisions, beside the queries.
+// setZones sets the zones in which names are expanded (Q1).
+func (f *Federation) setZones(k *kubernetes.Kubernetes) error {
+	forward, err := forwardZones(k)
+	if err != nil {
+		return err
+	}
+	names := f.config.zones
+	if len(names) == 0 {
+		names = forward
+	}
+	f.zones = nil
+	for _, name := range names {
+		name = lower(name)
+		if !slices.Contains(forward, name) {
+			return fmt.Errorf("zone %q is not a forward zone of the kubernetes plugin in this server block, "+
+				"which has %q", name, forward)
+		}
+		f.zones = append(f.zones, zone{name: name, suffix: ".svc." + name})
+	}
+	return nil
+}
+
+// setFederations sets the federations. A level in a zone of the kubernetes plugin would lead back here: if the Corefile
+// makes it so, that is an error (N4).
+func (f *Federation) setFederations() error {
+	f.feds = nil
+	for _, c := range f.config.federations {
+		fed := &fedState{Federation: c, topLevel: core.TopLevelDomain(c.Name)}
+		if global := string(fed.Suffix(fed.Domain)); inZone(global, f.config.kubernetesZones) {
+			return fmt.Errorf("federation %q: domain %q lies in a zone of the kubernetes plugin (%q): its records "+
+				"would lead back here; a domain outside of these zones is allowed",
+				c.Name, c.Domain, f.config.kubernetesZones)
+		}
+		if t := f.config.topology; t != nil && len(fed.Path(*t)) != len(f.levels(fed, *t)) {
+			return fmt.Errorf("federation %q: with this topology a level lies in a zone of the kubernetes plugin "+
+				"(%q): it would lead back here; another topology or domain is allowed",
+				c.Name, f.config.kubernetesZones)
+		}
+		if fed.topLevel != "" {
+			log.Warningf("federation %q has the name of a %s top-level domain: only names of namespaces that exist "+
+				"here are expanded, and the syncer refuses the name; choose another one", c.Name, fed.topLevel)
+		}
+		f.feds = append(f.feds, fed)
+	}
+	return nil
+}
+
+// start starts what runs beside the queries: it learns the topology, and watches for collisions. stop ends both.
 func (f *Federation) start(k *kubernetes.Kubernetes) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	if t := f.config.topology; t != nil {
 		f.setTopology(*t)
-		f.decided.Store(true)
-	} else {
-		if last := lastPlace.Load(); last != nil {
-			f.setTopology(*last)
-		}
+		f.topologyTried.Store(true)
+	} else if last := lastTopology.Load(); last != nil {
+		f.setTopology(*last)
 	}
-	places.set(f, *f.place.Load() != core.Topology{})
+	knownTopologies.set(f, *f.topology.Load() != core.Topology{})
 	if f.config.topology == nil {
-		wg.Go(func() { f.learn(ctx, k.APIConn) })
+		wg.Go(func() { f.learnTopology(ctx, k.APIConn) })
 	}
 	wg.Go(func() { f.watchCollisions(ctx) })
 	f.stop = func() {
 		cancel()
 		wg.Wait()
-		places.drop(f)
+		knownTopologies.remove(f)
 	}
 }
 
-// forwardZones are the zones of the kubernetes plugin that hold Services:
-// neither its reverse nor its multicluster zones (Q1).
+// forwardZones returns the zones of the kubernetes plugin that hold Services: not its reverse or multicluster zones
+// (Q1).
 func forwardZones(k *kubernetes.Kubernetes) ([]string, error) {
 	multi, err := multiclusterZones(k)
 	if err != nil {
@@ -128,10 +144,9 @@ func lowered(zones []string) []string {
 	return out
 }
 
-// The kubernetes plugin's options are not exported; their fields are read here
-// and nowhere else, and a test pins them for the version in go.mod. Another
-// version may keep them elsewhere: CoreDNS does not start then, rather than send
-// all traffic to other clusters (Q12).
+// The kubernetes plugin does not export its options. They are read by reflection, here and nowhere else; a test pins
+// the names for the version in go.mod. If another version keeps them elsewhere, CoreDNS does not start, rather than
+// send all traffic to other clusters (Q12).
 
 func option(k *kubernetes.Kubernetes, name string, kind reflect.Kind) (reflect.Value, error) {
 	opts := reflect.ValueOf(k).Elem().FieldByName("opts")
@@ -140,7 +155,8 @@ func option(k *kubernetes.Kubernetes, name string, kind reflect.Kind) (reflect.V
 			return v, nil
 		}
 	}
-	return reflect.Value{}, fmt.Errorf("the kubernetes plugin of this CoreDNS has no option field %q that can be read: use a version of CoreDNS that docs/plugin.md lists", name)
+	return reflect.Value{}, fmt.Errorf("the kubernetes plugin of this CoreDNS has no option field %q that can be "+
+		"read: use a version of CoreDNS that docs/plugin.md lists", name)
 }
 
 func noEndpoints(k *kubernetes.Kubernetes) (bool, error) {

@@ -12,19 +12,16 @@ import (
 	"github.com/miekg/dns"
 )
 
-// shard is the local shard of a service as the indexes have it now.
+// shard is the local shard of a service, as the indexes have it.
 type shard struct {
 	service   *object.Service // nil if there is none
 	endpoints []*object.Endpoints
 	healthy   bool
 }
 
-// findShard decides on the health of the local shard: the Service exists, its
-// namespace is exposed, and it has a ready endpoint with an IP address over all
-// its EndpointSlices; an ExternalName Service is healthy when it exists (Q5).
-// That is decided once, for all types.
-//
-//go:noinline
+// findShard reads the local shard from the indexes and decides, once for all types, whether it is healthy: the Service
+// exists, its namespace is exposed, and over all its EndpointSlices it has a ready endpoint with an IP address. An
+// ExternalName Service is healthy when it exists (Q5).
 func (a *answerer) findShard() {
 	a.shard = shard{}
 	if !a.synced || a.m.key == "" {
@@ -52,8 +49,8 @@ func (f *Federation) exposed(namespace string) bool {
 	return named || len(f.k8s.Namespaces) == 0
 }
 
-// hasReady: the index holds ready addresses only, among them the names of
-// slices of type FQDN.
+// hasReady reports whether one of the endpoints has an IP address. The index holds ready ones only, among them the
+// names of slices of type FQDN.
 func hasReady(list []*object.Endpoints) bool {
 	for _, ep := range list {
 		for i := range ep.Subsets {
@@ -67,22 +64,22 @@ func hasReady(list []*object.Endpoints) bool {
 	return false
 }
 
-// parseIP reads an address as net.ParseIP does, by which the kubernetes plugin
-// tells addresses from names.
+// parseIP accepts what net.ParseIP accepts: that is how the kubernetes plugin tells addresses from names.
 func parseIP(s string) (netip.Addr, bool) {
 	addr, err := netip.ParseAddr(s)
 	return addr, err == nil && addr.Zone() == ""
 }
 
-// local answers from the healthy local shard what the kubernetes plugin answers for the name without the federation's
-// label (Q6).
+// local answers what the kubernetes plugin would answer for the name without the federation's label (Q6). The shard is
+// healthy.
 //
-// The addresses of a Service, which most questions are about, are read from the indexes where that is sure to be the
+// Most questions are for the addresses of a Service. Those are read from the indexes where the result is sure to be the
 // same; everything else is left to the kubernetes plugin.
 func (a *answerer) local() *dns.Msg {
 	s := &a.shard
 	qtype := a.r.Question[0].Qtype
-	if (qtype == dns.TypeA || qtype == dns.TypeAAAA) && a.m.shape == shapeService && s.service.Type != api.ServiceTypeExternalName {
+	addresses := qtype == dns.TypeA || qtype == dns.TypeAAAA
+	if addresses && a.m.shape == shapeService && s.service.Type != api.ServiceTypeExternalName {
 		var m *dns.Msg
 		if s.service.Headless() {
 			m = a.endpoints(s.endpoints)
@@ -99,30 +96,30 @@ func (a *answerer) local() *dns.Msg {
 // clusterIPs answers A and AAAA of a ClusterIP Service; a family that it does not have is NODATA. It returns nil if the
 // list is not one that Kubernetes makes: one address of each family at most.
 func (a *answerer) clusterIPs(ips []string) *dns.Msg {
-	var found netip.Addr
+	var chosen netip.Addr
 	for _, text := range ips {
 		addr, ok := parseIP(text)
 		if !ok {
 			return nil
 		}
 		if addr = addr.Unmap(); isOfType(addr, a.r.Question[0].Qtype) {
-			if found.IsValid() {
+			if chosen.IsValid() {
 				return nil
 			}
-			found = addr
+			chosen = addr
 		}
 	}
-	if !found.IsValid() {
+	if !chosen.IsValid() {
 		return a.noData()
 	}
-	return a.oneAddress(found)
+	return a.oneAddress(chosen)
 }
 
 // isOfType reports whether records of the type hold such an address.
 func isOfType(addr netip.Addr, qtype uint16) bool { return addr.Is4() == (qtype == dns.TypeA) }
 
-// addressReply is a reply with one address, in one piece of memory. Nothing of
-// the question's context hangs on it, as a cache may keep it.
+// addressReply is a reply with one address, in one allocation. It refers to nothing of the question, as a cache may
+// keep it.
 type addressReply struct {
 	msg      dns.Msg
 	question [1]dns.Question
@@ -132,8 +129,7 @@ type addressReply struct {
 	ip       [16]byte
 }
 
-// oneAddress is the reply with the one address that a Service has of each
-// family.
+// oneAddress builds a reply with one address, all that a Service has of a family.
 func (a *answerer) oneAddress(addr netip.Addr) *dns.Msg {
 	a.result = resultLocal
 	r := &addressReply{}
@@ -147,13 +143,13 @@ func (a *answerer) oneAddress(addr netip.Addr) *dns.Msg {
 	return &r.msg
 }
 
-// header is that of an address record of the asked name.
+// header is the header of an address record of the asked name.
 func (a *answerer) header() dns.RR_Header {
 	q := &a.r.Question[0]
 	return dns.RR_Header{Name: q.Name, Rrtype: q.Qtype, Class: dns.ClassINET, Ttl: a.f.localTTL}
 }
 
-// fillA and fillAAAA fill a record, whose address is kept in ip.
+// fillA and fillAAAA fill a record. The octets of the address go into ip.
 
 func fillA(rr *dns.A, hdr dns.RR_Header, addr netip.Addr, ip []byte) dns.RR {
 	octets := addr.As4()
@@ -197,15 +193,12 @@ func (a *answerer) endpoints(list []*object.Endpoints) *dns.Msg {
 	return reply
 }
 
-// manyAddresses is from where on doubles are found with a map.
+// manyAddresses is the number of addresses above which duplicates are found with a map.
 const manyAddresses = 32
 
-// readyAddresses are those of the type, in the order of the index, each once:
-// one that moves from one EndpointSlice to another stands in both for a while.
-// As in the kubernetes plugin, two spellings of an address are two. It reports
-// false if not all of them are addresses.
-//
-//go:noinline
+// readyAddresses returns the addresses of the type, in the order of the index and each once: one that moves from one
+// EndpointSlice to another is in both for a while. As in the kubernetes plugin, two spellings of an address are two
+// addresses. It returns false if one of them is not an address.
 func readyAddresses(list []*object.Endpoints, qtype uint16) ([]netip.Addr, bool) {
 	n := 0
 	for _, ep := range list {
@@ -214,9 +207,9 @@ func readyAddresses(list []*object.Endpoints, qtype uint16) ([]netip.Addr, bool)
 		}
 	}
 	addrs := make([]netip.Addr, 0, n)
-	var many map[string]bool
+	var seen map[string]bool
 	if n > manyAddresses {
-		many = make(map[string]bool, n)
+		seen = make(map[string]bool, n)
 	}
 	for _, ep := range list {
 		for i := range ep.Subsets {
@@ -227,12 +220,12 @@ func readyAddresses(list []*object.Endpoints, qtype uint16) ([]netip.Addr, bool)
 					return nil, false
 				}
 				addr = addr.Unmap()
-				if !isOfType(addr, qtype) || many[text] || many == nil && earlier(list, &ep.Subsets[i].Addresses[j]) {
+				if !isOfType(addr, qtype) || seen[text] || seen == nil && duplicate(list, &ep.Subsets[i].Addresses[j]) {
 					continue
 				}
 				addrs = append(addrs, addr)
-				if many != nil {
-					many[text] = true
+				if seen != nil {
+					seen[text] = true
 				}
 			}
 		}
@@ -240,15 +233,15 @@ func readyAddresses(list []*object.Endpoints, qtype uint16) ([]netip.Addr, bool)
 	return addrs, true
 }
 
-// earlier reports whether the text of an address stands in the list before it.
-func earlier(list []*object.Endpoints, it *object.EndpointAddress) bool {
+// duplicate reports whether the list has the text of the address before the address itself.
+func duplicate(list []*object.Endpoints, addr *object.EndpointAddress) bool {
 	for _, ep := range list {
 		for i := range ep.Subsets {
 			for j := range ep.Subsets[i].Addresses {
 				switch other := &ep.Subsets[i].Addresses[j]; {
-				case other == it:
+				case other == addr:
 					return false
-				case other.IP == it.IP:
+				case other.IP == addr.IP:
 					return true
 				}
 			}
@@ -257,7 +250,7 @@ func earlier(list []*object.Endpoints, it *object.EndpointAddress) bool {
 	return false
 }
 
-// allAddresses reports whether the endpoints have no names among them.
+// allAddresses reports whether none of the endpoints is a name.
 func allAddresses(list []*object.Endpoints) bool {
 	for _, ep := range list {
 		for i := range ep.Subsets {
@@ -271,14 +264,14 @@ func allAddresses(list []*object.Endpoints) bool {
 	return true
 }
 
-// delegate asks the kubernetes plugin for the name without the federation's label, on a message of our own, and answers
-// under the asked name.
+// delegate asks the kubernetes plugin for the name without the federation's label, with a message of our own, and makes
+// its answer one for the asked name. If the Service has vanished meanwhile, it decides again.
 func (a *answerer) delegate() *dns.Msg {
 	plain := *a.r // shallow: the sections are only read
 	plain.Question = []dns.Question{a.r.Question[0]}
 	plain.Question[0].Name = a.m.plainName(a.r.Question[0].Name)
 	ctx, external := a.ctx, a.shard.service.Type == api.ServiceTypeExternalName || !allAddresses(a.shard.endpoints)
-	if external { // the kubernetes plugin follows a name through the upstream, and that may lead back here
+	if external { // the kubernetes plugin looks up a name through the upstream, and that may lead back here
 		if lookupDepth(ctx) >= maxDepth {
 			return a.servfail(dns.ExtendedErrorCodeOther, "the Service's external name leads back here")
 		}
@@ -288,25 +281,24 @@ func (a *answerer) delegate() *dns.Msg {
 	rcode, err := a.f.k8s.ServeDNS(ctx, nw, &plain)
 	switch {
 	case nw.Msg != nil && err == nil && plugin.ClientWrite(rcode):
-	case err == nil && rcode == dns.RcodeRefused: // as what the plugin falls through to may say
+	case err == nil && rcode == dns.RcodeRefused: // by a plugin that it has fallen through to
 		return a.refuse(rcode)
 	default:
 		a.err = err
 		return a.servfail(dns.ExtendedErrorCodeOther, "the kubernetes plugin gave no answer")
 	}
 	if nw.Msg.Rcode == dns.RcodeNameError && a.m.shape != shapeEndpoint {
-		// The Service may have vanished meanwhile: decide again.
 		if a.findShard(); !a.shard.healthy {
 			return a.remote()
 		}
 	}
 	reply := nw.Msg
 	if a.f.fallsThrough || external {
-		// It, or some of its records, may be shared, as of a zone file or a cache.
+		// The message or its records may be shared: those of a zone file, for example, or of a cache.
 		reply = reply.Copy()
 	}
 	reply.Id = a.r.Id
-	reply.Question = []dns.Question{a.r.Question[0]} // plugins above may change what they are given
+	reply.Question = []dns.Question{a.r.Question[0]} // plugins above may change the reply
 	rename(reply.Answer, plain.Question[0].Name, a.r.Question[0].Name)
 	limitTTLs(reply.Answer, a.f.ttl)
 	limitTTLs(reply.Ns, a.f.ttl)
@@ -316,10 +308,10 @@ func (a *answerer) delegate() *dns.Msg {
 }
 
 // plainName is the question's name without the federation's label.
-func (m *match) plainName(qname string) string { return qname[:m.labelAt] + qname[m.labelEnd:] }
+func (m *match) plainName(qname string) string { return qname[:m.labelStart] + qname[m.labelEnd:] }
 
-// rename gives records of the delegated name the asked name; all others, such
-// as the rest of a CNAME chain, keep theirs.
+// rename gives the records of the delegated name the asked name. All others, such as the rest of a CNAME chain, keep
+// theirs.
 func rename(rrs []dns.RR, from, to string) {
 	for _, rr := range rrs {
 		if h := rr.Header(); strings.EqualFold(h.Name, from) {

@@ -48,8 +48,8 @@ func newLookups(u lookuper) *lookups {
 	return &lookups{upstream: u, running: map[lookupKey]*lookup{}, slotsByClient: map[string]int{}}
 }
 
-// start returns the lookup in flight for the key, or runs ask as a new one, which holds a slot until it returns, whether
-// or not anybody still waits for it. It returns nil if the client may not have another slot.
+// start returns the lookup in flight for the key, or runs ask as a new one, which holds a slot until it returns,
+// whether or not anybody still waits for it. It returns nil if the client may not have another slot.
 //
 // A client address may hold as many slots as are free. So one that asks for a thousand names stops at half of them, a
 // second such client at a third, and there is always room for others.

@@ -179,8 +179,7 @@ func (u around) Lookup(ctx context.Context, _ request.Request, _ string, _ uint1
 	return from(ctx, u.f, "10.1.0.1", "dead.ns"), nil
 }
 
-// TestKept: what is kept of an answer is given to nobody to whom it might not
-// have been given.
+// TestKept: what is kept of an answer is given to nobody to whom it might not have been given.
 func TestKept(t *testing.T) {
 	const name = "bogus.ns"
 	// A validating upstream: NXDOMAIN for who does not want it checked.

@@ -18,29 +18,26 @@ const (
 	shapePort            // _port._proto.S.N.F.svc.Z
 )
 
-// match is a question that may be ours (Q3).
+// match is a question whose name has the form of one of ours (Q3).
 type match struct {
-	fed   *fed
+	fed   *fedState
 	shape shape
-	// unusual questions are not for a name's records: by their opcode, their
-	// class, their type, or as there are several in one message.
+	// unusual is set if the question is not for a name's records: by its opcode, class or type, or as one of several.
 	unusual bool
-	zone    string // the zone as it stands in the question
-	// Where the federation's label begins and ends in the question's name, with
-	// a dot before it.
-	labelAt, labelEnd int
-	// The rest is lower case. prefix is "" or ends with a dot; key is "S.N", as
-	// the kubernetes plugin's indexes have it.
-	prefix    string
-	key       string
+	zone    string // as the question spells it
+	// The federation's label in the question's name, with the dot before it.
+	labelStart, labelEnd int
+	// In lower case:
+	prefix    string // of an endpoint or a port, with the final dot; or ""
+	key       string // "S.N", as in the kubernetes plugin's indexes
 	namespace string
 }
 
-// empty reports whether the name is that of no Service: an empty non-terminal.
+// empty reports whether the name is shorter than a Service's: an empty non-terminal.
 func (m *match) empty() bool { return m.shape == shapeBare || m.shape == shapeNamespace }
 
-// matches reports whether the question's name is one of Q3's, without
-// allocating for those that are not. The message is not changed.
+// matches reports whether the question's name has a form of Q3, and fills m if so. It does not change the message, and
+// does not allocate for a name of another form.
 func (f *Federation) matches(r *dns.Msg, m *match) bool {
 	if len(r.Question) == 0 {
 		return false
@@ -51,7 +48,7 @@ func (f *Federation) matches(r *dns.Msg, m *match) bool {
 		if hasSuffixFold(q.Name, z.suffix) {
 			left := q.Name[:len(q.Name)-len(z.suffix)]
 			dot := strings.LastIndexByte(left, '.')
-			if fed := f.byLabel(left[dot+1:]); fed != nil {
+			if fed := f.fedByLabel(left[dot+1:]); fed != nil {
 				return m.split(fed, r, len(left), len(z.name))
 			}
 			return false
@@ -60,13 +57,13 @@ func (f *Federation) matches(r *dns.Msg, m *match) bool {
 	return false
 }
 
-// metaType reports types that ask for something else than a name's records:
-// those that RFC 6895, section 3.1 sets apart. ANY is the one that is answered.
+// metaType reports whether the type asks for anything but a name's records (RFC 6895, section 3.1). ANY, which is
+// answered, does not count.
 func metaType(t uint16) bool {
 	return t == dns.TypeNone || t == dns.TypeOPT || t >= 128 && t < dns.TypeANY
 }
 
-func (f *Federation) byLabel(label string) *fed {
+func (f *Federation) fedByLabel(label string) *fedState {
 	for _, fed := range f.feds {
 		if equalFold(label, string(fed.Name)) {
 			return fed
@@ -75,11 +72,9 @@ func (f *Federation) byLabel(label string) *fed {
 	return nil
 }
 
-// split takes the labels left of the federation's apart. Left is how much of the
-// question's name stands before the suffix; it ends with the federation's label.
-//
-//go:noinline
-func (m *match) split(fed *fed, r *dns.Msg, left, zoneLen int) bool {
+// split parses the labels to the left of the federation's. left is the length of the question's name without the suffix
+// ".svc.Z"; the federation's label ends there.
+func (m *match) split(fed *fedState, r *dns.Msg, left, zoneLen int) bool {
 	q := &r.Question[0]
 	m.fed = fed
 	m.unusual = r.Opcode != dns.OpcodeQuery || len(r.Question) > 1 || q.Qclass != dns.ClassINET || metaType(q.Qtype)
@@ -108,15 +103,15 @@ func (m *match) split(fed *fed, r *dns.Msg, left, zoneLen int) bool {
 	default:
 		return false
 	}
-	m.prefix, m.key = rest[:d.lastButOne+1], rest[d.lastButOne+1:]
+	m.prefix, m.key = rest[:d.secondLast+1], rest[d.secondLast+1:]
 	m.namespace = rest[d.last+1:]
-	m.labelAt, m.labelEnd = dot, left
-	return isLabel(rest[d.lastButOne+1:d.last]) && isLabel(m.namespace) && m.prefixed()
+	m.labelStart, m.labelEnd = dot, left
+	return isLabel(rest[d.secondLast+1:d.last]) && isLabel(m.namespace) && m.validPrefix()
 }
 
-// prefixed reports whether the prefix is one of the shape: that of an endpoint
-// has no underscore, and that of a port begins both its labels with one.
-func (m *match) prefixed() bool {
+// validPrefix reports whether the prefix fits the shape: an endpoint's has no underscore, and a port's has one at the
+// start of each label and no other.
+func (m *match) validPrefix() bool {
 	if m.shape == shapeService {
 		return true
 	}
@@ -127,20 +122,20 @@ func (m *match) prefixed() bool {
 	return underscores == 2 && m.prefix[0] == '_' && m.prefix[strings.IndexByte(m.prefix, '.')+1] == '_'
 }
 
-// dots are those of a name: how many, and where the last two are, or -1.
-type dots struct{ count, last, lastButOne int }
+// dots is the number of dots in a name, and the positions of the last two, or -1.
+type dots struct{ count, last, secondLast int }
 
-// hostname returns s in lower case, and its dots; false if it has an octet that
-// no name of Kubernetes has: a wildcard's, an escape, a slash.
+// hostname returns s in lower case, and fills d. It returns false if s has an octet that no name of Kubernetes has,
+// such as an asterisk, a backslash or a slash.
 func hostname(s string, d *dots) (string, bool) {
-	d.last, d.lastButOne = -1, -1
+	d.last, d.secondLast = -1, -1
 	upper := false
 	for i := range len(s) {
 		switch c := s[i]; {
 		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '-', c == '_':
 		case c == '.':
 			d.count++
-			d.last, d.lastButOne = i, d.last
+			d.last, d.secondLast = i, d.last
 		case 'A' <= c && c <= 'Z':
 			upper = true
 		default:
@@ -153,26 +148,24 @@ func hostname(s string, d *dots) (string, bool) {
 	return s, true
 }
 
-// isLabel reports whether what hostname returned is the name of a Service or a
-// namespace: a DNS-1123 label. Nobody can have any other, here or elsewhere, so
-// that it is not looked up (Q8a).
+// isLabel reports whether s, a part of what hostname returned, can be the name of a Service or a namespace: a DNS-1123
+// label. No cluster can have any other, so it is not looked up (Q8a).
 func isLabel(s string) bool {
 	return s != "" && s[0] != '-' && s[len(s)-1] != '-' && strings.IndexByte(s, '_') < 0
 }
 
-// hasSuffixFold reports whether s ends with suffix, which is lower case, in
-// any ASCII case.
+// hasSuffixFold reports whether s is longer than suffix and ends with it in any ASCII case. suffix is lower case.
 func hasSuffixFold(s, suffix string) bool {
 	return len(s) > len(suffix) && equalFold(s[len(s)-len(suffix):], suffix)
 }
 
-// equalFold compares with a lower-case string in any ASCII case: names have no
-// other (RFC 4343). It goes from the end, where names differ soonest.
+// equalFold reports whether s is lowered in any ASCII case, the only one that names have (RFC 4343). It compares from
+// the end, where names differ first.
 func equalFold(s, lowered string) bool {
 	if len(s) != len(lowered) {
 		return false
 	}
-	if s == lowered { // as almost always
+	if s == lowered { // the usual case
 		return true
 	}
 	for i := len(s) - 1; i >= 0; i-- {
@@ -187,7 +180,7 @@ func equalFold(s, lowered string) bool {
 	return true
 }
 
-// inZone reports whether the name lies in one of the zones, all lower case.
+// inZone reports whether the name lies in one of the zones. All are lower case.
 func inZone(name string, zones []string) bool {
 	for _, z := range zones {
 		if name == z || strings.HasSuffix(name, "."+z) || z == "." {
@@ -197,7 +190,7 @@ func inZone(name string, zones []string) bool {
 	return false
 }
 
-// lower returns s in ASCII lower case, itself if it is.
+// lower returns s in ASCII lower case, without a copy if it is already.
 func lower(s string) string {
 	for i := range len(s) {
 		if s[i] >= 'A' && s[i] <= 'Z' {

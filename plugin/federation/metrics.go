@@ -13,7 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
-// The metrics of Q13. No label names a Service.
+// The metrics (Q13). No label names a Service.
 var (
 	requestCount = promauto.NewCounterVec(prometheus.CounterOpts{
 		Namespace: plugin.Namespace, Subsystem: pluginName, Name: "requests_total",
@@ -30,43 +30,43 @@ var (
 	})
 	topologyKnown = promauto.NewGauge(prometheus.GaugeOpts{
 		Namespace: plugin.Namespace, Subsystem: pluginName, Name: "topology_known",
-		Help: "1 if the topology of this node is known in all server blocks; 0 if names lead to global, as it is not.",
+		Help: "1 if the topology of this node is known in all server blocks; 0 if it is not, and names lead to global.",
 	})
 )
 
-// places are the running plugins, each with whether it knows its topology.
-var places = placed{known: map[*Federation]bool{}}
+// knownTopologies is what topologyKnown shows: the plugins that run, each with whether it knows its topology.
+var knownTopologies = topologyGauge{known: map[*Federation]bool{}}
 
-type placed struct {
+type topologyGauge struct {
 	mu    sync.Mutex
 	known map[*Federation]bool
 }
 
-func (p *placed) set(f *Federation, known bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.known[f] = known
-	p.show()
+func (g *topologyGauge) set(f *Federation, known bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.known[f] = known
+	g.update()
 }
 
-func (p *placed) drop(f *Federation) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.known, f)
-	p.show()
+func (g *topologyGauge) remove(f *Federation) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.known, f)
+	g.update()
 }
 
-func (p *placed) show() {
-	all := 1.0
-	for _, known := range p.known {
+func (g *topologyGauge) update() {
+	value := 1.0
+	for _, known := range g.known {
 		if !known {
-			all = 0
+			value = 0
 		}
 	}
-	topologyKnown.Set(all)
+	topologyKnown.Set(value)
 }
 
-// result is what became of a question that was ours (Q13).
+// result is how a question of ours was answered (Q13).
 type result uint8
 
 const (
@@ -83,13 +83,13 @@ func (r result) String() string {
 	return [results]string{"local", "cname", "nodata", "nxdomain", "servfail", "refused"}[r]
 }
 
-// counters are those of one federation at one server, found once.
+// counters are the counters of one federation at one server. They are looked up once, not for every question.
 type counters struct {
-	server string
-	of     [results]prometheus.Counter
+	server   string
+	byResult [results]prometheus.Counter
 }
 
-// count counts the answer, and tells it to the metadata functions.
+// count counts the answer, and sets its metadata.
 func (a *answerer) count() {
 	fed := a.m.fed
 	server := metrics.WithServer(a.ctx)
@@ -97,21 +97,21 @@ func (a *answerer) count() {
 	if c == nil || c.server != server {
 		c = &counters{server: server}
 		for r := range results {
-			c.of[r] = requestCount.WithLabelValues(server, string(fed.Name), r.String())
+			c.byResult[r] = requestCount.WithLabelValues(server, string(fed.Name), r.String())
 		}
 		fed.counters.Store(c)
 	}
-	c.of[a.result].Inc()
+	c.byResult[a.result].Inc()
 	setResult(a.ctx, string(fed.Name), a.result.String())
 }
 
-// outcome is what the metadata functions tell after the question was answered.
+// outcome is what the metadata functions return. It is set once the question has been answered.
 type outcome struct{ federation, result string }
 
 type outcomeKey struct{}
 
-// Metadata implements metadata.Provider: federation/name and
-// federation/result, empty for names that are not ours.
+// Metadata implements metadata.Provider: federation/name and federation/result, which are empty until the question has
+// been answered.
 func (f *Federation) Metadata(ctx context.Context, state request.Request) context.Context {
 	var m match
 	if !f.matches(state.Req, &m) {

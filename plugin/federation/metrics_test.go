@@ -65,8 +65,8 @@ func TestMetrics(t *testing.T) {
 	})
 }
 
-// counted is the sum of a counter or gauge, or the count of a histogram, over all that
-// have the result, if one is given.
+// counted is the sum of a counter or gauge, or the count of a histogram, over all that have the result, if one is
+// given.
 func counted(t *testing.T, name, result string) (sum float64) {
 	t.Helper()
 	families, err := prometheus.DefaultGatherer.Gather()

@@ -9,43 +9,42 @@ import (
 	"github.com/coredns/coredns/plugin"
 )
 
-// neighbours looks at the plugins of this server block and of the others: at
-// those whose answers to a lookup depend on who asks (Q8a, Q8c), and at those
-// that answer for the federation's domain instead of the servers of its records.
-func (f *Federation) neighbours(c caddy.Context, handler func(name string) plugin.Handler) {
-	if why := differing(c); why != "" {
+// checkNeighbours looks for plugins that change what we may do. In any server block: those whose answer to a lookup
+// depends on the client (Q8a, Q8c). In this one: those that answer for the federation's domain instead of its servers.
+func (f *Federation) checkNeighbours(c caddy.Context, handler func(name string) plugin.Handler) {
+	if reason := perClient(c); reason != "" {
 		f.chaser.perClient = true
-		log.Infof("%s: each question that leads to other clusters is looked up by itself, and no denial is kept", why)
+		log.Infof("%s: lookups of other clusters' records are not shared, and denials are not kept", reason)
 	}
 	for _, fed := range f.feds {
 		global := string(fed.Suffix(fed.Domain))
-		if zone := shadow(handler("k8s_external"), global); zone != "" {
-			log.Warningf("federation %q: k8s_external in this server block answers for zone %q, in which the federation's "+
-				"records are, and denies them; choose another zone for it, or another server block", fed.Name, zone)
+		if zone := shadowingZone(handler("k8s_external"), global); zone != "" {
+			log.Warningf("federation %q: k8s_external in this server block answers for zone %q, which contains the "+
+				"federation's records, and denies them; use another zone for it, or another server block",
+				fed.Name, zone)
 		}
 	}
 }
 
-// sharable are the plugins whose answers depend on nothing but what is in a
-// lookupKey. Views, access lists, templates and what is not known are not among
-// them.
-var sharable = words(`any auto autopath azure bind bufsize cache cancel chaos clouddns debug dns64 dnssec dnstap dynupdate
-	errors etcd federation file forward grpc header health hosts k8s_external kubernetes loadbalance local log loop metadata
-	minimal nomad nsid pprof prometheus ready reload rewrite root route53 secondary shed sign timeouts tls trace transfer tsig`)
+// sameForAll are the plugins whose answers depend on nothing but what is in a lookupKey. Views, access lists, templates
+// and unknown plugins are not among them.
+var sameForAll = set(`any auto autopath azure bind bufsize cache cancel chaos clouddns debug dns64 dnssec dnstap
+	dynupdate errors etcd federation file forward grpc header health hosts k8s_external kubernetes loadbalance local log
+	loop metadata minimal nomad nsid pprof prometheus ready reload rewrite root route53 secondary shed sign timeouts tls
+	trace transfer tsig`)
 
-func words(s string) map[string]bool {
+func set(words string) map[string]bool {
 	out := map[string]bool{}
-	for _, w := range strings.Fields(s) {
+	for _, w := range strings.Fields(words) {
 		out[w] = true
 	}
 	return out
 }
 
-// differing says which plugin of any server block may answer one client
-// otherwise than another; "" if there is none. A lookup may go through any of
-// the blocks. Their plugins are not exported: a version in which they are not
-// found counts as one that has such a plugin.
-func differing(c caddy.Context) string {
+// perClient names a plugin, of any server block, that may answer one client otherwise than another, or returns "". A
+// lookup may go through any of the blocks. Their plugins are not exported: if this version of CoreDNS keeps them
+// elsewhere, that counts as such a plugin.
+func perClient(c caddy.Context) string {
 	configs := reflect.Indirect(reflect.ValueOf(c)).FieldByName("configs")
 	if !configs.IsValid() || configs.Kind() != reflect.Slice {
 		return "the server blocks of this version of CoreDNS cannot be read"
@@ -56,18 +55,19 @@ func differing(c caddy.Context) string {
 		if plugins.Kind() != reflect.Map {
 			return "the plugins of this version of CoreDNS cannot be read"
 		}
-		for all := plugins.MapRange(); all.Next(); {
-			name := all.Key().String()
-			if !sharable[name] || name == "rewrite" && rewritesByClient(all.Value()) {
-				return fmt.Sprintf("plugin %s in server block %q may answer each client differently", name, config.FieldByName("Zone").String())
+		for iter := plugins.MapRange(); iter.Next(); {
+			name := iter.Key().String()
+			if !sameForAll[name] || name == "rewrite" && rewritesByClient(iter.Value()) {
+				return fmt.Sprintf("plugin %s in server block %q may answer each client differently",
+					name, config.FieldByName("Zone").String())
 			}
 		}
 	}
 	return ""
 }
 
-// rewritesByClient reports whether the rewrite plugin has rules about EDNS
-// options or metadata, which may hold the client's address.
+// rewritesByClient reports whether the rewrite plugin has rules for EDNS options or metadata, which may hold the
+// client's address.
 func rewritesByClient(handler reflect.Value) bool {
 	rules := reflect.Indirect(handler.Elem()).FieldByName("Rules")
 	if rules.Kind() != reflect.Slice {
@@ -82,9 +82,9 @@ func rewritesByClient(handler reflect.Value) bool {
 	return false
 }
 
-// shadow is the zone of k8s_external that the name lies in, "" if there is none.
-// The plugin may not be in this build: its type is not named here.
-func shadow(external plugin.Handler, name string) string {
+// shadowingZone returns the zone of k8s_external that the name lies in, or "". Reflection is used since that plugin
+// need not be in this build.
+func shadowingZone(external plugin.Handler, name string) string {
 	if external == nil {
 		return ""
 	}

@@ -49,7 +49,7 @@ func TestNeighbours(t *testing.T) {
 		t.Run(tc.rule, func(t *testing.T) {
 			f := newPlugin(t, newCluster(), newRecords(t), usualKubernetes, usualFederation)
 			said := heard(t)
-			f.neighbours(tc.context, func(string) plugin.Handler { return nil })
+			f.checkNeighbours(tc.context, func(string) plugin.Handler { return nil })
 			if f.chaser.perClient != (tc.want != "") || tc.want == "" && said.String() != "" || !strings.Contains(said.String(), tc.want) {
 				t.Errorf("perClient: %t; it said %q, want %q", f.chaser.perClient, said, tc.want)
 			}
@@ -66,7 +66,7 @@ func TestNeighbours(t *testing.T) {
 	} {
 		t.Run(tc.rule, func(t *testing.T) {
 			f := newPlugin(t, newCluster(), newRecords(t), usualKubernetes, usualFederation)
-			f.neighbours(&blocks{configs: []*blockConfig{{".", map[string]plugin.Handler{"rewrite": rewriting(t, tc.rewrite)}}}}, func(string) plugin.Handler { return nil })
+			f.checkNeighbours(&blocks{configs: []*blockConfig{{".", map[string]plugin.Handler{"rewrite": rewriting(t, tc.rewrite)}}}}, func(string) plugin.Handler { return nil })
 			if f.chaser.perClient != tc.perClient {
 				t.Errorf("perClient: %t", f.chaser.perClient)
 			}
@@ -84,7 +84,7 @@ func TestNeighbours(t *testing.T) {
 		t.Run(tc.rule, func(t *testing.T) {
 			f := newPlugin(t, newCluster(), newRecords(t), usualKubernetes, usualFederation)
 			said := heard(t)
-			f.neighbours(&blocks{}, func(name string) plugin.Handler {
+			f.checkNeighbours(&blocks{}, func(name string) plugin.Handler {
 				if name == "k8s_external" {
 					return &external.External{Zones: []string{tc.zone}}
 				}

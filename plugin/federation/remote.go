@@ -11,8 +11,8 @@ import (
 	core "github.com/federation-dns/federation/federation"
 )
 
-// remote answers for a shard that is not healthy: a CNAME to the record of the closest level that this node has, followed
-// in the same answer (Q7, Q8).
+// remote answers for a shard that is not healthy: a CNAME to the record of the closest level that this node has,
+// followed in the same answer (Q7, Q8).
 func (a *answerer) remote() *dns.Msg {
 	levels := *a.m.fed.levels.Load()
 	if a.f.config.noChase || a.r.Question[0].Qtype == dns.TypeCNAME {
@@ -50,8 +50,6 @@ func (a *answerer) fillCNAME(cname *dns.CNAME, target string) {
 }
 
 // followed builds a reply with the CNAME and what it leads to.
-//
-//go:noinline
 func (a *answerer) followed(levels []string) *dns.Msg {
 	qtype := a.r.Question[0].Qtype
 	level, err := a.f.askSources(a.ctx, &remoteQuestion{
@@ -93,8 +91,8 @@ type source interface {
 	// answer answers the question by way of the closest level that exists (closestLevel). All of an answer comes from
 	// one source, so a source that does not know all levels of the question returns errNotKnown.
 	//
-	// A denial is an answer: NXDOMAIN, or NOERROR without data, with a SOA record that allows it to be cached. On
-	// any error the next source is asked; if none has an answer, the first *sourceError is what the client is told.
+	// A denial is an answer: NXDOMAIN, or NOERROR without data, with a SOA record that allows it to be cached. On any
+	// error the next source is asked; if none has an answer, the first *sourceError is what the client is told.
 	//
 	// The records of the answer are the caller's to change. The question is not the source's to keep or change; its
 	// message and writer may be used until ctx ends. A source is asked by many goroutines at once.
@@ -202,7 +200,8 @@ func (q *remoteQuestion) closestLevel(follow func(name string) (*chain, error)) 
 	}
 	switch {
 	case unclear:
-		return nil, &sourceError{dns.ExtendedErrorCodeInvalidData, "the servers of the federation's records neither answer nor deny"}
+		return nil, &sourceError{dns.ExtendedErrorCodeInvalidData,
+			"the servers of the federation's records neither answer nor deny"}
 	case onlyOwn != nil:
 		return onlyOwn, nil
 	}

@@ -17,10 +17,9 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestSameAsKubernetes holds Q6 against the real thing: whatever a healthy
-// Service and its slices are, and whatever is asked of it in which way, the
-// reply is the kubernetes plugin's for the plain name, octet by octet once the
-// names are the same, but for the TTL (Q15).
+// TestSameAsKubernetes holds Q6 against the real thing: whatever a healthy Service and its slices are, and whatever is
+// asked of it in which way, the reply is the kubernetes plugin's for the plain name, octet by octet once the names are
+// the same, but for the TTL (Q15).
 func TestSameAsKubernetes(t *testing.T) {
 	t.Run("Q6 the answer is the kubernetes plugin's", func(t *testing.T) {
 		rapid.Check(t, func(rt *rapid.T) {
@@ -108,8 +107,8 @@ func (q drawn) wire(t *testing.T, m *dns.Msg) []byte {
 	return wire
 }
 
-// drawService adds a Service drawn.ns and its slices, as an API server may
-// have them; healthy if there is a ready endpoint with an address.
+// drawService adds a Service drawn.ns and its slices, as an API server may have them; healthy if there is a ready
+// endpoint with an address.
 func drawService(t *testing.T, rt *rapid.T, c *cluster) (healthy bool) {
 	ips := rapid.SampledFrom([][]string{
 		{"10.9.0.1"}, {"10.9.0.1", "fd09::1"}, {"fd09::1", "10.9.0.1"}, {"fd09::1"}, {"::ffff:10.9.0.1"}, {"None"}, {"None"}, {"None"}, {""},
@@ -177,8 +176,7 @@ func drawSlice(t *rapid.T, i int) (slice *discovery.EndpointSlice, ready bool) {
 	return slice, ready
 }
 
-// TestNamesInSlices: slices of type FQDN, as some controllers make them for
-// services of a cloud.
+// TestNamesInSlices: slices of type FQDN, as some controllers make them for services of a cloud.
 func TestNamesInSlices(t *testing.T) {
 	add := func(c *cluster, key string, ips []string, addrs ...string) {
 		c.service(key, ips...)

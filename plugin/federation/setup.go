@@ -17,17 +17,16 @@ import (
 
 func init() { plugin.Register(pluginName, setup) }
 
-// config is the directive as it is written, checked as far as it can be
-// without the kubernetes plugin.
+// config is the directive, checked as far as it can be without the kubernetes plugin.
 type config struct {
-	zones       []string // lower case, with trailing dot; none: those of the kubernetes plugin
+	zones       []string // lower case, with trailing dot; nil: those of the kubernetes plugin
 	federations []core.Federation
 	naming      core.Naming
 	topology    *core.Topology // nil: the labels of this node
 	ttl         *uint32        // nil: that of the kubernetes plugin
 	noChase     bool
 
-	kubernetesZones []string // set at start
+	kubernetesZones []string // set by attach
 }
 
 func setup(c *caddy.Controller) error {
@@ -40,12 +39,14 @@ func setup(c *caddy.Controller) error {
 	c.OnStartup(func() error {
 		k, ok := server.Handler("kubernetes").(*kubernetes.Kubernetes)
 		if !ok {
-			return plugin.Error(pluginName, errors.New("there is no kubernetes plugin in this server block, from whose indexes federated names are answered; put federation in the server block that contains kubernetes"))
+			return plugin.Error(pluginName, errors.New("there is no kubernetes plugin in this server block, and "+
+				"federated names are answered from its indexes; put federation in the server block that contains "+
+				"kubernetes"))
 		}
 		if err := f.attach(k); err != nil {
 			return plugin.Error(pluginName, err)
 		}
-		f.neighbours(c.Context(), server.Handler)
+		f.checkNeighbours(c.Context(), server.Handler)
 		f.start(k)
 		started.add(c.Context(), f)
 		return nil
@@ -65,36 +66,35 @@ func setup(c *caddy.Controller) error {
 	return nil
 }
 
-// instances are the plugins that run, in the order of their start, each with
-// the instance of CoreDNS that it is part of. When a reload fails after the
-// plugins have started (a port may be in use), CoreDNS goes on with the old
-// instance, and does not stop what the new one has started.
+// instances are the plugins that run, in the order in which they were started, each with its instance of CoreDNS. If a
+// reload fails after the plugins have started (a port may be in use), CoreDNS keeps the old instance and does not stop
+// what the new one has started.
 type instances struct {
 	mu   sync.Mutex
 	list []instance
 }
 
 type instance struct {
-	of any
-	f  *Federation
+	coredns any // the caddy.Context
+	f       *Federation
 }
 
 var started instances
 
-func (i *instances) add(of any, f *Federation) {
+func (i *instances) add(coredns any, f *Federation) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.list = append(i.list, instance{of, f})
+	i.list = append(i.list, instance{coredns, f})
 }
 
-// stopAfter stops those that have started after the instance.
-func (i *instances) stopAfter(of any) {
+// stopAfter stops the plugins that were started after those of an instance of CoreDNS.
+func (i *instances) stopAfter(coredns any) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	last := -1
-	for at, one := range i.list {
-		if one.of == of {
-			last = at
+	for n, one := range i.list {
+		if one.coredns == coredns {
+			last = n
 		}
 	}
 	if last < 0 {
@@ -117,8 +117,7 @@ func (i *instances) stop(f *Federation) {
 	})
 }
 
-// parse reads the directive. Errors name the token
-// and what is allowed.
+// parse parses the directive. Errors name the token and what is allowed.
 func parse(c *caddy.Controller) (config, error) {
 	var out config
 	seen := false
@@ -126,11 +125,12 @@ func parse(c *caddy.Controller) (config, error) {
 		switch {
 		case !seen:
 		case c.Val() == pluginName:
-			return out, c.Err("federation stands twice in this server block: one directive is allowed, with a line for each federation")
+			return out, c.Err("federation is there twice in this server block: one directive is allowed, with a line " +
+				"for each federation")
 		case c.Val() == "{":
-			return out, c.Err(`"{" stands on a line of its own: put it at the end of the line that begins with federation`)
+			return out, c.Err(`"{" is on a line of its own: put it at the end of the line that begins with federation`)
 		default:
-			return out, c.Errf("%q stands behind the block: nothing is allowed after its \"}\"", c.Val())
+			return out, c.Errf("%q is after the block: nothing is allowed after its \"}\"", c.Val())
 		}
 		seen = true
 		for _, arg := range c.RemainingArgs() {
@@ -142,10 +142,10 @@ func parse(c *caddy.Controller) (config, error) {
 		}
 		for c.NextBlock() {
 			word, args := c.Val(), c.RemainingArgs()
-			if err := misplaced(c, word, args); err != nil {
+			if err := checkLine(c, word, args); err != nil {
 				return out, err
 			}
-			if err := out.line(c, word, args); err != nil {
+			if err := out.parseLine(c, word, args); err != nil {
 				return out, err
 			}
 		}
@@ -159,40 +159,41 @@ func parse(c *caddy.Controller) (config, error) {
 	return out, nil
 }
 
-// misplaced finds lines that are no lines of the block: braces that are where
-// they cannot be, and the directives behind a block that is not closed.
-func misplaced(c *caddy.Controller, word string, args []string) error {
+// checkLine returns an error for what cannot be a line of the block: misplaced braces, and the directives that follow a
+// block that is not closed.
+func checkLine(c *caddy.Controller, word string, args []string) error {
 	line := strings.Join(append([]string{word}, args...), " ")
 	if c.NextArg() { // the arguments end before a brace
 		return c.Errf("%q: \"{\" is not allowed in the block; is a \"}\" missing above?", line+" {")
 	}
 	switch domain := len(args) == 1 && strings.Contains(args[0], "."); {
 	case len(args) > 0 && args[len(args)-1] == "}":
-		return c.Errf("%q: \"}\" has to stand on a line of its own", line)
+		return c.Errf("%q: \"}\" must be on a line of its own", line)
 	case strings.ContainsAny(word, " \t"):
-		return c.Errf("%q is one word: NAME and DOMAIN are two, so put no quotes around both, nor both into one variable", word)
+		return c.Errf("%q is one word: NAME and DOMAIN are two, so do not put both in one pair of quotes or in one "+
+			"variable", word)
 	case slices.Contains(dnsserver.Directives, word) && !domain:
 		return c.Errf("%q: %s is a directive of its own; is a \"}\" missing above?", line, word)
 	}
 	return nil
 }
 
-// line reads one line of the block. A word of ours followed by exactly one
-// dotted argument is the name of a federation, as it was before there were such
-// words.
-func (cfg *config) line(c *caddy.Controller, word string, args []string) error {
-	if len(args) == 1 && strings.Contains(args[0], ".") && word != "upstream" && (word != "ttl" || !endsInNumber(args[0])) {
-		return cfg.federation(c, word, args[0])
+// parseLine parses a line of the block. An option followed by exactly one dotted argument is the name of a federation,
+// as it was in Corefiles written before there was the option (Q1).
+func (cfg *config) parseLine(c *caddy.Controller, word string, args []string) error {
+	dotted := len(args) == 1 && strings.Contains(args[0], ".")
+	if dotted && word != "upstream" && (word != "ttl" || !endsInNumber(args[0])) {
+		return cfg.addFederation(c, word, args[0])
 	}
 	if cfg.has(word) {
-		return c.Errf("%s stands twice: one such line is allowed, which is for all federations", word)
+		return c.Errf("%s is there twice: one such line is allowed, for all federations", word)
 	}
 	switch word {
 	case "upstream":
-		log.Warningf("option \"upstream\" is ignored: the federation's records are looked up through this CoreDNS itself")
+		log.Warning("option \"upstream\" is ignored: the federation's records are looked up through this CoreDNS")
 		return nil
 	case "topology":
-		return cfg.setTopology(c, args)
+		return cfg.parseTopology(c, args)
 	case "naming":
 		naming, err := core.ParseNaming(strings.Join(args, " "))
 		if err != nil || len(args) != 1 {
@@ -216,12 +217,13 @@ func (cfg *config) line(c *caddy.Controller, word string, args []string) error {
 		return nil
 	}
 	if len(args) == 1 {
-		return cfg.federation(c, word, args[0])
+		return cfg.addFederation(c, word, args[0])
 	}
-	return c.Errf("unknown option %q: \"NAME DOMAIN\", topology, naming, ttl and no_chase are allowed", strings.Join(append([]string{word}, args...), " "))
+	return c.Errf("unknown option %q: \"NAME DOMAIN\", topology, naming, ttl and no_chase are allowed",
+		strings.Join(append([]string{word}, args...), " "))
 }
 
-// has reports whether there is a line of that option.
+// has reports whether the option has been set.
 func (cfg *config) has(option string) bool {
 	switch option {
 	case "topology":
@@ -236,7 +238,7 @@ func (cfg *config) has(option string) bool {
 	return false
 }
 
-func (cfg *config) federation(c *caddy.Controller, name, domain string) error {
+func (cfg *config) addFederation(c *caddy.Controller, name, domain string) error {
 	label, err := core.ParseName(name)
 	if err != nil {
 		return c.Err(err.Error())
@@ -246,33 +248,33 @@ func (cfg *config) federation(c *caddy.Controller, name, domain string) error {
 		return c.Errf("federation %q: %v", name, err)
 	}
 	if endsInNumber(string(d)) {
-		return c.Errf("federation %q: domain %q ends in a number: the name of a DNS domain is allowed, which no number ends", name, domain)
+		return c.Errf("federation %q: domain %q ends in a number: a DNS domain is allowed, and none ends in a number",
+			name, domain)
 	}
 	if slices.ContainsFunc(cfg.federations, func(f core.Federation) bool { return f.Name == label }) {
-		return c.Errf("federation %q stands twice: one domain for each name is allowed", name)
+		return c.Errf("federation %q is there twice: one domain for each name is allowed", name)
 	}
 	cfg.federations = append(cfg.federations, core.Federation{Name: label, Domain: d})
 	return nil
 }
 
-// endsInNumber reports whether the last label of a name is a number, which that
-// of no domain is.
+// endsInNumber reports whether the last label of a name is a number: that of no domain is.
 func endsInNumber(name string) bool {
 	labels := strings.Split(strings.TrimSuffix(name, "."), ".")
 	return strings.Trim(labels[len(labels)-1], "0123456789") == ""
 }
 
-func (cfg *config) setTopology(c *caddy.Controller, args []string) error {
+func (cfg *config) parseTopology(c *caddy.Controller, args []string) error {
 	if len(args) < 1 || len(args) > 2 {
 		return c.Errf("topology %q: \"topology REGION [ZONE]\" is allowed", strings.Join(args, " "))
 	}
 	var t core.Topology
-	for i, into := range []*core.Label{&t.Region, &t.Zone}[:len(args)] {
+	for i, label := range []*core.Label{&t.Region, &t.Zone}[:len(args)] {
 		l, err := core.ParseLabel(args[i])
 		if err != nil {
 			return c.Errf("topology %q: %v", strings.Join(args, " "), err)
 		}
-		*into = l
+		*label = l
 	}
 	cfg.topology = &t
 	return nil

@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// FuzzParse holds that what is taken from a Corefile is the same after it was
-// written and read again, and that what is refused is refused with a line.
+// FuzzParse holds that what is taken from a Corefile is the same after it was written and read again, and that what is
+// refused is refused with a line.
 func FuzzParse(f *testing.F) {
 	for _, text := range []string{
 		"federation {\n myfed example.com\n}", "federation cluster.local {\n a example.com.\n b EXAMPLE.org\n topology r z\n naming nested\n ttl 30\n no_chase\n upstream 192.0.2.1\n}",

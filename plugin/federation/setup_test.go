@@ -71,18 +71,18 @@ func TestParseErrors(t *testing.T) {
 	for _, tc := range []struct{ rule, directive, want string }{
 		{"Q1 no federation", "federation", `at least one line "NAME DOMAIN"`},
 		{"Q1 unknown option", "federation {\n prod example.com\n frobnicate now please\n}", `unknown option "frobnicate now please"`},
-		{"Q1 duplicate", "federation {\n prod example.com\n PROD example.org\n}", `federation "PROD" stands twice`},
-		{"Q1 twice in a block", "federation {\n a example.com\n}\nfederation {\n b example.com\n}", "federation stands twice in this server block: one directive is allowed"},
-		{"Q1 an option twice", "federation {\n prod example.com\n ttl 5\n ttl 6\n}", "ttl stands twice: one such line is allowed"},
+		{"Q1 duplicate", "federation {\n prod example.com\n PROD example.org\n}", `federation "PROD" is there twice`},
+		{"Q1 twice in a block", "federation {\n a example.com\n}\nfederation {\n b example.com\n}", "federation is there twice in this server block: one directive is allowed"},
+		{"Q1 an option twice", "federation {\n prod example.com\n ttl 5\n ttl 6\n}", "ttl is there twice: one such line is allowed"},
 		{"Q1 a line with more than a domain", "federation {\n prod example.com example.org\n}", `unknown option "prod example.com example.org": "NAME DOMAIN", topology`},
 		{"N4 a domain that is an address", "federation {\n prod 203.0.113.5\n}", `federation "prod": domain "203.0.113.5" ends in a number`},
 		{"Q1 a fraction of a second", "federation {\n prod example.com\n ttl 5.5\n}", `ttl "5.5": a whole number of seconds from 0 to 3600`},
 		{"N4 a domain that is a version", "federation {\n naming 1.5\n}", `federation "naming": domain "1.5" ends in a number`},
-		{"Q1 the brace on a line of its own", "federation\n{\n myfed example.com\n}", `"{" stands on a line of its own: put it at the end of the line`},
-		{"Q1 zones, and the brace on a line of its own", "federation cluster.local\n{\n myfed example.com\n}", `"{" stands on a line of its own`},
-		{"Q1 words behind the block", "federation {\n myfed example.com\n} more", `"more" stands behind the block`},
-		{"Q1 a block on one line", "federation { myfed example.com }", `"}" has to stand on a line of its own`},
-		{"Q1 the last line closes the block", "federation {\n myfed example.com }\n}", `"}" has to stand on a line of its own`},
+		{"Q1 the brace on a line of its own", "federation\n{\n myfed example.com\n}", `"{" is on a line of its own: put it at the end of the line`},
+		{"Q1 zones, and the brace on a line of its own", "federation cluster.local\n{\n myfed example.com\n}", `"{" is on a line of its own`},
+		{"Q1 words behind the block", "federation {\n myfed example.com\n} more", `"more" is after the block`},
+		{"Q1 a block on one line", "federation { myfed example.com }", `"}" must be on a line of its own`},
+		{"Q1 the last line closes the block", "federation {\n myfed example.com }\n}", `"}" must be on a line of its own`},
 		{"Q1 an unclosed block, and a directive with a block", "federation {\n myfed example.com\n kubernetes cluster.local {\n endpoint http://192.0.2.1\n}\n}", `"{" is not allowed in the block; is a "}" missing above?`},
 		{"Q1 an unclosed block, and a directive with arguments", "federation {\n myfed example.com\n forward . 192.0.2.53\n}", `forward is a directive of its own; is a "}" missing above?`},
 		{"Q1 an unclosed block, and a directive with a number", "federation {\n myfed example.com\n cache 30\n}", `cache is a directive of its own; is a "}" missing above?`},
@@ -235,7 +235,7 @@ func TestNodeTopology(t *testing.T) {
 			if f.Ready() {
 				t.Error("ready before any attempt")
 			}
-			go f.learn(ctx, c)
+			go f.learnTopology(ctx, c)
 			synctest.Wait()
 			if !f.Ready() {
 				t.Error("not ready after an attempt that failed")

@@ -16,33 +16,31 @@ import (
 	core "github.com/federation-dns/federation/federation"
 )
 
-// The times of learning the node's topology, off the query path (Q10).
+// When the node's topology is read, off the query path (Q10).
 const (
-	firstAttempt    = 5 * time.Second // after this we are ready without it
-	firstRetry      = time.Second     // then after twice as long each time, up to
+	firstAttempt    = 5 * time.Second // the plugin is ready after this, with or without it
+	firstRetry      = time.Second     // doubled each time, up to topologyRetry
 	topologyRetry   = 10 * time.Second
 	topologyRefresh = 10 * time.Minute
 )
 
-// nodes is where the node's labels come from: the kubernetes plugin's client
-// and its index of addresses.
+// nodes is the source of the node's labels: the kubernetes plugin's client, and its index of addresses.
 type nodes interface {
 	GetNodeByName(ctx context.Context, name string) (*api.Node, error)
 	EpIndexReverse(ip string) []*object.Endpoints
 	HasSynced() bool
 }
 
-// lastPlace is what the labels of this process's node said last. An instance
-// that takes over at a reload begins with it: the node is the same, and names
-// must not lead to global until it has been asked for again.
-var lastPlace atomic.Pointer[core.Topology]
+// lastTopology is what the labels of this process's node were when last read. An instance that takes over at a reload
+// starts with it: the node is the same, and names should not lead to global until the labels have been read again.
+var lastTopology atomic.Pointer[core.Topology]
 
-// learn finds the topology and keeps it fresh until ctx ends.
-func (f *Federation) learn(ctx context.Context, n nodes) {
-	defer f.decided.Store(true)
-	ready := time.AfterFunc(firstAttempt, func() { f.decided.Store(true) })
+// learnTopology reads the topology and keeps it up to date until ctx ends.
+func (f *Federation) learnTopology(ctx context.Context, n nodes) {
+	defer f.topologyTried.Store(true)
+	ready := time.AfterFunc(firstAttempt, func() { f.topologyTried.Store(true) })
 	defer ready.Stop()
-	var last string // what was logged of it last
+	var logged string // the last warning
 	retry := firstRetry
 	for {
 		attempt, cancel := context.WithTimeout(ctx, firstAttempt)
@@ -51,32 +49,34 @@ func (f *Federation) learn(ctx context.Context, n nodes) {
 		if ctx.Err() != nil {
 			return
 		}
-		wait, says := topologyRefresh, ""
+		wait, warning := topologyRefresh, ""
 		switch {
 		case errors.Is(err, errNotSynced):
-			wait, says = 100*time.Millisecond, last
+			wait, warning = 100*time.Millisecond, logged
 		case t != (core.Topology{}):
 			f.setTopology(t)
-			places.set(f, true)
-			lastPlace.Store(&t)
+			knownTopologies.set(f, true)
+			lastTopology.Store(&t)
 			retry = firstRetry
 			if err != nil {
-				says = fmt.Sprintf("topology of this node: %v", err)
+				warning = fmt.Sprintf("topology of this node: %v", err)
 			}
-		case *f.place.Load() != (core.Topology{}):
-			wait, says = retry, fmt.Sprintf("topology of this node cannot be read again, the last one stays: %v", err)
+		case *f.topology.Load() != (core.Topology{}):
+			wait = retry
+			warning = fmt.Sprintf("cannot read the topology of this node again, keeping the last one: %v", err)
 		default:
-			wait, says = retry, fmt.Sprintf("topology of this node is not known, names lead to global (or say \"topology REGION [ZONE]\"): %v", err)
+			wait, warning = retry, fmt.Sprintf("the topology of this node is not known, so names lead to global (set "+
+				"\"topology REGION [ZONE]\" if it has no labels): %v", err)
 		}
 		if wait == retry {
 			retry = min(2*retry, topologyRetry)
 		}
-		if says != "" && says != last {
-			log.Warning(says)
+		if warning != "" && warning != logged {
+			log.Warning(warning)
 		}
-		last = says
+		logged = warning
 		if !errors.Is(err, errNotSynced) {
-			f.decided.Store(true)
+			f.topologyTried.Store(true)
 		}
 		select {
 		case <-ctx.Done():
@@ -88,25 +88,26 @@ func (f *Federation) learn(ctx context.Context, n nodes) {
 
 var errNotSynced = errors.New("the kubernetes plugin has not synced yet")
 
-// nodeTopology reads the labels of the node that we run on. An error beside a
-// place says what is wrong with the label that is missing in it.
+// nodeTopology reads the labels of the node that we run on. With a topology that lacks a label it also returns an
+// error, if the node has the label and it is not valid.
 func nodeTopology(ctx context.Context, n nodes) (core.Topology, error) {
 	name := os.Getenv("NODE_NAME")
 	if name == "" {
 		if !n.HasSynced() {
 			return core.Topology{}, errNotSynced
 		}
-		addrs, _ := net.InterfaceAddrs() // without any there is no endpoint either
+		addrs, _ := net.InterfaceAddrs() // with none, no endpoint matches
 		if name = nodeOfOurPod(n, addrs); name == "" {
-			return core.Topology{}, errors.New("NODE_NAME is not set, and no endpoint of this cluster has an address of ours")
+			return core.Topology{}, errors.New("NODE_NAME is not set, and no endpoint of this cluster has one of our " +
+				"addresses")
 		}
 	}
 	node, err := n.GetNodeByName(ctx, name)
 	if err != nil {
 		return core.Topology{}, fmt.Errorf("node %q: %w (the ClusterRole needs nodes: get)", name, err)
 	}
-	region, badRegion := label(node, api.LabelTopologyRegion, api.LabelFailureDomainBetaRegion)
-	topologyZone, badZone := label(node, api.LabelTopologyZone, api.LabelFailureDomainBetaZone)
+	region, badRegion := nodeLabel(node, api.LabelTopologyRegion, api.LabelFailureDomainBetaRegion)
+	topologyZone, badZone := nodeLabel(node, api.LabelTopologyZone, api.LabelFailureDomainBetaZone)
 	t, bad := core.Topology{Region: region, Zone: topologyZone}, cmp.Or(badRegion, badZone)
 	switch {
 	case badRegion != nil && badZone != nil:
@@ -119,9 +120,9 @@ func nodeTopology(ctx context.Context, n nodes) (core.Topology, error) {
 	return t, nil
 }
 
-// label is the value of the first label that is there. One that is not a
-// DNS-1123 label counts as missing (N4), with an error.
-func label(node *api.Node, keys ...string) (core.Label, error) {
+// nodeLabel returns the value of the first of the labels that the node has. A value that is not a DNS-1123 label counts
+// as missing (N4), and is an error.
+func nodeLabel(node *api.Node, keys ...string) (core.Label, error) {
 	for _, key := range keys {
 		value := node.Labels[key]
 		if value == "" {
@@ -136,8 +137,7 @@ func label(node *api.Node, keys ...string) (core.Label, error) {
 	return "", nil
 }
 
-// nodeOfOurPod is the node of the endpoint that carries one of our own
-// addresses.
+// nodeOfOurPod returns the node of an endpoint that has one of our own addresses, or "".
 func nodeOfOurPod(n nodes, addrs []net.Addr) string {
 	for _, a := range addrs {
 		ipnet, ok := a.(*net.IPNet)
@@ -158,29 +158,29 @@ func nodeOfOurPod(n nodes, addrs []net.Addr) string {
 	return ""
 }
 
-// setTopology computes the levels of all federations for the place.
+// setTopology sets the topology, and the levels of all federations that follow from it.
 func (f *Federation) setTopology(t core.Topology) {
-	if old := f.place.Load(); old != nil && *old == t {
+	if old := f.topology.Load(); old != nil && *old == t {
 		return
 	}
-	f.place.Store(&t)
+	f.topology.Store(&t)
 	for _, fed := range f.feds {
-		levels := f.levelsOf(fed, t)
+		levels := f.levels(fed, t)
 		fed.levels.Store(&levels)
 		log.Infof("federation %q: region %q, topology zone %q: names lead to %q",
 			fed.Name, cmp.Or(string(t.Region), "-"), cmp.Or(string(t.Zone), "-"), levels)
 	}
 }
 
-// levelsOf are the suffixes of the records for a place, the closest first. One
-// that would lie in a zone of the kubernetes plugin would lead back here: it is
-// skipped and reported (N4). Global was checked at start.
-func (f *Federation) levelsOf(fed *fed, t core.Topology) []string {
+// levels returns the suffixes of the records for a topology, the closest first. One that lies in a zone of the
+// kubernetes plugin would lead back here: it is skipped and reported (N4). Global is checked at start.
+func (f *Federation) levels(fed *fedState, t core.Topology) []string {
 	var levels []string
 	for _, name := range fed.Path(t) {
 		suffix := string(fed.Suffix(name))
 		if inZone(suffix, f.config.kubernetesZones) {
-			log.Errorf("federation %q: level %q lies in a zone of the kubernetes plugin and is skipped", fed.Name, suffix)
+			log.Errorf("federation %q: level %q lies in a zone of the kubernetes plugin and is skipped",
+				fed.Name, suffix)
 			continue
 		}
 		levels = append(levels, suffix)

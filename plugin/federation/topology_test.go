@@ -14,8 +14,7 @@ import (
 	"github.com/miekg/dns"
 )
 
-// TestCollisionGauge: each server block has its own federations, and counts
-// them until it is stopped.
+// TestCollisionGauge: each server block has its own federations, and counts them until it is stopped.
 func TestCollisionGauge(t *testing.T) {
 	t.Run("Q4a the gauge is the number over all server blocks", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -151,7 +150,7 @@ func TestLearnSays(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer synctest.Wait()
 			defer cancel()
-			go f.learn(ctx, c)
+			go f.learnTopology(ctx, c)
 			says := func(want string) {
 				t.Helper()
 				synctest.Wait()
@@ -160,7 +159,7 @@ func TestLearnSays(t *testing.T) {
 				}
 				said.Reset()
 			}
-			says(`names lead to global (or say "topology REGION [ZONE]"): node "node1": nodes "node1" not found (the ClusterRole needs nodes: get)`)
+			says(`names lead to global (set "topology REGION [ZONE]" if it has no labels): node "node1": nodes "node1" not found (the ClusterRole needs nodes: get)`)
 			time.Sleep(10 * topologyRetry) // the clock of synctest
 			says("")
 			c.setNode("node1", map[string]string{"topology.kubernetes.io/region": "r", "topology.kubernetes.io/zone": "zone_1"})
@@ -170,7 +169,7 @@ func TestLearnSays(t *testing.T) {
 			says("")
 			c.setNode("node1", map[string]string{"topology.kubernetes.io/region": "a.b", "topology.kubernetes.io/zone": "zone_1"})
 			time.Sleep(topologyRefresh)
-			says(`cannot be read again, the last one stays: node "node1": label topology.kubernetes.io/region: label "a.b"`)
+			says(`cannot read the topology of this node again, keeping the last one: node "node1": label topology.kubernetes.io/region: label "a.b"`)
 			time.Sleep(5 * topologyRefresh)
 			says("")
 			if got := (*f.feds[0].levels.Load())[0]; got != "myfed.svc.r.example.com." {
@@ -180,8 +179,7 @@ func TestLearnSays(t *testing.T) {
 	})
 }
 
-// TestTopologyKnown: an upgrade of the platform may take the right to read
-// nodes away, which is to be seen.
+// TestTopologyKnown: an upgrade of the platform may take the right to read nodes away, which is to be seen.
 func TestTopologyKnown(t *testing.T) {
 	t.Setenv("NODE_NAME", "node1")
 	gauge := func(t *testing.T, want float64) {
@@ -193,7 +191,7 @@ func TestTopologyKnown(t *testing.T) {
 	}
 	t.Run("Q10 the gauge says that names lead to global, and the first retry is soon", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			lastPlace.Store(nil)
+			lastTopology.Store(nil)
 			c := newCluster()
 			asked := func() int {
 				c.mu.Lock()
@@ -225,7 +223,7 @@ func TestTopologyKnown(t *testing.T) {
 			third.stop()
 			second.stop()
 			gauge(t, 1)
-			lastPlace.Store(nil)
+			lastTopology.Store(nil)
 		})
 	})
 }

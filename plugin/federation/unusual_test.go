@@ -8,8 +8,8 @@ import (
 	"github.com/miekg/dns"
 )
 
-// TestUnusual holds that a name of ours is answered by us whatever is asked of
-// it: the kubernetes plugin, which knows nothing of it, would deny it.
+// TestUnusual holds that a name of ours is answered by us whatever is asked of it: the kubernetes plugin, which knows
+// nothing of it, would deny it.
 func TestUnusual(t *testing.T) {
 	names := []string{
 		"healthy.ns", "headless.ns", "external.ns", "dead.ns", "nowhere.ns", "_http._tcp.healthy.ns", "one.headless.ns", "ns", "",
@@ -109,8 +109,7 @@ func TestUnusual(t *testing.T) {
 	})
 }
 
-// TestNoSuchName: a name that Kubernetes cannot hold is not ours, so that it is
-// not looked up in other clusters either.
+// TestNoSuchName: a name that Kubernetes cannot hold is not ours, so that it is not looked up in other clusters either.
 func TestNoSuchName(t *testing.T) {
 	f := newPlugin(t, newCluster(), newRecords(t), usualKubernetes, usualFederation)
 	up := f.chaser.upstream.(*records)
