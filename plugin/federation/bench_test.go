@@ -36,7 +36,8 @@ func BenchmarkCompare(b *testing.B) {
 	k := benchKubernetes(b)
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	f := &Federation{config: config{noChase: true}}
-	c, err := parse(caddy.NewTestController("dns", "federation {\n myfed example.com\n topology region1 zone1\n no_chase\n}"))
+	c, err := parse(caddy.NewTestController("dns", "federation {\n myfed example.com\n topology region1 zone1\n"+
+		" no_chase\n}"))
 	if err == nil {
 		f.config = c
 		err = f.attach(k)
@@ -55,8 +56,10 @@ func BenchmarkCompare(b *testing.B) {
 		count       int
 	}{
 		{"the bare chain", "0.35", nil, 0},
-		{"behind 4 plugins with 300 bytes on the stack", "0.5", func(h plugin.Handler) plugin.Handler { return &framePlugin{next: h} }, 4},
-		{"behind 4 plugins that call plugin.NextOrFailure", "0.5", func(h plugin.Handler) plugin.Handler { return &emptyPlugin{next: h} }, 4},
+		{"behind 4 plugins with 300 bytes on the stack", "0.5",
+			func(h plugin.Handler) plugin.Handler { return &framePlugin{next: h} }, 4},
+		{"behind 4 plugins that call plugin.NextOrFailure", "0.5",
+			func(h plugin.Handler) plugin.Handler { return &emptyPlugin{next: h} }, 4},
 	} {
 		chain := func(h plugin.Handler) plugin.Handler {
 			for range c.count {
@@ -65,16 +68,26 @@ func BenchmarkCompare(b *testing.B) {
 			return h
 		}
 		ours, plain, none, limit := chain(f), chain(k), chain(empty), c.limit
-		fmt.Printf("\n%-48s %8s %8s %7s %7s %8s %7s %8s\n", c.name, "base ns", "ns", "ratio", "raw", "figure", "allocs", "bytes")
-		compare("A/A: kubernetes, A", subject{plain, benchQuestions("", "svc", dns.TypeA)}, subject{plain, benchQuestions("", "svc", dns.TypeA)}, "1.03")
-		compare("hit, A", subject{plain, benchQuestions("", "svc", dns.TypeA)}, subject{ours, benchQuestions("myfed.", "svc", dns.TypeA)}, limit)
-		compare("hit, AAAA of a dual-stack Service", subject{plain, benchQuestions("", "dual", dns.TypeAAAA)}, subject{ours, benchQuestions("myfed.", "dual", dns.TypeAAAA)}, limit)
-		compare("hit, AAAA of an IPv4-only Service (NODATA)", subject{plain, benchQuestions("", "svc", dns.TypeAAAA)}, subject{ours, benchQuestions("myfed.", "svc", dns.TypeAAAA)}, "1.0")
-		compare("hit, A of a headless Service", subject{plain, benchQuestions("", "headless", dns.TypeA)}, subject{ours, benchQuestions("myfed.", "headless", dns.TypeA)}, "1.0")
-		compare("hit, SRV", subject{plain, benchQuestions("", "srv", dns.TypeSRV)}, subject{ours, benchQuestions("myfed.", "srv", dns.TypeSRV)}, "-")
-		compare("miss: the CNAME, against a hit of kubernetes", subject{plain, benchQuestions("", "svc", dns.TypeA)}, subject{ours, benchQuestions("myfed.", "gone", dns.TypeA)}, "0.25")
-		compare("not ours, against an empty plugin", subject{none, benchQuestions("", "svc", dns.TypeA)}, subject{ours, benchQuestions("", "svc", dns.TypeA)}, "1.03")
-		compare("not ours, against no plugin", subject{plain, benchQuestions("", "svc", dns.TypeA)}, subject{ours, benchQuestions("", "svc", dns.TypeA)}, "-")
+		fmt.Printf("\n%-48s %8s %8s %7s %7s %8s %7s %8s\n", c.name, "base ns", "ns", "ratio", "raw", "figure", "allocs",
+			"bytes")
+		compare("A/A: kubernetes, A", subject{plain, benchQuestions("", "svc", dns.TypeA)},
+			subject{plain, benchQuestions("", "svc", dns.TypeA)}, "1.03")
+		compare("hit, A", subject{plain, benchQuestions("", "svc", dns.TypeA)},
+			subject{ours, benchQuestions("myfed.", "svc", dns.TypeA)}, limit)
+		compare("hit, AAAA of a dual-stack Service", subject{plain, benchQuestions("", "dual", dns.TypeAAAA)},
+			subject{ours, benchQuestions("myfed.", "dual", dns.TypeAAAA)}, limit)
+		compare("hit, AAAA of an IPv4-only Service (NODATA)", subject{plain, benchQuestions("", "svc", dns.TypeAAAA)},
+			subject{ours, benchQuestions("myfed.", "svc", dns.TypeAAAA)}, "1.0")
+		compare("hit, A of a headless Service", subject{plain, benchQuestions("", "headless", dns.TypeA)},
+			subject{ours, benchQuestions("myfed.", "headless", dns.TypeA)}, "1.0")
+		compare("hit, SRV", subject{plain, benchQuestions("", "srv", dns.TypeSRV)},
+			subject{ours, benchQuestions("myfed.", "srv", dns.TypeSRV)}, "-")
+		compare("miss: the CNAME, against a hit of kubernetes", subject{plain, benchQuestions("", "svc", dns.TypeA)},
+			subject{ours, benchQuestions("myfed.", "gone", dns.TypeA)}, "0.25")
+		compare("not ours, against an empty plugin", subject{none, benchQuestions("", "svc", dns.TypeA)},
+			subject{ours, benchQuestions("", "svc", dns.TypeA)}, "1.03")
+		compare("not ours, against no plugin", subject{plain, benchQuestions("", "svc", dns.TypeA)},
+			subject{ours, benchQuestions("", "svc", dns.TypeA)}, "-")
 	}
 }
 
@@ -92,7 +105,8 @@ func BenchmarkMemory(b *testing.B) {
 	watches := api.Watches()
 	before := liveHeap()
 	f := &Federation{}
-	c, err := parse(caddy.NewTestController("dns", "federation {\n myfed example.com\n topology region1 zone1\n no_chase\n}"))
+	c, err := parse(caddy.NewTestController("dns", "federation {\n myfed example.com\n topology region1 zone1\n"+
+		" no_chase\n}"))
 	if err == nil {
 		f.config = c
 		err = f.attach(k)
@@ -110,7 +124,8 @@ func BenchmarkMemory(b *testing.B) {
 			}
 		}
 	}
-	fmt.Printf("%d Services, each asked for: %d watches and %d bytes more than without the plugin (figures: 0, 1,000,000)\n",
+	fmt.Printf("%d Services, each asked for: %d watches and %d bytes more than without the plugin (figures: 0, "+
+		"1,000,000)\n",
 		*benchMemory, api.Watches()-watches, int64(liveHeap())-int64(before))
 	runtime.KeepAlive(f)
 }
@@ -210,7 +225,8 @@ func compare(name string, base, ours subject, figure string) {
 		baseTimes, times = append(baseTimes, float64(a-h)/benchBatch), append(times, float64(b-h)/benchBatch)
 	}
 	allocs, bytes := ours.allocations()
-	fmt.Printf("%-48s %8.0f %8.0f %7.2f %7.2f %8s %7d %8d\n", name, median(baseTimes), median(times), median(ratios), median(raw), figure, allocs, bytes)
+	fmt.Printf("%-48s %8.0f %8.0f %7.2f %7.2f %8s %7d %8d\n", name, median(baseTimes), median(times), median(ratios),
+		median(raw), figure, allocs, bytes)
 }
 
 func median(x []float64) float64 {

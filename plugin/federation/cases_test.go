@@ -162,7 +162,8 @@ func newCaseCluster(t *testing.T, s plugincases.Setup, b plugincases.Block) *clu
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &cluster{services: map[string]*object.Service{}, endpoints: map[string][]*object.Endpoints{}, namespaces: map[string]bool{}, nodes: map[string]*api.Node{}}
+	c := &cluster{services: map[string]*object.Service{}, endpoints: map[string][]*object.Endpoints{},
+		namespaces: map[string]bool{}, nodes: map[string]*api.Node{}}
 	for _, o := range append(objects, slices...) {
 		c.add(t, o.DeepCopyObject(), selector(t, b.Option("labels")), selector(t, b.Option("namespace_labels")))
 	}

@@ -25,14 +25,18 @@ func TestOwnAddresses(t *testing.T) {
 		lines     []string
 		want      string
 	}{
-		{"Q8d an own address in another form", "2001:DB8:0::0099", dns.TypeAAAA, []string{zone + " 5 IN AAAA 2001:db8::99", zone + " 5 IN AAAA 2001:db8::1"}, zone + " AAAA 2001:db8::1"},
-		{"Q8d an own address written as an IPv6 one", "::ffff:203.0.113.99", dns.TypeA, []string{zone + " 5 IN A 203.0.113.99", region + " 5 IN A 203.0.113.1"}, region + " A 203.0.113.1"},
-		{"Q8d a host name is none", "lb.example.net", dns.TypeA, []string{zone + " 5 IN A 203.0.113.99"}, zone + " A 203.0.113.99"},
+		{"Q8d an own address in another form", "2001:DB8:0::0099", dns.TypeAAAA,
+			[]string{zone + " 5 IN AAAA 2001:db8::99", zone + " 5 IN AAAA 2001:db8::1"}, zone + " AAAA 2001:db8::1"},
+		{"Q8d an own address written as an IPv6 one", "::ffff:203.0.113.99", dns.TypeA,
+			[]string{zone + " 5 IN A 203.0.113.99", region + " 5 IN A 203.0.113.1"}, region + " A 203.0.113.1"},
+		{"Q8d a host name is none", "lb.example.net", dns.TypeA, []string{zone + " 5 IN A 203.0.113.99"},
+			zone + " A 203.0.113.99"},
 	} {
 		t.Run(tc.rule, func(t *testing.T) {
 			c := newCluster()
 			c.services["dead.ns"].ExternalIPs = []string{tc.own}
-			got := short(ask(t, newPlugin(t, c, newRecords(t, tc.lines...), usualKubernetes, usualFederation), "dead.ns.myfed.svc.cluster.local.", tc.qtype))
+			got := short(ask(t, newPlugin(t, c, newRecords(t, tc.lines...), usualKubernetes, usualFederation),
+				"dead.ns.myfed.svc.cluster.local.", tc.qtype))
 			owner, _, _ := strings.Cut(tc.want, " ")
 			if want := "NOERROR; dead.ns.myfed.svc.cluster.local. CNAME " + owner + "; " + tc.want; got != want {
 				t.Errorf("got %s\nwant %s", got, want)
@@ -43,8 +47,10 @@ func TestOwnAddresses(t *testing.T) {
 		c := newCluster()
 		c.services["dead.ns"].ExternalIPs = []string{"203.0.113.99"}
 		up := anyType{newRecords(t, zone+" 5 IN A 203.0.113.99", zone+" 5 IN AAAA 2001:db8::1")}
-		got := short(ask(t, newPlugin(t, c, up, usualKubernetes, usualFederation), "dead.ns.myfed.svc.cluster.local.", dns.TypeANY))
-		if want := "NOERROR; dead.ns.myfed.svc.cluster.local. CNAME " + zone + "; " + zone + " AAAA 2001:db8::1"; got != want {
+		got := short(ask(t, newPlugin(t, c, up, usualKubernetes, usualFederation), "dead.ns.myfed.svc.cluster.local.",
+			dns.TypeANY))
+		if want := "NOERROR; dead.ns.myfed.svc.cluster.local. CNAME " + zone + "; " + zone +
+			" AAAA 2001:db8::1"; got != want {
 			t.Errorf("got %s\nwant %s", got, want)
 		}
 	})
@@ -85,7 +91,8 @@ func (u *itself) Lookup(ctx context.Context, state request.Request, name string,
 func TestLookupsOfItself(t *testing.T) {
 	t.Run("Q8a ExternalName Services that lead to each other come to an end", func(t *testing.T) {
 		c := newCluster()
-		for name, target := range map[string]string{"one": "two.ns.myfed.svc.b.local", "two": "one.ns.myfed.svc.cluster.local"} {
+		for name, target := range map[string]string{"one": "two.ns.myfed.svc.b.local",
+			"two": "one.ns.myfed.svc.cluster.local"} {
 			s := c.service(name+".ns", "")
 			s.Type, s.ExternalName = api.ServiceTypeExternalName, target
 		}
@@ -97,20 +104,22 @@ func TestLookupsOfItself(t *testing.T) {
 			t.Errorf("%d lookups", up.asked)
 		}
 	})
-	t.Run("Q8a a lookup has metadata of its own, as it may go on when the question has been answered", func(t *testing.T) {
-		up := &itself{handler: test.NextHandler(dns.RcodeServerFailure, nil)}
-		up.does = func(ctx context.Context) {
-			if !metadata.SetValueFunc(ctx, "forward/upstream", func() string { return "192.0.2.53" }) {
-				t.Error("it has none")
+	t.Run("Q8a a lookup has metadata of its own, as it may go on when the question has been answered",
+		func(t *testing.T) {
+			up := &itself{handler: test.NextHandler(dns.RcodeServerFailure, nil)}
+			up.does = func(ctx context.Context) {
+				if !metadata.SetValueFunc(ctx, "forward/upstream", func() string { return "192.0.2.53" }) {
+					t.Error("it has none")
+				}
 			}
-		}
-		f := newPlugin(t, newCluster(), up, usualKubernetes, usualFederation)
-		ctx := metadata.ContextWithMetadata(t.Context())
-		if _, err := f.ServeDNS(ctx, &test.ResponseWriter{}, new(dns.Msg).SetQuestion("dead.ns.myfed.svc.cluster.local.", dns.TypeA)); err != nil {
-			t.Fatal(err)
-		}
-		if up.asked == 0 || metadata.ValueFunc(ctx, "forward/upstream") != nil {
-			t.Errorf("%d lookups; the question's metadata have what a lookup set", up.asked)
-		}
-	})
+			f := newPlugin(t, newCluster(), up, usualKubernetes, usualFederation)
+			ctx := metadata.ContextWithMetadata(t.Context())
+			if _, err := f.ServeDNS(ctx, &test.ResponseWriter{},
+				new(dns.Msg).SetQuestion("dead.ns.myfed.svc.cluster.local.", dns.TypeA)); err != nil {
+				t.Fatal(err)
+			}
+			if up.asked == 0 || metadata.ValueFunc(ctx, "forward/upstream") != nil {
+				t.Errorf("%d lookups; the question's metadata have what a lookup set", up.asked)
+			}
+		})
 }

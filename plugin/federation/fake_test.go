@@ -275,7 +275,9 @@ func newPlugin(t testing.TB, c *cluster, up lookuper, k8s, directive string) *Fe
 		f.chaser.upstream = up
 		k.Upstream = up
 	}
-	k.Next = plugin.HandlerFunc(func(context.Context, dns.ResponseWriter, *dns.Msg) (int, error) { return dns.RcodeRefused, nil })
+	k.Next = plugin.HandlerFunc(func(context.Context, dns.ResponseWriter, *dns.Msg) (int, error) {
+		return dns.RcodeRefused, nil
+	})
 	return f
 }
 
@@ -348,7 +350,8 @@ func short(m *dns.Msg) string {
 	parts := []string{dns.RcodeToString[m.Rcode]}
 	for _, rr := range m.Answer {
 		h := rr.Header()
-		parts = append(parts, fmt.Sprintf("%s %s %s", h.Name, dns.TypeToString[h.Rrtype], strings.TrimPrefix(rr.String(), h.String())))
+		parts = append(parts, fmt.Sprintf("%s %s %s", h.Name, dns.TypeToString[h.Rrtype],
+			strings.TrimPrefix(rr.String(), h.String())))
 	}
 	for _, rr := range m.Ns {
 		if rr.Header().Rrtype == dns.TypeSOA {

@@ -29,7 +29,8 @@ var published = []string{
 }
 
 const (
-	deadChain = "CNAME dead.ns.myfed.svc.zone1.example.com.; dead.ns.myfed.svc.zone1.example.com. CNAME dead.ns.myfed.svc.region1.example.com.; " +
+	deadChain = "CNAME dead.ns.myfed.svc.zone1.example.com.; " +
+		"dead.ns.myfed.svc.zone1.example.com. CNAME dead.ns.myfed.svc.region1.example.com.; " +
 		"dead.ns.myfed.svc.region1.example.com. CNAME dead.ns.myfed.svc.example.com.; "
 )
 
@@ -40,45 +41,84 @@ func TestAnswers(t *testing.T) {
 		qtype uint16
 		want  string
 	}{
-		{"N1 S.N.F.svc.Z", "healthy.ns.myfed.svc.cluster.local.", dns.TypeA, "NOERROR; healthy.ns.myfed.svc.cluster.local. A 10.0.0.1"},
-		{"N1 _port._proto.S.N.F.svc.Z", "_http._tcp.healthy.ns.myfed.svc.cluster.local.", dns.TypeSRV, "NOERROR; _http._tcp.healthy.ns.myfed.svc.cluster.local. SRV 0 100 80 healthy.ns.svc.cluster.local."},
-		{"N1 endpoint.S.N.F.svc.Z", "one.headless.ns.myfed.svc.cluster.local.", dns.TypeA, "NOERROR; one.headless.ns.myfed.svc.cluster.local. A 172.0.0.1"},
+		{"N1 S.N.F.svc.Z", "healthy.ns.myfed.svc.cluster.local.", dns.TypeA,
+			"NOERROR; healthy.ns.myfed.svc.cluster.local. A 10.0.0.1"},
+		{"N1 _port._proto.S.N.F.svc.Z", "_http._tcp.healthy.ns.myfed.svc.cluster.local.", dns.TypeSRV,
+			"NOERROR; _http._tcp.healthy.ns.myfed.svc.cluster.local. SRV 0 100 80 healthy.ns.svc.cluster.local."},
+		{"N1 endpoint.S.N.F.svc.Z", "one.headless.ns.myfed.svc.cluster.local.", dns.TypeA,
+			"NOERROR; one.headless.ns.myfed.svc.cluster.local. A 172.0.0.1"},
 		{"N1 without svc", "healthy.ns.myfed.cluster.local.", dns.TypeA, "NXDOMAIN; soa cluster.local."},
-		{"Q3 not a federation", "healthy.ns.svc.cluster.local.", dns.TypeA, "NOERROR; healthy.ns.svc.cluster.local. A 10.0.0.1"},
+		{"Q3 not a federation", "healthy.ns.svc.cluster.local.", dns.TypeA,
+			"NOERROR; healthy.ns.svc.cluster.local. A 10.0.0.1"},
 		{"Q3 another zone", "healthy.ns.myfed.svc.example.net.", dns.TypeA, "REFUSED"},
 		{"Q3 pod names", "1-2-3-4.ns.myfed.pod.cluster.local.", dns.TypeA, "NXDOMAIN; soa cluster.local."},
-		{"Q3 three labels with an underscore are SRV of a Service in namespace myfed", "_http._tcp.x.myfed.svc.cluster.local.", dns.TypeSRV, "NXDOMAIN; soa cluster.local."},
+		{"Q3 three labels with an underscore are SRV of a Service in namespace myfed",
+			"_http._tcp.x.myfed.svc.cluster.local.", dns.TypeSRV, "NXDOMAIN; soa cluster.local."},
 		{"Q3 longer names", "a.b.c.healthy.ns.myfed.svc.cluster.local.", dns.TypeA, "NXDOMAIN; soa cluster.local."},
 		{"Q3 wildcards", "*.ns.myfed.svc.cluster.local.", dns.TypeA, "NXDOMAIN; soa cluster.local."},
 		{"Q3 escapes", `hea\.lthy.ns.myfed.svc.cluster.local.`, dns.TypeA, "NXDOMAIN; soa cluster.local."},
-		{"Q3 the answer echoes the question's case", "HeaLthy.nS.MyFed.sVc.Cluster.LOCAL.", dns.TypeA, "NOERROR; HeaLthy.nS.MyFed.sVc.Cluster.LOCAL. A 10.0.0.1"},
-		{"Q3 and the CNAME's target is lower case", "DEAD.ns.MYFED.svc.cluster.local.", dns.TypeCNAME, "NOERROR; DEAD.ns.MYFED.svc.cluster.local. CNAME dead.ns.myfed.svc.zone1.example.com."},
+		{"Q3 the answer echoes the question's case", "HeaLthy.nS.MyFed.sVc.Cluster.LOCAL.", dns.TypeA,
+			"NOERROR; HeaLthy.nS.MyFed.sVc.Cluster.LOCAL. A 10.0.0.1"},
+		{"Q3 and the CNAME's target is lower case", "DEAD.ns.MYFED.svc.cluster.local.", dns.TypeCNAME,
+			"NOERROR; DEAD.ns.MYFED.svc.cluster.local. CNAME dead.ns.myfed.svc.zone1.example.com."},
 		{"Q4c the bare federation is NODATA", "myfed.svc.cluster.local.", dns.TypeA, "NOERROR; soa cluster.local."},
-		{"Q4c a namespace that exists is NODATA", "ns.myfed.svc.cluster.local.", dns.TypeA, "NOERROR; soa cluster.local."},
-		{"Q4c a namespace that does not is passed on", "www.myfed.svc.cluster.local.", dns.TypeA, "NXDOMAIN; soa cluster.local."},
-		{"Q5 no endpoints", "dead.ns.myfed.svc.cluster.local.", dns.TypeA, "NOERROR; dead.ns.myfed.svc.cluster.local. " + deadChain + "dead.ns.myfed.svc.example.com. A 203.0.113.1"},
-		{"Q5 none ready", "notready.ns.myfed.svc.cluster.local.", dns.TypeCNAME, "NOERROR; notready.ns.myfed.svc.cluster.local. CNAME notready.ns.myfed.svc.zone1.example.com."},
-		{"Q5 ready in one of several slices", "severalslices.ns.myfed.svc.cluster.local.", dns.TypeA, "NOERROR; severalslices.ns.myfed.svc.cluster.local. A 10.0.0.3"},
-		{"Q5 no Service", "four.ns.myfed.svc.cluster.local.", dns.TypeA, "NOERROR; four.ns.myfed.svc.cluster.local. CNAME four.ns.myfed.svc.zone1.example.com.; four.ns.myfed.svc.zone1.example.com. A 203.0.113.4"},
-		{"Q6 AAAA of an IPv4-only Service is NODATA", "healthy.ns.myfed.svc.cluster.local.", dns.TypeAAAA, "NOERROR; soa cluster.local."},
-		{"Q6 dual stack A", "dual.ns.myfed.svc.cluster.local.", dns.TypeA, "NOERROR; dual.ns.myfed.svc.cluster.local. A 10.0.0.2"},
-		{"Q6 dual stack AAAA", "dual.ns.myfed.svc.cluster.local.", dns.TypeAAAA, "NOERROR; dual.ns.myfed.svc.cluster.local. AAAA fd00::2"},
+		{"Q4c a namespace that exists is NODATA", "ns.myfed.svc.cluster.local.", dns.TypeA,
+			"NOERROR; soa cluster.local."},
+		{"Q4c a namespace that does not is passed on", "www.myfed.svc.cluster.local.", dns.TypeA,
+			"NXDOMAIN; soa cluster.local."},
+		{"Q5 no endpoints", "dead.ns.myfed.svc.cluster.local.", dns.TypeA,
+			"NOERROR; dead.ns.myfed.svc.cluster.local. " + deadChain + "dead.ns.myfed.svc.example.com. A 203.0.113.1"},
+		{"Q5 none ready", "notready.ns.myfed.svc.cluster.local.", dns.TypeCNAME,
+			"NOERROR; notready.ns.myfed.svc.cluster.local. CNAME notready.ns.myfed.svc.zone1.example.com."},
+		{"Q5 ready in one of several slices", "severalslices.ns.myfed.svc.cluster.local.", dns.TypeA,
+			"NOERROR; severalslices.ns.myfed.svc.cluster.local. A 10.0.0.3"},
+		{"Q5 no Service", "four.ns.myfed.svc.cluster.local.", dns.TypeA,
+			"NOERROR; four.ns.myfed.svc.cluster.local. CNAME four.ns.myfed.svc.zone1.example.com.; " +
+				"four.ns.myfed.svc.zone1.example.com. A 203.0.113.4"},
+		{"Q6 AAAA of an IPv4-only Service is NODATA", "healthy.ns.myfed.svc.cluster.local.", dns.TypeAAAA,
+			"NOERROR; soa cluster.local."},
+		{"Q6 dual stack A", "dual.ns.myfed.svc.cluster.local.", dns.TypeA,
+			"NOERROR; dual.ns.myfed.svc.cluster.local. A 10.0.0.2"},
+		{"Q6 dual stack AAAA", "dual.ns.myfed.svc.cluster.local.", dns.TypeAAAA,
+			"NOERROR; dual.ns.myfed.svc.cluster.local. AAAA fd00::2"},
 		{"Q6 IPv6-only", "six.ns.myfed.svc.cluster.local.", dns.TypeA, "NOERROR; soa cluster.local."},
-		{"Q6 SRV", "_http._tcp.healthy.ns.myfed.svc.cluster.local.", dns.TypeSRV, "NOERROR; _http._tcp.healthy.ns.myfed.svc.cluster.local. SRV 0 100 80 healthy.ns.svc.cluster.local."},
-		{"Q6 headless", "headless.ns.myfed.svc.cluster.local.", dns.TypeA, "NOERROR; headless.ns.myfed.svc.cluster.local. A 172.0.0.1; headless.ns.myfed.svc.cluster.local. A 172.0.0.2"},
-		{"Q6 endpoint name", "one.headless.ns.myfed.svc.cluster.local.", dns.TypeA, "NOERROR; one.headless.ns.myfed.svc.cluster.local. A 172.0.0.1"},
-		{"Q6 an endpoint name that does not exist", "six.headless.ns.myfed.svc.cluster.local.", dns.TypeA, "NXDOMAIN; soa cluster.local."},
+		{"Q6 SRV", "_http._tcp.healthy.ns.myfed.svc.cluster.local.", dns.TypeSRV,
+			"NOERROR; _http._tcp.healthy.ns.myfed.svc.cluster.local. SRV 0 100 80 healthy.ns.svc.cluster.local."},
+		{"Q6 headless", "headless.ns.myfed.svc.cluster.local.", dns.TypeA,
+			"NOERROR; headless.ns.myfed.svc.cluster.local. A 172.0.0.1; " +
+				"headless.ns.myfed.svc.cluster.local. A 172.0.0.2"},
+		{"Q6 endpoint name", "one.headless.ns.myfed.svc.cluster.local.", dns.TypeA,
+			"NOERROR; one.headless.ns.myfed.svc.cluster.local. A 172.0.0.1"},
+		{"Q6 an endpoint name that does not exist", "six.headless.ns.myfed.svc.cluster.local.", dns.TypeA,
+			"NXDOMAIN; soa cluster.local."},
 		{"Q6 MX has no data", "healthy.ns.myfed.svc.cluster.local.", dns.TypeHTTPS, "NOERROR; soa cluster.local."},
-		{"Q6 CNAME of a healthy name has no data", "healthy.ns.myfed.svc.cluster.local.", dns.TypeCNAME, "NOERROR; soa cluster.local."},
-		{"Q7a every type is a CNAME", "dead.ns.myfed.svc.cluster.local.", dns.TypeMX, "NOERROR; dead.ns.myfed.svc.cluster.local. " + strings.TrimSuffix(deadChain, "; ") + "; soa example.com."},
-		{"Q7a the prefix is kept", "_http._tcp.dead.ns.myfed.svc.cluster.local.", dns.TypeCNAME, "NOERROR; _http._tcp.dead.ns.myfed.svc.cluster.local. CNAME _http._tcp.dead.ns.myfed.svc.zone1.example.com."},
-		{"Q7a so is the endpoint's", "one.headlessdead.ns.myfed.svc.cluster.local.", dns.TypeCNAME, "NOERROR; one.headlessdead.ns.myfed.svc.cluster.local. CNAME one.headlessdead.ns.myfed.svc.zone1.example.com."},
-		{"Q7b a level without a name leads to the next", "up.ns.myfed.svc.cluster.local.", dns.TypeA, "NOERROR; up.ns.myfed.svc.cluster.local. CNAME up.ns.myfed.svc.example.com.; up.ns.myfed.svc.example.com. A 203.0.113.2"},
-		{"Q7b none exists: the first asked", "nowhere.ns.myfed.svc.cluster.local.", dns.TypeA, "NXDOMAIN; nowhere.ns.myfed.svc.cluster.local. CNAME nowhere.ns.myfed.svc.zone1.example.com.; soa example.com."},
-		{"Q7c SRV has no record at the levels", "_http._tcp.dead.ns.myfed.svc.cluster.local.", dns.TypeSRV, "NXDOMAIN; _http._tcp.dead.ns.myfed.svc.cluster.local. CNAME _http._tcp.dead.ns.myfed.svc.zone1.example.com.; soa example.com."},
-		{"Q8b NXDOMAIN at the end of the chain", "gone.ns.myfed.svc.cluster.local.", dns.TypeA, "NXDOMAIN; gone.ns.myfed.svc.cluster.local. CNAME gone.ns.myfed.svc.zone1.example.com.; gone.ns.myfed.svc.zone1.example.com. CNAME gone.ns.myfed.svc.region1.example.com.; gone.ns.myfed.svc.region1.example.com. CNAME gone.ns.myfed.svc.example.com.; soa example.com."},
-		{"Q8b NODATA at the end of the chain", "four.ns.myfed.svc.cluster.local.", dns.TypeAAAA, "NOERROR; four.ns.myfed.svc.cluster.local. CNAME four.ns.myfed.svc.zone1.example.com.; soa example.com."},
-		{"Q8b type CNAME is not followed", "dead.ns.myfed.svc.cluster.local.", dns.TypeCNAME, "NOERROR; dead.ns.myfed.svc.cluster.local. CNAME dead.ns.myfed.svc.zone1.example.com."},
+		{"Q6 CNAME of a healthy name has no data", "healthy.ns.myfed.svc.cluster.local.", dns.TypeCNAME,
+			"NOERROR; soa cluster.local."},
+		{"Q7a every type is a CNAME", "dead.ns.myfed.svc.cluster.local.", dns.TypeMX,
+			"NOERROR; dead.ns.myfed.svc.cluster.local. " + strings.TrimSuffix(deadChain, "; ") + "; soa example.com."},
+		{"Q7a the prefix is kept", "_http._tcp.dead.ns.myfed.svc.cluster.local.", dns.TypeCNAME,
+			"NOERROR; _http._tcp.dead.ns.myfed.svc.cluster.local. CNAME " +
+				"_http._tcp.dead.ns.myfed.svc.zone1.example.com."},
+		{"Q7a so is the endpoint's", "one.headlessdead.ns.myfed.svc.cluster.local.", dns.TypeCNAME,
+			"NOERROR; one.headlessdead.ns.myfed.svc.cluster.local. CNAME " +
+				"one.headlessdead.ns.myfed.svc.zone1.example.com."},
+		{"Q7b a level without a name leads to the next", "up.ns.myfed.svc.cluster.local.", dns.TypeA,
+			"NOERROR; up.ns.myfed.svc.cluster.local. CNAME up.ns.myfed.svc.example.com.; " +
+				"up.ns.myfed.svc.example.com. A 203.0.113.2"},
+		{"Q7b none exists: the first asked", "nowhere.ns.myfed.svc.cluster.local.", dns.TypeA,
+			"NXDOMAIN; nowhere.ns.myfed.svc.cluster.local. CNAME nowhere.ns.myfed.svc.zone1.example.com.; " +
+				"soa example.com."},
+		{"Q7c SRV has no record at the levels", "_http._tcp.dead.ns.myfed.svc.cluster.local.", dns.TypeSRV,
+			"NXDOMAIN; _http._tcp.dead.ns.myfed.svc.cluster.local. CNAME " +
+				"_http._tcp.dead.ns.myfed.svc.zone1.example.com.; soa example.com."},
+		{"Q8b NXDOMAIN at the end of the chain", "gone.ns.myfed.svc.cluster.local.", dns.TypeA,
+			"NXDOMAIN; gone.ns.myfed.svc.cluster.local. CNAME gone.ns.myfed.svc.zone1.example.com.; " +
+				"gone.ns.myfed.svc.zone1.example.com. CNAME gone.ns.myfed.svc.region1.example.com.; " +
+				"gone.ns.myfed.svc.region1.example.com. CNAME gone.ns.myfed.svc.example.com.; soa example.com."},
+		{"Q8b NODATA at the end of the chain", "four.ns.myfed.svc.cluster.local.", dns.TypeAAAA,
+			"NOERROR; four.ns.myfed.svc.cluster.local. CNAME four.ns.myfed.svc.zone1.example.com.; soa example.com."},
+		{"Q8b type CNAME is not followed", "dead.ns.myfed.svc.cluster.local.", dns.TypeCNAME,
+			"NOERROR; dead.ns.myfed.svc.cluster.local. CNAME dead.ns.myfed.svc.zone1.example.com."},
 	} {
 		t.Run(tc.rule, func(t *testing.T) {
 			f := newPlugin(t, newCluster(), newRecords(t, published...), usualKubernetes, usualFederation)
@@ -96,12 +136,17 @@ func TestCollisions(t *testing.T) {
 	c.service("ns.other", "10.0.1.2")
 	f := newPlugin(t, c, newRecords(t, published...), usualKubernetes, usualFederation)
 	for _, tc := range []struct{ rule, name, want string }{
-		{"Q4a a Service N in namespace F has the name", "google.com.myfed.svc.cluster.local.", "NXDOMAIN; soa cluster.local."},
-		{"Q4a no such Service, and namespace N exists", "healthy.ns.myfed.svc.cluster.local.", "NOERROR; healthy.ns.myfed.svc.cluster.local. A 10.0.0.1"},
+		{"Q4a a Service N in namespace F has the name", "google.com.myfed.svc.cluster.local.",
+			"NXDOMAIN; soa cluster.local."},
+		{"Q4a no such Service, and namespace N exists", "healthy.ns.myfed.svc.cluster.local.",
+			"NOERROR; healthy.ns.myfed.svc.cluster.local. A 10.0.0.1"},
 		{"Q4a nor namespace N", "google.net.myfed.svc.cluster.local.", "NXDOMAIN; soa cluster.local."},
-		{"Q4a endpoint names only of Services here", "x.gone.ns.myfed.svc.cluster.local.", "NXDOMAIN; soa cluster.local."},
-		{"Q4a an endpoint name of a Service here", "one.headless.ns.myfed.svc.cluster.local.", "NOERROR; one.headless.ns.myfed.svc.cluster.local. A 172.0.0.1"},
-		{"Q4c a Service in namespace F keeps its name", "com.myfed.svc.cluster.local.", "NOERROR; com.myfed.svc.cluster.local. A 10.0.1.1"},
+		{"Q4a endpoint names only of Services here", "x.gone.ns.myfed.svc.cluster.local.",
+			"NXDOMAIN; soa cluster.local."},
+		{"Q4a an endpoint name of a Service here", "one.headless.ns.myfed.svc.cluster.local.",
+			"NOERROR; one.headless.ns.myfed.svc.cluster.local. A 172.0.0.1"},
+		{"Q4c a Service in namespace F keeps its name", "com.myfed.svc.cluster.local.",
+			"NOERROR; com.myfed.svc.cluster.local. A 10.0.1.1"},
 		{"Q4c the namespace F is Kubernetes'", "myfed.svc.cluster.local.", "NOERROR; soa cluster.local."},
 	} {
 		t.Run(tc.rule, func(t *testing.T) {
@@ -115,25 +160,32 @@ func TestCollisions(t *testing.T) {
 			f := newPlugin(t, newCluster(), newRecords(t, "x.ns."+name+".svc.example.com. 5 IN A 203.0.113.3"),
 				usualKubernetes, "federation {\n "+name+" example.com\n}")
 			up := f.chaser.upstream.(*records)
-			for _, outside := range []string{"metadata.google.", "ip-10-0-0-1.ec2.", "printer.office.", "_ldap._tcp.dc.acme."} {
-				if got, want := short(ask(t, f, outside+name+".svc.cluster.local.", dns.TypeA)), "NXDOMAIN; soa cluster.local."; got != want {
+			for _, outside := range []string{"metadata.google.", "ip-10-0-0-1.ec2.", "printer.office.",
+				"_ldap._tcp.dc.acme."} {
+				if got, want := short(ask(t, f, outside+name+".svc.cluster.local.", dns.TypeA)),
+					"NXDOMAIN; soa cluster.local."; got != want {
 					t.Errorf("%s:\n got %s\nwant %s", outside, got, want)
 				}
 			}
 			if n := up.asked.Load(); n > 0 {
 				t.Errorf("%d lookups of outside names", n)
 			}
-			if got, want := short(ask(t, f, "x.ns."+name+".svc.cluster.local.", dns.TypeA)), " A 203.0.113.3"; !strings.HasSuffix(got, want) {
+			if got, want := short(ask(t, f, "x.ns."+name+".svc.cluster.local.", dns.TypeA)),
+				" A 203.0.113.3"; !strings.HasSuffix(got, want) {
 				t.Errorf("name of a namespace here: %s", got)
 			}
 		})
 	}
-	t.Run("Q4b a federation called like a top-level domain", func(t *testing.T) {
-		f := newPlugin(t, newCluster(), newRecords(t, "x.ns.dev.svc.example.com. 5 IN A 203.0.113.3"), usualKubernetes, "federation {\n dev example.com\n}")
-		if got, want := short(ask(t, f, "pkg.go.dev.svc.cluster.local.", dns.TypeA)), "NXDOMAIN; soa cluster.local."; got != want {
+	t.Run("Q4b a federation with the name of a top-level domain", func(t *testing.T) {
+		f := newPlugin(t, newCluster(), newRecords(t, "x.ns.dev.svc.example.com. 5 IN A 203.0.113.3"), usualKubernetes,
+			"federation {\n dev example.com\n}")
+		if got, want := short(ask(t, f, "pkg.go.dev.svc.cluster.local.", dns.TypeA)),
+			"NXDOMAIN; soa cluster.local."; got != want {
 			t.Errorf("outside name:\n got %s\nwant %s", got, want)
 		}
-		if got, want := short(ask(t, f, "x.ns.dev.svc.cluster.local.", dns.TypeA)), "NOERROR; x.ns.dev.svc.cluster.local. CNAME x.ns.dev.svc.example.com.; x.ns.dev.svc.example.com. A 203.0.113.3"; got != want {
+		if got, want := short(ask(t, f, "x.ns.dev.svc.cluster.local.", dns.TypeA)),
+			"NOERROR; x.ns.dev.svc.cluster.local. CNAME x.ns.dev.svc.example.com.; "+
+				"x.ns.dev.svc.example.com. A 203.0.113.3"; got != want {
 			t.Errorf("name of a namespace here:\n got %s\nwant %s", got, want)
 		}
 	})
@@ -141,27 +193,33 @@ func TestCollisions(t *testing.T) {
 
 func TestLocal(t *testing.T) {
 	t.Run("Q5 a namespace that is not exposed", func(t *testing.T) {
-		f := newPlugin(t, newCluster(), newRecords(t, published...), usualKubernetes+" {\n namespaces ns\n}", usualFederation)
+		f := newPlugin(t, newCluster(), newRecords(t, published...), usualKubernetes+" {\n namespaces ns\n}",
+			usualFederation)
 		got := short(ask(t, f, "hidden.secret.myfed.svc.cluster.local.", dns.TypeCNAME))
-		if want := "NOERROR; hidden.secret.myfed.svc.cluster.local. CNAME hidden.secret.myfed.svc.zone1.example.com."; got != want {
+		if want := "NOERROR; hidden.secret.myfed.svc.cluster.local. CNAME " +
+			"hidden.secret.myfed.svc.zone1.example.com."; got != want {
 			t.Errorf("got %s\nwant %s", got, want)
 		}
 	})
 	t.Run("Q5 ExternalName is healthy when it exists", func(t *testing.T) {
-		f := newPlugin(t, newCluster(), newRecords(t, "www.example.net. 60 IN A 192.0.2.80"), usualKubernetes, usualFederation)
+		f := newPlugin(t, newCluster(), newRecords(t, "www.example.net. 60 IN A 192.0.2.80"), usualKubernetes,
+			usualFederation)
 		got := short(ask(t, f, "external.ns.myfed.svc.cluster.local.", dns.TypeA))
-		if want := "NOERROR; external.ns.myfed.svc.cluster.local. CNAME www.example.net.; www.example.net. A 192.0.2.80"; got != want {
+		if want := "NOERROR; external.ns.myfed.svc.cluster.local. CNAME www.example.net.; " +
+			"www.example.net. A 192.0.2.80"; got != want {
 			t.Errorf("got %s\nwant %s", got, want)
 		}
 	})
 	t.Run("Q11 only records of the delegated name are renamed", func(t *testing.T) {
-		f := newPlugin(t, newCluster(), newRecords(t, "www.example.net. 60 IN CNAME host.example.net.", "host.example.net. 60 IN A 192.0.2.80"), usualKubernetes, usualFederation)
+		f := newPlugin(t, newCluster(), newRecords(t, "www.example.net. 60 IN CNAME host.example.net.",
+			"host.example.net. 60 IN A 192.0.2.80"), usualKubernetes, usualFederation)
 		m := ask(t, f, "external.ns.myfed.svc.cluster.local.", dns.TypeA)
 		var owners []string
 		for _, rr := range m.Answer {
 			owners = append(owners, rr.Header().Name)
 		}
-		if want := []string{"external.ns.myfed.svc.cluster.local.", "www.example.net.", "host.example.net."}; !slices.Equal(owners, want) {
+		if want := []string{"external.ns.myfed.svc.cluster.local.", "www.example.net.",
+			"host.example.net."}; !slices.Equal(owners, want) {
 			t.Errorf("owners %q, want %q", owners, want)
 		}
 	})
@@ -185,7 +243,8 @@ func TestLocal(t *testing.T) {
 		}
 		f := newPlugin(t, c, newRecords(t), usualKubernetes, usualFederation)
 		got := short(ask(t, f, "_http._tcp.vanishing.ns.myfed.svc.cluster.local.", dns.TypeSRV))
-		if want := "NXDOMAIN; _http._tcp.vanishing.ns.myfed.svc.cluster.local. CNAME _http._tcp.vanishing.ns.myfed.svc.zone1.example.com."; !strings.HasPrefix(got, want) || looks < 2 {
+		if want := "NXDOMAIN; _http._tcp.vanishing.ns.myfed.svc.cluster.local. CNAME " +
+			"_http._tcp.vanishing.ns.myfed.svc.zone1.example.com."; !strings.HasPrefix(got, want) || looks < 2 {
 			t.Errorf("got %s after %d looks\nwant %s", got, looks, want)
 		}
 	})
@@ -202,7 +261,8 @@ func TestLocal(t *testing.T) {
 		}
 		t.Run("Q14 with an extended error", func(t *testing.T) {
 			opt := m.IsEdns0()
-			if opt == nil || len(opt.Option) != 1 || opt.Option[0].(*dns.EDNS0_EDE).InfoCode != dns.ExtendedErrorCodeNotReady {
+			if opt == nil || len(opt.Option) != 1 ||
+				opt.Option[0].(*dns.EDNS0_EDE).InfoCode != dns.ExtendedErrorCodeNotReady {
 				t.Errorf("OPT: %v", opt)
 			}
 		})
@@ -214,9 +274,11 @@ func TestLocal(t *testing.T) {
 	t.Run("Q11 a reply that cannot be packed becomes SERVFAIL", func(t *testing.T) {
 		f := newPlugin(t, newCluster(), nil, usualKubernetes, usualFederation)
 		w := &countingWriter{ResponseWriter: &test.ResponseWriter{}}
-		a := &answerer{f: f, ctx: context.Background(), w: w, r: new(dns.Msg).SetQuestion("healthy.ns.myfed.svc.cluster.local.", dns.TypeA)}
+		a := &answerer{f: f, ctx: context.Background(), w: w,
+			r: new(dns.Msg).SetQuestion("healthy.ns.myfed.svc.cluster.local.", dns.TypeA)}
 		bad := a.newReply(dns.RcodeSuccess)
-		bad.Answer = []dns.RR{&dns.CNAME{Hdr: dns.RR_Header{Name: "..", Rrtype: dns.TypeCNAME, Class: dns.ClassINET}, Target: "."}}
+		bad.Answer = []dns.RR{&dns.CNAME{Hdr: dns.RR_Header{Name: "..", Rrtype: dns.TypeCNAME, Class: dns.ClassINET},
+			Target: "."}}
 		w.fail = errors.New("pack")
 		a.write(bad)
 		if w.written != 2 || a.result != resultServFail {
@@ -237,9 +299,12 @@ func TestLevels(t *testing.T) {
 	up := newRecords(t, published...)
 	for _, tc := range []struct{ rule, directive, want string }{
 		{"Q7a no topology: global", "federation {\n myfed example.com\n}", "up.ns.myfed.svc.example.com."},
-		{"Q7a region only", "federation {\n myfed example.com\n topology region1\n}", "up.ns.myfed.svc.region1.example.com."},
-		{"N3 nested", "federation {\n myfed example.com\n topology region1 zone1\n naming nested\n}", "up.ns.myfed.svc.zone1.region1.example.com."},
-		{"N5 a topology zone named like its region", "federation {\n myfed example.com\n topology one one\n}", "up.ns.myfed.svc.one.example.com."},
+		{"Q7a region only", "federation {\n myfed example.com\n topology region1\n}",
+			"up.ns.myfed.svc.region1.example.com."},
+		{"N3 nested", "federation {\n myfed example.com\n topology region1 zone1\n naming nested\n}",
+			"up.ns.myfed.svc.zone1.region1.example.com."},
+		{"N5 a topology zone named like its region", "federation {\n myfed example.com\n topology one one\n}",
+			"up.ns.myfed.svc.one.example.com."},
 	} {
 		t.Run(tc.rule, func(t *testing.T) {
 			f := newPlugin(t, newCluster(), up, usualKubernetes, tc.directive)
@@ -250,10 +315,12 @@ func TestLevels(t *testing.T) {
 		})
 	}
 	t.Run("Q7b a level that exists without such an address is the answer", func(t *testing.T) {
-		records := newRecords(t, "mixed.ns.myfed.svc.zone1.example.com. 180 IN A 203.0.113.4", "mixed.ns.myfed.svc.region1.example.com. 180 IN AAAA 2001:db8::4")
+		records := newRecords(t, "mixed.ns.myfed.svc.zone1.example.com. 180 IN A 203.0.113.4",
+			"mixed.ns.myfed.svc.region1.example.com. 180 IN AAAA 2001:db8::4")
 		f := newPlugin(t, newCluster(), records, usualKubernetes, usualFederation)
 		got := short(ask(t, f, "mixed.ns.myfed.svc.cluster.local.", dns.TypeAAAA))
-		if want := "NOERROR; mixed.ns.myfed.svc.cluster.local. CNAME mixed.ns.myfed.svc.zone1.example.com.; soa example.com."; got != want {
+		if want := "NOERROR; mixed.ns.myfed.svc.cluster.local. CNAME mixed.ns.myfed.svc.zone1.example.com.; " +
+			"soa example.com."; got != want {
 			t.Errorf("got %s\nwant %s", got, want)
 		}
 	})
@@ -274,13 +341,15 @@ func TestLevels(t *testing.T) {
 	t.Run("Q14 a client without OPT gets none", func(t *testing.T) {
 		c := newCluster()
 		c.unsynced.Store(true)
-		m := ask(t, newPlugin(t, c, nil, usualKubernetes, usualFederation), "dead.ns.myfed.svc.cluster.local.", dns.TypeA)
+		m := ask(t, newPlugin(t, c, nil, usualKubernetes, usualFederation), "dead.ns.myfed.svc.cluster.local.",
+			dns.TypeA)
 		if m.Rcode != dns.RcodeServerFailure || m.IsEdns0() != nil {
 			t.Errorf("%s", m)
 		}
 	})
 	t.Run("Q7b with no_chase it is always the first level", func(t *testing.T) {
-		f := newPlugin(t, newCluster(), up, usualKubernetes, "federation {\n myfed example.com\n topology region1 zone1\n no_chase\n}")
+		f := newPlugin(t, newCluster(), up, usualKubernetes,
+			"federation {\n myfed example.com\n topology region1 zone1\n no_chase\n}")
 		got := short(ask(t, f, "up.ns.myfed.svc.cluster.local.", dns.TypeA))
 		if want := "NOERROR; up.ns.myfed.svc.cluster.local. CNAME up.ns.myfed.svc.zone1.example.com."; got != want {
 			t.Errorf("got %s\nwant %s", got, want)
@@ -288,7 +357,8 @@ func TestLevels(t *testing.T) {
 	})
 	t.Run("N6 a target longer than a name can be is never sent", func(t *testing.T) {
 		long := strings.Repeat("d", 60)
-		f := newPlugin(t, newCluster(), nil, usualKubernetes, "federation {\n myfed "+long+"."+long+"."+long+".example.com\n topology "+long+"\n no_chase\n}")
+		f := newPlugin(t, newCluster(), nil, usualKubernetes,
+			"federation {\n myfed "+long+"."+long+"."+long+".example.com\n topology "+long+"\n no_chase\n}")
 		if m := ask(t, f, "dead.ns.myfed.svc.cluster.local.", dns.TypeA); m.Rcode != dns.RcodeServerFailure {
 			t.Errorf("got %s", short(m))
 		}
@@ -335,7 +405,8 @@ func TestChase(t *testing.T) {
 		if m := ask(t, f, name, dns.TypeA); m.Rcode != dns.RcodeSuccess || len(m.Answer) != 10 {
 			t.Errorf("eight: %s", short(m))
 		}
-		servfail(t, newRecords(t, append(lines, "n9.example.net. 5 IN CNAME n0.example.net.", "n0.example.net. 5 IN A 203.0.113.9")...))
+		servfail(t, newRecords(t, append(lines, "n9.example.net. 5 IN CNAME n0.example.net.",
+			"n0.example.net. 5 IN A 203.0.113.9")...))
 	})
 	t.Run("Q8a 3 s for all levels together", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -354,7 +425,8 @@ func TestChase(t *testing.T) {
 		hold := make(chan struct{})
 		defer close(hold)
 		for i := range 1000 {
-			if f.chaser.start(lookupKey{name: fmt.Sprint(i)}, fmt.Sprint("client", i), func() (*dns.Msg, error) { <-hold; return nil, nil }) == nil {
+			if f.chaser.start(lookupKey{name: fmt.Sprint(i)}, fmt.Sprint("client", i),
+				func() (*dns.Msg, error) { <-hold; return nil, nil }) == nil {
 				t.Fatalf("lookup %d is refused", i)
 			}
 		}
@@ -376,7 +448,8 @@ func TestChase(t *testing.T) {
 			close(up.block)
 			synctest.Wait()
 			if f.chaser.slots != 0 || len(f.chaser.slotsByClient) != 0 || len(f.chaser.running) != 0 {
-				t.Errorf("%d slots held after it, %v, %d running", f.chaser.slots, f.chaser.slotsByClient, len(f.chaser.running))
+				t.Errorf("%d slots held after it, %v, %d running", f.chaser.slots, f.chaser.slotsByClient,
+					len(f.chaser.running))
 			}
 		})
 	})
@@ -391,7 +464,8 @@ func TestChase(t *testing.T) {
 		servfail(t, up)
 	})
 	t.Run("Q8b AD is cleared, TC passed on, the upstream's OPT dropped", func(t *testing.T) {
-		f := newPlugin(t, newCluster(), changed{newRecords(t, published...), func(m *dns.Msg) { m.Truncated = true; m.SetEdns0(4096, true) }}, usualKubernetes, usualFederation)
+		f := newPlugin(t, newCluster(), changed{newRecords(t, published...),
+			func(m *dns.Msg) { m.Truncated = true; m.SetEdns0(4096, true) }}, usualKubernetes, usualFederation)
 		m := ask(t, f, name, dns.TypeA)
 		if m.AuthenticatedData || !m.Truncated || len(m.Extra) > 0 {
 			t.Errorf("AD %t, TC %t, additional %v", m.AuthenticatedData, m.Truncated, m.Extra)
@@ -451,7 +525,8 @@ func TestChase(t *testing.T) {
 	own := func(t *testing.T, lines ...string) string {
 		c := newCluster()
 		c.services["dead.ns"].ExternalIPs = []string{"203.0.113.99", "2001:db8::99"}
-		return short(ask(t, newPlugin(t, c, newRecords(t, lines...), usualKubernetes, usualFederation), name, dns.TypeA))
+		return short(ask(t, newPlugin(t, c, newRecords(t, lines...), usualKubernetes, usualFederation), name,
+			dns.TypeA))
 	}
 	const region, global = "dead.ns.myfed.svc.region1.example.com.", "dead.ns.myfed.svc.example.com."
 	t.Run("Q8d own address beside others is dropped", func(t *testing.T) {
@@ -461,7 +536,8 @@ func TestChase(t *testing.T) {
 		}
 	})
 	t.Run("Q8d own address alone leads to the next level", func(t *testing.T) {
-		got := own(t, first+" 5 IN A 203.0.113.99", region+" 5 IN A 203.0.113.99", global+" 5 IN A 203.0.113.99", global+" 5 IN A 203.0.113.1")
+		got := own(t, first+" 5 IN A 203.0.113.99", region+" 5 IN A 203.0.113.99", global+" 5 IN A 203.0.113.99",
+			global+" 5 IN A 203.0.113.1")
 		if want := "NOERROR; " + name + " CNAME " + global + "; " + global + " A 203.0.113.1"; got != want {
 			t.Errorf("got %s\nwant %s", got, want)
 		}

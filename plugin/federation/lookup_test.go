@@ -64,7 +64,8 @@ func TestManyAtOnce(t *testing.T) {
 			for i := range 1500 {
 				wg.Go(func() {
 					time.Sleep(time.Duration(i) * 50 * time.Millisecond / 1500) // the clock of synctest
-					if m := from(t.Context(), f, address(i), "dead.ns"); m.Rcode != dns.RcodeSuccess || len(m.Answer) != 4 {
+					if m := from(t.Context(), f, address(i), "dead.ns"); m.Rcode != dns.RcodeSuccess ||
+						len(m.Answer) != 4 {
 						failed.Add(1)
 					}
 				})
@@ -127,12 +128,16 @@ func TestManyAtOnce(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			up := far{newRecords(t, published...), 300 * time.Millisecond}
 			f := newPlugin(t, newCluster(), up, usualKubernetes, usualFederation)
-			server := func() context.Context { return context.WithValue(t.Context(), dnsserver.Key{}, &dnsserver.Server{}) }
+			server := func() context.Context {
+				return context.WithValue(t.Context(), dnsserver.Key{},
+					&dnsserver.Server{})
+			}
 			for _, ask := range []func() *dns.Msg{
 				func() *dns.Msg { return from(t.Context(), f, "10.1.0.1", "dead.ns") },
 				func() *dns.Msg { return from(t.Context(), f, "10.1.0.1", "gone.ns") },
 				func() *dns.Msg {
-					return from(t.Context(), f, "10.1.0.1", "dead.ns", func(m *dns.Msg) { m.Question[0].Qtype = dns.TypeAAAA })
+					return from(t.Context(), f, "10.1.0.1", "dead.ns",
+						func(m *dns.Msg) { m.Question[0].Qtype = dns.TypeAAAA })
 				},
 				func() *dns.Msg {
 					return from(t.Context(), f, "10.1.0.1", "dead.ns", func(m *dns.Msg) { m.SetEdns0(1232, true) })
@@ -165,7 +170,8 @@ func TestManyAtOnce(t *testing.T) {
 			f := newPlugin(t, newCluster(), newRecords(t), usualKubernetes, usualFederation)
 			start := time.Now()
 			f.chaser.upstream = around{f}
-			if m := from(t.Context(), f, "10.1.0.1", "dead.ns"); m.Rcode != dns.RcodeServerFailure || time.Since(start) > 0 {
+			if m := from(t.Context(), f, "10.1.0.1", "dead.ns"); m.Rcode != dns.RcodeServerFailure ||
+				time.Since(start) > 0 {
 				t.Errorf("%s after %s", short(m), time.Since(start))
 			}
 		})
@@ -255,9 +261,11 @@ func (c changedFor) Lookup(ctx context.Context, state request.Request, name stri
 
 // TestUnclear: replies that neither answer nor deny.
 func TestUnclear(t *testing.T) {
-	const name, zone, region, global = "dead.ns", "dead.ns.myfed.svc.zone1.example.com.", "dead.ns.myfed.svc.region1.example.com.", "dead.ns.myfed.svc.example.com."
+	const name, zone, region, global = "dead.ns", "dead.ns.myfed.svc.zone1.example.com.",
+		"dead.ns.myfed.svc.region1.example.com.", "dead.ns.myfed.svc.example.com."
 	referral := func(m *dns.Msg) {
-		m.Rcode, m.Answer, m.Ns = dns.RcodeSuccess, nil, []dns.RR{test.NS("zone1.example.com. 60 IN NS ns.zone1.example.com.")}
+		m.Rcode, m.Answer, m.Ns = dns.RcodeSuccess, nil, []dns.RR{test.NS("zone1.example.com. 60 IN NS " +
+			"ns.zone1.example.com.")}
 		m.Extra = []dns.RR{test.A("ns.zone1.example.com. 60 IN A 192.0.2.1")}
 	}
 	upward := func(m *dns.Msg) {
@@ -270,7 +278,8 @@ func TestUnclear(t *testing.T) {
 		m.Rcode, m.Ns, m.Answer = dns.RcodeSuccess, nil, []dns.RR{test.TXT(zone + ` 60 IN TXT "x"`)}
 	}
 	foreignSOA := func(m *dns.Msg) {
-		m.Rcode, m.Answer, m.Ns = dns.RcodeSuccess, nil, []dns.RR{test.SOA("example.org. 300 IN SOA ns.example.org. host.example.org. 1 7200 1800 86400 5")}
+		m.Rcode, m.Answer, m.Ns = dns.RcodeSuccess, nil, []dns.RR{test.SOA("example.org. 300 IN SOA ns.example.org. " +
+			"host.example.org. 1 7200 1800 86400 5")}
 	}
 	at := func(names map[string]func(*dns.Msg)) func(*dns.Msg, request.Request) {
 		return func(m *dns.Msg, _ request.Request) {
@@ -280,7 +289,8 @@ func TestUnclear(t *testing.T) {
 		}
 	}
 	asked := func(t *testing.T, lines []string, names map[string]func(*dns.Msg)) *dns.Msg {
-		f := newPlugin(t, newCluster(), changedFor{newRecords(t, lines...), at(names)}, usualKubernetes, usualFederation)
+		f := newPlugin(t, newCluster(), changedFor{newRecords(t, lines...), at(names)}, usualKubernetes,
+			usualFederation)
 		m := from(t.Context(), f, "10.1.0.1", name, func(m *dns.Msg) { m.SetEdns0(1232, false) })
 		for key, kept := range f.chaser.negative.kept {
 			if kept.chain.unclear {
@@ -290,7 +300,8 @@ func TestUnclear(t *testing.T) {
 		return m
 	}
 	for kind, change := range map[string]func(*dns.Msg){
-		"a referral": referral, "a referral to the root": upward, "records of other owners": others, "records of other types": otherType, "another zone's SOA": foreignSOA,
+		"a referral": referral, "a referral to the root": upward, "records of other owners": others,
+		"records of other types": otherType, "another zone's SOA": foreignSOA,
 	} {
 		t.Run("Q8b "+kind+" leads to the next level", func(t *testing.T) {
 			m := asked(t, []string{region + " 60 IN A 203.0.113.7"}, map[string]func(*dns.Msg){zone: change})
@@ -301,7 +312,8 @@ func TestUnclear(t *testing.T) {
 		})
 		t.Run("Q8b "+kind+" at the end of a chain, too", func(t *testing.T) {
 			m := asked(t, []string{zone + " 60 IN CNAME lb.example.net.", global + " 60 IN A 203.0.113.7"},
-				map[string]func(*dns.Msg){"lb.example.net.": change, zone: func(m *dns.Msg) { m.Answer, m.Ns = m.Answer[:1], nil; m.Rcode = dns.RcodeSuccess }})
+				map[string]func(*dns.Msg){"lb.example.net.": change,
+					zone: func(m *dns.Msg) { m.Answer, m.Ns = m.Answer[:1], nil; m.Rcode = dns.RcodeSuccess }})
 			want := "NOERROR; dead.ns.myfed.svc.cluster.local. CNAME " + global + "; " + global + " A 203.0.113.7"
 			if got := short(m); got != want {
 				t.Errorf("got %s\nwant %s", got, want)

@@ -35,7 +35,8 @@ func reference(name string) (s shape, prefix, key string) {
 		return shapeService, "", strings.Join(left, ".")
 	case len(left) == 3 && referenceEndpoint.MatchString(left[0]) && label(left[1:]...):
 		return shapeEndpoint, left[0] + ".", strings.Join(left[1:], ".")
-	case len(left) == 4 && referencePort.MatchString(left[0]) && referencePort.MatchString(left[1]) && label(left[2:]...):
+	case len(left) == 4 && referencePort.MatchString(left[0]) && referencePort.MatchString(left[1]) &&
+		label(left[2:]...):
 		return shapePort, left[0] + "." + left[1] + ".", strings.Join(left[2:], ".")
 	}
 	return shapeNone, "", ""
@@ -43,11 +44,16 @@ func reference(name string) (s shape, prefix, key string) {
 
 func FuzzMatch(f *testing.F) {
 	for _, name := range []string{
-		"s.n.myfed.svc.cluster.local.", "S.N.MyFed.svc.cluster.LOCAL.", "myfed.svc.cluster.local.", "n.myfed.svc.cluster.local.",
-		"_p._t.s.n.myfed.svc.cluster.local.", "_p._t.s.myfed.svc.cluster.local.", "e.s.n.myfed.svc.cluster.local.", `a\.b.n.myfed.svc.cluster.local.`,
-		"s.n.other.svc.cluster.local.", "xmyfed.svc.cluster.local.", "s.n.myfed.svc.cluster.local.example.com.", ".", "svc.cluster.local.", `\046.n.myfed.svc.cluster.local.`,
-		"-s.n.myfed.svc.cluster.local.", "s-.n.myfed.svc.cluster.local.", "s.n_.myfed.svc.cluster.local.", "s/t.n.myfed.svc.cluster.local.",
-		"--1.s.n.myfed.svc.cluster.local.", "_p.t.s.n.myfed.svc.cluster.local.", "_p._t._s.n.myfed.svc.cluster.local.", "_p_._t.s.n.myfed.svc.cluster.local.",
+		"s.n.myfed.svc.cluster.local.", "S.N.MyFed.svc.cluster.LOCAL.", "myfed.svc.cluster.local.",
+		"n.myfed.svc.cluster.local.",
+		"_p._t.s.n.myfed.svc.cluster.local.", "_p._t.s.myfed.svc.cluster.local.", "e.s.n.myfed.svc.cluster.local.",
+		`a\.b.n.myfed.svc.cluster.local.`,
+		"s.n.other.svc.cluster.local.", "xmyfed.svc.cluster.local.", "s.n.myfed.svc.cluster.local.example.com.", ".",
+		"svc.cluster.local.", `\046.n.myfed.svc.cluster.local.`,
+		"-s.n.myfed.svc.cluster.local.", "s-.n.myfed.svc.cluster.local.", "s.n_.myfed.svc.cluster.local.",
+		"s/t.n.myfed.svc.cluster.local.",
+		"--1.s.n.myfed.svc.cluster.local.", "_p.t.s.n.myfed.svc.cluster.local.", "_p._t._s.n.myfed.svc.cluster.local.",
+		"_p_._t.s.n.myfed.svc.cluster.local.",
 	} {
 		f.Add(name)
 	}
@@ -74,7 +80,8 @@ func FuzzMatch(f *testing.F) {
 }
 
 func FuzzServeDNS(f *testing.F) {
-	for _, name := range []string{"healthy.ns.myfed.svc.cluster.local.", "DEAD.ns.myfed.svc.cluster.local.", "x.gone.ns.myfed.svc.cluster.local.", "myfed.svc.cluster.local."} {
+	for _, name := range []string{"healthy.ns.myfed.svc.cluster.local.", "DEAD.ns.myfed.svc.cluster.local.",
+		"x.gone.ns.myfed.svc.cluster.local.", "myfed.svc.cluster.local."} {
 		for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeSRV, dns.TypeANY, dns.TypeCNAME, dns.TypeSOA} {
 			m := new(dns.Msg)
 			m.SetQuestion(name, qtype)

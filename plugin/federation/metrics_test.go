@@ -42,7 +42,8 @@ func TestMetrics(t *testing.T) {
 			if _, err := f.ServeDNS(ctx, w, r); err != nil {
 				t.Fatal(err)
 			}
-			if name, got := metadata.ValueFunc(ctx, "federation/name")(), metadata.ValueFunc(ctx, "federation/result")(); name != "myfed" || got != result {
+			if name, got := metadata.ValueFunc(ctx, "federation/name")(),
+				metadata.ValueFunc(ctx, "federation/result")(); name != "myfed" || got != result {
 				t.Errorf("federation/name %q, federation/result %q", name, got)
 			}
 		})

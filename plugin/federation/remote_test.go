@@ -29,7 +29,8 @@ func (s *fixedSource) answer(_ context.Context, q *remoteQuestion) (*levelAnswer
 // TestSources: the sources are asked in turn, until one has an answer.
 func TestSources(t *testing.T) {
 	const name, zone = "dead.ns.myfed.svc.cluster.local.", "dead.ns.myfed.svc.zone1.example.com."
-	late, refused := &sourceError{dns.ExtendedErrorCodeNoReachableAuthority, "late"}, &sourceError{dns.ExtendedErrorCodeOther, "refused"}
+	late, refused := &sourceError{dns.ExtendedErrorCodeNoReachableAuthority, "late"},
+		&sourceError{dns.ExtendedErrorCodeOther, "refused"}
 	for _, tc := range []struct {
 		rule   string
 		errs   []error // of the sources
@@ -37,12 +38,17 @@ func TestSources(t *testing.T) {
 		answer string
 		ede    uint16
 	}{
-		{"Q8a the first that has an answer gives it", []error{nil, late}, 1, "NOERROR; " + name + " CNAME " + zone + "; " + zone + " A 203.0.113.50", 0},
-		{"Q8a one that knows nothing leaves it to the next", []error{errNotKnown, nil}, 2, "NOERROR; " + name + " CNAME " + zone + "; " + zone + " A 203.0.113.50", 0},
-		{"Q8b so does one that fails", []error{late, nil}, 2, "NOERROR; " + name + " CNAME " + zone + "; " + zone + " A 203.0.113.50", 0},
-		{"Q8b with no answer, the first failure is SERVFAIL", []error{errNotKnown, late, refused}, 3, "SERVFAIL", dns.ExtendedErrorCodeNoReachableAuthority},
+		{"Q8a the first that has an answer gives it", []error{nil, late}, 1,
+			"NOERROR; " + name + " CNAME " + zone + "; " + zone + " A 203.0.113.50", 0},
+		{"Q8a one that knows nothing leaves it to the next", []error{errNotKnown, nil}, 2,
+			"NOERROR; " + name + " CNAME " + zone + "; " + zone + " A 203.0.113.50", 0},
+		{"Q8b so does one that fails", []error{late, nil}, 2,
+			"NOERROR; " + name + " CNAME " + zone + "; " + zone + " A 203.0.113.50", 0},
+		{"Q8b with no answer, the first failure is SERVFAIL", []error{errNotKnown, late, refused}, 3, "SERVFAIL",
+			dns.ExtendedErrorCodeNoReachableAuthority},
 		{"Q8b with nothing known, it is SERVFAIL", []error{errNotKnown}, 1, "SERVFAIL", dns.ExtendedErrorCodeOther},
-		{"Q8b an error of any other kind is SERVFAIL", []error{errors.New("odd")}, 1, "SERVFAIL", dns.ExtendedErrorCodeOther},
+		{"Q8b an error of any other kind is SERVFAIL", []error{errors.New("odd")}, 1, "SERVFAIL",
+			dns.ExtendedErrorCodeOther},
 	} {
 		t.Run(tc.rule, func(t *testing.T) {
 			f := newPlugin(t, newCluster(), nil, usualKubernetes, usualFederation)

@@ -30,12 +30,15 @@ func TestSameAsKubernetes(t *testing.T) {
 			if ttl != "" {
 				k8s += " {\n ttl " + ttl + "\n}"
 			}
-			up := newRecords(t, "www.example.net. 60 IN CNAME host.example.net.", "host.example.net. 60 IN A 192.0.2.80", "host.example.net. 60 IN AAAA 2001:db8::80")
+			up := newRecords(t, "www.example.net. 60 IN CNAME host.example.net.",
+				"host.example.net. 60 IN A 192.0.2.80", "host.example.net. 60 IN AAAA 2001:db8::80")
 			f := newPlugin(t, c, up, k8s, usualFederation)
 			q := drawQuestion(rt)
-			plain, federated := q.ask(t, f, "drawn.ns.svc.cluster.local."), q.ask(t, f, "drawn.ns.myfed.svc.cluster.local.")
+			plain, federated := q.ask(t, f, "drawn.ns.svc.cluster.local."),
+				q.ask(t, f, "drawn.ns.myfed.svc.cluster.local.")
 			if !healthy {
-				if q.qtype == dns.TypeCNAME && (len(federated.Answer) != 1 || federated.Answer[0].Header().Rrtype != dns.TypeCNAME) {
+				if q.qtype == dns.TypeCNAME && (len(federated.Answer) != 1 ||
+					federated.Answer[0].Header().Rrtype != dns.TypeCNAME) {
 					rt.Errorf("%+v: a Service without a ready address is answered with %s", q, short(federated))
 				}
 				return
@@ -45,12 +48,14 @@ func TestSameAsKubernetes(t *testing.T) {
 			limitTTLs(plain.Extra, f.ttl)
 			for _, rrs := range [][]dns.RR{federated.Answer, federated.Ns, federated.Extra} {
 				for _, rr := range rrs {
-					if h := rr.Header(); strings.HasSuffix(h.Name, q.prefix+"drawn.ns.svc.cluster.local.") && rrs[0] == federated.Answer[0] {
+					if h := rr.Header(); strings.HasSuffix(h.Name, q.prefix+"drawn.ns.svc.cluster.local.") &&
+						rrs[0] == federated.Answer[0] {
 						rt.Errorf("an answer of the delegated name: %s", rr)
 					}
 				}
 			}
-			rename(federated.Answer, q.prefix+"drawn.ns.myfed.svc.cluster.local.", q.prefix+"drawn.ns.svc.cluster.local.")
+			rename(federated.Answer, q.prefix+"drawn.ns.myfed.svc.cluster.local.",
+				q.prefix+"drawn.ns.svc.cluster.local.")
 			federated.Question[0].Name = plain.Question[0].Name
 			if a, b := q.wire(t, plain), q.wire(t, federated); !bytes.Equal(a, b) {
 				rt.Errorf("%+v\nplain:\n%s\nfederated:\n%s", q, plain, federated)
@@ -70,8 +75,10 @@ type drawn struct {
 
 func drawQuestion(t *rapid.T) drawn {
 	return drawn{
-		prefix: rapid.SampledFrom([]string{"", "", "", "", "_http._tcp.", "_none._udp.", "host-0.", "172-0-0-1.", "none."}).Draw(t, "prefix"),
-		qtype: rapid.SampledFrom([]uint16{dns.TypeA, dns.TypeA, dns.TypeA, dns.TypeAAAA, dns.TypeAAAA, dns.TypeSRV, dns.TypeSRV, dns.TypeTXT, dns.TypeMX, dns.TypeNS,
+		prefix: rapid.SampledFrom([]string{"", "", "", "", "_http._tcp.", "_none._udp.", "host-0.", "172-0-0-1.",
+			"none."}).Draw(t, "prefix"),
+		qtype: rapid.SampledFrom([]uint16{dns.TypeA, dns.TypeA, dns.TypeA, dns.TypeAAAA, dns.TypeAAAA, dns.TypeSRV,
+			dns.TypeSRV, dns.TypeTXT, dns.TypeMX, dns.TypeNS,
 			dns.TypeSOA, dns.TypeDS, dns.TypeANY, dns.TypeCNAME, dns.TypeHTTPS, dns.TypePTR, dns.TypeCAA, 65280,
 			dns.TypeNone, dns.TypeOPT, 128, dns.TypeTKEY, dns.TypeMAILB, dns.TypeMAILA}).Draw(t, "type"),
 		tcp:  rapid.Bool().Draw(t, "tcp"),
@@ -111,29 +118,35 @@ func (q drawn) wire(t *testing.T, m *dns.Msg) []byte {
 // endpoint with an address.
 func drawService(t *testing.T, rt *rapid.T, c *cluster) (healthy bool) {
 	ips := rapid.SampledFrom([][]string{
-		{"10.9.0.1"}, {"10.9.0.1", "fd09::1"}, {"fd09::1", "10.9.0.1"}, {"fd09::1"}, {"::ffff:10.9.0.1"}, {"None"}, {"None"}, {"None"}, {""},
+		{"10.9.0.1"}, {"10.9.0.1", "fd09::1"}, {"fd09::1", "10.9.0.1"}, {"fd09::1"}, {"::ffff:10.9.0.1"}, {"None"},
+		{"None"}, {"None"}, {""},
 	}).Draw(rt, "ips")
 	service := &api.Service{ObjectMeta: meta.ObjectMeta{Name: "drawn", Namespace: "ns"},
 		Spec: api.ServiceSpec{Type: api.ServiceTypeClusterIP, ClusterIP: ips[0], ClusterIPs: ips}}
 	for i := range rapid.IntRange(0, 2).Draw(rt, "service ports") {
-		service.Spec.Ports = append(service.Spec.Ports, api.ServicePort{Name: []string{"http", "dns"}[i], Protocol: "TCP", Port: int32(80 + i)})
+		service.Spec.Ports = append(service.Spec.Ports, api.ServicePort{Name: []string{"http", "dns"}[i],
+			Protocol: "TCP", Port: int32(80 + i)})
 	}
 	if rapid.IntRange(0, 9).Draw(rt, "external") == 0 {
-		service.Spec = api.ServiceSpec{Type: api.ServiceTypeExternalName, ExternalName: rapid.SampledFrom([]string{"www.example.net", "192.0.2.1", "nowhere.example.net"}).Draw(rt, "name")}
+		service.Spec = api.ServiceSpec{Type: api.ServiceTypeExternalName,
+			ExternalName: rapid.SampledFrom([]string{"www.example.net", "192.0.2.1", "nowhere.example.net"}).Draw(rt,
+				"name")}
 		healthy = true
 	}
 	c.services["drawn.ns"] = converted[*object.Service](t, object.ToService, service)
 	for i := range rapid.IntRange(1, 3).Draw(rt, "slices") {
 		slice, ready := drawSlice(rt, i)
 		healthy = healthy || ready
-		c.endpoints["drawn.ns"] = append(c.endpoints["drawn.ns"], converted[*object.Endpoints](t, object.EndpointSliceToEndpoints, slice))
+		c.endpoints["drawn.ns"] = append(c.endpoints["drawn.ns"],
+			converted[*object.Endpoints](t, object.EndpointSliceToEndpoints, slice))
 	}
 	return healthy
 }
 
 func drawSlice(t *rapid.T, i int) (slice *discovery.EndpointSlice, ready bool) {
 	kind := rapid.SampledFrom([]discovery.AddressType{
-		discovery.AddressTypeIPv4, discovery.AddressTypeIPv4, discovery.AddressTypeIPv6, discovery.AddressTypeIPv6, discovery.AddressTypeFQDN,
+		discovery.AddressTypeIPv4, discovery.AddressTypeIPv4, discovery.AddressTypeIPv6, discovery.AddressTypeIPv6,
+		discovery.AddressTypeFQDN,
 	}).Draw(t, "address type")
 	slice = &discovery.EndpointSlice{ObjectMeta: meta.ObjectMeta{Name: fmt.Sprintf("drawn-%d", i), Namespace: "ns",
 		Labels: map[string]string{discovery.LabelServiceName: "drawn"}}, AddressType: kind}
@@ -149,13 +162,17 @@ func drawSlice(t *rapid.T, i int) (slice *discovery.EndpointSlice, ready bool) {
 		e := discovery.Endpoint{}
 		switch kind {
 		case discovery.AddressTypeIPv4:
-			e.Addresses = []string{fmt.Sprintf("172.0.%d.%d", rapid.IntRange(0, 1).Draw(t, "net"), j+1)} // doubles are meant
+			// doubles are meant
+			e.Addresses = []string{fmt.Sprintf("172.0.%d.%d", rapid.IntRange(0, 1).Draw(t, "net"), j+1)}
 		case discovery.AddressTypeIPv6:
 			e.Addresses = []string{rapid.SampledFrom([]string{
-				fmt.Sprintf("fd01::%d:%d", i, j+1), fmt.Sprintf("FD01::%d:%d", i, j+1), fmt.Sprintf("::ffff:172.0.0.%d", j+1), "fd01::", "FD01::", // one address, spelled in two ways
+				// one address, spelled in two ways
+				fmt.Sprintf("fd01::%d:%d", i, j+1), fmt.Sprintf("FD01::%d:%d", i, j+1),
+				fmt.Sprintf("::ffff:172.0.0.%d", j+1), "fd01::", "FD01::",
 			}).Draw(t, "address")}
 		default:
-			e.Addresses = []string{rapid.SampledFrom([]string{"www.example.net", "nowhere.example.net", "drawn.ns.svc.cluster.local"}).Draw(t, "address")}
+			e.Addresses = []string{rapid.SampledFrom([]string{"www.example.net", "nowhere.example.net",
+				"drawn.ns.svc.cluster.local"}).Draw(t, "address")}
 		}
 		switch rapid.IntRange(0, 3).Draw(t, "conditions") {
 		case 0, 1:
@@ -191,11 +208,14 @@ func TestNamesInSlices(t *testing.T) {
 	up := newRecords(t, "www.example.net. 60 IN A 192.0.2.80")
 	f := newPlugin(t, c, up, usualKubernetes, usualFederation)
 	for _, tc := range []struct{ rule, name, want string }{
-		{"Q5 a headless Service that has names only is not healthy", "rds.ns", "CNAME rds.ns.myfed.svc.zone1.example.com."},
+		{"Q5 a headless Service that has names only is not healthy", "rds.ns",
+			"CNAME rds.ns.myfed.svc.zone1.example.com."},
 		{"Q5 nor is one with a ClusterIP", "fronted.ns", "CNAME fronted.ns.myfed.svc.zone1.example.com."},
 		{"Q5 nor is one whose names look like addresses", "digits.ns", "CNAME digits.ns.myfed.svc.zone1.example.com."},
-		{"Q6 names beside addresses are what the plain name has", "mixed.ns", "CNAME www.example.net.; www.example.net. A 192.0.2.80; mixed.ns.myfed.svc.cluster.local. A 172.0.3.1"},
-		{"Q6 the name of an endpoint that has one", "one.names.ns", "CNAME www.example.net.; www.example.net. A 192.0.2.80"},
+		{"Q6 names beside addresses are what the plain name has", "mixed.ns",
+			"CNAME www.example.net.; www.example.net. A 192.0.2.80; mixed.ns.myfed.svc.cluster.local. A 172.0.3.1"},
+		{"Q6 the name of an endpoint that has one", "one.names.ns",
+			"CNAME www.example.net.; www.example.net. A 192.0.2.80"},
 	} {
 		t.Run(tc.rule, func(t *testing.T) {
 			name := tc.name + ".myfed.svc.cluster.local."
@@ -239,7 +259,8 @@ func TestSpellings(t *testing.T) {
 			f := newPlugin(t, c, up, usualKubernetes, usualFederation)
 			for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA} {
 				plain := short(ask(t, f, "drawn.ns.svc.cluster.local.", qtype))
-				if got := strings.ReplaceAll(short(ask(t, f, "drawn.ns.myfed.svc.cluster.local.", qtype)), ".myfed.", "."); got != plain {
+				if got := strings.ReplaceAll(short(ask(t, f, "drawn.ns.myfed.svc.cluster.local.", qtype)), ".myfed.",
+					"."); got != plain {
 					t.Errorf("%s\n got %s\nwant %s", dns.TypeToString[qtype], got, plain)
 				}
 			}

@@ -13,9 +13,12 @@ import (
 // refused is refused with a line.
 func FuzzParse(f *testing.F) {
 	for _, text := range []string{
-		"federation {\n myfed example.com\n}", "federation cluster.local {\n a example.com.\n b EXAMPLE.org\n topology r z\n naming nested\n ttl 30\n no_chase\n upstream 192.0.2.1\n}",
-		"federation {\n ttl example.com\n naming a.b\n no_chase x.y\n topology t.u\n}", "federation {\n a example.com\n a example.org\n}", "federation 10.0.0.0/24 {\n a b.c\n}",
-		"federation {\n svc example.com\n}", "federation {\n a\n}", "federation {\n a b c\n}", "federation", "federation {", "federation {\n a b\n}\nfederation {\n c d\n}",
+		"federation {\n myfed example.com\n}", "federation cluster.local {\n a example.com.\n b EXAMPLE.org\n" +
+			" topology r z\n naming nested\n ttl 30\n no_chase\n upstream 192.0.2.1\n}",
+		"federation {\n ttl example.com\n naming a.b\n no_chase x.y\n topology t.u\n}",
+		"federation {\n a example.com\n a example.org\n}", "federation 10.0.0.0/24 {\n a b.c\n}",
+		"federation {\n svc example.com\n}", "federation {\n a\n}", "federation {\n a b c\n}", "federation",
+		"federation {", "federation {\n a b\n}\nfederation {\n c d\n}",
 	} {
 		f.Add(text)
 	}

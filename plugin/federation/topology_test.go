@@ -96,7 +96,9 @@ func TestCollisionWarnings(t *testing.T) {
 			warnings := func(want int) {
 				t.Helper()
 				synctest.Wait()
-				if got := strings.Count(said.String(), `[WARNING] plugin/federation: federation "ns" has the name of a namespace of this cluster`); got != want || strings.Contains(said.String(), `"other" has`) {
+				const warning = `[WARNING] plugin/federation: federation "ns" has the name of a namespace`
+				text := said.String()
+				if got := strings.Count(text, warning); got != want || strings.Contains(text, `"other" has`) {
 					t.Errorf("%d warnings, want %d:\n%s", got, want, said)
 				}
 			}
@@ -114,7 +116,9 @@ func TestCollisionWarnings(t *testing.T) {
 	t.Run("Q4b a warning at start", func(t *testing.T) {
 		said := heard(t)
 		newPlugin(t, newCluster(), nil, usualKubernetes, "federation {\n dev example.com\n myfed example.com\n}")
-		if text := said.String(); !strings.Contains(text, `[WARNING] plugin/federation: federation "dev" has the name of a public top-level domain`) || strings.Contains(text, `"myfed" has`) {
+		if text := said.String(); !strings.Contains(text,
+			`[WARNING] plugin/federation: federation "dev" has the name of a public top-level domain`) ||
+			strings.Contains(text, `"myfed" has`) {
 			t.Errorf("it said %s", text)
 		}
 	})
@@ -154,22 +158,27 @@ func TestLearnSays(t *testing.T) {
 			says := func(want string) {
 				t.Helper()
 				synctest.Wait()
-				if n := strings.Count(said.String(), "[WARNING]"); !strings.Contains(said.String(), want) || n > 1 || want == "" && n > 0 {
+				if n := strings.Count(said.String(), "[WARNING]"); !strings.Contains(said.String(), want) || n > 1 ||
+					want == "" && n > 0 {
 					t.Errorf("it said %q, want %q", said, want)
 				}
 				said.Reset()
 			}
-			says(`names lead to global (set "topology REGION [ZONE]" if it has no labels): node "node1": nodes "node1" not found (the ClusterRole needs nodes: get)`)
+			says(`names lead to global (set "topology REGION [ZONE]" if it has no labels): ` +
+				`node "node1": nodes "node1" not found (the ClusterRole needs nodes: get)`)
 			time.Sleep(10 * topologyRetry) // the clock of synctest
 			says("")
-			c.setNode("node1", map[string]string{"topology.kubernetes.io/region": "r", "topology.kubernetes.io/zone": "zone_1"})
+			c.setNode("node1", map[string]string{"topology.kubernetes.io/region": "r",
+				"topology.kubernetes.io/zone": "zone_1"})
 			time.Sleep(topologyRetry)
 			says(`topology of this node: node "node1": label topology.kubernetes.io/zone: label "zone_1"`)
 			time.Sleep(5 * topologyRefresh)
 			says("")
-			c.setNode("node1", map[string]string{"topology.kubernetes.io/region": "a.b", "topology.kubernetes.io/zone": "zone_1"})
+			c.setNode("node1", map[string]string{"topology.kubernetes.io/region": "a.b",
+				"topology.kubernetes.io/zone": "zone_1"})
 			time.Sleep(topologyRefresh)
-			says(`cannot read the topology of this node again, keeping the last one: node "node1": label topology.kubernetes.io/region: label "a.b"`)
+			says(`cannot read the topology of this node again, keeping the last one: node "node1": ` +
+				`label topology.kubernetes.io/region: label "a.b"`)
 			time.Sleep(5 * topologyRefresh)
 			says("")
 			if got := (*f.feds[0].levels.Load())[0]; got != "myfed.svc.r.example.com." {
@@ -206,7 +215,8 @@ func TestTopologyKnown(t *testing.T) {
 			second := newPlugin(t, c, nil, usualKubernetes, "federation {\n other example.com\n}")
 			second.start(k)
 			gauge(t, 0)
-			for i, wait := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, topologyRetry, topologyRetry} {
+			for i, wait := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second,
+				topologyRetry, topologyRetry} {
 				time.Sleep(wait) // the clock of synctest
 				synctest.Wait()
 				if n := asked(); n != i+2 {

@@ -15,10 +15,13 @@ func TestTTL(t *testing.T) {
 		name  string
 		qtype uint16
 	}{
-		{"healthy.ns", dns.TypeA}, {"healthy.ns", dns.TypeAAAA}, {"healthy.ns", dns.TypeTXT}, {"headless.ns", dns.TypeA}, {"headless.ns", dns.TypeAAAA},
-		{"_http._tcp.healthy.ns", dns.TypeSRV}, {"_http._tcp.headless.ns", dns.TypeSRV}, {"one.headless.ns", dns.TypeA}, {"no.headless.ns", dns.TypeA},
+		{"healthy.ns", dns.TypeA}, {"healthy.ns", dns.TypeAAAA}, {"healthy.ns", dns.TypeTXT},
+		{"headless.ns", dns.TypeA}, {"headless.ns", dns.TypeAAAA},
+		{"_http._tcp.healthy.ns", dns.TypeSRV}, {"_http._tcp.headless.ns", dns.TypeSRV}, {"one.headless.ns", dns.TypeA},
+		{"no.headless.ns", dns.TypeA},
 		{"external.ns", dns.TypeA}, {"healthy.ns", dns.TypeMAILB}, {"ns", dns.TypeA},
-		{"dead.ns", dns.TypeA}, {"dead.ns", dns.TypeCNAME}, {"dead.ns", dns.TypeMX}, {"gone.ns", dns.TypeA}, {"nowhere.ns", dns.TypeA}, {"four.ns", dns.TypeAAAA},
+		{"dead.ns", dns.TypeA}, {"dead.ns", dns.TypeCNAME}, {"dead.ns", dns.TypeMX}, {"gone.ns", dns.TypeA},
+		{"nowhere.ns", dns.TypeA}, {"four.ns", dns.TypeAAAA},
 	}
 	for _, tc := range []struct{ rule, kubernetes, line string }{
 		{"Q15 five seconds though kubernetes has 30", " {\n ttl 30\n}", ""},
@@ -34,14 +37,16 @@ func TestTTL(t *testing.T) {
 			far := changedFor{up, func(m *dns.Msg, _ request.Request) {
 				for i, rr := range m.Ns {
 					if _, ok := rr.(*dns.SOA); ok {
-						m.Ns[i] = test.SOA("example.com. 900 IN SOA ns.example.com. host.example.com. 1 7200 1800 86400 600")
+						m.Ns[i] = test.SOA("example.com. 900 IN SOA ns.example.com. host.example.com. 1 7200 1800 " +
+							"86400 600")
 					}
 				}
 				if len(m.Ns) > 0 {
 					m.Ns = append(m.Ns, test.NS("example.com. 900 IN NS ns.example.com."))
 				}
 			}}
-			f := newPlugin(t, newCluster(), far, usualKubernetes+tc.kubernetes, "federation {\n myfed example.com\n topology region1 zone1\n "+tc.line+"\n}")
+			f := newPlugin(t, newCluster(), far, usualKubernetes+tc.kubernetes,
+				"federation {\n myfed example.com\n topology region1 zone1\n "+tc.line+"\n}")
 			want := map[string]uint32{"ttl 3": 3, "ttl 17": 17, " {\n ttl 2\n}": 2, " {\n ttl 0\n}": 0, "ttl 0": 0}
 			most, ok := want[tc.line]
 			if !ok {
@@ -67,7 +72,8 @@ func TestTTL(t *testing.T) {
 			if !reached {
 				t.Errorf("no TTL is %d", most)
 			}
-			if m := ask(t, f, "healthy.ns.svc.cluster.local.", dns.TypeA); m.Answer[0].Header().Ttl != f.k8s.MinTTL(request.Request{}) {
+			if m := ask(t, f, "healthy.ns.svc.cluster.local.",
+				dns.TypeA); m.Answer[0].Header().Ttl != f.k8s.MinTTL(request.Request{}) {
 				t.Errorf("a plain name's TTL is changed: %s", m.Answer[0])
 			}
 		})
