@@ -8,96 +8,60 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/resolve"
 )
 
-// kind is a kind of objects that is watched.
-type kind int
+// nodesForbidden is how long Nodes may be forbidden before the member counts as one without topology: a server that has
+// just started may refuse for a moment what it then grants.
+const nodesForbidden = 20 * time.Second
 
-const (
-	kindServices kind = iota
-	kindSlices
-	kindNodes
-	kinds
-)
-
-func (k kind) String() string { return []string{"services", "endpointslices", "nodes"}[k] }
-
-// objectKey names an object of one kind.
-type objectKey struct{ namespace, name string }
-
-// content is what the watches of one member hold since the last Relist. An
-// event of a watch touches the shard of its Service only.
+// content turns what the watches of a member deliver since the last Relist into events. An event of a watch touches the
+// shard of its Service only.
 type content struct {
-	ctx    context.Context // ends with these watches
-	config Config
-	hosts  *resolve.Cache[ShardKey]
-	places *Places
-	emit   func(Event)
+	ctx      context.Context // ends with these watches
+	config   Config
+	hosts    *resolve.Cache[ShardKey]
+	emit     func(Event)
+	answered func() bool // the last probe was answered
 
-	mu       sync.Mutex // held while events are sent, which keeps their order
-	services map[federation.ServiceName]service
-	misfits  map[federation.ServiceName]string // labels that name no federation, or none of ours
-	slices   map[objectKey]endpointSlice
-	eps      map[federation.ServiceName]endpoints
-	nodes    map[string]nodeLabels
-	roster   *roster
-
-	reached  chan struct{} // closed when something has been listed
-	identity *identity
-	listed   [kinds]bool
-	complete bool // a ListEvent with all there is was sent
-
-	replacing bool        // a list is being taken in
-	asked     bool        // all host names have been asked for
-	patience  *time.Timer // ends the wait for them; nil before and after it
-	waited    bool        // there was one
-
-	topology federation.Member
-	problems []federation.Problem
-
-	heard    [kinds]time.Time // the last event, bookmark or list; at first, when the watches began
-	seen     [kinds]time.Time // the same, but for watches that began anew, as of those before
-	failures [kinds]failure
-	alive    func() bool // the last probe was answered
-
-	toldAt time.Time   // when tellTopology last looked
-	look   *time.Timer // when it looks again by itself; nil: it does not
-	lookAt time.Time
+	mu         sync.Mutex // held while events are sent, which keeps them in order
+	services   services
+	mislabeled mislabeled
+	nodes      nodes
+	liveness   liveness
+	progress   progress
+	hostWait   hostWait
+	report     report
 }
 
-// identity is which cluster it is.
-type identity struct{ uid, version string }
-
-// goOn takes over what the watches before these have seen.
-func (t *content) goOn(before *content) {
-	before.mu.Lock()
-	defer before.mu.Unlock()
-	t.seen = before.seen
-}
-
-func newContent(ctx context.Context, c Config, h *resolve.Cache[ShardKey], p *Places, emit func(Event)) *content {
-	now := time.Now()
+func newContent(
+	ctx context.Context, c Config, hosts *resolve.Cache[ShardKey], history *TopologyHistory, emit func(Event),
+) *content {
+	watched := []kind{kindServices, kindSlices}
+	if c.Topology == nil {
+		watched = append(watched, kindNodes)
+	}
 	t := &content{
-		ctx: ctx, config: c, reached: make(chan struct{}), hosts: h, places: p, emit: emit, topology: p.placed(),
-		services: map[federation.ServiceName]service{}, misfits: map[federation.ServiceName]string{},
-		slices: map[objectKey]endpointSlice{}, eps: map[federation.ServiceName]endpoints{},
-		nodes: map[string]nodeLabels{}, roster: newRoster(c.MaxServices), alive: func() bool { return true },
+		ctx: ctx, config: c, hosts: hosts, emit: emit, answered: func() bool { return true },
+		services: newServices(c.MaxServices), mislabeled: mislabeled{}, nodes: newNodes(c.Topology, history),
+		liveness: newLiveness(time.Now(), watched...), progress: newProgress(watched),
 	}
-	if c.Topology != nil {
-		t.topology = *c.Topology
-	}
-	t.listed[kindNodes] = c.Topology != nil // not watched then
-	for k := range kinds {
-		t.heard[k], t.seen[k] = now, now
-	}
+	t.report.topology = t.nodes.known()
 	return t
 }
 
-// locked runs f with the lock, unless the watches have ended.
+// inherit carries over what the watches before these have seen.
+func (t *content) inherit(before *content) {
+	before.mu.Lock()
+	defer before.mu.Unlock()
+	t.liveness.inherit(&before.liveness)
+}
+
+// locked calls f with the lock held, unless the watches have ended.
 func (t *content) locked(f func()) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -108,238 +72,316 @@ func (t *content) locked(f func()) error {
 	return nil
 }
 
-// hostChanged sends the shard anew when what is known about one of its host names has changed.
-func (t *content) hostChanged(key ShardKey) {
-	if !t.complete {
-		t.finish()
-		return
-	}
-	if s, ok := t.services[key.Service]; ok && s.key == key {
-		t.tell(key.Service)
-	}
-}
-
-// put takes one object in.
+// put adds or replaces one object.
 func (t *content) put(obj any) {
 	switch o := obj.(type) {
 	case *corev1.Service:
-		t.putService(o)
+		t.putService(trimService(o))
 	case *discoveryv1.EndpointSlice:
-		t.putSlice(objectKey{o.Namespace, o.Name}, trimSlice(o))
+		t.sendShards(t.services.putSlice(objectKey{o.Namespace, o.Name}, trimSlice(o))...)
 	case *metav1.PartialObjectMetadata:
-		l := trimLabels(o.Labels)
-		if before, had := t.nodes[o.Name]; !had || before != l {
-			t.nodes[o.Name] = l
-			t.tellTopology()
+		if t.nodes.put(o.Name, trimLabels(o.Labels)) {
+			t.sendReport()
 		}
 	}
 }
 
-// drop takes one object out.
-func (t *content) drop(obj any) {
+func (t *content) putService(s service) {
+	name := s.key.Service
+	if !slices.Contains(t.config.Federations, s.key.Federation) {
+		t.sendShards(t.services.remove(name)...) // it lost its label, or is another syncer's now
+		t.setMislabeled(name, string(s.key.Federation), s.labeled)
+		return
+	}
+	t.setMislabeled(name, "", false)
+	t.sendShards(t.services.put(s)...)
+}
+
+// remove removes one object.
+func (t *content) remove(obj any) {
 	switch o := obj.(type) {
 	case *corev1.Service:
 		name := federation.ServiceName{Namespace: o.Namespace, Name: o.Name}
-		t.dropService(name)
-		t.misfit(name, "", false)
+		t.sendShards(t.services.remove(name)...)
+		t.setMislabeled(name, "", false)
 	case *discoveryv1.EndpointSlice:
-		t.putSlice(objectKey{o.Namespace, o.Name}, endpointSlice{})
+		t.sendShards(t.services.putSlice(objectKey{o.Namespace, o.Name}, endpointSlice{})...)
 	case *metav1.PartialObjectMetadata:
-		delete(t.nodes, o.Name)
-		t.tellTopology()
+		t.nodes.remove(o.Name)
+		t.sendReport()
 	}
 }
 
-// replace takes a whole list of one kind in; what is not in it is gone.
+// replace replaces all objects of a kind with those of a list.
 func (t *content) replace(k kind, objs []any) {
-	t.complete, t.asked = false, false
-	t.replacing = true // no event for single objects on the way
+	t.progress.beginList()
 	switch k {
 	case kindServices:
-		clear(t.services)
-		clear(t.misfits)
-		t.roster = newRoster(t.config.MaxServices)
+		t.services.clearServices()
+		clear(t.mislabeled)
 	case kindSlices:
-		clear(t.slices)
-		clear(t.eps)
+		t.services.clearSlices()
 	case kindNodes:
-		clear(t.nodes)
+		t.nodes.clear()
 	}
 	for _, o := range objs {
 		t.put(o)
 	}
-	t.listed[k], t.replacing = true, false
-	select {
-	case <-t.reached:
-	default:
-		close(t.reached)
+	t.progress.endList(k)
+	t.liveness.activity(k, time.Now())
+	if !t.liveness.failures[k].watch { // a list does not show that the watch works
+		t.recovered(k)
 	}
-	t.heard[k], t.seen[k] = time.Now(), time.Now()
-	if !t.failures[k].watch { // a list does not show that the watch works
-		t.works(k)
-	}
-	t.finish()
-	t.tellTopology()
+	t.sendList()
+	t.sendReport()
 }
 
-// identified takes in which cluster it is.
+// identified records which cluster the member is.
 func (t *content) identified(id identity) {
-	t.identity = &id
-	t.places.of(id.uid)
-	t.finish()
+	t.progress.identity = &id
+	t.nodes.history.setCluster(id.uid)
+	t.sendList()
 }
 
-// finish sends the complete content as soon as there is all of it. The first
-// time it waits, while there is patience, for the host names: an address that
-// is published must not be withdrawn because the syncer was started.
-func (t *content) finish() {
-	if t.complete || t.identity == nil || slices.Contains(t.listed[:], false) || t.asked && t.waiting() {
+// hostChanged sends the shard again when what is known about one of its host names has changed.
+func (t *content) hostChanged(key ShardKey) {
+	if !t.progress.sent {
+		t.sendList()
 		return
 	}
-	first := !t.asked
+	if t.services.has(key) {
+		t.sendShards(key)
+	}
+}
+
+func (t *content) setMislabeled(name federation.ServiceName, label string, is bool) {
+	if t.mislabeled.set(name, label, is) {
+		t.sendReport()
+	}
+}
+
+// active records a sign of life of a watch.
+func (t *content) active(k kind) {
+	t.liveness.activity(k, time.Now())
+	t.recovered(k)
+}
+
+// recovered records that a watch works, which is less than a sign of life, and reports whether it had failed.
+func (t *content) recovered(k kind) (news bool) {
+	if news = t.liveness.recovered(k); news {
+		t.sendReport()
+	}
+	return news
+}
+
+// failed records that a list or a watch failed, and reports whether it is the first failure in a row, or one for another
+// reason. It will be retried.
+func (t *content) failed(k kind, watch bool, err error) (news bool) {
+	now := time.Now()
+	news = t.liveness.fail(k, watch, err, now)
+	if k == kindNodes && !t.progress.listed[k] && apierrors.IsForbidden(err) &&
+		now.Sub(t.liveness.failures[k].since) >= nodesForbidden {
+		t.progress.listed[k] = true // the shards must not wait for it
+		t.sendList()
+	}
+	t.sendReport()
+	return news
+}
+
+// overdue reports whether a kind has shown nothing for longer than bookmarks take.
+func (t *content) overdue(k kind) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.liveness.overdue(k, time.Now())
+}
+
+// sendList sends the complete content as soon as it is there. The first ListEvent also waits for the lookups of the host
+// names: a published address must not be withdrawn because the syncer was started.
+func (t *content) sendList() {
+	p := &t.progress
+	if p.sent || !p.complete() || p.hostsRequested && t.waitForHosts() {
+		return
+	}
+	first := !p.hostsRequested
 	shards := t.shards()
 	for _, user := range t.hosts.Users() {
-		if s, ok := t.services[user.Service]; !ok || s.key != user {
+		if !t.services.has(user) {
 			t.hosts.Retain(user)
 		}
 	}
-	t.asked = true
-	if t.waiting() {
+	p.hostsRequested = true
+	if t.waitForHosts() {
 		return
 	}
 	if first && len(t.hosts.Users()) > 0 {
-		shards = t.shards() // names that were asked for just now may be known already
+		shards = t.shards() // names that were requested just now may be known already
 	}
-	t.complete = true
-	var again time.Duration
-	if t.topology, t.problems, again = t.place(); again > 0 {
-		t.lookAgain(again)
-	}
+	p.sent = true
+	t.report.topology, t.report.problems = t.current()
 	t.emit(ListEvent{
-		Member: t.config.Name, Shards: shards, ClusterUID: t.identity.uid, Version: t.identity.version,
-		Topology: t.topology, Problems: t.problems,
+		Member: t.config.Name, Shards: shards, ClusterUID: p.identity.uid, Version: p.identity.version,
+		Topology: t.report.topology, Problems: t.report.problems,
 	})
 }
 
-// shards are those of all Services; it asks for their host names.
+func (t *content) waitForHosts() bool {
+	return t.hostWait.pending(t.hosts.Settled, func() {
+		_ = t.locked(func() { t.hostWait.timer = nil; t.sendList() })
+	})
+}
+
+// sendShards sends the shards, and nothing before the ListEvent.
+func (t *content) sendShards(keys ...ShardKey) {
+	if !t.progress.sent {
+		return
+	}
+	for _, key := range keys {
+		e := ShardEvent{Member: t.config.Name, Key: key, Seen: time.Now()}
+		if t.services.has(key) {
+			e.Shard = t.shard(key)
+		} else {
+			t.hosts.Retain(key)
+		}
+		t.emit(e)
+	}
+}
+
+// shards returns the shards of all Services, and requests their host names.
 func (t *content) shards() map[ShardKey]Shard {
-	out := make(map[ShardKey]Shard, len(t.services))
-	for name := range t.services {
-		if key, shard := t.shardOf(name); shard != nil {
-			out[key] = *shard
+	out := make(map[ShardKey]Shard, len(t.services.list))
+	for _, s := range t.services.list {
+		if shard := t.shard(s.key); shard != nil {
+			out[s.key] = *shard
 		}
 	}
 	return out
 }
 
-// waiting reports whether the first complete content has still to wait for the
-// host names. It does so once, for a little longer than a lookup may take.
-func (t *content) waiting() bool {
-	if !t.waited && !t.hosts.Settled() {
-		t.waited = true
-		t.patience = time.AfterFunc(resolve.LookupTimeout+time.Second, func() {
-			_ = t.locked(func() { t.patience = nil; t.finish() })
-		})
-	}
-	if t.patience == nil {
-		return false
-	}
-	if !t.hosts.Settled() {
-		return true
-	}
-	t.patience.Stop()
-	t.patience = nil
-	return false
-}
-
-func (t *content) putService(o *corev1.Service) {
-	s := trimService(o)
-	name := s.key.Service
-	before, had := t.services[name]
-	if !slices.Contains(t.config.Federations, s.key.Federation) {
-		t.dropService(name) // not labeled any more, or another syncer's
-		t.misfit(name, string(s.key.Federation), s.labeled)
-		return
-	}
-	t.misfit(name, "", false)
-	if had && before.key != s.key {
-		t.dropService(name)
-		had = false
-	}
-	t.services[name] = s
-	if !had || !before.created.Equal(s.created) {
-		t.tell(t.roster.set(name, s.created)...)
-	}
-	t.tell(name)
-}
-
-func (t *content) dropService(name federation.ServiceName) {
-	s, had := t.services[name]
-	if !had {
-		return
-	}
-	delete(t.services, name)
-	if t.complete {
-		t.hosts.Retain(s.key)
-		t.emit(ShardEvent{Member: t.config.Name, Key: s.key, Seen: time.Now()})
-	}
-	t.tell(t.roster.remove(name)...)
-}
-
-// putSlice replaces a slice; one that is gone has no service.
-func (t *content) putSlice(key objectKey, s endpointSlice) {
-	before, had := t.slices[key]
-	if had {
-		e := t.eps[before.service]
-		e.slices--
-		e.ready -= before.ready
-		t.eps[before.service] = e
-		if e.slices == 0 {
-			delete(t.eps, before.service)
-		}
-	}
-	if s.service.Name == "" {
-		delete(t.slices, key)
-	} else {
-		t.slices[key] = s
-		e := t.eps[s.service]
-		e.slices++
-		e.ready += s.ready
-		t.eps[s.service] = e
-	}
-	if had && before.service != s.service {
-		t.tell(before.service)
-	}
-	if s.service.Name != "" && (!had || before != s) {
-		t.tell(s.service)
-	}
-}
-
-// tell sends the shards of Services; nothing while the lists are incomplete.
-func (t *content) tell(names ...federation.ServiceName) {
-	if !t.complete {
-		return
-	}
-	for _, name := range names {
-		if _, ok := t.services[name]; ok {
-			key, shard := t.shardOf(name)
-			t.emit(ShardEvent{Member: t.config.Name, Key: key, Shard: shard, Seen: time.Now()})
-		}
-	}
-}
-
-// shardOf makes the shard of a Service; nil if it is being deleted (H5).
-func (t *content) shardOf(name federation.ServiceName) (ShardKey, *Shard) {
-	s := t.services[name]
+// shard returns the shard of a Service that there is; nil if the Service is being deleted (H5). It requests the host names
+// of the shard, and releases those that it no longer uses.
+func (t *content) shard(key ShardKey) *Shard {
+	s := t.services.list[key.Service]
 	if s.deleting {
-		t.hosts.Retain(s.key)
-		return s.key, nil
+		t.hosts.Retain(key)
+		return nil
 	}
 	var used []federation.FQDN
-	shard := t.config.shard(s, t.eps[name], t.roster.isOver(name), func(h federation.FQDN) resolve.Host {
+	eps, overLimit := t.services.endpoints[key.Service], t.services.quota.exceeds(key.Service)
+	shard := t.config.shard(s, eps, overLimit, func(h federation.FQDN) resolve.Host {
 		used = append(used, h)
-		return t.hosts.Get(h, s.key)
+		return t.hosts.Get(h, key)
 	})
-	t.hosts.Retain(s.key, used...)
-	return s.key, &shard
+	t.hosts.Retain(key, used...)
+	return &shard
+}
+
+// sendReport sends the topology and the member's problems if they have changed; during a list only the problems. It
+// compares them at most once per reportInterval, and then schedules itself.
+func (t *content) sendReport() {
+	p := &t.progress
+	if p.replacing || !p.sent && p.allListed() {
+		return // the ListEvent has them
+	}
+	now := time.Now()
+	if wait := t.report.checked.Add(reportInterval).Sub(now); wait > 0 {
+		t.scheduleReport(wait)
+		return
+	}
+	t.report.checked = now
+	topology, problems := t.current()
+	if !p.allListed() {
+		topology = t.report.topology
+	}
+	if sameTopology(topology, t.report.topology) && slices.Equal(problems, t.report.problems) {
+		return
+	}
+	t.report.topology, t.report.problems = topology, problems
+	t.emit(TopologyEvent{Member: t.config.Name, Topology: topology, Problems: problems})
+}
+
+func (t *content) scheduleReport(after time.Duration) {
+	t.report.schedule(after, func() {
+		_ = t.locked(func() { t.report.timer = nil; t.sendReport() })
+	})
+}
+
+// current returns the topology, and the problems that belong to no shard. If time alone will change them, it schedules a
+// report for then.
+func (t *content) current() (federation.Member, []federation.Problem) {
+	now := time.Now()
+	problems, next := t.liveness.problems(t.config.Name, now, t.answered())
+	problems = append(problems, t.mislabeled.problems(t.config.Name)...)
+	topology, labelProblems, delay := t.nodes.topology(t.progress.listed[kindNodes], now)
+	problems = append(problems, labelProblems...)
+	if next == 0 || delay > 0 && delay < next {
+		next = delay
+	}
+	if next > 0 {
+		t.scheduleReport(next)
+	}
+	return topology, boundProblems(problems)
+}
+
+// identity is which cluster a member is, and the version of its server.
+type identity struct{ uid, version string }
+
+// progress is how far the lists are. A ListEvent is sent when everything is there.
+type progress struct {
+	reached        chan struct{} // closed by the first list
+	identity       *identity     // nil: not known yet
+	listed         [kinds]bool
+	replacing      bool // a list is being put in: no events for single objects
+	hostsRequested bool // of all shards
+	sent           bool // the ListEvent
+}
+
+func newProgress(watched []kind) progress {
+	p := progress{reached: make(chan struct{})}
+	for k := range kinds {
+		p.listed[k] = !slices.Contains(watched, k)
+	}
+	return p
+}
+
+func (p *progress) allListed() bool { return !slices.Contains(p.listed[:], false) }
+
+func (p *progress) complete() bool { return p.identity != nil && p.allListed() }
+
+// beginList begins the replacement of all objects of a kind, after which there has to be another ListEvent.
+func (p *progress) beginList() {
+	p.sent, p.hostsRequested, p.replacing = false, false, true
+}
+
+func (p *progress) endList(k kind) {
+	p.listed[k], p.replacing = true, false
+	select {
+	case <-p.reached:
+	default:
+		close(p.reached)
+	}
+}
+
+// hostWait is the time for which the first ListEvent waits for the lookups of host names: a little longer than a lookup may
+// take, and only once.
+type hostWait struct {
+	started bool
+	timer   *time.Timer // ends it; nil before and after
+}
+
+// pending reports whether the ListEvent has still to wait. Once the time is over, expire is called, which must set timer to
+// nil.
+func (w *hostWait) pending(settled func() bool, expire func()) bool {
+	if !w.started && !settled() {
+		w.started = true
+		w.timer = time.AfterFunc(resolve.LookupTimeout+time.Second, expire)
+	}
+	if w.timer == nil {
+		return false
+	}
+	if !settled() {
+		return true
+	}
+	w.timer.Stop()
+	w.timer = nil
+	return false
 }

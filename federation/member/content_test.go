@@ -33,7 +33,7 @@ func newWorld(t fataler, c Config) *world {
 	if c.Topology == nil {
 		c.Topology = &federation.Member{Name: c.Name}
 	}
-	w.content = newContent(ctx, c, resolve.NewCache(fixed{}, func(ShardKey) {}), NewPlaces(c.Name), func(e Event) { w.take(t, e) })
+	w.content = newContent(ctx, c, resolve.NewCache(fixed{}, func(ShardKey) {}), NewTopologyHistory(c.Name), func(e Event) { w.take(t, e) })
 	w.locked(func() { w.content.identified(identity{}) })
 	w.locked(func() { w.content.replace(kindServices, nil) })
 	w.locked(func() { w.content.replace(kindSlices, nil) })
@@ -45,7 +45,7 @@ func newWorld(t fataler, c Config) *world {
 
 func (w *world) locked(f func()) { _ = w.content.locked(f) }
 func (w *world) put(obj any)     { w.locked(func() { w.content.put(obj) }) }
-func (w *world) drop(obj any)    { w.locked(func() { w.content.drop(obj) }) }
+func (w *world) drop(obj any)    { w.locked(func() { w.content.remove(obj) }) }
 
 func (w *world) take(t fataler, e Event) {
 	switch e := e.(type) {

@@ -62,7 +62,7 @@ users: [{name: u, user: {client-certificate: crt, client-key: key}}]}`
 				t.Fatal(err)
 			}
 			events := make(chan Event, 1<<10)
-			w, err := New(testConfig(), c, fixed{}, NewPlaces("gce"), slog.New(slog.DiscardHandler), events)
+			w, err := New(testConfig(), c, fixed{}, NewTopologyHistory("gce"), slog.New(slog.DiscardHandler), events)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -108,17 +108,17 @@ type bench struct {
 
 func start(t *testing.T, a *api, c Config, resolver resolve.Resolver) *bench {
 	t.Helper()
-	return startAt(t, a, c, resolver, NewPlaces(c.Name))
+	return startAt(t, a, c, resolver, NewTopologyHistory(c.Name))
 }
 
 // startAt starts a Watcher that knows what the Nodes had before.
-func startAt(t *testing.T, a *api, c Config, resolver resolve.Resolver, places *Places) *bench {
+func startAt(t *testing.T, a *api, c Config, resolver resolve.Resolver, history *TopologyHistory) *bench {
 	t.Helper()
 	if resolver == nil {
 		resolver = fixed{}
 	}
 	events := make(chan Event, 1<<16)
-	w, err := New(c, &rest.Config{Host: "http://member.example", Transport: transport{a}}, resolver, places, slog.New(slog.DiscardHandler), events)
+	w, err := New(c, &rest.Config{Host: "http://member.example", Transport: transport{a}}, resolver, history, slog.New(slog.DiscardHandler), events)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -98,7 +98,7 @@ func (p *plugin) watch(name string) *pluginBench {
 	c := testConfig()
 	c.Name, c.UnreachableAfter = name, 2*time.Second // a probe each 400 ms
 	events := make(chan Event, 1<<16)
-	w, err := New(c, p.config(server.URL), fixed{}, NewPlaces(name), slog.New(slog.DiscardHandler), events)
+	w, err := New(c, p.config(server.URL), fixed{}, NewTopologyHistory(name), slog.New(slog.DiscardHandler), events)
 	if err != nil {
 		p.Fatal(err)
 	}

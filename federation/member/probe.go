@@ -11,26 +11,25 @@ import (
 	"github.com/federation-dns/federation/federation/kubeconfig"
 )
 
-// probe asks for one labeled Service at every interval and tells the result,
-// whatever the watches seem to do (X2a).
+// probe requests one labeled Service in every interval and sends the result, whatever the watches seem to do (X2a).
 func (w *Watcher) probe(ctx context.Context) {
 	interval, timeout := w.config.probeTimes()
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
-	at := time.Now()
+	sent := time.Now()
 	for {
-		idle := standstill(time.Since(at), interval)
-		at = time.Now()
+		idle := standstill(time.Since(sent), interval)
+		sent = time.Now()
 		err := w.contact(ctx, timeout)
 		if ctx.Err() != nil {
 			return
 		}
 		w.alive.Store(err == nil)
 		if err != nil {
-			w.probes.drop() // the next one shall not wait on a dead connection
+			w.probes.drop() // the next probe must not wait on a dead connection
 			err = fmt.Errorf("member %q: %w", w.config.Name, err)
 		}
-		w.emit(ctx, ProbeEvent{Member: w.config.Name, At: at, Idle: idle, Err: err, Unwatched: w.unwatchedSince()})
+		w.emit(ctx, ProbeEvent{Member: w.config.Name, At: sent, Idle: idle, Err: err, Unwatched: w.unwatchedSince()})
 		select {
 		case <-ctx.Done():
 			return
@@ -39,11 +38,11 @@ func (w *Watcher) probe(ctx context.Context) {
 	}
 }
 
-// standstill is how long the program itself stood still between two probes, by
-// the time between them: SIGSTOP, a suspended machine, no processor to run on.
+// standstill returns how long this process itself did not run between two probes, judging by the time between them:
+// SIGSTOP, a suspended machine, no CPU time.
 func standstill(between, interval time.Duration) time.Duration {
 	if between < 2*interval {
-		return 0 // as timers are
+		return 0 // timers are not exact
 	}
 	return between - interval
 }
@@ -55,8 +54,8 @@ func (w *Watcher) unwatchedSince() time.Time {
 	return time.Time{}
 }
 
-// contact is one probe; nil is a contact. It takes no longer than timeout,
-// whatever becomes of the request: see kubeconfig.NewHTTPClient.
+// contact sends one probe; nil is a contact. It returns after timeout at the latest, whatever happens to the request: see
+// kubeconfig.NewHTTPClient.
 func (w *Watcher) contact(ctx context.Context, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -67,7 +66,7 @@ func (w *Watcher) contact(ctx context.Context, timeout time.Duration) error {
 	case err == nil && status >= http.StatusOK && status < http.StatusMultipleChoices:
 		return nil
 	case status == http.StatusTooManyRequests:
-		return nil // it serves, if not now: it is busy, not away
+		return nil // it is busy, not unreachable
 	case errors.Is(err, kubeconfig.ErrStuck):
 		return fmt.Errorf("no answer to a probe within %s: %w", timeout, kubeconfig.ErrStuck)
 	case ctx.Err() != nil:
@@ -75,11 +74,11 @@ func (w *Watcher) contact(ctx context.Context, timeout time.Duration) error {
 	case err == nil:
 		return fmt.Errorf("status %d", status)
 	}
-	return plain(err)
+	return withoutURL(err)
 }
 
-// plain takes the URL, which says nothing new, off an error.
-func plain(err error) error {
+// withoutURL removes the URL, which says nothing new, from an error.
+func withoutURL(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
 		return u.Err

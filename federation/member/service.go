@@ -14,29 +14,29 @@ import (
 )
 
 const (
-	// maxIngresses is how many ingresses of a Service are read (H3e): of them at most MaxAddresses addresses and
-	// MaxAddresses host names count, once those that may not be published are out.
+	// maxIngresses is how many ingresses of a Service are read (H3e). After those that may not be published are dropped, at
+	// most MaxAddresses addresses and MaxAddresses host names of them count.
 	maxIngresses = 256
 	// maxAnnotation is how many octets of an annotation are kept.
 	maxAnnotation = 2048
 )
 
-// service is what is kept of a Service: what a shard is made of, no more.
+// service is what is kept of a Service: the input of its shard, and no more.
 type service struct {
 	key       ShardKey
-	labeled   bool // has the label, be it empty
+	labeled   bool // has the label, even if it is empty
 	created   time.Time
 	deleting  bool
 	balanced  bool // type LoadBalancer
 	ingress   []ingress
-	ingresses int    // how many it has
-	addresses string // the annotation
-	annotated bool   // has it
+	ingresses int    // how many the Service has; ingress may have fewer
+	addresses string // the annotation's value
+	annotated bool   // has the annotation
 	ttl       string
 }
 
-// ingress is one entry of status.loadBalancer.ingress: an IP address or a host
-// name. One with an error at a port is skipped (H2), but known.
+// ingress is one entry of status.loadBalancer.ingress: an IP address or a host name. One with an error at a port is skipped
+// (H2), but known.
 type ingress struct {
 	ip, host string
 	failed   bool
@@ -55,7 +55,7 @@ func trimService(s *corev1.Service) service {
 	}
 	_, t.labeled = s.Labels[LabelFederation]
 	t.addresses, t.annotated = s.Annotations[AnnotationAddresses]
-	t.ttl, t.addresses = cut(t.ttl), cut(t.addresses)
+	t.ttl, t.addresses = truncate(t.ttl), truncate(t.addresses)
 	for _, in := range s.Status.LoadBalancer.Ingress {
 		i := ingress{failed: slices.ContainsFunc(in.Ports, func(p corev1.PortStatus) bool { return p.Error != nil })}
 		switch {
@@ -68,7 +68,7 @@ func trimService(s *corev1.Service) service {
 		}
 		t.ingress = append(t.ingress, i)
 	}
-	// Whoever changes their order changes nothing. Of more than are read, the same are read each time.
+	// Their order in the status means nothing, and if there are too many, the same ones are read each time.
 	slices.SortFunc(t.ingress, compareIngress)
 	t.ingress = slices.Compact(t.ingress)
 	if t.ingresses = len(t.ingress); t.ingresses > maxIngresses {
@@ -77,8 +77,8 @@ func trimService(s *corev1.Service) service {
 	return t
 }
 
-// cut bounds what is kept of an annotation. A longer one than that is none that is allowed, and stays so.
-func cut(text string) string {
+// truncate bounds what is kept of an annotation. A value of that length is invalid, and remains so when it is truncated.
+func truncate(text string) string {
 	if len(text) > maxAnnotation {
 		return strings.ToValidUTF8(text[:maxAnnotation], "") + "..."
 	}
@@ -113,7 +113,7 @@ type endpointSlice struct {
 func trimSlice(s *discoveryv1.EndpointSlice) endpointSlice {
 	t := endpointSlice{service: federation.ServiceName{Namespace: s.Namespace, Name: s.Labels[discoveryv1.LabelServiceName]}}
 	if s.AddressType == discoveryv1.AddressTypeFQDN {
-		return t // nothing serves these: they are no ready endpoints (H5)
+		return t // names are not ready endpoints (H5)
 	}
 	for _, ep := range s.Endpoints {
 		if ep.Conditions.Ready == nil || *ep.Conditions.Ready {
@@ -123,8 +123,107 @@ func trimSlice(s *discoveryv1.EndpointSlice) endpointSlice {
 	return t
 }
 
-// endpoints is what the slices of one Service say together.
+// endpoints sums up the slices of one Service.
 type endpoints struct {
 	slices int
 	ready  int
+}
+
+// objectKey names an object of one kind.
+type objectKey struct{ namespace, name string }
+
+// services holds the Services of this syncer's federations, and all their EndpointSlices. A change returns the keys of the
+// shards that it touches: one that services no longer has lost its shard.
+type services struct {
+	list      map[federation.ServiceName]service
+	slices    map[objectKey]endpointSlice
+	endpoints map[federation.ServiceName]endpoints
+	quota     *quota
+}
+
+func newServices(maxServices int) services {
+	s := services{list: map[federation.ServiceName]service{}, quota: newQuota(maxServices)}
+	s.clearSlices()
+	return s
+}
+
+// clearServices removes all Services, but keeps the slices.
+func (s *services) clearServices() {
+	clear(s.list)
+	s.quota = newQuota(s.quota.limit)
+}
+
+func (s *services) clearSlices() {
+	s.slices, s.endpoints = map[objectKey]endpointSlice{}, map[federation.ServiceName]endpoints{}
+}
+
+// has reports whether there is a Service with the name and the federation of the key.
+func (s *services) has(key ShardKey) bool {
+	svc, ok := s.list[key.Service]
+	return ok && svc.key == key
+}
+
+// keys returns the keys of those Services that there are.
+func (s *services) keys(names ...federation.ServiceName) (keys []ShardKey) {
+	for _, name := range names {
+		if svc, ok := s.list[name]; ok {
+			keys = append(keys, svc.key)
+		}
+	}
+	return keys
+}
+
+// put adds or replaces a Service.
+func (s *services) put(svc service) (touched []ShardKey) {
+	name := svc.key.Service
+	before, had := s.list[name]
+	if had && before.key != svc.key {
+		touched = s.remove(name)
+		had = false
+	}
+	s.list[name] = svc
+	if !had || !before.created.Equal(svc.created) {
+		touched = append(touched, s.keys(s.quota.set(name, svc.created)...)...)
+	}
+	return append(touched, svc.key)
+}
+
+// remove removes a Service; it may not be there.
+func (s *services) remove(name federation.ServiceName) (touched []ShardKey) {
+	svc, had := s.list[name]
+	if !had {
+		return nil
+	}
+	delete(s.list, name)
+	return append([]ShardKey{svc.key}, s.keys(s.quota.remove(name)...)...)
+}
+
+// putSlice adds or replaces a slice; one without a service is removed.
+func (s *services) putSlice(key objectKey, slice endpointSlice) (touched []ShardKey) {
+	before, had := s.slices[key]
+	if had {
+		e := s.endpoints[before.service]
+		e.slices--
+		e.ready -= before.ready
+		s.endpoints[before.service] = e
+		if e.slices == 0 {
+			delete(s.endpoints, before.service)
+		}
+	}
+	if slice.service.Name == "" {
+		delete(s.slices, key)
+	} else {
+		s.slices[key] = slice
+		e := s.endpoints[slice.service]
+		e.slices++
+		e.ready += slice.ready
+		s.endpoints[slice.service] = e
+	}
+	if had && before.service != slice.service {
+		touched = s.keys(before.service)
+	}
+	if slice.service.Name != "" && (!had || before != slice) {
+		touched = append(touched, s.keys(slice.service)...)
+	}
+	return touched
 }

@@ -23,7 +23,7 @@ func TestRoster(t *testing.T) {
 	t.Run("H3d the oldest count, whatever has come and gone", func(t *testing.T) {
 		rapid.Check(t, func(t *rapid.T) {
 			most := rapid.IntRange(1, 5).Draw(t, "most")
-			r := newRoster(most)
+			r := newQuota(most)
 			created, over := map[federation.ServiceName]time.Time{}, map[federation.ServiceName]bool{}
 			for range rapid.IntRange(0, 60).Draw(t, "changes") {
 				n := name(rapid.IntRange(0, 12).Draw(t, "service"))
@@ -35,14 +35,14 @@ func TestRoster(t *testing.T) {
 					created[n] = time.Unix(int64(rapid.IntRange(0, 6).Draw(t, "created")), 0)
 					moved = r.set(n, created[n])
 				}
-				var all []*ranked
+				var all []*quotaEntry
 				for n, at := range created {
-					all = append(all, &ranked{name: n, created: at})
+					all = append(all, &quotaEntry{name: n, created: at})
 				}
-				slices.SortFunc(all, compareRanked)
+				slices.SortFunc(all, compareAge)
 				for i, e := range all {
-					if r.isOver(e.name) != (i >= most) {
-						t.Fatalf("%s is over: %t", e.name, r.isOver(e.name))
+					if r.exceeds(e.name) != (i >= most) {
+						t.Fatalf("%s is over: %t", e.name, r.exceeds(e.name))
 					}
 					if before, had := over[e.name]; had && before != (i >= most) && e.name != n && !slices.Contains(moved, e.name) {
 						t.Fatalf("%s has crossed the bound, and nobody is told", e.name)
@@ -93,7 +93,7 @@ func topologies(events []Event) (out []federation.Member) {
 			out = append(out, e.Topology)
 		}
 	}
-	return slices.CompactFunc(out, equalPlaces)
+	return slices.CompactFunc(out, sameTopology)
 }
 
 func TestLabelStorm(t *testing.T) {
@@ -118,16 +118,16 @@ func TestLabelStorm(t *testing.T) {
 		if n := len(events); n > 301 {
 			b.Errorf("%d events in 300 s", n)
 		}
-		if !slices.Contains(reasons(b.w.current.problems), federation.ReasonLabelsUnstable) && !slices.Contains(reasons(b.w.current.problems), federation.ReasonTooManyZones) {
-			b.Errorf("problems: %v", b.w.current.problems)
+		if !slices.Contains(reasons(b.w.current.report.problems), federation.ReasonLabelsUnstable) && !slices.Contains(reasons(b.w.current.report.problems), federation.ReasonTooManyZones) {
+			b.Errorf("problems: %v", b.w.current.report.problems)
 		}
 		b.api.set(node("n1", "us-central1", "us-central1-a"), node("n2", "us-central1", "us-central1-b"))
 		b.w.Relist() // a list is no way around it
 		last := topologies(b.after(2 * time.Minute))
-		if zones := b.w.places.placed().Zones; !slices.Contains(zones, "us-central1-a") || !slices.Contains(zones, "us-central1-b") {
+		if zones := b.w.history.current().Zones; !slices.Contains(zones, "us-central1-a") || !slices.Contains(zones, "us-central1-b") {
 			b.Errorf("after the storm: %v, events %v", zones, last)
 		}
-		for _, p := range b.w.current.problems {
+		for _, p := range b.w.current.report.problems {
 			if p.Reason == federation.ReasonLabelsUnstable {
 				b.Errorf("after the storm: %v", p)
 			}
@@ -140,12 +140,12 @@ func TestLabelStorm(t *testing.T) {
 		}
 		b.api.set(node("n2", "us-central1", "last"))
 		equal(b.T, "changes", len(topologies(b.after(50*time.Second))), 1) // it tells the problem
-		equal(b.T, "zone", slices.Contains(b.w.places.placed().Zones, "last"), false)
+		equal(b.T, "zone", slices.Contains(b.w.history.current().Zones, "last"), false)
 		b.after(20 * time.Second)
-		equal(b.T, "zone after a minute", slices.Contains(b.w.places.placed().Zones, "last"), true)
+		equal(b.T, "zone after a minute", slices.Contains(b.w.history.current().Zones, "last"), true)
 	})
 	t.Run("H3e a member has few levels in a day, whatever its Nodes show", func(t *testing.T) {
-		p := NewPlaces("gce")
+		p := NewTopologyHistory("gce")
 		now, seen := time.Unix(1_800_000_000, 0), map[federation.Label]bool{}
 		regions := map[federation.Label]bool{}
 		for i := range 24 * 60 { // a new place each minute
@@ -153,7 +153,7 @@ func TestLabelStorm(t *testing.T) {
 			for z := range MaxZones {
 				nodes[fmt.Sprint(z)] = nodeLabels{fmt.Sprintf("r%d", i), fmt.Sprintf("z%d-%d", i, z)}
 			}
-			m, problems, _ := p.place(nodes, now.Add(time.Duration(i)*time.Minute))
+			m, problems, _ := p.update(nodes, now.Add(time.Duration(i)*time.Minute))
 			for _, z := range m.Zones {
 				seen[z] = true
 			}
@@ -165,7 +165,7 @@ func TestLabelStorm(t *testing.T) {
 		if len(seen) > maxZonesKept || len(regions) > maxRegionsKept {
 			t.Errorf("%d topology zones, %d regions", len(seen), len(regions))
 		}
-		m, _, _ := p.place(map[string]nodeLabels{"n": {"r", "z"}}, now.Add(72*time.Hour))
+		m, _, _ := p.update(map[string]nodeLabels{"n": {"r", "z"}}, now.Add(72*time.Hour))
 		equal(t, "days later", m, federation.Member{Name: "gce", Region: "r", Zones: []federation.Label{"z"}})
 	})
 	run("H3e thousands of Services with a label that is none", func(b *bench) {
@@ -241,17 +241,17 @@ func TestLargeService(t *testing.T) {
 	})
 }
 
-func TestPlacesOutliveWatchers(t *testing.T) {
+func TestTopologyHistoryOutlivesWatchers(t *testing.T) {
 	t.Run("H6 a label outlives its last Node, and the Watcher that saw it", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			a, places := healthyAPI(), NewPlaces("gce")
+			a, history := healthyAPI(), NewTopologyHistory("gce")
 			a.set(node("n2", "us-central1", "us-central1-b"))
-			b := startAt(t, a, testConfig(), nil, places)
+			b := startAt(t, a, testConfig(), nil, history)
 			b.list(time.Second)
 			a.remove(node("n2", "", ""))
 			b.after(time.Hour)
 			b.stop()
-			b = startAt(t, a, testConfig(), nil, places)
+			b = startAt(t, a, testConfig(), nil, history)
 			equal(t, "zones", b.list(time.Second).Topology.Zones, []federation.Label{"us-central1-a", "us-central1-b"})
 			last := topologies(b.after(24 * time.Hour))
 			if len(last) == 0 {

@@ -91,7 +91,7 @@ func TestUnwatched(t *testing.T) {
 		if _, times := b.probed(time.Hour, 0); times > 0 {
 			b.Errorf("out of sight, by %d probes", times)
 		}
-		equal(b.T, "reasons", reasons(b.w.current.problems), []federation.Reason{federation.ReasonWatchFailed})
+		equal(b.T, "reasons", reasons(b.w.current.report.problems), []federation.Reason{federation.ReasonWatchFailed})
 	})
 }
 
@@ -118,7 +118,7 @@ func TestOneProblem(t *testing.T) {
 			a.uniform = "out of order"
 			b := start(t, a, testConfig(), nil)
 			b.after(time.Minute)
-			equal(t, "problems", b.w.current.problems, []federation.Problem{{Member: "gce", Reason: federation.ReasonWatchFailed,
+			equal(t, "problems", b.w.current.report.problems, []federation.Problem{{Member: "gce", Reason: federation.ReasonWatchFailed,
 				Detail: `services, endpointslices, nodes of member "gce" cannot be listed: out of order`}})
 		})
 	})
@@ -139,7 +139,7 @@ func TestOneProblem(t *testing.T) {
 			b.api.fault(func(a *api) { a.hang, a.spareProbes, a.down = true, true, true })
 			b.api.fault(func(a *api) { a.down = false })
 			b.after(5 * time.Minute)
-			equal(t, "reasons", slices.Compact(reasons(b.w.current.problems)), []federation.Reason{federation.ReasonWatchFailed})
+			equal(t, "reasons", slices.Compact(reasons(b.w.current.report.problems)), []federation.Reason{federation.ReasonWatchFailed})
 		})
 	})
 }
@@ -161,10 +161,10 @@ func TestOtherFederations(t *testing.T) {
 				a.remove(balanced(federation.ServiceName{Namespace: "ns", Name: name}))
 			}
 			b.after(2 * time.Second)
-			equal(t, "detail", b.w.current.problems[0].Detail, "1 Service names a federation that is none of ours: fedd")
+			equal(t, "detail", b.w.current.report.problems[0].Detail, "1 Service names a federation that is none of ours: fedd")
 			a.remove(balanced(federation.ServiceName{Namespace: "ns", Name: "a"}))
 			b.after(2 * time.Second)
-			equal(t, "problems", len(b.w.current.problems), 0)
+			equal(t, "problems", len(b.w.current.report.problems), 0)
 		})
 	})
 }

@@ -20,10 +20,10 @@ import (
 )
 
 const (
-	// listTimeout ends a list that hangs; it is then tried again.
+	// listTimeout ends a list that hangs; it is then retried.
 	listTimeout = time.Minute
-	// identityTimeout and identityTries bound the question which cluster it is:
-	// a server that answers lists but not this must not be waited for.
+	// identityTimeout and identityTries bound the identity requests: a server that answers lists, but not these, must not
+	// hold up the ListEvent.
 	identityTimeout = 3 * time.Second
 	identityTries   = 3
 )
@@ -31,28 +31,28 @@ const (
 // backoff is the time between the attempts of a watch that fails.
 var backoff = wait.Backoff{Duration: 200 * time.Millisecond, Cap: 3 * time.Second, Steps: 1 << 30, Factor: 2, Jitter: 0.5}
 
-// watch runs the watches of all kinds until ctx ends, and then waits for them.
+// watch runs the watches of all kinds until ctx ends, and then waits for their end.
 func (w *Watcher) watch(ctx context.Context) {
-	w.outage.over() // all lists are still to come
-	t := newContent(ctx, w.config, w.hosts, w.places, func(e Event) { w.emit(ctx, e) })
-	t.alive = w.alive.Load
+	w.outage.end() // everything is listed again
+	t := newContent(ctx, w.config, w.hosts, w.history, func(e Event) { w.emit(ctx, e) })
+	t.answered = w.alive.Load
 	w.currentMu.Lock()
 	if w.current != nil {
-		t.goOn(w.current)
+		t.inherit(w.current)
 	}
 	w.current = t
 	w.currentMu.Unlock()
 	w.unwatched.Store(0) // until a list fails
-	// Failures are told with the member's name, through the content.
+	// The content reports failures, with the member's name.
 	ctx = klog.NewContext(ctx, klog.Logger{})
 	var wg sync.WaitGroup
 	defer w.lists.wait()
 	defer wg.Wait()
 	client := w.watches
-	reflect(ctx, &wg, w, t, kindServices, &corev1.Service{}, LabelFederation,
-		client.CoreV1().Services(metav1.NamespaceAll).List, client.CoreV1().Services(metav1.NamespaceAll).Watch)
-	reflect(ctx, &wg, w, t, kindSlices, &discoveryv1.EndpointSlice{}, LabelFederation,
-		client.DiscoveryV1().EndpointSlices(metav1.NamespaceAll).List, client.DiscoveryV1().EndpointSlices(metav1.NamespaceAll).Watch)
+	services := client.CoreV1().Services(metav1.NamespaceAll)
+	reflect(ctx, &wg, w, t, kindServices, &corev1.Service{}, LabelFederation, services.List, services.Watch)
+	slices := client.DiscoveryV1().EndpointSlices(metav1.NamespaceAll)
+	reflect(ctx, &wg, w, t, kindSlices, &discoveryv1.EndpointSlice{}, LabelFederation, slices.List, slices.Watch)
 	if w.config.Topology == nil {
 		nodes := client.metadata.Resource(corev1.SchemeGroupVersion.WithResource("nodes"))
 		reflect(ctx, &wg, w, t, kindNodes, &metav1.PartialObjectMetadata{}, "", nodes.List, nodes.Watch)
@@ -61,8 +61,7 @@ func (w *Watcher) watch(ctx context.Context) {
 	w.supervise(ctx, t)
 }
 
-// supervise looks after the watches until ctx ends: it has a silent one listed
-// afresh, and lets time pass for the labels of Nodes.
+// supervise relists the member if a watch is silent, and expires the labels of Nodes, until ctx ends.
 func (w *Watcher) supervise(ctx context.Context, t *content) {
 	tick := time.NewTicker(silence / 6)
 	defer tick.Stop()
@@ -73,31 +72,31 @@ func (w *Watcher) supervise(ctx context.Context, t *content) {
 		case <-tick.C:
 		}
 		_ = t.locked(func() {
-			if k, silent := t.silent(time.Now(), silence); silent && w.alive.Load() {
-				w.log.Warn("a watch is silent though the member answers: listing afresh", "kind", k.String())
+			if k, silent := t.liveness.silent(time.Now()); silent && w.alive.Load() {
+				w.log.Warn("a watch is silent although the member answers probes, relisting", "kind", k.String())
 				w.Relist()
 				return
 			}
-			t.tellTopology() // labels are forgotten with time (H6)
+			t.sendReport() // labels expire (H6)
 		})
 	}
 }
 
-// identify asks which cluster it is, and how new, as soon as it can be reached.
+// identify requests the identity of the cluster as soon as it can be reached.
 func (w *Watcher) identify(ctx context.Context, t *content) {
 	select {
 	case <-ctx.Done():
 		return
-	case <-t.reached:
+	case <-t.progress.reached:
 	}
 	var id identity
 	next := backoff
 	for range identityTries {
 		var err error
-		if id, err = w.askIdentity(ctx); err == nil {
+		if id, err = w.requestIdentity(ctx); err == nil {
 			break
 		}
-		w.log.Warn("the cluster's identity, the UID of kube-system, cannot be read", "error", plain(err))
+		w.log.Warn("cannot read the cluster's identity, the UID of kube-system", "error", withoutURL(err))
 		select {
 		case <-ctx.Done():
 			return
@@ -107,12 +106,13 @@ func (w *Watcher) identify(ctx context.Context, t *content) {
 	_ = t.locked(func() { t.identified(id) })
 }
 
-// askIdentity returns the server's version even where the UID may not be read.
-func (w *Watcher) askIdentity(ctx context.Context) (id identity, err error) {
+// requestIdentity returns the server's version even if it may not read the UID.
+func (w *Watcher) requestIdentity(ctx context.Context) (id identity, err error) {
 	ctx, cancel := context.WithTimeout(ctx, identityTimeout)
 	defer cancel()
 	var v version.Info
-	if b, err := w.watches.Discovery().RESTClient().Get().AbsPath("/version").Do(ctx).Raw(); err == nil && json.Unmarshal(b, &v) == nil {
+	b, err := w.watches.Discovery().RESTClient().Get().AbsPath("/version").Do(ctx).Raw()
+	if err == nil && json.Unmarshal(b, &v) == nil {
 		id.version = v.GitVersion
 	}
 	ns, err := w.watches.CoreV1().Namespaces().Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})
@@ -123,40 +123,41 @@ func (w *Watcher) askIdentity(ctx context.Context) (id identity, err error) {
 }
 
 // reflect starts the list and watch of one kind, which feed the content.
-func reflect[L runtime.Object](ctx context.Context, wg *sync.WaitGroup, w *Watcher, t *content, k kind, example any, selector string,
+func reflect[L runtime.Object](
+	ctx context.Context, wg *sync.WaitGroup, w *Watcher, t *content, k kind, example any, selector string,
 	list func(context.Context, metav1.ListOptions) (L, error),
 	open func(context.Context, metav1.ListOptions) (watch.Interface, error),
 ) {
-	told := func(ctx context.Context, watch bool, err error) {
+	result := func(ctx context.Context, watch bool, err error) {
 		if ctx.Err() != nil {
 			return
 		}
-		err = plain(err)
+		err = withoutURL(err)
 		news := false
 		_ = t.locked(func() {
 			if err == nil {
-				news = t.works(k)
+				news = t.recovered(k)
 			} else {
 				news = t.failed(k, watch, err)
 			}
-			w.noteUnwatched(t)
+			w.updateUnwatched(t)
 		})
-		switch { // what it comes to is a problem of the member, or a failed probe
+		switch { // if it lasts, it becomes a problem of the member, or failed probes
 		case news && err == nil:
 			w.log.Debug("the watch works again", "kind", k.String())
 		case news:
-			w.log.Debug("listing or watching failed, trying again", "kind", k.String(), "error", err)
+			w.log.Debug("listing or watching failed, retrying", "kind", k.String(), "error", err)
 		}
 	}
-	var budget kubeconfig.ListBudget // of the list under way
+	var budget kubeconfig.ListBudget // of the list in progress
 	r := cache.NewReflectorWithOptions(listThenWatch{&cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-			if !w.lists.begin(ctx) { // the reflector does not wait for it
+			if !w.lists.begin(ctx) { // the reflector does not wait for its lists
 				return nil, ctx.Err()
 			}
 			defer w.lists.end()
-			// What a cache holds may be older than what was seen; and a server
-			// restored from a backup does not know yet which version that was.
+			// A list from a cache may be older than what was seen, and a server restored from a backup does not know that
+			// resource version yet.
 			o.ResourceVersion, o.ResourceVersionMatch = "", ""
 			o.LabelSelector = selector
 			if o.Continue == "" {
@@ -166,20 +167,20 @@ func reflect[L runtime.Object](ctx context.Context, wg *sync.WaitGroup, w *Watch
 			defer cancel()
 			obj, err := list(lctx, o)
 			if err != nil {
-				told(ctx, false, err)
+				result(ctx, false, err)
 			}
 			return obj, err
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 			o.LabelSelector = selector
 			i, err := open(ctx, o)
-			told(ctx, true, err)
-			if err == nil && ctx.Err() == nil && w.outage.over() {
-				w.log.Info("the API server was away: listing afresh")
+			result(ctx, true, err)
+			if err == nil && ctx.Err() == nil && w.outage.end() {
+				w.log.Info("the API server was unreachable, relisting")
 				w.Relist()
 			}
 			if err != nil && t.overdue(k) {
-				err = listAgain{err}
+				err = relistError{err}
 			}
 			return i, err
 		},
@@ -187,37 +188,36 @@ func reflect[L runtime.Object](ctx context.Context, wg *sync.WaitGroup, w *Watch
 	wg.Go(func() { r.RunWithContext(ctx) })
 }
 
-// noteUnwatched notes what the probes tell of the watches; the content is locked.
-func (w *Watcher) noteUnwatched(t *content) {
+// updateUnwatched passes on to the probes since when the member is unwatched; the content must be locked.
+func (w *Watcher) updateUnwatched(t *content) {
 	since := int64(0)
-	if at := t.unwatched(); !at.IsZero() {
+	if at := t.liveness.unwatched(); !at.IsZero() {
 		since = at.UnixNano()
 	}
 	w.unwatched.Store(since)
 }
 
-// listAgain hides from a reflector what kind of error it was: some are a reason for it to try the same watch again, for
-// as long as it is refused. When that is long, a list may tell what the watch does not.
-type listAgain struct{ err error }
+// relistError hides the type of an error from the reflector. For some types it retries the same watch for as long as that
+// is refused; with any other error it lists first, and so sees what the watch does not show.
+type relistError struct{ err error }
 
-func (l listAgain) Error() string { return l.err.Error() }
+func (r relistError) Error() string { return r.err.Error() }
 
-// listThenWatch has a reflector list by LIST, as X2b wants it, and not by a
-// stream of events: that has no end of its own on a server that is in trouble,
-// and the lists are short.
+// listThenWatch makes a reflector list by LIST, as X2b requires, and not by a stream of events: on a server in trouble the
+// stream may never end, and the lists are short.
 type listThenWatch struct{ *cache.ListWatch }
 
-// IsWatchListSemanticsUnSupported is asked by the reflector.
+// IsWatchListSemanticsUnSupported is called by the reflector.
 func (listThenWatch) IsWatchListSemanticsUnSupported() bool { return true }
 
-// requests counts the requests under way, so that their end can be waited for.
+// requests counts the requests in progress, so that their end can be awaited.
 type requests struct {
 	mu      sync.Mutex
 	current int
 	none    sync.Cond
 }
 
-// begin counts one more, unless ctx has ended.
+// begin counts a request, unless ctx has ended.
 func (r *requests) begin(ctx context.Context) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -235,7 +235,7 @@ func (r *requests) end() {
 	r.none.Broadcast()
 }
 
-// wait returns when there is none; the context given to begin must have ended.
+// wait returns when no request is in progress; the context passed to begin must have ended.
 func (r *requests) wait() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -244,32 +244,33 @@ func (r *requests) wait() {
 	}
 }
 
-// store hands a reflector's objects to the content.
+// store passes a reflector's objects to the content.
 type store struct {
 	w       *Watcher
 	content *content
 	kind    kind
 }
 
-func (s store) Add(obj any) error    { return s.heard(func() { s.content.put(obj) }) }
-func (s store) Update(obj any) error { return s.heard(func() { s.content.put(obj) }) }
-func (s store) Delete(obj any) error { return s.heard(func() { s.content.drop(obj) }) }
+func (s store) Add(obj any) error    { return s.active(func() { s.content.put(obj) }) }
+func (s store) Update(obj any) error { return s.active(func() { s.content.put(obj) }) }
+func (s store) Delete(obj any) error { return s.active(func() { s.content.remove(obj) }) }
 func (s store) Resync() error        { return nil }
 
 func (s store) Replace(objs []any, _ string) error {
 	return s.content.locked(func() {
 		s.content.replace(s.kind, objs)
-		s.w.noteUnwatched(s.content)
+		s.w.updateUnwatched(s.content)
 	})
 }
 
 // Bookmark counts as a sign of life of the watch.
-func (s store) Bookmark(string) error { return s.heard(func() {}) }
+func (s store) Bookmark(string) error { return s.active(func() {}) }
 
-func (s store) heard(f func()) error {
+// active records a sign of life of the watch, and calls f with the content locked.
+func (s store) active(f func()) error {
 	return s.content.locked(func() {
-		s.content.hear(s.kind)
-		s.w.noteUnwatched(s.content)
+		s.content.active(s.kind)
+		s.w.updateUnwatched(s.content)
 		f()
 	})
 }

@@ -20,11 +20,6 @@ import (
 	"github.com/federation-dns/federation/federation/resolve"
 )
 
-// silence is how long a watch may show nothing, not even a bookmark, while the
-// probe works, before the member is listed afresh (X2b). Bookmarks come about
-// once a minute.
-const silence = 3 * time.Minute
-
 // Watcher watches one member.
 type Watcher struct {
 	config  Config
@@ -32,12 +27,12 @@ type Watcher struct {
 	events  chan<- Event
 	watches connection
 	probes  connection
-	places  *Places
+	history *TopologyHistory
 	hosts   *resolve.Cache[ShardKey]
 	lists   requests
 	outage  outage
 	alive   atomic.Bool // the last probe was answered
-	// unwatched is content.unwatched, in nanoseconds since 1970; 0 for zero.
+	// unwatched is liveness.unwatched, in nanoseconds since 1970; 0 for zero.
 	unwatched atomic.Int64
 
 	stopMu sync.Mutex // never held while an event is sent
@@ -48,9 +43,8 @@ type Watcher struct {
 	current   *content
 }
 
-// connection is a client with connections of its own, which can be dropped: a
-// dead one would otherwise be held for as long as TCP believes in it. Watches
-// and probes do not share one, so that neither delays the other.
+// connection is a client with connections of its own, which can be dropped: a dead one would otherwise be kept until TCP
+// gives up. Watches and probes do not share one, so that neither delays the other.
 type connection struct {
 	kubernetes.Interface
 	metadata metadata.Interface
@@ -58,16 +52,15 @@ type connection struct {
 	drop, close func()
 }
 
-// newConnection returns a client whose requests pass through wrap, if there is
-// one.
+// newConnection returns a client whose requests pass through wrap; nil is none.
 func newConnection(base *rest.Config, wrap func(http.RoundTripper) http.RoundTripper) (connection, error) {
 	config := rest.CopyConfig(base)
 	config.Wrap(wrap)
 	config.Timeout = 0               // it would end the watches
-	config.QPS, config.Burst = -1, 0 // a few long requests: nothing to limit
+	config.QPS, config.Burst = -1, 0 // a few long requests need no limit
 	config.RateLimiter = nil
 	if config.Proxy == nil {
-		config.Proxy = http.ProxyFromEnvironment // client-go's default; named, the transport is ours alone, and ends with us
+		config.Proxy = http.ProxyFromEnvironment // client-go's default; if set, the transport is not shared, and ends with us
 	}
 	config.WarningHandler = rest.NoWarnings{}
 	var closed atomic.Bool
@@ -97,19 +90,19 @@ func newConnection(base *rest.Config, wrap func(http.RoundTripper) http.RoundTri
 	return c, err
 }
 
-// New returns a Watcher that sends what it sees to events, and waits there if
-// nobody reads. It makes no request before Run. Of base the server, the
-// credentials and the content types count; its time-out and rate limits do not.
-// What the Nodes had is known from places and noted there. The error, and what
-// is logged, name the member.
-func New(c Config, base *rest.Config, resolver resolve.Resolver, places *Places, log *slog.Logger, events chan<- Event) (*Watcher, error) {
-	w := &Watcher{config: c, log: log.With("member", c.Name), events: events, places: places}
+// New returns a Watcher that sends what it sees to events, and blocks if nobody receives. It makes no request before Run.
+// It uses the server, the credentials and the content types of base, but not its timeout and rate limits. It reads and
+// updates history. Errors and log records name the member.
+func New(
+	c Config, base *rest.Config, resolver resolve.Resolver, history *TopologyHistory, log *slog.Logger, events chan<- Event,
+) (*Watcher, error) {
+	w := &Watcher{config: c, log: log.With("member", c.Name), events: events, history: history}
 	w.hosts = resolve.NewCache(resolver, w.hostChanged)
 	w.lists.none.L = &w.lists.mu
 	own := rest.CopyConfig(base)
 	own.ExecProvider = ownPlugin(own.ExecProvider, c.Name, watchers.Add(1))
 	var err error
-	if w.watches, err = newConnection(own, w.outage.note); err != nil {
+	if w.watches, err = newConnection(own, w.outage.record); err != nil {
 		return nil, fmt.Errorf("member %q: %w", c.Name, err)
 	}
 	if w.probes, err = newConnection(own, nil); err != nil {
@@ -118,9 +111,8 @@ func New(c Config, base *rest.Config, resolver resolve.Resolver, places *Places,
 	return w, nil
 }
 
-// Relist drops the watches and their connections, and lists everything afresh:
-// a ListEvent follows as soon as all lists are in (X2b), and no event of the
-// watches before it. It does not block, and does nothing before Run.
+// Relist ends the watches and their connections, and lists everything again: a ListEvent follows when all lists are
+// complete (X2b), and no event of the old watches. It does not block, and does nothing before Run.
 func (w *Watcher) Relist() {
 	w.stopMu.Lock()
 	defer w.stopMu.Unlock()
@@ -129,9 +121,8 @@ func (w *Watcher) Relist() {
 	}
 }
 
-// Run watches and probes until ctx ends; then everything it started has ended,
-// and it returns the error of ctx. A member that cannot be reached is tried
-// again for ever. Run may be called once.
+// Run watches and probes until ctx ends; then it stops everything that it started, and returns the error of ctx. It
+// retries a member that cannot be reached forever. Run may be called once.
 func (w *Watcher) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup

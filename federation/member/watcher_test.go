@@ -354,7 +354,7 @@ func TestRunEnds(t *testing.T) {
 	})
 }
 
-func TestPlain(t *testing.T) {
+func TestWithoutURL(t *testing.T) {
 	inner := errors.New("connection refused")
-	equal(t, "plain", plain(inner).Error(), inner.Error())
+	equal(t, "error", withoutURL(inner).Error(), inner.Error())
 }

@@ -32,12 +32,12 @@ type fleet struct {
 
 	mu      sync.Mutex
 	running map[string]*runningMember
-	places  map[string]*member.Places // by member; they outlive the watchers
+	places  map[string]*member.TopologyHistory // by member; they outlive the watchers
 }
 
 type runningMember struct {
 	cluster config.Cluster
-	places  *member.Places
+	places  *member.TopologyHistory
 	cancel  context.CancelFunc
 	done    chan struct{} // closed when run has returned
 
@@ -46,7 +46,7 @@ type runningMember struct {
 }
 
 func newFleet(log *slog.Logger, events chan<- member.Event) *fleet {
-	return &fleet{log: log, events: events, running: map[string]*runningMember{}, places: map[string]*member.Places{}}
+	return &fleet{log: log, events: events, running: map[string]*runningMember{}, places: map[string]*member.TopologyHistory{}}
 }
 
 // retain stops the members that are not in clusters, or are configured differently there.
@@ -92,7 +92,7 @@ func (f *fleet) stopIf(cond func(*runningMember) bool) {
 func (f *fleet) forgetPlaces(keep map[string]config.Cluster) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	maps.DeleteFunc(f.places, func(name string, _ *member.Places) bool { _, ok := keep[name]; return !ok })
+	maps.DeleteFunc(f.places, func(name string, _ *member.TopologyHistory) bool { _, ok := keep[name]; return !ok })
 }
 
 // start starts the members that are not running. With relist it lists the others again, for a loop that has not seen them.
@@ -108,7 +108,7 @@ func (f *fleet) start(ctx context.Context, clusters []config.Cluster, relist boo
 		}
 		name := cl.Member.Name
 		if f.places[name] == nil {
-			f.places[name] = member.NewPlaces(name)
+			f.places[name] = member.NewTopologyHistory(name)
 		}
 		ctx, cancel := context.WithCancel(ctx)
 		r := &runningMember{cluster: cl, places: f.places[name], cancel: cancel, done: make(chan struct{})}
