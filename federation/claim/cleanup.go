@@ -12,57 +12,56 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 )
 
-// Cleanup removes all that a federation has at its provider: the records, the
-// claims and the list of levels (O1b). It walks what the list says, so that
-// nothing an earlier run wrote is forgotten, and nothing else is touched.
+// Cleanup removes everything that a federation has at its provider: the records, the claims and the list of levels
+// (O1b). It follows the list, so that it finds what earlier runs wrote and touches nothing else.
 type Cleanup struct {
 	keeper  Keeper
 	options CleanupOptions
 	shapes  bool // there was no claim: names of our shape are looked for
-	// Removed are the levels with what goes there, sorted by name.
+	// Removed lists the levels to remove, sorted by name.
 	Removed []CleanupLevel
-	// Foreign are levels that stay, and why.
+	// Foreign are the levels that are kept, and why.
 	Foreign map[federation.FQDN]error
 }
 
-// CleanupOptions say what is removed.
+// CleanupOptions select what to remove.
 type CleanupOptions struct {
-	// Adopt: also what another owner has claimed and, if there is no claim at all, all
-	// names of the shape of the federation's.
+	// Adopt also removes what another owner has claimed and, if there is no claim at all, every name of the
+	// federation's shape.
 	Adopt bool
-	// Forget: also the mark that a cleanup leaves.
+	// Forget also removes the mark that a cleanup leaves.
 	Forget bool
 }
 
-// CleanupLevel is a level, and how many services have a name there.
+// CleanupLevel is a level, and the number of services with a name there.
 type CleanupLevel struct {
 	Name  federation.FQDN
 	Names int
 }
 
-// ErrNothing says that there is nothing to remove.
+// ErrNothing means that there is nothing to remove.
 var ErrNothing = errors.New("nothing of this federation is there")
 
-// cleanupBatch is how many names go at once.
+// cleanupBatch is how many names are deleted at once.
 const cleanupBatch = 200
 
-// NewCleanup looks at what a federation has at the provider, and changes nothing.
-// Without Adopt, a claim of another owner than the given one is an error, and so
-// are names that nothing says are ours.
-func NewCleanup(ctx context.Context, p provider.Provider, f federation.Federation, owner string, opt CleanupOptions) (*Cleanup, error) {
+// NewCleanup reads what a federation has at the provider, and changes nothing. Without Adopt, a claim of an owner other
+// than the given one is an error, and so are names that nothing marks as ours.
+func NewCleanup(ctx context.Context, p provider.Provider, f federation.Federation, owner string,
+	opt CleanupOptions) (*Cleanup, error) {
 	c := &Cleanup{keeper: Keeper{Provider: p, Federation: f, Owner: owner}, options: opt}
-	return c, c.look(ctx)
+	return c, c.inspect(ctx)
 }
 
-func (c *Cleanup) look(ctx context.Context) error {
+func (c *Cleanup) inspect(ctx context.Context) error {
 	f := c.keeper.Federation
-	have, err := c.keeper.txt(ctx, f.ClaimName(f.Domain))
+	have, err := c.keeper.getTXT(ctx, f.ClaimName(f.Domain))
 	if err != nil {
 		return err
 	}
 	removed := false
 	if have != nil {
-		claim, err := c.keeper.ofOwner(*have)
+		claim, err := c.keeper.parseOwn(*have)
 		removed = claim.Removed && claim.Owner == c.keeper.Owner
 		if err != nil && !removed && !c.options.Adopt {
 			return err
@@ -76,70 +75,70 @@ func (c *Cleanup) look(ctx context.Context) error {
 		return err
 	}
 	c.plan(found)
-	switch empty := len(found.entries) == 0 && len(found.listings) == 0 && len(found.Records.Services) == 0 && found.Former == nil; {
+	empty := len(found.entries)+len(found.listings)+len(found.Records.Services) == 0 && found.Former == nil
+	switch {
 	case empty && have == nil:
 		return fmt.Errorf("%w: there is no claim %q", ErrNothing, f.ClaimName(f.Domain))
 	case empty && removed && !c.options.Forget:
-		return fmt.Errorf("%w but the claim %q, which keeps a syncer that still has it from writing all again (--forget removes it)",
-			ErrNothing, f.ClaimName(f.Domain))
+		return fmt.Errorf("%w but the claim %q, which keeps a syncer that still has the federation from writing it "+
+			"again (--forget removes it)", ErrNothing, f.ClaimName(f.Domain))
 	}
 	return nil
 }
 
-// survey is Survey, with the names that are in no list if there was no claim.
+// survey is Survey, plus the names that are in no list if there was no claim.
 func (c *Cleanup) survey(ctx context.Context) (Survey, error) {
 	s, err := c.keeper.Survey(ctx, nil, c.options.Adopt)
 	if err != nil || !c.shapes {
 		return s, err
 	}
-	all := found{at: map[federation.FQDN]level{}, listings: map[federation.FQDN]listing{}}
+	all := contents{levels: map[federation.FQDN]levelContents{}, listings: map[federation.FQDN]listing{}}
 	if err := c.keeper.Provider.List(ctx, c.keeper.Federation.Domain, all.collector(c.keeper.Federation)); err != nil {
 		return s, err
 	}
-	for name, at := range all.at {
+	for name, have := range all.levels {
 		if _, listed := s.entries[name]; listed || name == c.keeper.Federation.Domain {
 			continue
 		}
-		if _, err := c.keeper.judge(name, at, true); err != nil {
+		if _, err := c.keeper.checkOwner(name, have, true); err != nil {
 			s.Foreign[name] = err // somebody else's claim: another federation may have names of this shape
 			continue
 		}
 		s.entries[name] = federation.LevelEntry{Name: name}
-		for _, set := range at.records {
+		for _, set := range have.records {
 			s.Records.Add(set)
 		}
 	}
 	return s, nil
 }
 
-// plan makes what was found the plan.
+// plan sets what to remove to what was found.
 func (c *Cleanup) plan(found Survey) {
-	names := map[federation.FQDN]int{c.keeper.Federation.Domain: 0}
+	count := map[federation.FQDN]int{c.keeper.Federation.Domain: 0}
 	for name := range found.entries {
 		if found.Foreign[name] == nil {
-			names[name] = 0
+			count[name] = 0
 		}
 	}
-	for _, at := range found.Records.Services {
-		for name := range at {
+	for _, names := range found.Records.Services {
+		for name := range names {
 			_, level, _ := c.keeper.Federation.ParseOwner(name)
-			names[level]++
+			count[level]++
 		}
 	}
 	c.Removed, c.Foreign = nil, found.Foreign
-	for _, level := range slices.Sorted(maps.Keys(names)) {
-		c.Removed = append(c.Removed, CleanupLevel{Name: level, Names: names[level]})
+	for _, level := range slices.Sorted(maps.Keys(count)) {
+		c.Removed = append(c.Removed, CleanupLevel{Name: level, Names: count[level]})
 	}
 }
 
-// Run writes a main claim that deposes a syncer that still runs and keeps any other
-// from starting (O1e), looks again, and removes everything: the records first,
-// then the claims of the levels and the list. The main claim stays, but with
-// Forget. One that was interrupted goes on with the next run. progress is called
-// with how many names are done, of how many.
+// Run writes a main claim that deposes a syncer that is still running and keeps any other from starting (O1e), reads
+// everything again, and removes it: first the records, then the levels' claims and the list. The main claim stays,
+// except with Forget. The next run continues one that was interrupted. progress is called with the number of names done
+// and in all.
 func (c *Cleanup) Run(ctx context.Context, progress func(done, of int)) error {
 	h := newHolding()
-	if err := c.keeper.takeMain(ctx, h, nil, c.options.Adopt, true); err != nil {
+	if err := c.keeper.claimMain(ctx, h, nil, c.options.Adopt, true); err != nil {
 		return err
 	}
 	found, err := c.survey(ctx)
@@ -156,7 +155,7 @@ func (c *Cleanup) Run(ctx context.Context, progress func(done, of int)) error {
 	if err := c.removeList(ctx, h, found); err != nil || !c.options.Forget {
 		return err
 	}
-	return c.apply(ctx, nil, plan.Change{Name: h.Claim.Name, From: present(&h.Claim)})
+	return c.apply(ctx, nil, plan.Change{Name: h.Claim.Name, From: oneOrNone(&h.Claim)})
 }
 
 func (c *Cleanup) removeClaims(ctx context.Context, h *Holding) error {
@@ -166,31 +165,31 @@ func (c *Cleanup) removeClaims(ctx context.Context, h *Holding) error {
 		if name == h.Claim.Name {
 			continue
 		}
-		have, err := c.keeper.txt(ctx, name)
+		have, err := c.keeper.getTXT(ctx, name)
 		if err != nil {
 			return err
 		}
 		if have != nil {
-			claimed = append(claimed, plan.Change{Name: name, From: present(have)})
+			claimed = append(claimed, plan.Change{Name: name, From: oneOrNone(have)})
 		}
 	}
 	return c.apply(ctx, &h.Claim, claimed...)
 }
 
-// removeList removes the list, with the levels that are somebody else's.
+// removeList removes the list, including the levels of other owners.
 func (c *Cleanup) removeList(ctx context.Context, h *Holding, found Survey) error {
 	var changes []plan.Change
 	for _, l := range found.listings {
 		if l.err == nil || c.options.Adopt {
-			changes = append(changes, changesOf(l.sets, nil)...)
+			changes = append(changes, listChanges(l.sets, nil)...)
 		}
 	}
-	former, err := c.keeper.txt(ctx, c.keeper.Federation.LevelsName())
+	former, err := c.keeper.getTXT(ctx, c.keeper.Federation.LevelsName())
 	if err != nil {
 		return err
 	}
 	if former != nil && (found.Former == nil || c.options.Adopt) {
-		changes = append(changes, plan.Change{Name: former.Name, From: present(former)})
+		changes = append(changes, plan.Change{Name: former.Name, From: oneOrNone(former)})
 	}
 	return c.apply(ctx, &h.Claim, changes...)
 }
@@ -212,7 +211,7 @@ func (c *Cleanup) removeRecords(ctx context.Context, h *Holding, found Survey, p
 	return nil
 }
 
-// apply makes the changes; what the error says is for who runs the command.
+// apply makes the changes. Its errors address the person who runs the command.
 func (c *Cleanup) apply(ctx context.Context, claim *federation.RRset, changes ...plan.Change) error {
 	if len(changes) == 0 {
 		return nil
@@ -221,7 +220,9 @@ func (c *Cleanup) apply(ctx context.Context, claim *federation.RRset, changes ..
 	for i, err := range c.keeper.apply(ctx, claim, changes...) {
 		switch {
 		case errors.Is(err, provider.ErrConflict):
-			errs = append(errs, fmt.Errorf("%q has changed meanwhile: does a syncer still have this federation? Run it again: %w", changes[i].Name, err))
+			errs = append(errs,
+				fmt.Errorf("%q has changed meanwhile: does a syncer still have this federation? Run it again: %w",
+					changes[i].Name, err))
 		case err != nil:
 			errs = append(errs, err)
 		}

@@ -8,16 +8,14 @@ import (
 	"github.com/federation-dns/federation/federation"
 )
 
-// Holding is what a syncer holds at the provider. It is replaced, never
-// changed.
+// Holding is what a syncer holds at the provider. It is replaced, never changed.
 type Holding struct {
 	Claim federation.RRset // the main claim
-	// Entries are the levels in the list, sorted by name, as they were read or written
-	// last.
+	// Entries are the levels in the list as last read or written, sorted by name.
 	Entries []federation.LevelEntry
-	// Claimed are the levels whose claim is ours.
+	// Claimed are the levels with a claim of ours.
 	Claimed map[federation.FQDN]bool
-	// Naming is what the main claim said before, if it was another.
+	// Naming is the naming that the main claim had before, if it was another.
 	Naming federation.Naming
 
 	listed map[federation.FQDN]listing // as they are at the provider
@@ -45,13 +43,13 @@ func (h *Holding) surveyed(s Survey) {
 	}
 }
 
-// Open returns the levels of which it is not known whether the list has them, sorted.
+// Open returns the levels for which it is unknown whether the list has them, sorted.
 func (h *Holding) Open() []federation.FQDN { return slices.Sorted(maps.Keys(h.open)) }
 
-// mine reports whether this run held the level.
-func (h *Holding) mine(name federation.FQDN) bool { return h != nil && h.Claimed[name] }
+// holds reports whether this run held the level.
+func (h *Holding) holds(name federation.FQDN) bool { return h != nil && h.Claimed[name] }
 
-// listedByUs reports whether the list had the level as ours in this run.
+// listedByUs reports whether the list had the level as ours during this run.
 func (h *Holding) listedByUs(name federation.FQDN) bool {
 	if h == nil {
 		return false
@@ -60,22 +58,21 @@ func (h *Holding) listedByUs(name federation.FQDN) bool {
 	return ok && l.err == nil
 }
 
-// LevelResult is what came of writing or giving up one level.
+// LevelResult is the outcome of writing or dropping one level.
 type LevelResult struct {
-	// Entry is the level as it is in the list now; nil: it is not, or that is open.
+	// Entry is the level as it is in the list now; nil if it is not there, or if that is unknown.
 	Entry   *federation.LevelEntry
 	Claimed bool
-	// Records are those found at a level that was claimed just now.
+	// Records are those found at a level that has just been claimed.
 	Records []federation.RRset
-	// Err: nothing may be written at the level, or its entry is to be written again.
+	// Err is set if nothing may be written at the level, or if its entry has to be written again.
 	Err error
 
 	listed listing
 	open   bool // what the list has of it is not known
 }
 
-// With returns the holding with what came of levels. The results may be of an
-// earlier holding.
+// With returns the holding updated with the results, which may be of an earlier holding.
 func (h *Holding) With(results map[federation.FQDN]LevelResult) *Holding {
 	next := h.clone()
 	for name, r := range results {
@@ -91,14 +88,14 @@ func (h *Holding) With(results map[federation.FQDN]LevelResult) *Holding {
 		if r.open {
 			next.open[name] = true
 		}
-		at, there := slices.BinarySearchFunc(next.Entries, name, compareEntry)
+		i, there := slices.BinarySearchFunc(next.Entries, name, compareEntry)
 		switch {
 		case r.Entry != nil && there:
-			next.Entries[at] = *r.Entry
+			next.Entries[i] = *r.Entry
 		case r.Entry != nil:
-			next.Entries = slices.Insert(next.Entries, at, *r.Entry)
+			next.Entries = slices.Insert(next.Entries, i, *r.Entry)
 		case there && r.Err == nil:
-			next.Entries = slices.Delete(next.Entries, at, at+1)
+			next.Entries = slices.Delete(next.Entries, i, i+1)
 		}
 	}
 	return next
@@ -117,8 +114,7 @@ func (h *Holding) Without(levels ...federation.FQDN) *Holding {
 	return next
 }
 
-// Entry returns the level as it is in the list; nil if it is not, or is to be
-// written again.
+// Entry returns the level as it is in the list; nil if it is not there, or has to be written again.
 func (h *Holding) Entry(name federation.FQDN) *federation.LevelEntry {
 	l, ok := h.listed[name]
 	if !ok || l.err != nil || h.open[name] {
@@ -127,8 +123,7 @@ func (h *Holding) Entry(name federation.FQDN) *federation.LevelEntry {
 	return &l.LevelEntry
 }
 
-// Drift returns the levels that a survey found listed otherwise than they were
-// left, sorted.
+// Drift returns the levels whose entry a survey found changed since it was written, sorted.
 func (h *Holding) Drift(s Survey) (levels []federation.FQDN) {
 	all := maps.Clone(h.listed)
 	maps.Copy(all, s.listings)
@@ -140,15 +135,13 @@ func (h *Holding) Drift(s Survey) (levels []federation.FQDN) {
 	return levels
 }
 
-// FormerDrift reports whether a survey found the list of earlier releases otherwise
-// than KeepFormer leaves it.
+// FormerDrift reports whether a survey found the list of earlier releases other than KeepFormer leaves it.
 func (h *Holding) FormerDrift(f federation.Federation, s Survey) bool {
-	want := present(h.wantFormer(f))
-	return h.former == nil && !federation.EqualRRsets(want, present(s.former))
+	want := oneOrNone(h.wantFormer(f))
+	return h.former == nil && !federation.EqualRRsets(want, oneOrNone(s.former))
 }
 
-// LostClaims returns the levels whose claim a survey found gone, with nobody else's
-// in its place, sorted (O1e).
+// LostClaims returns the levels whose claim a survey found missing, with no one else's in its place, sorted (O1e).
 func (h *Holding) LostClaims(s Survey) (levels []federation.FQDN) {
 	for _, name := range slices.Sorted(maps.Keys(h.Claimed)) {
 		if !s.Claimed[name] && s.Foreign[name] == nil {
@@ -158,8 +151,7 @@ func (h *Holding) LostClaims(s Survey) (levels []federation.FQDN) {
 	return levels
 }
 
-// Reopen returns the holding for which it is not known how these levels are
-// listed: they are read before they are written.
+// Reopen returns the holding with the entries of these levels unknown: they are read before they are written.
 func (h *Holding) Reopen(levels ...federation.FQDN) *Holding {
 	next := h.clone()
 	for _, name := range levels {

@@ -1,5 +1,4 @@
-// Package claim is ownership at the provider: the claims, the list of levels, and
-// what is found at them (O1, O3).
+// Package claim implements ownership at the provider: the claims, the list of levels, and what is found there (O1, O3).
 package claim
 
 import (
@@ -14,31 +13,24 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 )
 
-// ErrForeign says that the names belong to somebody else: nothing is written
-// there (O1c).
-var ErrForeign = errors.New("held by somebody else")
+// ErrForeign means that the names belong to someone else, and that nothing is written there (O1c).
+var ErrForeign = errors.New("held by someone else")
 
-// Keeper does what ownership needs at the provider (O1, O3). Its methods block
-// and keep nothing; the caller keeps what they return.
+// Keeper performs the operations of ownership at the provider (O1, O3). Its methods block and keep no state; the caller
+// keeps what they return.
 type Keeper struct {
 	Provider   provider.Provider
 	Federation federation.Federation
 	Owner      string
-	// Refuse is why the federation is not to be claimed if it has no claim yet; one
-	// whose claim is there goes on.
+	// Refuse is the reason not to claim the federation if it has no claim yet. One that has a claim continues.
 	Refuse error
 }
 
-// Take makes or renews the main claim (O1a), and only then lists the levels and
-// everything at them (O3b). With a holding, whose claim has been lost, it claims
-// again what this run held (O1e); the generation is higher than that.
+// Take makes or renews the main claim (O1a), and only then lists the levels and everything there (O3b). Given a holding
+// whose claim has been lost, it claims again what this run held (O1e), with a higher generation.
 func (k Keeper) Take(ctx context.Context, held *Holding, adopt bool) (*Holding, Survey, error) {
-	return k.take(ctx, held, adopt, false)
-}
-
-func (k Keeper) take(ctx context.Context, held *Holding, adopt, removed bool) (*Holding, Survey, error) {
 	h := newHolding()
-	if err := k.takeMain(ctx, h, held, adopt, removed); err != nil {
+	if err := k.claimMain(ctx, h, held, adopt, false); err != nil {
 		return nil, Survey{}, err
 	}
 	s, err := k.Survey(ctx, held, adopt)
@@ -52,14 +44,15 @@ func (k Keeper) take(ctx context.Context, held *Holding, adopt, removed bool) (*
 	return h, s, nil
 }
 
-func (k Keeper) takeMain(ctx context.Context, h, held *Holding, adopt, removed bool) error {
+func (k Keeper) claimMain(ctx context.Context, h, held *Holding, adopt, removed bool) error {
 	f := k.Federation
 	name := f.ClaimName(f.Domain)
-	have, err := k.txt(ctx, name)
+	have, err := k.getTXT(ctx, name)
 	if err != nil {
 		return err
 	}
-	want := federation.Claim{Owner: k.Owner, Federation: f.Name, Naming: f.Naming, Instance: strings.ToLower(rand.Text()), Removed: removed}
+	want := federation.Claim{Owner: k.Owner, Federation: f.Name, Naming: f.Naming,
+		Instance: strings.ToLower(rand.Text()), Removed: removed}
 	change := plan.Change{Name: name}
 	if held != nil {
 		state, why := k.compare(held.Claim, have)
@@ -74,7 +67,7 @@ func (k Keeper) takeMain(ctx context.Context, h, held *Holding, adopt, removed b
 			return err
 		}
 	} else {
-		old, err := k.ofOwner(*have)
+		old, err := k.parseOwn(*have)
 		if err != nil && !adopt && (!removed || !old.Removed || old.Owner != k.Owner) {
 			return err
 		}
@@ -90,14 +83,13 @@ func (k Keeper) takeMain(ctx context.Context, h, held *Holding, adopt, removed b
 	return k.apply(ctx, nil, change)[0]
 }
 
-// mayClaim says why the names of a federation that has no claim are not to be
-// claimed: records of our shape, or a list of levels, that nothing says are ours
-// (O1c).
+// mayClaim returns an error if the names of a federation without a claim must not be claimed: there are records of our
+// shape, or a list of levels, that nothing marks as ours (O1c).
 func (k Keeper) mayClaim(ctx context.Context, held *Holding, adopt bool) error {
 	if held != nil || adopt {
 		return nil
 	}
-	found, err := k.look(ctx, k.Federation.Domain)
+	found, err := k.read(ctx, k.Federation.Domain)
 	if err != nil {
 		return err
 	}
@@ -108,10 +100,11 @@ func (k Keeper) mayClaim(ctx context.Context, held *Holding, adopt bool) error {
 	}
 	for level, l := range found.listings {
 		if l.err == nil {
-			return fmt.Errorf("%w: level %q is in the list of owner %q, this is %q (--adopt takes over)", ErrForeign, level, l.Owner, k.Owner)
+			return fmt.Errorf("%w: level %q is in the list of owner %q, this is %q (--adopt takes over)", ErrForeign,
+				level, l.Owner, k.Owner)
 		}
 	}
-	if records := found.at[k.Federation.Domain].records; len(records) > 0 {
+	if records := found.levels[k.Federation.Domain].records; len(records) > 0 {
 		return unclaimed(records[0].Name)
 	}
 	if k.Refuse != nil {
@@ -120,18 +113,18 @@ func (k Keeper) mayClaim(ctx context.Context, held *Holding, adopt bool) error {
 	return nil
 }
 
-// ofOwner returns the claim, with an error if it is not this syncer's, or no
-// syncer's any more.
-func (k Keeper) ofOwner(set federation.RRset) (federation.Claim, error) {
+// parseOwn returns the claim, with an error if it is another syncer's or has been removed.
+func (k Keeper) parseOwn(set federation.RRset) (federation.Claim, error) {
 	claim, err := federation.ParseClaim(set)
 	switch {
 	case err != nil:
 		return claim, fmt.Errorf("%w: %w (--adopt takes over)", ErrForeign, err)
 	case claim.Owner != k.Owner:
-		return claim, fmt.Errorf("%w: claim %q is owner %q's, this is %q (--adopt takes over)", ErrForeign, set.Name, claim.Owner, k.Owner)
+		return claim, fmt.Errorf("%w: claim %q is owner %q's, this is %q (--adopt takes over)", ErrForeign, set.Name,
+			claim.Owner, k.Owner)
 	case claim.Removed:
-		return claim, fmt.Errorf("%w: cleanup has removed the federation and left claim %q, so that no syncer that still has it writes all again "+
-			"(--adopt, or cleanup --forget, if it is to be written)", ErrForeign, set.Name)
+		return claim, fmt.Errorf("%w: cleanup has removed the federation and left claim %q, so that no syncer that "+
+			"still has it writes it again (to write it: --adopt, or cleanup --forget)", ErrForeign, set.Name)
 	}
 	return claim, nil
 }
@@ -144,8 +137,8 @@ func (k Keeper) apply(ctx context.Context, claim *federation.RRset, changes ...p
 	return k.Provider.Apply(ctx, claim, changes)
 }
 
-// txt returns the TXT RRset of a name; nil if it has none.
-func (k Keeper) txt(ctx context.Context, name federation.FQDN) (*federation.RRset, error) {
+// getTXT returns the TXT RRset of a name; nil if it has none.
+func (k Keeper) getTXT(ctx context.Context, name federation.FQDN) (*federation.RRset, error) {
 	sets, err := k.Provider.Get(ctx, name)
 	if err != nil {
 		return nil, err
@@ -153,8 +146,8 @@ func (k Keeper) txt(ctx context.Context, name federation.FQDN) (*federation.RRse
 	return provider.Find(sets, federation.TypeTXT), nil
 }
 
-// present is the RRset as one side of a change: nothing if it is nil.
-func present(s *federation.RRset) []federation.RRset {
+// oneOrNone returns the RRset as one side of a change: nothing if it is nil.
+func oneOrNone(s *federation.RRset) []federation.RRset {
 	if s == nil {
 		return nil
 	}

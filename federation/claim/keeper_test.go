@@ -41,7 +41,9 @@ func (z zone) held(starts int) *claim.Holding {
 		if h, _, err = z.Take(z.t.Context(), nil, false); err != nil {
 			z.t.Fatal(err)
 		}
-		results := z.Write(z.t.Context(), h, []federation.LevelEntry{{Name: domain, Kind: federation.KindGlobal, Members: []string{"a"}}, {Name: east, Kind: federation.KindRegion, Region: "east", Members: []string{"a"}}}, false)
+		results := z.Write(z.t.Context(), h,
+			[]federation.LevelEntry{{Name: domain, Kind: federation.KindGlobal, Members: []string{"a"}},
+				{Name: east, Kind: federation.KindRegion, Region: "east", Members: []string{"a"}}}, false)
 		for level, r := range results {
 			if r.Err != nil {
 				z.t.Fatalf("%s: %v", level, r.Err)
@@ -58,7 +60,7 @@ func (z zone) record(name federation.FQDN) {
 	z.Put(federation.RRset{Name: name, Type: federation.TypeA, TTL: 60, Data: []string{"203.0.113.1"}})
 }
 
-// puts writes a claim as somebody else would.
+// puts writes a claim as someone else would.
 func (z zone) puts(level federation.FQDN, c federation.Claim) {
 	c.Federation, c.Naming = z.Federation.Name, z.Federation.Naming
 	z.Put(c.RRset(z.Federation.ClaimName(level)))
@@ -86,16 +88,46 @@ func TestState(t *testing.T) {
 		is   func(z zone, was federation.Claim)
 		want claim.State
 	}{
-		"as it was left: current":                      {func(zone, federation.Claim) {}, claim.Current},
-		"deleted: lost":                                {func(z zone, _ federation.Claim) { z.Remove(mainClaim, "TXT") }, claim.Lost},
-		"a generation before: lost":                    {func(z zone, was federation.Claim) { was.Generation--; was.Instance = "x"; z.puts(domain, was) }, claim.Lost},
-		"many generations before: lost":                {func(z zone, was federation.Claim) { was.Generation -= 4; z.puts(domain, was) }, claim.Lost},
-		"of a release without instances: lost":         {func(z zone, was federation.Claim) { was.Generation--; was.Instance = ""; z.puts(domain, was) }, claim.Lost},
-		"a newer generation: taken":                    {func(z zone, was federation.Claim) { was.Generation++; z.puts(domain, was) }, claim.Taken},
-		"the same generation, another instance: taken": {func(z zone, was federation.Claim) { was.Instance = "x"; z.puts(domain, was) }, claim.Taken},
-		"another owner, older: taken":                  {func(z zone, was federation.Claim) { was.Owner = "them"; was.Generation--; z.puts(domain, was) }, claim.Taken},
-		"another owner, same generation: taken":        {func(z zone, was federation.Claim) { was.Owner = "them"; z.puts(domain, was) }, claim.Taken},
-		"the mark of cleanup, restored: taken":         {func(z zone, was federation.Claim) { was.Removed = true; was.Generation--; z.puts(domain, was) }, claim.Taken},
+		"as it was left: current": {func(zone, federation.Claim) {}, claim.Current},
+		"deleted: lost": {func(z zone, _ federation.Claim) {
+			z.Remove(mainClaim, "TXT")
+		}, claim.Lost},
+		"a generation before: lost": {func(z zone, was federation.Claim) {
+			was.Generation--
+			was.Instance = "x"
+			z.puts(domain, was)
+		}, claim.Lost},
+		"many generations before: lost": {func(z zone, was federation.Claim) {
+			was.Generation -= 4
+			z.puts(domain, was)
+		}, claim.Lost},
+		"of a release without instances: lost": {func(z zone, was federation.Claim) {
+			was.Generation--
+			was.Instance = ""
+			z.puts(domain, was)
+		}, claim.Lost},
+		"a newer generation: taken": {func(z zone, was federation.Claim) {
+			was.Generation++
+			z.puts(domain, was)
+		}, claim.Taken},
+		"the same generation, another instance: taken": {func(z zone, was federation.Claim) {
+			was.Instance = "x"
+			z.puts(domain, was)
+		}, claim.Taken},
+		"another owner, older: taken": {func(z zone, was federation.Claim) {
+			was.Owner = "them"
+			was.Generation--
+			z.puts(domain, was)
+		}, claim.Taken},
+		"another owner, same generation: taken": {func(z zone, was federation.Claim) {
+			was.Owner = "them"
+			z.puts(domain, was)
+		}, claim.Taken},
+		"the mark of cleanup, restored: taken": {func(z zone, was federation.Claim) {
+			was.Removed = true
+			was.Generation--
+			z.puts(domain, was)
+		}, claim.Taken},
 		"no claim at all, but another TXT: taken": {func(z zone, _ federation.Claim) {
 			z.Put(federation.RRset{Name: mainClaim, Type: "TXT", TTL: 60, Data: []string{"v=spf1 -all"}})
 		}, claim.Taken},
@@ -105,7 +137,8 @@ func TestState(t *testing.T) {
 			h := z.held(5)
 			test.is(z, parse(t, h.Claim))
 			state, why, err := z.State(t.Context(), h)
-			if err != nil || state != test.want || (why == nil) != (state == claim.Current) || errors.Is(why, claim.ErrTaken) != (state == claim.Taken) {
+			if err != nil || state != test.want || (why == nil) != (state == claim.Current) ||
+				errors.Is(why, claim.ErrTaken) != (state == claim.Taken) {
 				t.Errorf("state %d, %v, error %v", state, why, err)
 			}
 			_, _, err = z.Take(t.Context(), h, false) // again, by the loop that held it
@@ -117,7 +150,8 @@ func TestState(t *testing.T) {
 	t.Run("O1e one that cannot be read has no state", func(t *testing.T) {
 		z := newZone(t)
 		h := z.held(1)
-		z.SetFaults(inmem.Faults{Fail: inmem.FailNames(inmem.Kind{Name: "unavailable", Err: provider.ErrUnavailable}, inmem.Get, mainClaim)})
+		z.SetFaults(inmem.Faults{Fail: inmem.FailNames(inmem.Kind{Name: "unavailable", Err: provider.ErrUnavailable},
+			inmem.Get, mainClaim)})
 		if _, why, err := z.State(t.Context(), h); !errors.Is(err, provider.ErrUnavailable) || why != nil {
 			t.Errorf("%v, error %v", why, err)
 		}
@@ -216,7 +250,8 @@ func TestCleanupMark(t *testing.T) {
 	t.Run("O1e it does so before it removes anything", func(t *testing.T) {
 		z := newZone(t)
 		h := z.held(2)
-		z.SetFaults(inmem.Faults{Fail: inmem.FailNames(inmem.Kind{Name: "refused", Err: provider.ErrRefused}, inmem.Apply, atGlobal)})
+		z.SetFaults(inmem.Faults{Fail: inmem.FailNames(inmem.Kind{Name: "refused", Err: provider.ErrRefused},
+			inmem.Apply, atGlobal)})
 		c, err := claim.NewCleanup(t.Context(), z.Provider, z.Federation, z.Owner, claim.CleanupOptions{})
 		if err != nil {
 			t.Fatal(err)
@@ -243,7 +278,8 @@ func TestCleanupMark(t *testing.T) {
 		z.record("web.shop.other.svc.example.com.")
 		z.record("www.example.com.")
 		c := cleanup(t, z, claim.CleanupOptions{Adopt: true})
-		if !slices.ContainsFunc(c.Removed, func(l claim.CleanupLevel) bool { return l.Name == "north.example.com." && l.Names == 1 }) {
+		if !slices.ContainsFunc(c.Removed,
+			func(l claim.CleanupLevel) bool { return l.Name == "north.example.com." && l.Names == 1 }) {
 			t.Errorf("removed %v", c.Removed)
 		}
 		for name, want := range map[federation.FQDN]bool{
@@ -278,7 +314,8 @@ func TestCleanupMark(t *testing.T) {
 	t.Run("O1e records alone are not removed without --adopt", func(t *testing.T) {
 		z := newZone(t)
 		z.record(atGlobal)
-		if _, err := claim.NewCleanup(t.Context(), z.Provider, z.Federation, z.Owner, claim.CleanupOptions{}); !errors.Is(err, claim.ErrForeign) {
+		if _, err := claim.NewCleanup(t.Context(), z.Provider, z.Federation, z.Owner,
+			claim.CleanupOptions{}); !errors.Is(err, claim.ErrForeign) {
 			t.Error(err)
 		}
 	})

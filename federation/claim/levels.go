@@ -10,13 +10,13 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 )
 
-// Write brings these levels, and no others, to the list, and claims those that are
-// not claimed: the entry first, as what is in no list is never found again, then
-// the claim, then (by the caller) the first record (O1a, O1b). An error of one
-// level costs that level only.
-func (k Keeper) Write(ctx context.Context, h *Holding, want []federation.LevelEntry, adopt bool) map[federation.FQDN]LevelResult {
+// Write adds these levels, and no others, to the list, and claims those that are not claimed. The entry comes first, as
+// what is in no list is never found again, then the claim, then (by the caller) the first record (O1a, O1b). An error
+// of one level affects that level only.
+func (k Keeper) Write(ctx context.Context, h *Holding, want []federation.LevelEntry,
+	adopt bool) map[federation.FQDN]LevelResult {
 	results := make(map[federation.FQDN]LevelResult, len(want))
-	there := k.lookAtUnclaimed(ctx, h, want)
+	there := k.readUnclaimed(ctx, h, want)
 	limits := newLimits(h)
 	var list []entryWrite
 	for _, e := range want {
@@ -38,29 +38,31 @@ func (k Keeper) Write(ctx context.Context, h *Holding, want []federation.LevelEn
 	return results
 }
 
-// result is a level as it is held.
+// result returns the state of a level in the holding.
 func (h *Holding) result(name federation.FQDN) LevelResult {
 	return LevelResult{Entry: h.Entry(name), Claimed: h.Claimed[name], listed: h.listed[name], open: h.open[name]}
 }
 
-func (k Keeper) lookAtUnclaimed(ctx context.Context, h *Holding, want []federation.LevelEntry) map[federation.FQDN]level {
+func (k Keeper) readUnclaimed(ctx context.Context, h *Holding,
+	want []federation.LevelEntry) map[federation.FQDN]levelContents {
 	var names []federation.FQDN
 	for _, e := range want {
 		if e.Name != k.Federation.Domain && !h.Claimed[e.Name] {
 			names = append(names, e.Name)
 		}
 	}
-	f, _ := k.look(ctx, names...) // an error is for global only
-	return f.at
+	f, _ := k.read(ctx, names...) // an error is for global only
+	return f.levels
 }
 
-// entryWrite is what brings one level to the list.
+// entryWrite holds the changes that add one level to the list.
 type entryWrite struct {
 	next    listing
 	changes []plan.Change
 }
 
-func (k Keeper) entryWrite(ctx context.Context, h *Holding, e federation.LevelEntry, at level, adopt bool) (w entryWrite, err error) {
+func (k Keeper) entryWrite(ctx context.Context, h *Holding, e federation.LevelEntry, there levelContents,
+	adopt bool) (w entryWrite, err error) {
 	ok := func(err error) bool { return err == nil || adopt && errors.Is(err, ErrForeign) }
 	have := h.listed[e.Name]
 	if h.open[e.Name] {
@@ -69,7 +71,7 @@ func (k Keeper) entryWrite(ctx context.Context, h *Holding, e federation.LevelEn
 		}
 	}
 	if !h.Claimed[e.Name] {
-		if _, err := k.judge(e.Name, at, have.Owner == k.Owner); !ok(err) {
+		if _, err := k.checkOwner(e.Name, there, have.Owner == k.Owner); !ok(err) {
 			return w, err
 		}
 	}
@@ -85,12 +87,12 @@ func (k Keeper) entryWrite(ctx context.Context, h *Holding, e federation.LevelEn
 		}
 	}
 	w.next.sets = w.next.RRsets(k.Federation, have.sets)
-	w.changes = changesOf(have.sets, w.next.sets)
+	w.changes = listChanges(have.sets, w.next.sets)
 	return w, nil
 }
 
-// changesOf are the changes from some RRsets to others, one a name.
-func changesOf(from, to []federation.RRset) (changes []plan.Change) {
+// listChanges returns the changes from some RRsets to others, one for each name.
+func listChanges(from, to []federation.RRset) (changes []plan.Change) {
 	find := func(sets []federation.RRset, name federation.FQDN) []federation.RRset {
 		for _, s := range sets {
 			if s.Name == name {
@@ -112,8 +114,7 @@ func changesOf(from, to []federation.RRset) (changes []plan.Change) {
 	return changes
 }
 
-// readListing reads what the list has of a level: part after part, up to the first
-// that is not there and that nobody has seen.
+// readListing reads the parts of a level's entry in the list, up to the first that does not exist and was never seen.
 func (k Keeper) readListing(ctx context.Context, h *Holding, name federation.FQDN) (l listing, err error) {
 	last := 0
 	for _, set := range h.listed[name].sets {
@@ -121,7 +122,7 @@ func (k Keeper) readListing(ctx context.Context, h *Holding, name federation.FQD
 		last = max(last, part)
 	}
 	for part := 1; ; part++ {
-		set, err := k.txt(ctx, k.Federation.ListingName(name, part))
+		set, err := k.getTXT(ctx, k.Federation.ListingName(name, part))
 		if err != nil {
 			return l, err
 		}
@@ -137,8 +138,8 @@ func (k Keeper) readListing(ctx context.Context, h *Holding, name federation.FQD
 	return l, nil
 }
 
-// writeList writes the entries. What became of one that failed is open, unless the
-// error says that nothing was changed.
+// writeList writes the entries. The state of one that failed is unknown, unless the error says that nothing was
+// changed.
 func (k Keeper) writeList(ctx context.Context, h *Holding, list []entryWrite, results map[federation.FQDN]LevelResult) {
 	var changes []plan.Change
 	for _, w := range list {
@@ -164,14 +165,15 @@ func (k Keeper) writeList(ctx context.Context, h *Holding, list []entryWrite, re
 	}
 }
 
-// untouched reports whether a change that failed so was surely not made, and found
-// what it expected.
+// untouched reports whether an error means that the change was not made.
 func untouched(err error) bool {
-	return errors.Is(err, provider.ErrNotSent) || errors.Is(err, provider.ErrRefused) || errors.Is(err, provider.ErrUnavailable)
+	return errors.Is(err, provider.ErrNotSent) || errors.Is(err, provider.ErrRefused) ||
+		errors.Is(err, provider.ErrUnavailable)
 }
 
-// claimAll claims the levels whose entry is written.
-func (k Keeper) claimAll(ctx context.Context, h *Holding, list []entryWrite, there map[federation.FQDN]level, results map[federation.FQDN]LevelResult) {
+// claimAll claims the levels whose entry has been written.
+func (k Keeper) claimAll(ctx context.Context, h *Holding, list []entryWrite, there map[federation.FQDN]levelContents,
+	results map[federation.FQDN]LevelResult) {
 	var changes []plan.Change
 	var names []federation.FQDN // of the changes
 	for _, w := range list {
@@ -180,13 +182,13 @@ func (k Keeper) claimAll(ctx context.Context, h *Holding, list []entryWrite, the
 		if r.Err != nil || r.Claimed {
 			continue
 		}
-		at := there[name]
-		if mine, _ := k.judge(name, at, true); mine {
-			r.Claimed, r.Records = true, at.records
+		have := there[name]
+		if mine, _ := k.checkOwner(name, have, true); mine {
+			r.Claimed, r.Records = true, have.records
 			results[name] = r
 			continue
 		}
-		changes, names = append(changes, k.claimOf(name, at)), append(names, name)
+		changes, names = append(changes, k.claimChange(name, have)), append(names, name)
 	}
 	if len(changes) == 0 {
 		return
@@ -200,18 +202,18 @@ func (k Keeper) claimAll(ctx context.Context, h *Holding, list []entryWrite, the
 	}
 }
 
-// claimOf is the change that claims a level.
-func (k Keeper) claimOf(name federation.FQDN, at level) plan.Change {
+// claimChange returns the change that claims a level.
+func (k Keeper) claimChange(name federation.FQDN, there levelContents) plan.Change {
 	claim := federation.Claim{Owner: k.Owner, Generation: 1, Federation: k.Federation.Name, Naming: k.Federation.Naming}
 	set := claim.RRset(k.Federation.ClaimName(name))
-	return plan.Change{Name: set.Name, From: present(at.claim), To: []federation.RRset{set}}
+	return plan.Change{Name: set.Name, From: oneOrNone(there.claim), To: []federation.RRset{set}}
 }
 
-// Drop removes the claim of a level at which nothing of ours is left, and then its
-// entry in the list: a claim that is in no list would never be found again (O1b).
+// Drop removes the claim of a level that has nothing of ours left, and then its entry in the list: a claim that is in
+// no list would never be found again (O1b).
 func (k Keeper) Drop(ctx context.Context, h *Holding, name federation.FQDN) LevelResult {
 	r := h.result(name)
-	have, err := k.txt(ctx, k.Federation.ClaimName(name))
+	have, err := k.getTXT(ctx, k.Federation.ClaimName(name))
 	if err == nil && r.open {
 		r.listed, err = k.readListing(ctx, h, name)
 	}
@@ -222,14 +224,14 @@ func (k Keeper) Drop(ctx context.Context, h *Holding, name federation.FQDN) Leve
 		return LevelResult{} // what the list has is not ours
 	}
 	if k.isOurs(have) {
-		r.Err = k.apply(ctx, &h.Claim, plan.Change{Name: have.Name, From: present(have)})[0]
+		r.Err = k.apply(ctx, &h.Claim, plan.Change{Name: have.Name, From: oneOrNone(have)})[0]
 		if r.Err != nil {
 			r.Claimed = r.Claimed && untouched(r.Err)
 			return r
 		}
 	}
 	r.Claimed = false
-	changes := changesOf(r.listed.sets, nil)
+	changes := listChanges(r.listed.sets, nil)
 	if len(changes) > 0 {
 		r.Err = errors.Join(k.apply(ctx, &h.Claim, changes...)...)
 	}
@@ -240,37 +242,36 @@ func (k Keeper) Drop(ctx context.Context, h *Holding, name federation.FQDN) Leve
 	return LevelResult{}
 }
 
-// isOurs reports whether there is a claim, and it is ours.
+// isOurs reports whether there is a claim of ours.
 func (k Keeper) isOurs(claim *federation.RRset) bool {
 	if claim == nil {
 		return false
 	}
-	_, err := k.ofOwner(*claim)
+	_, err := k.parseOwn(*claim)
 	return err == nil
 }
 
-// The most that the list of earlier releases may have: less than 100 records, which
-// BIND and Cloud DNS take, less than 4,000 characters a record and, as a change has
-// it twice, half of 32,000, which Route 53 takes.
+// The bounds on the list of earlier releases: less than 100 records, which BIND and Cloud DNS accept; less than 4,000
+// characters a record; and, as a change contains it twice, half of the 32,000 that Route 53 accepts.
 const maxFormerLevels, maxFormerRecord, maxFormerOctets = 80, 3900, 14000
 
-// KeepFormer brings the list of earlier releases, which is a single RRset, to the
-// entries of the holding, so that a rollback finds them. kept is false if they do
-// not fit: then there is none. An error costs nothing but that.
+// KeepFormer sets the list of earlier releases, which is a single RRset, to the entries of the holding, so that a
+// rollback finds them. kept is false if they do not fit; then there is no such list. An error has no other consequence.
 func (k Keeper) KeepFormer(ctx context.Context, h *Holding) (kept bool, err error) {
 	want := h.wantFormer(k.Federation)
 	kept = want != nil || len(h.Entries) == 0
 	if h.former != nil {
 		return kept, h.former
 	}
-	have, err := k.txt(ctx, k.Federation.LevelsName())
-	if err != nil || federation.EqualRRsets(present(have), present(want)) {
+	have, err := k.getTXT(ctx, k.Federation.LevelsName())
+	if err != nil || federation.EqualRRsets(oneOrNone(have), oneOrNone(want)) {
 		return kept, err
 	}
-	return kept, k.apply(ctx, &h.Claim, plan.Change{Name: k.Federation.LevelsName(), From: present(have), To: present(want)})[0]
+	return kept, k.apply(ctx, &h.Claim,
+		plan.Change{Name: k.Federation.LevelsName(), From: oneOrNone(have), To: oneOrNone(want)})[0]
 }
 
-// wantFormer is the list of earlier releases; nil if the entries do not fit into it.
+// wantFormer returns the list of earlier releases; nil if the entries do not fit into it.
 func (h *Holding) wantFormer(f federation.Federation) *federation.RRset {
 	set := f.LevelsRRset(h.Entries)
 	if len(set.Data) == 0 || !fits(set) {

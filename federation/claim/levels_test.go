@@ -16,7 +16,8 @@ import (
 	"github.com/federation-dns/federation/federation/provider/inmem"
 )
 
-const north, south, west = federation.FQDN("north.example.com."), federation.FQDN("south.example.com."), federation.FQDN("west.example.com.")
+const north, south, west = federation.FQDN("north.example.com."), federation.FQDN("south.example.com."),
+	federation.FQDN("west.example.com.")
 
 // syncer is a keeper, what it holds, and its provider.
 type syncer struct {
@@ -77,7 +78,8 @@ func (s *syncer) listing(level federation.FQDN) *federation.RRset {
 func regions(members []string, levels ...federation.FQDN) (entries []federation.LevelEntry) {
 	for _, level := range levels {
 		region, _, _ := strings.Cut(string(level), ".")
-		entries = append(entries, federation.LevelEntry{Name: level, Kind: federation.KindRegion, Region: federation.Label(region), Members: members})
+		entries = append(entries, federation.LevelEntry{Name: level, Kind: federation.KindRegion,
+			Region: federation.Label(region), Members: members})
 	}
 	return entries
 }
@@ -125,7 +127,8 @@ func TestWrite(t *testing.T) {
 				}
 				s.mem.SetFaults(inmem.Faults{})
 				s.mustWrite(south)
-				if e := s.held.Entry(south); e == nil || !slices.Equal(e.Members, []string{"a"}) || !s.held.Claimed[south] {
+				if e := s.held.Entry(south); e == nil || !slices.Equal(e.Members, []string{"a"}) ||
+					!s.held.Claimed[south] {
 					t.Errorf("tried again: %v, claimed %v", e, s.held.Claimed)
 				}
 			})
@@ -134,7 +137,8 @@ func TestWrite(t *testing.T) {
 	t.Run("O1b an entry whose reply was lost is read before it is written again", func(t *testing.T) {
 		s := newSyncer(t)
 		s.start()
-		s.mem.SetFaults(inmem.Faults{LoseReply: func(c plan.Change) bool { return c.Name == s.Federation.ListingName(south, 1) }})
+		listing := s.Federation.ListingName(south, 1)
+		s.mem.SetFaults(inmem.Faults{LoseReply: func(c plan.Change) bool { return c.Name == listing }})
 		if failed := s.writes(south); failed[south] == nil || s.held.Entry(south) != nil {
 			t.Fatalf("%v, entry %v", failed, s.held.Entry(south))
 		}
@@ -159,7 +163,8 @@ func TestWrite(t *testing.T) {
 	})
 	t.Run("O1b an entry of another form is a level of somebody else", func(t *testing.T) {
 		s := newSyncer(t)
-		s.mem.Put(federation.RRset{Name: s.Federation.ListingName(south, 1), Type: "TXT", TTL: 60, Data: []string{`"something else"`}})
+		s.mem.Put(federation.RRset{Name: s.Federation.ListingName(south, 1), Type: "TXT", TTL: 60,
+			Data: []string{`"something else"`}})
 		if found := s.start(); !errors.Is(found.Foreign[south], claim.ErrForeign) {
 			t.Errorf("foreign: %v", found.Foreign)
 		}
@@ -190,7 +195,8 @@ func TestWrite(t *testing.T) {
 func TestDrop(t *testing.T) {
 	for _, kind := range inmem.Kinds() {
 		for _, claimed := range []bool{true, false} {
-			t.Run(fmt.Sprintf("O1b a level whose claim (%t) or entry cannot be removed, %s, goes with the next try", claimed, kind.Name), func(t *testing.T) {
+			name := "O1b a level whose claim (%t) or entry cannot be removed, %s, goes with the next try"
+			t.Run(fmt.Sprintf(name, claimed, kind.Name), func(t *testing.T) {
 				s := newSyncer(t)
 				s.start()
 				s.mustWrite(north, south)
@@ -253,7 +259,8 @@ func TestFormer(t *testing.T) {
 		if !keep(s) {
 			t.Fatal("it is not kept")
 		}
-		if got, err := s.Federation.ParseLevels(*former(s)); err != nil || !slices.EqualFunc(got, s.held.Entries, federation.LevelEntry.Equal) {
+		if got, err := s.Federation.ParseLevels(*former(s)); err != nil ||
+			!slices.EqualFunc(got, s.held.Entries, federation.LevelEntry.Equal) {
 			t.Errorf("%v, %v", got, err)
 		}
 		before := s.mem.Requests().Apply
@@ -276,7 +283,8 @@ func TestFormer(t *testing.T) {
 		s.start()
 		var all []federation.LevelEntry
 		for i := range 80 {
-			all = append(all, regions([]string{fmt.Sprintf("m%d", i)}, federation.FQDN(fmt.Sprintf("r%d.example.com.", i)))...)
+			all = append(all,
+				regions([]string{fmt.Sprintf("m%d", i)}, federation.FQDN(fmt.Sprintf("r%d.example.com.", i)))...)
 		}
 		s.held = s.held.With(s.Write(t.Context(), s.held, all, false))
 		if !keep(s) || len(former(s).Data) != 80 {
@@ -301,7 +309,8 @@ func TestFormer(t *testing.T) {
 	})
 	t.Run("O1b one of another form is left alone, and costs nothing else", func(t *testing.T) {
 		s := newSyncer(t)
-		theirs := federation.RRset{Name: s.Federation.LevelsName(), Type: "TXT", TTL: 60, Data: []string{`"something else"`}}
+		theirs := federation.RRset{Name: s.Federation.LevelsName(), Type: "TXT", TTL: 60,
+			Data: []string{`"something else"`}}
 		s.mem.Put(theirs)
 		if found := s.start(); !errors.Is(found.Former, claim.ErrForeign) {
 			t.Errorf("%v", found.Former)
@@ -316,7 +325,8 @@ func TestFormer(t *testing.T) {
 	})
 	t.Run("O1b a CNAME at its name costs nothing else", func(t *testing.T) {
 		s := newSyncer(t)
-		s.mem.Put(federation.RRset{Name: s.Federation.LevelsName(), Type: "CNAME", TTL: 60, Data: []string{"a.example.org."}})
+		s.mem.Put(federation.RRset{Name: s.Federation.LevelsName(), Type: "CNAME", TTL: 60,
+			Data: []string{"a.example.org."}})
 		s.start()
 		s.mustWrite(north, south)
 		if _, err := s.KeepFormer(t.Context(), s.held); err == nil {
@@ -338,7 +348,8 @@ func TestSurvey(t *testing.T) {
 			return nil
 		}})
 		found := s.start()
-		if len(found.Foreign) != 1 || !errors.Is(found.Foreign[south], down) || errors.Is(found.Foreign[south], claim.ErrForeign) {
+		if len(found.Foreign) != 1 || !errors.Is(found.Foreign[south], down) ||
+			errors.Is(found.Foreign[south], claim.ErrForeign) {
 			t.Errorf("foreign: %v", found.Foreign)
 		}
 		if !s.held.Claimed[north] || s.held.Claimed[south] || !s.held.Claimed[west] {
@@ -383,7 +394,8 @@ func TestLimits(t *testing.T) {
 			s.mustWrite(level)
 			s.held = s.held.With(s.Write(t.Context(), s.held, regions(nil, level), false))
 		}
-		if failed := s.writes(south); !errors.Is(failed[south], claim.ErrTooMany) || !strings.Contains(failed[south].Error(), `"a"`) {
+		if failed := s.writes(south); !errors.Is(failed[south], claim.ErrTooMany) ||
+			!strings.Contains(failed[south].Error(), `"a"`) {
 			t.Errorf("%v", failed)
 		}
 		if s.listing(south) != nil {
@@ -395,7 +407,8 @@ func TestLimits(t *testing.T) {
 				t.Errorf("members %v: %v", members, r.Err)
 			}
 		}
-		if r := s.Write(t.Context(), s.held, regions([]string{"a"}, "r0.example.com."), false)["r0.example.com."]; r.Err != nil {
+		if r := s.Write(t.Context(), s.held, regions([]string{"a"}, "r0.example.com."),
+			false)["r0.example.com."]; r.Err != nil {
 			t.Errorf("a level that it had before: %v", r.Err)
 		}
 		held, _, err := s.Take(t.Context(), nil, false)
@@ -410,7 +423,8 @@ func TestLimits(t *testing.T) {
 		s := newSyncer(t)
 		s.start()
 		s.mustWrite(many(claim.MaxMemberLevels)...)
-		s.held = s.held.With(map[federation.FQDN]claim.LevelResult{"r0.example.com.": s.Drop(t.Context(), s.held, "r0.example.com.")})
+		s.held = s.held.With(map[federation.FQDN]claim.LevelResult{"r0.example.com.": s.Drop(t.Context(), s.held,
+			"r0.example.com.")})
 		s.mustWrite(south)
 	})
 	t.Run("O1b a federation has 1000 levels at most", func(t *testing.T) {
@@ -442,7 +456,8 @@ func TestLimits(t *testing.T) {
 		for i, level := range many(800) {
 			entries = append(entries, regions([]string{fmt.Sprintf("m%d", i/10)}, level)...)
 		}
-		if w := s.held.With(s.Write(t.Context(), s.held, entries, false)).Warnings(); len(w) == 0 || !strings.Contains(w[0], "1000") {
+		if w := s.held.With(s.Write(t.Context(), s.held, entries, false)).Warnings(); len(w) == 0 ||
+			!strings.Contains(w[0], "1000") {
 			t.Errorf("800 levels: %q", w)
 		}
 	})

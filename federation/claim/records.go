@@ -6,27 +6,26 @@ import (
 	"github.com/federation-dns/federation/federation"
 )
 
-// Records are what we believe to be at the provider: from the list at start, and
-// from every change that was confirmed since. It holds only names of the shape
-// Of ours (O2) at levels that are ours, by service.
+// Records are what we believe to be at the provider: what was listed at start, and every change confirmed since. They
+// contain only names of our shape (O2) at levels that are ours, grouped by service.
 type Records struct {
 	Federation federation.Federation
 	Services   map[federation.ServiceName]map[federation.FQDN][]federation.RRset
 }
 
-// NewRecords are none yet.
+// NewRecords returns no records.
 func NewRecords(f federation.Federation) *Records {
 	return &Records{Federation: f, Services: map[federation.ServiceName]map[federation.FQDN][]federation.RRset{}}
 }
 
-// Set says which RRsets a name has now; nil for none. A name that is not of
-// our shape, and types that we never write there, are passed over.
+// Set sets the RRsets of a name; nil for none. It ignores names that are not of our shape, and types that we never
+// write there.
 func (s *Records) Set(name federation.FQDN, sets []federation.RRset) {
 	svc, _, ok := s.Federation.ParseOwner(name)
 	if !ok {
 		return
 	}
-	sets = ours(sets)
+	sets = withoutTXT(sets)
 	names := s.Services[svc]
 	if len(sets) == 0 {
 		delete(names, name)
@@ -42,7 +41,7 @@ func (s *Records) Set(name federation.FQDN, sets []federation.RRset) {
 	names[name] = sets
 }
 
-// Add takes one RRset of a list in.
+// Add adds one listed RRset.
 func (s *Records) Add(set federation.RRset) {
 	if svc, _, ok := s.Federation.ParseOwner(set.Name); ok {
 		s.Set(set.Name, append(slices.Clone(s.Services[svc][set.Name]), set))
@@ -65,7 +64,7 @@ func (s *Records) ByService(svc federation.ServiceName) []federation.RRset {
 	return out
 }
 
-// HasLevel reports whether any name stands at the level.
+// HasLevel reports whether there is any name at the level.
 func (s *Records) HasLevel(level federation.FQDN) bool {
 	for svc, names := range s.Services {
 		if len(names[s.Federation.OwnerName(svc, level)]) > 0 {
@@ -75,14 +74,14 @@ func (s *Records) HasLevel(level federation.FQDN) bool {
 	return false
 }
 
-// ForgetLevel drops the names at a level, which are not ours.
+// ForgetLevel drops the names at a level that is not ours.
 func (s *Records) ForgetLevel(level federation.FQDN) {
 	for svc := range s.Services {
 		s.Set(s.Federation.OwnerName(svc, level), nil)
 	}
 }
 
-func ours(sets []federation.RRset) []federation.RRset {
+func withoutTXT(sets []federation.RRset) []federation.RRset {
 	out := make([]federation.RRset, 0, len(sets))
 	for _, s := range sets {
 		if s.Type != federation.TypeTXT {

@@ -8,28 +8,27 @@ import (
 	"github.com/federation-dns/federation/federation"
 )
 
-// State is what the main claim at the provider says about that of a holding (O1e).
+// State compares the main claim at the provider with that of a holding (O1e).
 type State int
 
-// The states of a claim. One that cannot be read has none: that is an error.
+// The states of a claim. If it cannot be read, that is an error instead.
 const (
-	// Current: it is as this run has left it.
+	// Current means that it is as this run left it.
 	Current State = iota
-	// Lost: it is absent, or an older one of ours: a restored zone, a deleted TXT, a
-	// server with old data. Nobody has taken it.
+	// Lost means that it is missing, or is an older one of ours: a restored zone, a deleted TXT RRset, a server with
+	// old data. No one has taken it.
 	Lost
-	// Taken: another owner, a newer generation of ours, another instance with our id,
-	// or cleanup has it. It deposes.
+	// Taken means that another owner, a newer generation of ours, another instance with our id, or cleanup has it. It
+	// deposes.
 	Taken
 )
 
-// ErrTaken says that another syncer, or cleanup, has taken the main claim (O1e).
-var ErrTaken = errors.New("the claim is another's now")
+// ErrTaken means that another syncer, or cleanup, has taken the main claim (O1e).
+var ErrTaken = errors.New("the claim has been taken over")
 
-// State reads the main claim. why says what makes it Lost or Taken; err that it
-// could not be read.
+// State reads the main claim. why is the reason if it is Lost or Taken; err is set if it could not be read.
 func (k Keeper) State(ctx context.Context, h *Holding) (s State, why, err error) {
-	have, err := k.txt(ctx, h.Claim.Name)
+	have, err := k.getTXT(ctx, h.Claim.Name)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -39,20 +38,23 @@ func (k Keeper) State(ctx context.Context, h *Holding) (s State, why, err error)
 
 func (k Keeper) compare(left federation.RRset, have *federation.RRset) (State, error) {
 	if have == nil {
-		return Lost, fmt.Errorf("there is no claim %q any more", left.Name)
+		return Lost, fmt.Errorf("claim %q no longer exists", left.Name)
 	}
 	if have.SameData(left) {
 		return Current, nil
 	}
 	was, _ := federation.ParseClaim(left) // we wrote it
-	is, err := k.ofOwner(*have)
+	is, err := k.parseOwn(*have)
 	switch {
 	case err != nil:
 		return Taken, fmt.Errorf("%w: %w", ErrTaken, err)
 	case is.Generation > was.Generation:
-		return Taken, fmt.Errorf("%w: claim %q has generation %d, this syncer wrote %d", ErrTaken, have.Name, is.Generation, was.Generation)
+		return Taken, fmt.Errorf("%w: claim %q has generation %d, this syncer wrote %d", ErrTaken, have.Name,
+			is.Generation, was.Generation)
 	case is.Generation == was.Generation && is.Instance != was.Instance:
-		return Taken, fmt.Errorf("%w: claim %q is of instance %q with the same owner id, this is %q; give each syncer an owner of its own", ErrTaken, have.Name, is.Instance, was.Instance)
+		return Taken, fmt.Errorf("%w: claim %q is of instance %q with the same owner id, this is %q; "+
+			"give each syncer an owner of its own", ErrTaken, have.Name, is.Instance, was.Instance)
 	}
-	return Lost, fmt.Errorf("claim %q has generation %d, this syncer wrote %d", have.Name, is.Generation, was.Generation)
+	return Lost, fmt.Errorf("claim %q has generation %d, this syncer wrote %d", have.Name, is.Generation,
+		was.Generation)
 }

@@ -1,4 +1,4 @@
-// Package claimtest holds what ownership needs of every provider.
+// Package claimtest tests what ownership needs of every provider.
 package claimtest
 
 import (
@@ -12,12 +12,10 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 )
 
-// maxOctets is the most that an RRset of ownership may have (O1b), well below what
-// each of the providers takes.
+// maxOctets is the largest RRset of ownership (O1b), well below what each provider accepts.
 const maxOctets = 4000
 
-// Entries returns 100 members' levels: a region and three topology zones each, and
-// global.
+// Entries returns the levels of 100 members: a region and three topology zones each, and global.
 func Entries(f federation.Federation) []federation.LevelEntry {
 	var members []federation.Member
 	for i := range 100 {
@@ -35,8 +33,7 @@ func Entries(f federation.Federation) []federation.LevelEntry {
 	return entries
 }
 
-// ManyLevels takes an empty domain, lists and claims 400 levels there, finds them
-// again, and gives one up.
+// ManyLevels claims an empty domain, lists and claims 400 levels there, finds them again, and drops one.
 func ManyLevels(t *testing.T, p provider.Provider, domain federation.FQDN) {
 	f := federation.Federation{Name: "fed", Domain: domain, Naming: federation.Flat}
 	k := claim.Keeper{Provider: p, Federation: f, Owner: "cluster-of-region-000"}
@@ -110,5 +107,6 @@ func bounded(t *testing.T, p provider.Provider, f federation.Federation) {
 }
 
 func sorted(entries []federation.LevelEntry) []federation.LevelEntry {
-	return slices.SortedFunc(slices.Values(entries), func(a, b federation.LevelEntry) int { return cmp.Compare(a.Name, b.Name) })
+	return slices.SortedFunc(slices.Values(entries),
+		func(a, b federation.LevelEntry) int { return cmp.Compare(a.Name, b.Name) })
 }

@@ -10,33 +10,32 @@ import (
 	"github.com/federation-dns/federation/federation"
 )
 
-// found is what was read at the provider.
-type found struct {
-	at map[federation.FQDN]level
-	// listings are what the list of levels has, if global was asked for.
+// contents is what was read at the provider.
+type contents struct {
+	levels map[federation.FQDN]levelContents
+	// listings are the entries of the list of levels, if global was read.
 	listings map[federation.FQDN]listing
 	former   *federation.RRset // the list of earlier releases
 }
 
-// level is what is at one level.
-type level struct {
+// levelContents is what was read at one level.
+type levelContents struct {
 	claim   *federation.RRset
 	records []federation.RRset // of the shape of ours
 	err     error              // it could not be read
 }
 
-// listing is what the list has of one level.
+// listing is one level's entry in the list.
 type listing struct {
 	federation.Listing
 	sets []federation.RRset
 	err  error // it is not a listing of ours
 }
 
-// look reads the levels: each level's subtree, or all of them at once where the
-// provider reads the whole zone anyway. A level that cannot be read costs itself,
-// but global, which has the list of levels, is an error.
-func (k Keeper) look(ctx context.Context, levels ...federation.FQDN) (found, error) {
-	f := found{at: map[federation.FQDN]level{}, listings: map[federation.FQDN]listing{}}
+// read reads the levels: each level's subtree, or all at once where the provider reads the whole zone anyway. If a
+// level cannot be read, that affects only this level; if it is global, which has the list of levels, it is an error.
+func (k Keeper) read(ctx context.Context, levels ...federation.FQDN) (contents, error) {
+	f := contents{levels: map[federation.FQDN]levelContents{}, listings: map[federation.FQDN]listing{}}
 	if len(levels) == 0 {
 		return f, nil
 	}
@@ -52,7 +51,8 @@ func (k Keeper) look(ctx context.Context, levels ...federation.FQDN) (found, err
 			f.failed(err, levels...)
 			return f, nil
 		}
-		more = slices.DeleteFunc(slices.Clone(levels), func(l federation.FQDN) bool { return global == all || l == all })
+		more = slices.DeleteFunc(slices.Clone(levels),
+			func(l federation.FQDN) bool { return global == all || l == all })
 	}
 	for _, l := range more {
 		if err := k.Provider.List(ctx, k.Federation.Suffix(l), f.collector(k.Federation)); err != nil {
@@ -66,20 +66,20 @@ func (k Keeper) look(ctx context.Context, levels ...federation.FQDN) (found, err
 	return f, nil
 }
 
-func (f found) failed(err error, levels ...federation.FQDN) {
+func (f contents) failed(err error, levels ...federation.FQDN) {
 	for _, l := range levels {
-		f.at[l] = level{err: err}
+		f.levels[l] = levelContents{err: err}
 	}
 }
 
-// collector takes the RRsets of a list.
-func (f *found) collector(fed federation.Federation) func(federation.RRset) error {
+// collector returns a function that adds one RRset of a provider's List.
+func (f *contents) collector(fed federation.Federation) func(federation.RRset) error {
 	return func(set federation.RRset) error {
 		if set.Type != federation.TypeTXT {
 			if _, name, ok := fed.ParseOwner(set.Name); ok {
-				l := f.at[name]
+				l := f.levels[name]
 				l.records = append(l.records, set)
-				f.at[name] = l
+				f.levels[name] = l
 			}
 			return nil
 		}
@@ -90,9 +90,9 @@ func (f *found) collector(fed federation.Federation) func(federation.RRset) erro
 			l.sets = append(l.sets, set)
 			f.listings[name] = l
 		} else if name, ok := fed.ParseClaimName(set.Name); ok {
-			l := f.at[name]
+			l := f.levels[name]
 			l.claim = &set
-			f.at[name] = l
+			f.levels[name] = l
 		}
 		return nil
 	}
@@ -102,13 +102,12 @@ func (f *found) collector(fed federation.Federation) func(federation.RRset) erro
 type Survey struct {
 	// Records are those at the levels that are ours.
 	Records *Records
-	// Claimed are the levels whose claim is ours.
+	// Claimed are the levels with a claim of ours.
 	Claimed map[federation.FQDN]bool
-	// Foreign are the levels that are not ours, or could not be read, and why. Those of
-	// somebody else wrap ErrForeign.
+	// Foreign are the levels that are not ours, or could not be read, and why. The error for a level of someone else
+	// wraps ErrForeign.
 	Foreign map[federation.FQDN]error
-	// Former is what is wrong with the list of earlier releases; nil if nothing is. It
-	// is left alone then.
+	// Former is what is wrong with the list of earlier releases, which is then left alone; nil if nothing is.
 	Former error
 
 	listings map[federation.FQDN]listing
@@ -116,13 +115,13 @@ type Survey struct {
 	former   *federation.RRset
 }
 
-// Survey reads the list of levels, and lists what is at them, at global, and at the
-// levels of the holding, if there is one. Records at a level without a claim of
-// ours are foreign, unless we held it or the list says that it is ours (O1c, O1e);
-// a level without either is nobody's yet.
+// Survey reads the list of levels, and lists what is at them, at global, and at the levels of the holding, if there is
+// one. Records at a level without a claim of ours are foreign, unless we held it or the list says that it is ours (O1c,
+// O1e). A level without a claim and records is free.
 func (k Keeper) Survey(ctx context.Context, held *Holding, adopt bool) (Survey, error) {
-	s := Survey{Records: NewRecords(k.Federation), Claimed: map[federation.FQDN]bool{}, Foreign: map[federation.FQDN]error{}}
-	global, err := k.look(ctx, k.Federation.Domain)
+	s := Survey{Records: NewRecords(k.Federation), Claimed: map[federation.FQDN]bool{},
+		Foreign: map[federation.FQDN]error{}}
+	global, err := k.read(ctx, k.Federation.Domain)
 	if err != nil {
 		return s, err
 	}
@@ -141,13 +140,14 @@ func (k Keeper) Survey(ctx context.Context, held *Holding, adopt bool) (Survey, 
 	}
 	levels := slices.Sorted(maps.Keys(known))
 	if !k.Provider.Caps().ListsWholeZone {
-		others := slices.DeleteFunc(slices.Clone(levels), func(l federation.FQDN) bool { return l == k.Federation.Domain })
-		more, _ := k.look(ctx, others...)
-		maps.Copy(global.at, more.at)
+		others := slices.DeleteFunc(slices.Clone(levels),
+			func(l federation.FQDN) bool { return l == k.Federation.Domain })
+		more, _ := k.read(ctx, others...)
+		maps.Copy(global.levels, more.levels)
 	}
 	for _, name := range levels {
-		l := global.at[name]
-		mine, err := k.judge(name, l, held.mine(name) || s.listings[name].Owner == k.Owner)
+		l := global.levels[name]
+		mine, err := k.checkOwner(name, l, held.holds(name) || s.listings[name].Owner == k.Owner)
 		if bad := s.listings[name].err; err == nil && bad != nil && !held.listedByUs(name) {
 			err = fmt.Errorf("%w: %w", ErrForeign, bad)
 		}
@@ -165,9 +165,8 @@ func (k Keeper) Survey(ctx context.Context, held *Holding, adopt bool) (Survey, 
 	return s, nil
 }
 
-// readList takes the list of levels, and what the list of earlier releases has
-// besides.
-func (k Keeper) readList(s *Survey, global found) {
+// readList adds the list of levels, and what the list of earlier releases has in addition.
+func (k Keeper) readList(s *Survey, global contents) {
 	s.listings, s.entries = global.listings, map[federation.FQDN]federation.LevelEntry{}
 	if s.former = global.former; s.former != nil {
 		entries, err := k.Federation.ParseLevels(*global.former)
@@ -185,19 +184,18 @@ func (k Keeper) readList(s *Survey, global found) {
 	}
 }
 
-// judge reports whether the level is ours already; the error says why it is
-// somebody else's. was: it was ours, or is ours by the list. Global has the main
-// claim, which is looked at elsewhere.
-func (k Keeper) judge(name federation.FQDN, l level, was bool) (mine bool, err error) {
+// checkOwner reports whether we have claimed the level; the error says why it is someone else's. wasOurs says that it
+// was ours, or is ours according to the list. Global has the main claim, which is checked elsewhere.
+func (k Keeper) checkOwner(name federation.FQDN, l levelContents, wasOurs bool) (mine bool, err error) {
 	switch {
 	case l.err != nil:
 		return false, l.err
 	case name == k.Federation.Domain:
 		return true, nil
 	case l.claim != nil:
-		_, err := k.ofOwner(*l.claim)
+		_, err := k.parseOwn(*l.claim)
 		return err == nil, err
-	case len(l.records) > 0 && !was:
+	case len(l.records) > 0 && !wasOurs:
 		return false, unclaimed(l.records[0].Name)
 	}
 	return false, nil
