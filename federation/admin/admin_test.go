@@ -60,11 +60,18 @@ func TestAdmin(t *testing.T) {
 	f := &fake{
 		status: Status{Leader: "b", Federations: []FederationStatus{{
 			Name: "fed", Domain: "example.com", State: "writing", PanicSince: &until,
-			Members:  []MemberStatus{{Name: "a", Status: "present", Since: until, LastContact: &until, Zones: []string{"z1"}, Shards: 2}},
-			Levels:   []LevelStatus{{Name: "example.com.", Kind: "global", Members: []string{"a"}}},
-			Services: []ServiceStatus{{Name: "ns/web", Records: []RRsetStatus{{Name: "x.", Type: "A", TTL: 180, Data: []string{"192.0.2.1"}}}}},
+			Members: []MemberStatus{{
+				Name: "a", Status: "present", Since: until, LastContact: &until, Zones: []string{"z1"}, Shards: 2,
+			}},
+			Levels: []LevelStatus{{Name: "example.com.", Kind: "global", Members: []string{"a"}}},
+			Services: []ServiceStatus{{
+				Name: "ns/web", Records: []RRsetStatus{{Name: "x.", Type: "A", TTL: 180, Data: []string{"192.0.2.1"}}},
+			}},
 		}}},
-		waiting: []Waiting{{Federation: "fed", Domain: "example.com.", Namespace: "ns", Service: "web", Deletes: []federation.FQDN{"x."}, Until: &until}},
+		waiting: []Waiting{{
+			Federation: "fed", Domain: "example.com.", Namespace: "ns", Service: "web",
+			Deletes: []federation.FQDN{"x."}, Until: &until,
+		}},
 	}
 	socket, ctx := listen(t, f), t.Context()
 	t.Run("C1 the client gets the status that the syncer gives", func(t *testing.T) {
@@ -82,12 +89,17 @@ func TestAdmin(t *testing.T) {
 				list[i] = f.status.Federations[0].Services[0]
 				list[i].Name = fmt.Sprintf("ns/%d", i)
 			}
-			plain := Status{Federations: []FederationStatus{{Name: "a"}, {Name: "b", Services: list}, {Name: "c", Services: list}}}
-			streamed := Status{Federations: []FederationStatus{{Name: "a"}, {Name: "b", Stream: slices.Values(list)}, {Name: "c", Stream: slices.Values(list)}}}
+			plain := Status{Federations: []FederationStatus{
+				{Name: "a"}, {Name: "b", Services: list}, {Name: "c", Services: list},
+			}}
+			streamed := Status{Federations: []FederationStatus{
+				{Name: "a"}, {Name: "b", Stream: slices.Values(list)}, {Name: "c", Stream: slices.Values(list)},
+			}}
 			var want, got strings.Builder
 			enc := json.NewEncoder(&want)
 			enc.SetIndent("", "  ")
-			if err := errors.Join(enc.Encode(plain), writeStatus(&got, streamed)); err != nil || got.String() != want.String() {
+			if err := errors.Join(enc.Encode(plain), writeStatus(&got, streamed)); err != nil ||
+				got.String() != want.String() {
 				t.Errorf("%v: got\n%s\nwant\n%s", err, got.String(), want.String())
 			}
 		}
@@ -112,10 +124,12 @@ func TestAdmin(t *testing.T) {
 		if _, err := FetchStatus(ctx, socket, false); err == nil || !strings.Contains(err.Error(), "503") {
 			t.Errorf("a syncer that is stuck: %v", err)
 		}
-		if _, err := FetchStatus(ctx, socket+"x", false); err == nil || !strings.Contains(err.Error(), "no syncer answers on socket") {
+		if _, err := FetchStatus(ctx, socket+"x", false); err == nil ||
+			!strings.Contains(err.Error(), "no syncer answers on socket") {
 			t.Errorf("no socket: %v", err)
 		}
-		if err := callAdmin(ctx, socket, http.MethodPost, "/confirm", "all", new(int)); err == nil || !strings.Contains(err.Error(), "400") {
+		if err := callAdmin(ctx, socket, http.MethodPost, "/confirm", "all", new(int)); err == nil ||
+			!strings.Contains(err.Error(), "400") {
 			t.Errorf("no list: %v", err)
 		}
 	})

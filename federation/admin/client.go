@@ -10,8 +10,7 @@ import (
 	"net/http"
 )
 
-// FetchStatus asks a running syncer for its status over its admin socket;
-// services asks for the services too.
+// FetchStatus returns the status of a running syncer, from its admin socket. With services it includes each service.
 func FetchStatus(ctx context.Context, socket string, services bool) (*Status, error) {
 	path := "/status"
 	if services {
@@ -24,12 +23,12 @@ func FetchStatus(ctx context.Context, socket string, services bool) (*Status, er
 	return &status, nil
 }
 
-// FetchWaiting asks a running syncer what waits for a confirmation.
+// FetchWaiting returns the changes that wait for a confirmation at a running syncer.
 func FetchWaiting(ctx context.Context, socket string) (list []Waiting, err error) {
 	return list, callAdmin(ctx, socket, http.MethodGet, "/waiting", nil, &list)
 }
 
-// Confirm lets exactly these happen, and returns how many still waited as they were shown.
+// Confirm allows exactly these changes, and returns how many of them still waited as they were shown.
 func Confirm(ctx context.Context, socket string, list []Waiting) (n int, err error) {
 	return n, callAdmin(ctx, socket, http.MethodPost, "/confirm", list, &n)
 }
@@ -56,7 +55,8 @@ func callAdmin(ctx context.Context, socket, method, path string, in, out any) er
 	if err != nil {
 		var opErr *net.OpError
 		if errors.As(err, &opErr) {
-			return fmt.Errorf("no syncer answers on socket %q (is it running, and may you open its socket?): %w", socket, opErr.Err)
+			return fmt.Errorf("no syncer answers on socket %q (is it running, and may you open its socket?): %w",
+				socket, opErr.Err)
 		}
 		return err
 	}

@@ -7,12 +7,11 @@ import (
 	"time"
 )
 
-// maxConnections is how many connections a listener holds: far more than scrapers, probes and admins have.
+// maxConnections bounds the connections of a listener: far more than scrapers, probes and admins need.
 const maxConnections = 64
 
-// connections bounds those of a server, so that whoever reaches its port cannot use up the file descriptors of the
-// syncer. For one too many, the one is closed that has been without a request for longest; if all have one, the new
-// one is.
+// connections bounds the connections of a server, so that no client can exhaust the syncer's file descriptors. One
+// connection too many closes the one that has been idle for longest or, if none is idle, itself.
 type connections struct {
 	mu   sync.Mutex
 	idle map[net.Conn]time.Time // without a request, since when
@@ -23,7 +22,7 @@ func newConnections() *connections {
 	return &connections{idle: map[net.Conn]time.Time{}, all: map[net.Conn]bool{}}
 }
 
-// changed implements the ConnState of a http.Server.
+// changed is the ConnState hook of an http.Server.
 func (c *connections) changed(conn net.Conn, state http.ConnState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -44,7 +43,7 @@ func (c *connections) changed(conn net.Conn, state http.ConnState) {
 	}
 }
 
-// closeOldest closes the connection that has been idle for longest; false if none is.
+// closeOldest closes the connection that has been idle for longest, and reports whether there was one.
 func (c *connections) closeOldest() bool {
 	var oldest net.Conn
 	for conn, since := range c.idle {

@@ -71,7 +71,8 @@ func TestConnections(t *testing.T) {
 			conn := dialTo(t, address)
 			if i%2 == 0 { // these have asked once
 				fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-				if res, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil || res.StatusCode != http.StatusOK {
+				if res, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil ||
+					res.StatusCode != http.StatusOK {
 					t.Fatalf("connection %d: %v", i, err)
 				}
 			}
@@ -107,13 +108,15 @@ func TestConnections(t *testing.T) {
 		close(release)
 		for _, conn := range conns {
 			_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
-			if res, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil || res.StatusCode != http.StatusOK {
+			if res, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil ||
+				res.StatusCode != http.StatusOK {
 				t.Fatal(err)
 			}
 		}
 	})
 	t.Run("C1 a server gives up on those that ask, read or say nothing", func(t *testing.T) {
-		if s := NewServer(ok); s.ReadHeaderTimeout <= 0 || s.ReadTimeout <= 0 || s.WriteTimeout <= 0 || s.IdleTimeout <= 0 {
+		if s := NewServer(ok); s.ReadHeaderTimeout <= 0 || s.ReadTimeout <= 0 || s.WriteTimeout <= 0 ||
+			s.IdleTimeout <= 0 {
 			t.Errorf("%+v", s)
 		}
 	})

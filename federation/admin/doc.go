@@ -1,3 +1,3 @@
-// Package admin is the socket over which a running syncer shows its state and takes confirmations: what is sent there, who
-// serves it, and who asks. It knows neither members nor providers.
+// Package admin is the socket on which a running syncer shows its state and accepts confirmations: the messages, the
+// server and the client. It knows neither members nor providers.
 package admin

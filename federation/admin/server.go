@@ -29,18 +29,18 @@ const (
 	maxConfirm = 16 << 20
 )
 
-// Syncer is what the socket shows and changes. Its methods may be called by several goroutines. An error says what does
-// not answer.
+// Syncer is what the socket shows and changes. Its methods may be called concurrently. An error names what does not
+// answer.
 type Syncer interface {
-	// Status returns the whole state; services is whether that of each service is in it.
+	// Status returns the whole state; with services it includes that of each service.
 	Status(ctx context.Context, services bool) (Status, error)
-	// Waiting returns what waits for a confirmation, or for holdFor (X4).
+	// Waiting returns the changes that wait for a confirmation, or for holdFor (X4).
 	Waiting(ctx context.Context) ([]Waiting, error)
-	// Confirm lets exactly these happen, and returns how many still waited as they were shown.
+	// Confirm allows exactly these changes, and returns how many of them still waited as they were shown.
 	Confirm(ctx context.Context, list []Waiting) (n int, err error)
 }
 
-// Handler serves a syncer over HTTP, for Client's functions: the status, what waits, and its confirmation.
+// Handler serves a syncer over HTTP: the status, the changes that wait, and their confirmation.
 func Handler(s Syncer) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) {
@@ -79,8 +79,8 @@ func reply(w http.ResponseWriter, value any, err error) {
 	_ = json.NewEncoder(w).Encode(value) // a client that went away
 }
 
-// writeStatus writes the JSON of a status, indented. Streamed services are encoded one at a time, and a goroutine that
-// waits for a processor has its turn between two of them (S2).
+// writeStatus writes a status as indented JSON. Streamed services are encoded one at a time, and it yields the
+// processor between them (S2).
 func writeStatus(w io.Writer, status Status) error {
 	const indent, deep = "  ", "        "
 	mark := ServiceStatus{Name: "\x00"} // where the services belong
@@ -128,16 +128,16 @@ func writeStatus(w io.Writer, status Status) error {
 	return out.Flush()
 }
 
-// NewServer gives up on clients that ask, read or say nothing, and bounds their number.
+// NewServer returns a server that times out slow and idle clients, and bounds their number.
 func NewServer(h http.Handler) *http.Server {
 	return &http.Server{
-		Handler: h, ReadHeaderTimeout: headerTimeout, ReadTimeout: 2 * headerTimeout, WriteTimeout: statusTimeout + 2*headerTimeout,
-		IdleTimeout: idleTimeout, ConnState: newConnections().changed,
+		Handler: h, ReadHeaderTimeout: headerTimeout, ReadTimeout: 2 * headerTimeout,
+		WriteTimeout: statusTimeout + 2*headerTimeout, IdleTimeout: idleTimeout, ConnState: newConnections().changed,
 	}
 }
 
-// Listen opens the socket with mode 0600, from its first moment on. A socket that a dead process
-// left behind is replaced; one that answers, or anything else, is not.
+// Listen opens the socket, with mode 0600 from the start. It replaces a socket that a dead process left behind, but not
+// one that answers, nor any other file.
 func Listen(path string) (net.Listener, error) {
 	if info, err := os.Lstat(path); err == nil {
 		if info.Mode().Type() != os.ModeSocket {

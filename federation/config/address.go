@@ -10,7 +10,8 @@ import (
 
 // isServerAddress reports whether text is a host or host:port to connect to.
 func isServerAddress(text string) bool {
-	if isHost(strings.TrimSuffix(strings.TrimPrefix(text, "["), "]")) && strings.HasPrefix(text, "[") == strings.HasSuffix(text, "]") {
+	if isHost(strings.TrimSuffix(strings.TrimPrefix(text, "["), "]")) &&
+		strings.HasPrefix(text, "[") == strings.HasSuffix(text, "]") {
 		return true
 	}
 	host, port, err := net.SplitHostPort(text)

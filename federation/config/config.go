@@ -46,8 +46,8 @@ type Federation struct {
 	federation.Federation
 	Options  federation.PublishOptions
 	Provider Provider
-	// NameProblem says why a new federation must not have this name, or is empty (N4). A federation that already has its
-	// claim continues, with a warning.
+	// NameProblem says why a new federation must not have this name, or is empty (N4). A federation that already has
+	// its claim continues, with a warning.
 	NameProblem string
 }
 
@@ -62,7 +62,8 @@ type Cluster struct {
 	UnreachableAfter time.Duration
 	// Drain makes its shards count as unhealthy (H5).
 	Drain bool
-	// DNS lists the servers that resolve the host names of its load balancers; if empty, those of /etc/resolv.conf (H4).
+	// DNS lists the servers that resolve the host names of its load balancers; if empty, those of /etc/resolv.conf
+	// (H4).
 	DNS []netip.AddrPort
 }
 

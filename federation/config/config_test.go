@@ -79,7 +79,8 @@ federations:
   provider: {rfc2136: {server: "192.0.2.53", zone: example.com, tsig: {name: syncer., secretFile: secret}}}
 - name: myfederation
   domain: example.org
-  provider: {rfc2136: {server: "192.0.2.53:53", zone: org, tsig: {name: syncer., algorithm: hmac-sha512, secretFile: secret}}}
+  provider:
+    rfc2136: {server: "192.0.2.53:53", zone: org, tsig: {name: syncer., algorithm: hmac-sha512, secretFile: secret}}
 clusters:
 - name: gce-us-central1
   kubeconfig: {path: central.kubeconfig, context: admin}
@@ -99,9 +100,12 @@ timers: {emptyGrace: 5s}
 	t.Run("C1 the values", func(t *testing.T) {
 		f, central := c.Federations[0], c.Clusters[0]
 		got := []any{
-			c.Owner, f.Options.TTL, f.Options.ShardLevelsOnly, string(f.Options.RegionFallback["us-central1"][0]), f.Provider.RFC2136.TSIG.Secret,
-			central.Kubeconfig, len(central.Member.Topology.Zones), string(central.Member.Topology.Zones[0]), central.UnreachableAfter,
-			c.Clusters[1].Member.Name, c.Clusters[1].Kubeconfig.Path, len(central.Member.Federations), len(central.Member.Policy.ForbiddenHosts),
+			c.Owner, f.Options.TTL, f.Options.ShardLevelsOnly, string(f.Options.RegionFallback["us-central1"][0]),
+			f.Provider.RFC2136.TSIG.Secret,
+			central.Kubeconfig, len(central.Member.Topology.Zones), string(central.Member.Topology.Zones[0]),
+			central.UnreachableAfter,
+			c.Clusters[1].Member.Name, c.Clusters[1].Kubeconfig.Path, len(central.Member.Federations),
+			len(central.Member.Policy.ForbiddenHosts),
 			fmt.Sprint(c.Clusters[1].DNS),
 		}
 		want := []any{
@@ -114,8 +118,10 @@ timers: {emptyGrace: 5s}
 		}
 	})
 	t.Run("C1 the defaults", func(t *testing.T) {
-		got := []any{c.Policy.UnreachableAfter, c.Policy.EmptyGrace, c.Policy.HeldMax, c.Policy.PanicThreshold, c.MetricsAddress, c.AdminSocket, c.LogLevel}
-		want := []any{45 * time.Second, 5 * time.Second, 24 * time.Hour, 50, ":9153", "/run/federation-syncer/admin.sock", "info"}
+		got := []any{c.Policy.UnreachableAfter, c.Policy.EmptyGrace, c.Policy.HeldMax, c.Policy.PanicThreshold,
+			c.MetricsAddress, c.AdminSocket, c.LogLevel}
+		want := []any{45 * time.Second, 5 * time.Second, 24 * time.Hour, 50, ":9153",
+			"/run/federation-syncer/admin.sock", "info"}
 		if d := cmp.Diff(want, got); d != "" {
 			t.Errorf("(-want +got):\n%s", d)
 		}
@@ -137,7 +143,8 @@ func TestNameProblem(t *testing.T) {
 	for name, want := range map[string]string{"myfederation": "", "internal": "special-use", "lan": "private"} {
 		t.Run("N4 "+name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "config.yaml")
-			text := "apiVersion: federation-dns.io/v1alpha1\nkind: SyncerConfiguration\nowner: us\nclusters: [{name: a, kubeconfig: {path: a}}]\n" +
+			text := "apiVersion: federation-dns.io/v1alpha1\nkind: SyncerConfiguration\nowner: us\n" +
+				"clusters: [{name: a, kubeconfig: {path: a}}]\n" +
 				"federations: [{name: " + name + ", domain: example.com, provider: {route53: {}}}]\n"
 			c, err := Parse(path, []byte(text))
 			if err != nil {

@@ -14,8 +14,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// decode reads the only document of the file into f, and its nodes into d.root. It collects errors, and reports whether f
-// is usable.
+// decode reads the only document of the file into f, and its nodes into d.root. It collects errors, and reports whether
+// f is usable.
 func (d *document) decode(data []byte, f *file) bool {
 	before, ok := d.findDocument(data)
 	if !ok {
@@ -41,8 +41,8 @@ func (d *document) decode(data []byte, f *file) bool {
 	return true
 }
 
-// findDocument finds the only document that is not empty, and returns how many precede it: a template may leave a "---" at
-// either end.
+// findDocument finds the only document that is not empty, and returns how many precede it: a template may leave a "---"
+// at either end.
 func (d *document) findDocument(data []byte) (before int, ok bool) {
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	for i := 0; ; i++ {
@@ -100,7 +100,8 @@ func (d *document) syntaxError(data []byte, err error) {
 	} else if strings.Contains(text, "control characters") || strings.Contains(text, "UTF-8") {
 		find(func(l string) bool { return !utf8.ValidString(l) || strings.ContainsFunc(l, isControl) })
 	}
-	d.errs = append(d.errs, lineError{max(1, min(line, len(strings.Split(strings.TrimRight(string(data), "\n"), "\n")))), text})
+	last := strings.Count(strings.TrimRight(string(data), "\n"), "\n") + 1
+	d.errs = append(d.errs, lineError{max(1, min(line, last)), text})
 }
 
 func isControl(r rune) bool { return r < ' ' && r != '\t' && r != '\r' || r == 0x7f }
@@ -140,7 +141,8 @@ var (
 	anyLine      = regexp.MustCompile(`^line (\d+): (.*)$`)
 )
 
-// decodeError rephrases an error of the YAML library. The text never contains the value, which may be a misplaced secret.
+// decodeError rephrases an error of the YAML library. The text never contains the value, which may be a misplaced
+// secret.
 func (d *document) decodeError(e string) {
 	if m := unknownField.FindStringSubmatch(e); m != nil {
 		line, _ := strconv.Atoi(m[1])

@@ -111,8 +111,8 @@ func (d *document) line(a fieldPath) (line, anchor int) {
 	return line, max(n.Line, 1)
 }
 
-// pathTo returns the path of the first value for which is returns true, or nil. key is the key of the value in a mapping,
-// else nil.
+// pathTo returns the path of the first value for which is returns true, or nil. key is the key of the value in a
+// mapping, else nil.
 func (d *document) pathTo(is func(key, value *yaml.Node) bool) fieldPath {
 	var found fieldPath
 	var walk func(n *yaml.Node, here fieldPath) bool

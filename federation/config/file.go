@@ -1,18 +1,21 @@
 package config
 
-// The schema of the file. Durations are text because they are validated with everything else. The comments of the fields
-// become their description in docs/operations.md; "Needed." means that there is no default.
+// The schema of the file. Durations are text because they are validated with everything else. The comments of the
+// fields become their description in docs/operations.md; "Needed." means that there is no default.
 type (
 	file struct {
 		// federation-dns.io/v1alpha1. Needed.
 		APIVersion string `yaml:"apiVersion"`
 		// SyncerConfiguration. Needed.
 		Kind string `yaml:"kind"`
-		// The id of this syncer in its claims: 1 to 200 printable ASCII characters without blanks, quotes and backslashes. The default is the UID of the host cluster; one of the two is needed.
+		// The id of this syncer in its claims: 1 to 200 printable ASCII characters without blanks, quotes and
+		// backslashes. The default is the UID of the host cluster; one of the two is needed.
 		Owner string `yaml:"owner"`
-		// The cluster that the syncer runs in, if any. Replicas with the same configuration then elect the one that writes with a Lease there (deploy/host-rbac.yaml), and its UID can be the id of the syncer.
+		// The cluster that the syncer runs in, if any. Replicas with the same configuration then elect the one that
+		// writes with a Lease there (deploy/host-rbac.yaml), and its UID can be the id of the syncer.
 		Host *fileHost `yaml:"host"`
-		// The federations whose records this syncer keeps, at least one. The same name may be used with several domains.
+		// The federations whose records this syncer keeps, at least one. The same name may be used with several
+		// domains.
 		Federations []fileFederation `yaml:"federations"`
 		// The resolver for the host names of load balancers.
 		Resolver fileResolver `yaml:"resolver"`
@@ -20,9 +23,13 @@ type (
 		Clusters []fileCluster `yaml:"clusters"`
 		// Timeouts and intervals.
 		Timers fileTimers `yaml:"timers"`
-		// If more than this percentage of the members is lost at about the same time, the syncer assumes that it is itself isolated, and withdraws nothing.
+		// If more than this percentage of the members is lost at about the same time, the syncer assumes that it is
+		// itself isolated, and withdraws nothing.
 		PanicThreshold whole `yaml:"panicThreshold"`
-		// If more than this percentage of the services (of the federation, or of those with an address of one member) would lose their last address within holdFor, or of the names would be deleted, and more than 10, these changes wait; everything else continues. So they do if a federation with more than one service would lose all.
+		// If more than this percentage of the services (of the federation, or of those with an address of one member)
+		// would lose their last address within holdFor, or of the names would be deleted, and more than 10, these
+		// changes wait; everything else continues. So they do if a federation with more than one service would lose
+		// all.
 		MaxDeletePercent whole `yaml:"maxDeletePercent"`
 		// The HTTP server with /metrics, /healthz and /readyz.
 		Metrics fileMetrics `yaml:"metrics"`
@@ -40,7 +47,8 @@ type (
 		Lease string `yaml:"lease"`
 	}
 	fileResolver struct {
-		// Recursive DNS servers, IP addresses with or without a port, in the order in which they are asked; the default is those of /etc/resolv.conf. They must resolve the names of all members.
+		// Recursive DNS servers, IP addresses with or without a port, in the order in which they are asked; the default
+		// is those of /etc/resolv.conf. They must resolve the names of all members.
 		Servers []string `yaml:"servers"`
 	}
 	fileKubeconfig struct {
@@ -50,15 +58,18 @@ type (
 		Context string `yaml:"context"`
 	}
 	fileTimers struct {
-		// A member counts as unreachable after this time without a successful authorised request, and at least 3 failed ones.
+		// A member counts as unreachable after this time without a successful authorised request, and at least 3 failed
+		// ones.
 		UnreachableAfter string `yaml:"unreachableAfter"`
 		// A member that has not been listed within this time after a start counts as unreachable.
 		StartupTimeout string `yaml:"startupTimeout"`
 		// How long the records of a service without a healthy shard stay.
 		EmptyGrace string `yaml:"emptyGrace"`
-		// After this time a panic (see panicThreshold) ends even if members are still unreachable, provided that at least one member and the DNS server answer.
+		// After this time a panic (see panicThreshold) ends even if members are still unreachable, provided that at
+		// least one member and the DNS server answer.
 		PanicHold string `yaml:"panicHold"`
-		// The window in which withdrawals and deletions are counted (see maxDeletePercent). Those seen as watch events wait no longer than this; all others wait for `federation-syncer confirm`.
+		// The window in which withdrawals and deletions are counted (see maxDeletePercent). Those seen as watch events
+		// wait no longer than this; all others wait for `federation-syncer confirm`.
 		HoldFor string `yaml:"holdFor"`
 		// How long the last addresses of unreachable members stay published at most, where no other shard is healthy.
 		HeldMax string `yaml:"heldMax"`
@@ -80,19 +91,23 @@ type (
 		Format string `yaml:"format"`
 	}
 	fileFederation struct {
-		// The label after service and namespace in the names that pods query: a DNS label, neither `svc` nor `pod` nor a public top-level domain. Needed.
+		// The label after service and namespace in the names that pods query: a DNS label, neither `svc` nor `pod` nor
+		// a public top-level domain. Needed.
 		Name string `yaml:"name"`
 		// The domain of the records. Needed.
 		Domain string `yaml:"domain"`
 		// flat or nested, as in the Corefile: see naming.md.
 		Naming string `yaml:"naming"`
-		// The TTL of the records in seconds, 1 to 86400; the annotation `federation-dns.io/ttl` of a Service takes precedence.
+		// The TTL of the records in seconds, 1 to 86400; the annotation `federation-dns.io/ttl` of a Service takes
+		// precedence.
 		TTL *whole `yaml:"ttl"`
-		// all, or shards: only the levels of members that have a shard of the service, and regions with a regionFallback.
+		// all, or shards: only the levels of members that have a shard of the service, and regions with a
+		// regionFallback.
 		Levels string `yaml:"levels"`
 		// The maximum number of addresses per name and type, 1 to 256; every member gets one before any gets two.
 		MaxAddresses *whole `yaml:"maxAddresses"`
-		// For a region, the other regions whose addresses it gets while it has no healthy shard, in order of preference. The default is a CNAME to global.
+		// For a region, the other regions whose addresses it gets while it has no healthy shard, in order of
+		// preference. The default is a CNAME to global.
 		RegionFallback map[string][]string `yaml:"regionFallback"`
 		// The DNS provider that hosts the zone of the domain: one of rfc2136, route53 and cloudDNS. Needed.
 		Provider fileProvider `yaml:"provider"`
@@ -100,7 +115,8 @@ type (
 	fileProvider struct {
 		// A server that accepts dynamic updates: BIND, Knot, CoreDNS with dynupdate, ...
 		RFC2136 *fileRFC2136 `yaml:"rfc2136"`
-		// Amazon Route 53. Credentials come from the SDK's default chain: environment, shared files, web identity, container, instance. See docs/providers.md.
+		// Amazon Route 53. Credentials come from the SDK's default chain: environment, shared files, web identity,
+		// container, instance. See docs/providers.md.
 		Route53 *fileRoute53 `yaml:"route53"`
 		// Google Cloud DNS, with the application default credentials. See docs/providers.md.
 		CloudDNS *fileCloudDNS `yaml:"cloudDNS"`
@@ -158,7 +174,8 @@ type (
 		Kubeconfig fileKubeconfig `yaml:"kubeconfig"`
 		// Where the member is; the default is taken from the labels of its Nodes.
 		Topology *fileTopology `yaml:"topology"`
-		// The prefixes in which private and annotated addresses of the member may be published. Public addresses of its load balancers need none.
+		// The prefixes in which private and annotated addresses of the member may be published. Public addresses of its
+		// load balancers need none.
 		AddressCIDRs []string `yaml:"addressCIDRs"`
 		// The domains in which annotated host names of the member may be.
 		HostSuffixes []string `yaml:"hostSuffixes"`
@@ -170,7 +187,8 @@ type (
 		MaxServices whole `yaml:"maxServices"`
 		// The member's own value, instead of the one in timers.
 		UnreachableAfter string `yaml:"unreachableAfter"`
-		// Whether its shards count as unhealthy: other members take over at once, and it keeps its levels. Set it before you remove a member or work on it.
+		// Whether its shards count as unhealthy: other members take over at once, and it keeps its levels. Set it
+		// before you remove a member or work on it.
 		Drain bool `yaml:"drain"`
 	}
 	fileTopology struct {

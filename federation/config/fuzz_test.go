@@ -117,7 +117,8 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			t.Fatalf("written again: %v\n%s", err, again)
 		}
-		same := cmp.Options{cmp.AllowUnexported(Config{}), cmpopts.EquateEmpty(), cmpopts.EquateComparable(federation.Federation{})}
+		same := cmp.Options{cmp.AllowUnexported(Config{}), cmpopts.EquateEmpty(),
+			cmpopts.EquateComparable(federation.Federation{})}
 		if d := cmp.Diff(c, back, same...); d != "" {
 			t.Errorf("written and read again (-first +second):\n%s\n%s", d, again)
 		}

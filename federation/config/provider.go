@@ -65,14 +65,17 @@ func (p *parser) provider(c *Config, here fieldPath, in fileProvider, domain fed
 	if f := in.Route53; f != nil {
 		which = append(which, "route53")
 		out.Route53 = &route53.Config{
-			Domain: domain, HostedZoneID: f.HostedZoneID, Visibility: f.Visibility, RoleARN: f.RoleARN, ExternalID: f.ExternalID,
-			Region: f.Region, Endpoint: f.Endpoint, WaitInSync: f.WaitInSync,
+			Domain: domain, HostedZoneID: f.HostedZoneID, Visibility: f.Visibility, RoleARN: f.RoleARN,
+			ExternalID: f.ExternalID, Region: f.Region, Endpoint: f.Endpoint, WaitInSync: f.WaitInSync,
 		}
 		out.RequestsPerSecond = p.requestsPerSecond(here.child("route53"), f.RequestsPerSecond)
 	}
 	if f := in.CloudDNS; f != nil {
 		which = append(which, "cloudDNS")
-		out.CloudDNS = &clouddns.Config{Domain: domain, Project: f.Project, ManagedZone: f.ManagedZone, Visibility: f.Visibility, Endpoint: f.Endpoint}
+		out.CloudDNS = &clouddns.Config{
+			Domain: domain, Project: f.Project, ManagedZone: f.ManagedZone, Visibility: f.Visibility,
+			Endpoint: f.Endpoint,
+		}
 		out.RequestsPerSecond = p.requestsPerSecond(here.child("cloudDNS"), f.RequestsPerSecond)
 	}
 	switch {
@@ -110,14 +113,16 @@ func (p *parser) rfc2136(c *Config, here fieldPath, in fileRFC2136, domain feder
 	if in.Server == "" {
 		p.fail(here.child("server"), "the primary of the zone is needed: host or host:port")
 	} else if !isServerAddress(in.Server) {
-		p.fail(here.child("server"), "%q: host or host:port is allowed, with a host name or an IP address ([address]:port for IPv6) and a port from 1 to 65535", in.Server)
+		p.fail(here.child("server"), "%q: host or host:port is allowed, with a host name or an IP address "+
+			"([address]:port for IPv6) and a port from 1 to 65535", in.Server)
 	}
 	return &rfc2136.Config{Server: in.Server, Zone: zone, TSIG: rfc2136.TSIG{
-		Name: in.TSIG.Name, Algorithm: in.TSIG.Algorithm, Secret: p.secret(c, here.child("tsig", "secretFile"), in.TSIG.SecretFile),
+		Name: in.TSIG.Name, Algorithm: in.TSIG.Algorithm,
+		Secret: p.secret(c, here.child("tsig", "secretFile"), in.TSIG.SecretFile),
 	}}
 }
 
-// accounts refuses two budgets for one account, as each would be used up.
+// accounts refuses two different budgets for one account, as both would be spent.
 func (p *parser) accounts(c *Config) {
 	first := map[string]int{}
 	for i, f := range c.Federations {
@@ -129,19 +134,24 @@ func (p *parser) accounts(c *Config) {
 		if !seen {
 			first[account] = i
 		} else if n := c.Federations[j].Provider.RequestsPerSecond; n != f.Provider.RequestsPerSecond {
-			p.fail(fieldPath{"federations", i, "provider"}, "requestsPerSecond is that of the account: it must be the same as in federations[%d], which has %d", j, n)
+			p.fail(fieldPath{"federations", i, "provider"},
+				"requestsPerSecond is that of the account: it must be the same as in federations[%d], which has %d",
+				j, n)
 		}
 	}
 }
 
-// nested refuses a domain that is also a level of the same federation in another domain: both would have the same names.
+// nested refuses a domain that is also a level of the same federation in another domain: both would have the same
+// names.
 func (p *parser) nested(c *Config) {
 	for i, f := range c.Federations {
 		for _, o := range c.Federations {
 			rest, below := strings.CutSuffix(string(f.Domain), "."+string(o.Domain))
 			labels := strings.Count(rest, ".") + 1
-			if below && o.Domain != "" && f.Name == o.Name && f.Name != "" && (labels == 1 || labels == 2 && o.Naming == federation.Nested) {
-				p.fail(fieldPath{"federations", i, "domain"}, "%q is what a level of the same federation in domain %q would be called", f.Domain, o.Domain)
+			if below && o.Domain != "" && f.Name == o.Name && f.Name != "" &&
+				(labels == 1 || labels == 2 && o.Naming == federation.Nested) {
+				p.fail(fieldPath{"federations", i, "domain"},
+					"%q is what a level of the same federation in domain %q would be called", f.Domain, o.Domain)
 			}
 		}
 	}

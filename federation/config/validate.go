@@ -22,12 +22,15 @@ const (
 	maxSocketPath = 107
 )
 
-// clusterZone is the usual cluster zone: a domain in it would loop (N4), and a host name in it is meaningless outside the
-// cluster (H3c).
+// clusterZone is the usual cluster zone: a domain in it would loop (N4), and a host name in it is meaningless outside
+// the cluster (H3c).
 const clusterZone federation.FQDN = "cluster.local."
 
 func (p *parser) config(f file) *Config {
-	c := &Config{Owner: f.Owner, MetricsAddress: f.Metrics.Address, AdminSocket: p.file(f.Admin.Socket), LogLevel: f.Log.Level, LogFormat: f.Log.Format}
+	c := &Config{
+		Owner: f.Owner, MetricsAddress: f.Metrics.Address, AdminSocket: p.file(f.Admin.Socket),
+		LogLevel: f.Log.Level, LogFormat: f.Log.Format,
+	}
 	p.constant(fieldPath{"apiVersion"}, f.APIVersion, APIVersion)
 	p.constant(fieldPath{"kind"}, f.Kind, Kind)
 	if f.Host != nil && f.Host.Kubeconfig.Path != "" {
@@ -41,7 +44,8 @@ func (p *parser) config(f file) *Config {
 		_, err := federation.ParseOwnerID(f.Owner)
 		p.check(fieldPath{"owner"}, err)
 	} else if c.Host == nil {
-		p.fail(fieldPath{"owner"}, "an id of this syncer, such as syncer-eu, is needed, or a host.kubeconfig to take it from")
+		p.fail(fieldPath{"owner"},
+			"an id of this syncer, such as syncer-eu, is needed, or a host.kubeconfig to take it from")
 	}
 	timers := fieldPath{"timers"}
 	c.Policy = policy.Config{
@@ -58,12 +62,15 @@ func (p *parser) config(f file) *Config {
 	p.between(fieldPath{"panicThreshold"}, f.PanicThreshold, 1, 100, "percent")
 	p.between(fieldPath{"maxDeletePercent"}, f.MaxDeletePercent, 1, 100, "percent")
 	if !isListenAddress(f.Metrics.Address) {
-		p.fail(fieldPath{"metrics", "address"}, "%q: [host]:port is allowed, with a host name or an IP address and a port from 0 to 65535", f.Metrics.Address)
+		p.fail(fieldPath{"metrics", "address"},
+			"%q: [host]:port is allowed, with a host name or an IP address and a port from 0 to 65535",
+			f.Metrics.Address)
 	}
 	if f.Admin.Socket == "" {
 		p.fail(fieldPath{"admin", "socket"}, "the path of a Unix socket is needed")
 	} else if n := len(c.AdminSocket); n > maxSocketPath {
-		p.fail(fieldPath{"admin", "socket"}, "%q has %d octets: a Unix socket's path has at most %d", c.AdminSocket, n, maxSocketPath)
+		p.fail(fieldPath{"admin", "socket"}, "%q has %d octets: a Unix socket's path has at most %d",
+			c.AdminSocket, n, maxSocketPath)
 	}
 	p.oneOf(fieldPath{"log", "level"}, f.Log.Level, "debug", "info", "warn", "error")
 	p.oneOf(fieldPath{"log", "format"}, f.Log.Format, "text", "json")
@@ -144,16 +151,18 @@ func (p *parser) federation(here fieldPath, ff fileFederation) (f federation.Fed
 		switch kind := federation.TopLevelDomain(f.Name); kind {
 		case "":
 		case federation.Public:
-			p.fail(here.child("name"), "%q is a public top-level domain: pods could not tell its names from those of the Internet", ff.Name)
+			p.fail(here.child("name"),
+				"%q is a public top-level domain: pods could not tell its names from those of the Internet", ff.Name)
 		default:
-			nameProblem = fmt.Sprintf("%q is a %s top-level domain: pods cannot tell its names from those below that domain; "+
-				"only a federation whose claim is there already goes on with it", ff.Name, kind)
+			nameProblem = fmt.Sprintf("%q is a %s top-level domain: pods cannot tell its names from those below that "+
+				"domain; only a federation whose claim is there already goes on with it", ff.Name, kind)
 		}
 	}
 	f.Domain, err = federation.ParseDomain(ff.Domain)
 	p.check(here.child("domain"), err)
 	if err == nil && f.Domain.In(clusterZone) {
-		p.fail(here.child("domain"), "%q lies in the cluster zone %q: the names would lead back into the cluster", ff.Domain, clusterZone)
+		p.fail(here.child("domain"), "%q lies in the cluster zone %q: the names would lead back into the cluster",
+			ff.Domain, clusterZone)
 	}
 	f.Naming, err = federation.ParseNaming(ff.Naming)
 	p.check(here.child("naming"), err)
@@ -216,7 +225,10 @@ func (p *parser) subdomain(here fieldPath, text string) string {
 	return strings.TrimSuffix(string(name), ".")
 }
 
-func (p *parser) cluster(here fieldPath, fc fileCluster, name string, times policy.Config, labels []federation.Label, forbidden []federation.FQDN) Cluster {
+func (p *parser) cluster(
+	here fieldPath, fc fileCluster, name string, times policy.Config,
+	labels []federation.Label, forbidden []federation.FQDN,
+) Cluster {
 	if fc.Kubeconfig.Path == "" {
 		p.fail(here.child("kubeconfig", "path"), "a kubeconfig file is needed")
 	}

@@ -15,9 +15,9 @@ import (
 	"github.com/federation-dns/federation/federation/kubeconfig"
 )
 
-// Warnings returns what may not work although the configuration is valid, each with the entry concerned: bad kubeconfigs,
-// which affect one member only and are retried while the others are served (X7), members that seem to be the same
-// cluster, and bounds that are close.
+// Warnings returns what may not work although the configuration is valid, each with the entry concerned: bad
+// kubeconfigs, which affect one member only and are retried while the others are served (X7), members that seem to be
+// the same cluster, and bounds that are close.
 func (c *Config) Warnings() []error {
 	var warnings []error
 	for i, f := range c.Federations {
@@ -44,7 +44,8 @@ func (c *Config) Warnings() []error {
 		}
 		if before := first[same]; before != "" {
 			warnings = append(warnings, fmt.Errorf("%s has the same %s as %s: a cluster may be one member only; "+
-				"while the syncer runs, the one that it knew before stays, and the other one counts as unreachable", here, what, before))
+				"while the syncer runs, the one that it knew before stays, and the other one counts as unreachable",
+				here, what, before))
 		} else {
 			first[same] = here
 		}
@@ -100,8 +101,8 @@ func (k Kubeconfig) identity() string {
 	return filepath.Clean(path) + " " + k.Context
 }
 
-// checkKubeconfig returns the API server of a kubeconfig, or why no client can be made from it. It also checks the files
-// that it names, and that its credential plugin exists.
+// checkKubeconfig returns the API server of a kubeconfig, or why no client can be made from it. It also checks the
+// files that it names, and that its credential plugin exists.
 func checkKubeconfig(k Kubeconfig) (server string, err error) {
 	c, err := kubeconfig.Load(k.Path, k.Context)
 	if err != nil {
@@ -114,7 +115,8 @@ func checkKubeconfig(k Kubeconfig) (server string, err error) {
 	if err != nil || !strings.Contains(c.Host, "://") {
 		u, err = url.Parse("https://" + c.Host)
 	}
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || !isHost(u.Hostname()) || u.Port() != "" && !isPort(u.Port(), 1) {
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || !isHost(u.Hostname()) ||
+		u.Port() != "" && !isPort(u.Port(), 1) {
 		return "", fail("server %q: https://HOST[:PORT] is allowed", c.Host)
 	}
 	server = strings.TrimSuffix(u.Scheme+"://"+strings.ToLower(u.Host)+u.Path, "/")

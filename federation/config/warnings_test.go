@@ -58,20 +58,56 @@ func TestWarnings(t *testing.T) {
 		members [][3]string
 		want    string // "" is no warning
 	}{
-		{"C1 nothing to say", map[string]string{"a": good, "b": other}, [][3]string{{"a", "a", ""}, {"b", "b", ""}}, ""},
-		{"C1 the same kubeconfig and context", map[string]string{"a": good}, [][3]string{{"a", "a", ""}, {"b", "a", ""}}, `clusters[1] "b" has the same API server https://a.example:6443 as clusters[0] "a": a cluster may be one member only`},
-		{"C1 the same cluster with another context", map[string]string{"a": good}, [][3]string{{"a", "a", "c"}, {"b", "a", "d"}}, `the same API server`},
-		{"C1 the same cluster in another file", map[string]string{"a": good, "b": strings.Replace(good, "a.example", "A.example", 1)}, [][3]string{{"a", "a", ""}, {"b", "b", ""}}, `the same API server`},
-		{"C1 the same file by a link, not usable yet", map[string]string{"a": "", "b": "-> a"}, [][3]string{{"a", "a", ""}, {"b", "b", ""}}, `clusters[1] "b" has the same kubeconfig and context as clusters[0] "a"`},
-		{"C1 clusters behind one gateway are several", map[string]string{"a": strings.Replace(good, ":6443", "/k8s/clusters/a", 1), "b": strings.Replace(good, ":6443", "/k8s/clusters/b", 1)}, [][3]string{{"a", "a", ""}, {"b", "b", ""}}, ""},
-		{"C1 a CA file that is missing", map[string]string{"a": fmt.Sprintf(kubeconfigText, "https://a.example", ", certificate-authority: ca", "token: x")}, [][3]string{{"a", "a", ""}}, `ca: no such file`},
-		{"C1 a CA file that is empty", map[string]string{"ca": "", "a": fmt.Sprintf(kubeconfigText, "https://a.example", ", certificate-authority: ca", "token: x")}, [][3]string{{"a", "a", ""}}, `certificate-authority: "ca" is empty`},
-		{"C1 a CA file that is none", map[string]string{"ca": "x", "a": fmt.Sprintf(kubeconfigText, "https://a.example", ", certificate-authority: ca", "token: x")}, [][3]string{{"a", "a", ""}}, `unable to load root certificates`},
-		{"C1 a token file that is missing", map[string]string{"a": fmt.Sprintf(kubeconfigText, "https://a.example", "", "tokenFile: token")}, [][3]string{{"a", "a", ""}}, `token: no such file`},
-		{"C1 a credential plugin that is missing", map[string]string{"a": fmt.Sprintf(kubeconfigText, "https://a.example", "", "exec: {apiVersion: client.authentication.k8s.io/v1, command: no-such-plugin, interactiveMode: Never}")}, [][3]string{{"a", "a", ""}}, `the command of the user's credential plugin cannot be run here: exec: "no-such-plugin": executable file not found`},
-		{"C1 a credential plugin beside the kubeconfig that may not be run", map[string]string{"plugin": "", "a": fmt.Sprintf(kubeconfigText, "https://a.example", "", "exec: {apiVersion: client.authentication.k8s.io/v1, command: ./plugin, interactiveMode: Never}")}, [][3]string{{"a", "a", ""}}, `plugin": permission denied`},
-		{"C1 a port that does not exist", map[string]string{"a": strings.Replace(good, ":6443", ":99999", 1)}, [][3]string{{"a", "a", ""}}, `server "https://a.example:99999": https://HOST[:PORT] is allowed`},
-		{"C1 no scheme of an API server", map[string]string{"a": strings.Replace(good, "https:", "ftp:", 1)}, [][3]string{{"a", "a", ""}}, `https://HOST[:PORT] is allowed`},
+		{"C1 nothing to say", map[string]string{"a": good, "b": other},
+			[][3]string{{"a", "a", ""}, {"b", "b", ""}}, ""},
+		{"C1 the same kubeconfig and context", map[string]string{"a": good},
+			[][3]string{{"a", "a", ""}, {"b", "a", ""}},
+			`clusters[1] "b" has the same API server https://a.example:6443 as clusters[0] "a": ` +
+				`a cluster may be one member only`},
+		{"C1 the same cluster with another context", map[string]string{"a": good},
+			[][3]string{{"a", "a", "c"}, {"b", "a", "d"}}, `the same API server`},
+		{"C1 the same cluster in another file",
+			map[string]string{"a": good, "b": strings.Replace(good, "a.example", "A.example", 1)},
+			[][3]string{{"a", "a", ""}, {"b", "b", ""}}, `the same API server`},
+		{"C1 the same file by a link, not usable yet", map[string]string{"a": "", "b": "-> a"},
+			[][3]string{{"a", "a", ""}, {"b", "b", ""}},
+			`clusters[1] "b" has the same kubeconfig and context as clusters[0] "a"`},
+		{"C1 clusters behind one gateway are several",
+			map[string]string{
+				"a": strings.Replace(good, ":6443", "/k8s/clusters/a", 1),
+				"b": strings.Replace(good, ":6443", "/k8s/clusters/b", 1),
+			}, [][3]string{{"a", "a", ""}, {"b", "b", ""}}, ""},
+		{"C1 a CA file that is missing",
+			map[string]string{
+				"a": fmt.Sprintf(kubeconfigText, "https://a.example", ", certificate-authority: ca", "token: x"),
+			}, [][3]string{{"a", "a", ""}}, `ca: no such file`},
+		{"C1 a CA file that is empty",
+			map[string]string{"ca": "",
+				"a": fmt.Sprintf(kubeconfigText, "https://a.example", ", certificate-authority: ca", "token: x")},
+			[][3]string{{"a", "a", ""}}, `certificate-authority: "ca" is empty`},
+		{"C1 a CA file that is none",
+			map[string]string{"ca": "x",
+				"a": fmt.Sprintf(kubeconfigText, "https://a.example", ", certificate-authority: ca", "token: x")},
+			[][3]string{{"a", "a", ""}}, `unable to load root certificates`},
+		{"C1 a token file that is missing",
+			map[string]string{"a": fmt.Sprintf(kubeconfigText, "https://a.example", "", "tokenFile: token")},
+			[][3]string{{"a", "a", ""}}, `token: no such file`},
+		{"C1 a credential plugin that is missing",
+			map[string]string{"a": fmt.Sprintf(kubeconfigText, "https://a.example", "",
+				"exec: {apiVersion: client.authentication.k8s.io/v1, command: no-such-plugin, "+
+					"interactiveMode: Never}")},
+			[][3]string{{"a", "a", ""}},
+			`the command of the user's credential plugin cannot be run here: exec: "no-such-plugin": ` +
+				`executable file not found`},
+		{"C1 a credential plugin beside the kubeconfig that may not be run",
+			map[string]string{"plugin": "",
+				"a": fmt.Sprintf(kubeconfigText, "https://a.example", "",
+					"exec: {apiVersion: client.authentication.k8s.io/v1, command: ./plugin, interactiveMode: Never}")},
+			[][3]string{{"a", "a", ""}}, `plugin": permission denied`},
+		{"C1 a port that does not exist", map[string]string{"a": strings.Replace(good, ":6443", ":99999", 1)},
+			[][3]string{{"a", "a", ""}}, `server "https://a.example:99999": https://HOST[:PORT] is allowed`},
+		{"C1 no scheme of an API server", map[string]string{"a": strings.Replace(good, "https:", "ftp:", 1)},
+			[][3]string{{"a", "a", ""}}, `https://HOST[:PORT] is allowed`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := warn(t, tt.files, tt.members...)
@@ -91,14 +127,16 @@ func TestRecordWarnings(t *testing.T) {
 	}{
 		{"C1 as many records as BIND takes", rfc, 100, ""},
 		{"C1 more records than BIND takes", rfc, 101, "federations[0].maxAddresses: BIND refuses"},
-		{"C1 more records than Cloud DNS takes", "{cloudDNS: {project: my-project-123}}", 256, "federations[0].maxAddresses: Cloud DNS refuses"},
+		{"C1 more records than Cloud DNS takes", "{cloudDNS: {project: my-project-123}}",
+			256, "federations[0].maxAddresses: Cloud DNS refuses"},
 		{"C1 Route 53 takes more", "{route53: {}}", 256, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
 			for name, text := range map[string]string{
 				"secret": "c2VjcmV0", "a": fmt.Sprintf(kubeconfigText, "https://a.example", "", "token: x"),
-				"config.yaml": fmt.Sprintf("apiVersion: federation-dns.io/v1alpha1\nkind: SyncerConfiguration\nowner: us\n"+
+				"config.yaml": fmt.Sprintf("apiVersion: federation-dns.io/v1alpha1\nkind: SyncerConfiguration\n"+
+					"owner: us\n"+
 					"federations: [{name: fed, domain: example.com, maxAddresses: %d, provider: %s}]\n"+
 					"clusters: [{name: a, kubeconfig: {path: a}}]\n", tt.max, tt.provider),
 			} {
@@ -120,7 +158,8 @@ func TestRecordWarnings(t *testing.T) {
 
 func TestLevelWarnings(t *testing.T) {
 	config := func(members int) *Config {
-		c := &Config{Federations: []Federation{{Federation: federation.Federation{Name: "fed", Domain: "example.com.", Naming: federation.Flat}}}}
+		fed := federation.Federation{Name: "fed", Domain: "example.com.", Naming: federation.Flat}
+		c := &Config{Federations: []Federation{{Federation: fed}}}
 		for i := range members {
 			place := federation.Member{Name: fmt.Sprintf("m%d", i), Region: federation.Label(fmt.Sprintf("r%d", i))}
 			for z := range 15 {

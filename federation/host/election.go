@@ -14,25 +14,26 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// The times of the Lease. A replica that is killed is replaced after leaseDuration and at most two leaseRetry; one that is
-// stopped gives the Lease back.
+// The times of the Lease. A replica that is killed is replaced after leaseDuration and at most two leaseRetry; one that
+// is stopped releases the Lease.
 const (
 	leaseDuration = 15 * time.Second
 	leaseRenew    = 10 * time.Second
 	leaseRetry    = 2 * time.Second
-	// joinRetry is the pause before a kubeconfig that cannot be used is read again.
+	// joinRetry is the pause before an unusable kubeconfig is read again.
 	joinRetry = 5 * time.Second
 )
 
-// Election is this replica's part in the choice of the one that writes (O4).
+// Election is this replica's part in the election of the one that writes (O4).
 //
-// The Lease decides who begins: a replica that gets it takes the claims, with a generation of its own (O3b). The claims
-// decide who may write: a replica that cannot reach the host goes on until it sees that another one has the Lease, or is
-// deposed, as an outage of the host is no reason to serve old records.
+// The Lease decides who begins: a replica that acquires it takes the claims, with a new generation (O3b). The claims
+// decide who may write: a replica that cannot reach the host continues until it sees that another one has the Lease, or
+// is deposed, because an outage of the host is no reason to serve stale records.
 type Election struct {
 	// Identity is this replica's name in the Lease, unique to this run.
 	Identity string
-	// Changed receives a Tenure when the holder changes, and when this replica gets the Lease. The caller must read it.
+	// Changed receives a Tenure when the holder changes, and when this replica acquires the Lease. The caller must
+	// receive from it.
 	Changed <-chan Tenure
 
 	host    Config
@@ -47,13 +48,13 @@ type Election struct {
 // Tenure is one replica's unbroken hold of the Lease.
 type Tenure struct {
 	Holder string
-	// Term is the Lease's count of transitions, if this replica holds it: one more for each time that it is taken from
-	// somebody, or after it was given back.
+	// Term is the Lease's count of transitions, if this replica holds it: it grows each time that the Lease is taken
+	// from a holder, or acquired after a release.
 	Term int32
 }
 
-// Interrupted reports whether another replica has held the Lease between two tenures of this one: a replica that gets
-// back what it gave back itself counts one transition.
+// Interrupted reports whether another replica held the Lease between two tenures of this one: a replica that acquires
+// again what it released itself counts one transition.
 func (t Tenure) Interrupted(before Tenure) bool {
 	return t.Term < before.Term || t.Term > before.Term+1
 }
@@ -65,11 +66,13 @@ func NewElection(host Config, log *slog.Logger) *Election {
 		name = "federation-syncer"
 	}
 	changed := make(chan Tenure)
-	return &Election{Identity: name + "_" + string(uuid.NewUUID()), Changed: changed, host: host, log: log, changed: changed}
+	return &Election{
+		Identity: name + "_" + string(uuid.NewUUID()), Changed: changed, host: host, log: log, changed: changed,
+	}
 }
 
-// Run takes part in the election until ctx ends, and then gives the Lease back. It reads the kubeconfig again after each
-// loss of the Lease.
+// Run takes part in the election until ctx ends, and then releases the Lease. It reloads the kubeconfig after each loss
+// of the Lease.
 func (e *Election) Run(ctx context.Context) {
 	var logged string
 	for ctx.Err() == nil {
@@ -98,8 +101,8 @@ func (e *Election) Run(ctx context.Context) {
 	}
 }
 
-// Abstain gives the Lease back, if this replica has it, and keeps this replica from getting it until another one has had
-// it (O1e). It does not block.
+// Abstain releases the Lease, if this replica has it, and keeps this replica from acquiring it until another one has
+// had it (O1e). It does not block.
 func (e *Election) Abstain() {
 	e.abstain.begin(time.Now())
 	e.mu.Lock()
@@ -140,12 +143,12 @@ func (e *Election) elector(ctx context.Context) (*leaderelection.LeaderElector, 
 	})
 }
 
-// A replica that is deposed again within relapse leaves the Lease to others for abstainAgain at least, even if they lose
-// it sooner: two deployments that claim each other's names by mistake must not change leaders every few seconds.
+// A replica that is deposed again within relapse leaves the Lease to others for abstainAgain at least, even if they
+// lose it sooner: two deployments that claim each other's names by mistake must not change leaders every few seconds.
 const relapse, abstainAgain = 10 * time.Minute, time.Minute
 
-// abstention keeps a replica that was deposed from getting the Lease until another one has had it (O1e). The zero value
-// is none.
+// abstention keeps a deposed replica from acquiring the Lease until another one has had it (O1e). The zero value does
+// not abstain.
 type abstention struct {
 	mu     sync.Mutex
 	active bool
@@ -171,7 +174,7 @@ func (a *abstention) saw(holder, self string) {
 	a.others = a.others || holder != "" && holder != self
 }
 
-// blocks reports whether this replica must not get or renew the Lease at now.
+// blocks reports whether this replica must not acquire or renew the Lease at now.
 func (a *abstention) blocks(now time.Time) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

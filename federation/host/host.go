@@ -1,5 +1,5 @@
-// Package host is the syncer's part in the host cluster: its identity there (O1d), and the Lease by which several replicas
-// choose the one that writes (O4).
+// Package host is what the syncer has in the host cluster: its identity (O1d), and the Lease with which several
+// replicas elect the one that writes (O4).
 package host
 
 import (
@@ -24,8 +24,8 @@ type Config struct {
 	Namespace, Lease string
 }
 
-// UID returns the UID of the host cluster's kube-system namespace, which is the owner id of a syncer that has none
-// (O1d). The host is asked once, and for 5 s at most, whatever a credential plugin does.
+// UID returns the UID of the host cluster's kube-system namespace, which is the owner id of a syncer without a
+// configured one (O1d). It sends one request, for 5 s at most, whatever a credential plugin does.
 func UID(ctx context.Context, c Config) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, uidTimeout)
 	defer cancel()
@@ -40,7 +40,7 @@ func UID(ctx context.Context, c Config) (string, error) {
 	return string(ns.UID), nil
 }
 
-// newClient returns a client of the host cluster whose requests end after timeout. It reads the kubeconfig anew.
+// newClient returns a client of the host cluster whose requests end after timeout. It reloads the kubeconfig.
 func newClient(c Config, timeout time.Duration) (kubernetes.Interface, error) {
 	rest, err := kubeconfig.Load(c.Kubeconfig, c.Context)
 	if err != nil {

@@ -57,11 +57,15 @@ func TestHangingPlugin(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
-		"no file":     {"", "does not exist"},
-		"no context":  {"{apiVersion: v1, kind: Config}", "has no current-context"},
-		"no cluster":  {"{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: d}}]}", "is not usable"},
-		"not a file":  {"][", "kubeconfig"},
-		"bad address": {"{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: c}}], clusters: [{name: c, cluster: {server: 'x y'}}]}", "host"},
+		"no file":    {"", "does not exist"},
+		"no context": {"{apiVersion: v1, kind: Config}", "has no current-context"},
+		"no cluster": {
+			"{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: d}}]}",
+			"is not usable"},
+		"not a file": {"][", "kubeconfig"},
+		"bad address": {
+			"{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: c}}], " +
+				"clusters: [{name: c, cluster: {server: 'x y'}}]}", "host"},
 	} {
 		t.Run("O1d "+name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "kubeconfig")

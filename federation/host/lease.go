@@ -11,8 +11,8 @@ import (
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 )
 
-// lease is the lock. It logs why it cannot be had, each error once, and gives nothing back that is another replica's:
-// client-go's elector, after a renewal that failed, does so by what it knew before, which is wrong after a SIGSTOP.
+// lease is the lock. It logs why it is not available, each error once, and never releases another replica's Lease:
+// client-go's elector does so after a failed renewal, relying on what it knew before, which is wrong after a SIGSTOP.
 type lease struct {
 	resourcelock.Interface
 	log     *slog.Logger
@@ -73,14 +73,15 @@ func (l *lease) Update(ctx context.Context, r resourcelock.LeaderElectionRecord)
 	return err
 }
 
-// report logs that the Lease cannot be read or written, once for each error, and that it can be again.
+// report logs that the Lease cannot be read or written, once for each error, and when it can be again.
 func (l *lease) report(ctx context.Context, err error) {
 	switch {
 	case err == nil && l.said != "":
 		l.log.Info("the Lease in the host cluster can be written again", "lease", l.Describe())
 		l.said = ""
 	case err != nil && ctx.Err() == nil && l.said != err.Error():
-		l.log.Error("the Lease in the host cluster cannot be read or written, trying again", "lease", l.Describe(), "error", err)
+		l.log.Error("the Lease in the host cluster cannot be read or written, trying again",
+			"lease", l.Describe(), "error", err)
 		l.said = err.Error()
 	}
 }

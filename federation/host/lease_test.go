@@ -46,48 +46,50 @@ func TestLease(t *testing.T) {
 	t.Run("O4 a Lease that has run out is taken from another one", func(t *testing.T) {
 		stored := &storedLock{record: resourcelock.LeaderElectionRecord{HolderIdentity: "other"}}
 		l := &lease{Interface: stored, abstain: &abstention{}, holder: "other"}
-		if err := l.Update(t.Context(), resourcelock.LeaderElectionRecord{HolderIdentity: "me", LeaderTransitions: 3}); err != nil || l.term.Load() != 3 {
+		record := resourcelock.LeaderElectionRecord{HolderIdentity: "me", LeaderTransitions: 3}
+		if err := l.Update(t.Context(), record); err != nil || l.term.Load() != 3 {
 			t.Errorf("error %v, term %d", err, l.term.Load())
 		}
 	})
-	t.Run("O1e a replica that was deposed gets the Lease when another one has had it, and the next time not within a minute", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			mine := resourcelock.LeaderElectionRecord{HolderIdentity: "me"}
-			stored := &storedLock{record: mine}
-			l := &lease{Interface: stored, abstain: &abstention{}}
-			try := func(of string, want error) {
-				t.Helper()
-				stored.record = resourcelock.LeaderElectionRecord{HolderIdentity: of}
-				if _, _, err := l.Get(t.Context()); err != nil {
-					t.Fatal(err)
+	t.Run("O1e a deposed replica gets the Lease after another one had it, but not again within a minute",
+		func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				mine := resourcelock.LeaderElectionRecord{HolderIdentity: "me"}
+				stored := &storedLock{record: mine}
+				l := &lease{Interface: stored, abstain: &abstention{}}
+				try := func(of string, want error) {
+					t.Helper()
+					stored.record = resourcelock.LeaderElectionRecord{HolderIdentity: of}
+					if _, _, err := l.Get(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+					if err := l.Update(t.Context(), mine); !errors.Is(err, want) {
+						t.Errorf("while %q has it: error %v, want %v", of, err, want)
+					}
 				}
-				if err := l.Update(t.Context(), mine); !errors.Is(err, want) {
-					t.Errorf("while %q has it: error %v, want %v", of, err, want)
+				try("me", nil)
+				l.abstain.begin(time.Now())
+				try("me", errAbstaining) // it does not renew it
+				if err := l.Update(t.Context(), resourcelock.LeaderElectionRecord{}); err != nil {
+					t.Errorf("it is not given back: %v", err)
 				}
-			}
-			try("me", nil)
-			l.abstain.begin(time.Now())
-			try("me", errAbstaining) // it does not renew it
-			if err := l.Update(t.Context(), resourcelock.LeaderElectionRecord{}); err != nil {
-				t.Errorf("it is not given back: %v", err)
-			}
-			if err := l.Create(t.Context(), mine); !errors.Is(err, errAbstaining) {
-				t.Errorf("it makes a new Lease: %v", err)
-			}
-			time.Sleep(time.Hour)
-			try("", errAbstaining) // nobody else has had it
-			try("other", nil)
-			try("", nil)
-			time.Sleep(relapse)
-			l.abstain.begin(time.Now())
-			try("other", nil) // it has had it since
-			l.abstain.begin(time.Now())
-			try("other", errAbstaining) // again, so soon
-			try("", errAbstaining)
-			time.Sleep(abstainAgain)
-			try("", nil)
+				if err := l.Create(t.Context(), mine); !errors.Is(err, errAbstaining) {
+					t.Errorf("it makes a new Lease: %v", err)
+				}
+				time.Sleep(time.Hour)
+				try("", errAbstaining) // nobody else has had it
+				try("other", nil)
+				try("", nil)
+				time.Sleep(relapse)
+				l.abstain.begin(time.Now())
+				try("other", nil) // it has had it since
+				l.abstain.begin(time.Now())
+				try("other", errAbstaining) // again, so soon
+				try("", errAbstaining)
+				time.Sleep(abstainAgain)
+				try("", nil)
+			})
 		})
-	})
 }
 
 func TestTenure(t *testing.T) {

@@ -52,10 +52,14 @@ func TestBounds(t *testing.T) {
 		{"H3e a page of 64 MiB", "/a", "application/json", mib, 64, false},
 		{"H3e a page of 65 MiB", "/a", "application/json", mib, 65, true},
 		{"H3e an event of 65 MiB", "/a?watch=1", "application/json", `{"a": "` + mib, 65, true},
-		{"H3e a watch of 150 MiB of events", "/a?watch=1", "application/json;stream=watch", `{"a": [{"b": "}\"{` + mib + `"}]}`, 150, false},
-		{"H3e an event whose texts look like its end", "/a?watch=1", "application/json", `{"a": "}` + mib + `", `, 65, true},
-		{"H3e an event with white space that has no end", "/a?watch=1", "application/json", strings.Repeat(" \n", 1<<20), 65, true},
-		{"H3e a watch in frames is bounded by the frames", "/a?watch=1", "application/vnd.kubernetes.protobuf;stream=watch", mib, 100, false},
+		{"H3e a watch of 150 MiB of events", "/a?watch=1", "application/json;stream=watch",
+			`{"a": [{"b": "}\"{` + mib + `"}]}`, 150, false},
+		{"H3e an event whose texts look like its end", "/a?watch=1", "application/json",
+			`{"a": "}` + mib + `", `, 65, true},
+		{"H3e an event with white space that has no end", "/a?watch=1", "application/json",
+			strings.Repeat(" \n", 1<<20), 65, true},
+		{"H3e a watch in frames is bounded by the frames", "/a?watch=1",
+			"application/vnd.kubernetes.protobuf;stream=watch", mib, 100, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			n, err := fetched(t.Context(), t, answer(c.contentType, c.body, c.times), c.path)

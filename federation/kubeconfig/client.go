@@ -16,8 +16,8 @@ import (
 const headerTimeout = time.Minute
 
 // NewHTTPClient returns a client for an API server whose requests end with their context, or after the configuration's
-// timeout, whatever a credential plugin or a proxy does (X2a), and whose responses are bounded (H3e): 64 MiB for a page of
-// a list, an event of a watch or any other response.
+// timeout, whatever a credential plugin or a proxy does (X2a), and whose responses are bounded (H3e): 64 MiB for a page
+// of a list, an event of a watch or any other response.
 func NewHTTPClient(c *rest.Config) (*http.Client, error) {
 	transport, err := rest.TransportFor(c)
 	if err != nil {
@@ -27,11 +27,12 @@ func NewHTTPClient(c *rest.Config) (*http.Client, error) {
 }
 
 // ErrStuck is the error of a request that was not sent because an earlier one for the same purpose still hangs.
-var ErrStuck = errors.New("an earlier request still hangs: look at the credential plugin of the kubeconfig, and at proxies")
+var ErrStuck = errors.New(
+	"an earlier request still hangs: look at the credential plugin of the kubeconfig, and at proxies")
 
-// ending makes each request end with its context, whatever the transport below does: client-go, for one, runs credential
-// plugins without a context (X2a). Such a request is abandoned. Until it ends, later ones for the same purpose wait for
-// it, within their own contexts, so that at most one is abandoned for each purpose.
+// ending makes each request end with its context, whatever the transport below does: client-go, for one, runs
+// credential plugins without a context (X2a). Such a request is abandoned. Until it ends, later ones for the same
+// purpose wait for it, within their own contexts, so that at most one is abandoned for each purpose.
 type ending struct {
 	next http.RoundTripper
 

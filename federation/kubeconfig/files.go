@@ -11,9 +11,9 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// Files returns the kubeconfig and the files that its context refers to (CA, client certificate and key, token), whether
-// or not they exist. An empty context selects the current one. For a kubeconfig that cannot be read, it returns the path
-// alone.
+// Files returns the kubeconfig and the files that its context refers to (CA, client certificate and key, token),
+// whether or not they exist. An empty context selects the current one. For a kubeconfig that cannot be read, it returns
+// the path alone.
 func Files(path, context string) []string {
 	files := []string{path}
 	raw, err := clientcmd.LoadFromFile(path)
@@ -47,8 +47,8 @@ func State(path, context string) string {
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
-// Follower loads a kubeconfig again when it, or a file it refers to, has changed, and for as long as it cannot be used. It
-// is not safe for concurrent use.
+// Follower loads a kubeconfig again when it, or a file it refers to, has changed, and for as long as it cannot be used.
+// It is not safe for concurrent use.
 type Follower struct {
 	// Path is the kubeconfig, and Context one of its contexts, or "" for the current one.
 	Path, Context string

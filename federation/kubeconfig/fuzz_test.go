@@ -21,8 +21,10 @@ contexts: [{name: c, context: {cluster: a, user: u}}]
 current-context: c
 `
 	for _, text := range []string{
-		good, strings.Replace(good, "current-context: c", "", 1), strings.Replace(good, "token: ", "token: [", 1), strings.Replace(good, "{token: "+token+"}", token, 1),
-		strings.Replace(good, "user: u", "user: none", 1), strings.Replace(good, `"https://192.0.2.1:6443"`, `":"`, 1), "", "{", "[]", "a: b",
+		good, strings.Replace(good, "current-context: c", "", 1), strings.Replace(good, "token: ", "token: [", 1),
+		strings.Replace(good, "{token: "+token+"}", token, 1),
+		strings.Replace(good, "user: u", "user: none", 1), strings.Replace(good, `"https://192.0.2.1:6443"`, `":"`, 1),
+		"", "{", "[]", "a: b",
 	} {
 		f.Add(text)
 	}

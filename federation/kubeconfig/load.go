@@ -1,5 +1,5 @@
-// Package kubeconfig makes clients of API servers from kubeconfig files: it loads a file, says when to load it again, and
-// bounds how long requests and how large answers may be, whatever the server or a credential plugin does.
+// Package kubeconfig makes clients of API servers from kubeconfig files: it loads a file, says when to load it again,
+// and bounds how long requests and how large answers may be, whatever the server or a credential plugin does.
 package kubeconfig
 
 import (
@@ -98,8 +98,8 @@ func embed(raw *clientcmdapi.Config, context string) error {
 	)
 }
 
-// PluginWarning returns a warning if the credential plugin of the configuration cannot be run on this machine, or "". The
-// plugin may be installed later; requests then use it.
+// PluginWarning returns a warning if the credential plugin of the configuration cannot be run on this machine, or "".
+// The plugin may be installed later; requests then use it.
 func PluginWarning(c *rest.Config) string {
 	if c.ExecProvider == nil {
 		return ""
@@ -129,5 +129,6 @@ func unreadable(path string, err error) error {
 	if line := lineNumber.FindString(err.Error()); line != "" {
 		where = " (" + line + ")"
 	}
-	return fmt.Errorf("kubeconfig %q cannot be parsed%s: YAML or JSON with clusters, users and contexts is expected", path, where)
+	return fmt.Errorf("kubeconfig %q cannot be parsed%s: YAML or JSON with clusters, users and contexts is expected",
+		path, where)
 }

@@ -46,11 +46,16 @@ func TestLoad(t *testing.T) {
 	for _, c := range []struct{ name, path, context, want string }{
 		{"C1 no file", filepath.Join(dir, "none"), "", "does not exist"},
 		{"C1 unknown context", good, "north", `no context "north"; it has: east, west`},
-		{"C1 no current context", write("nocurrent", strings.Replace(goodKubeconfig, "current-context: east", "", 1)), "", "no current-context, so a context is needed; it has: east, west"},
+		{"C1 no current context", write("nocurrent", strings.Replace(goodKubeconfig, "current-context: east", "", 1)),
+			"", "no current-context, so a context is needed; it has: east, west"},
 		{"C1 no contexts", write("empty", ""), "", "it has no contexts"},
-		{"C1 unknown cluster", write("nocluster", strings.Replace(goodKubeconfig, "{cluster: c, user: u}", "{cluster: d, user: u}", 2)), "", "is not usable"},
-		{"X7 secrets are not quoted", write("bad", strings.Replace(goodKubeconfig, "user: {token: sesame-secret}", "user: [sesame-secret]", 1)), "", "cannot be parsed"},
-		{"X7 nor from broken YAML", write("broken", goodKubeconfig+"  sesame-secret: [\n"), "", "cannot be parsed (line"},
+		{"C1 unknown cluster", write("nocluster",
+			strings.Replace(goodKubeconfig, "{cluster: c, user: u}", "{cluster: d, user: u}", 2)), "", "is not usable"},
+		{"X7 secrets are not quoted", write("bad",
+			strings.Replace(goodKubeconfig, "user: {token: sesame-secret}", "user: [sesame-secret]", 1)),
+			"", "cannot be parsed"},
+		{"X7 nor from broken YAML", write("broken", goodKubeconfig+"  sesame-secret: [\n"), "",
+			"cannot be parsed (line"},
 		{"C1 a folder", dir, "", "cannot be read: is a directory"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
