@@ -38,9 +38,11 @@ func TestPositionOfTheDirective(t *testing.T) {
 	t.Run("Q2", func(t *testing.T) {
 		at := func(d string) int { return slices.Index(dnsserver.Directives, d) }
 		if at("federation") != at("k8s_external")-1 || at("k8s_external") > at("kubernetes") {
-			t.Errorf("federation is %d, k8s_external %d, kubernetes %d", at("federation"), at("k8s_external"), at("kubernetes"))
+			t.Errorf("federation is %d, k8s_external %d, kubernetes %d",
+				at("federation"), at("k8s_external"), at("kubernetes"))
 		}
-		for _, above := range []string{"metadata", "errors", "log", "rewrite", "autopath", "acl", "cache", "dnssec", "loadbalance", "template", "hosts"} {
+		for _, above := range []string{"metadata", "errors", "log", "rewrite", "autopath", "acl", "cache", "dnssec",
+			"loadbalance", "template", "hosts"} {
 			if at(above) < 0 || at(above) > at("federation") {
 				t.Errorf("%s is %d, want it above federation (%d)", above, at(above), at("federation"))
 			}
@@ -57,22 +59,34 @@ func apiServer(t *testing.T) *httptest.Server {
 		return metav1.ObjectMeta{Name: n, Namespace: "mynamespace", ResourceVersion: "1", UID: "1"}
 	}
 	slice := discoveryv1.EndpointSlice{ObjectMeta: meta("nginx-1"), AddressType: discoveryv1.AddressTypeIPv4,
-		Endpoints: []discoveryv1.Endpoint{{Addresses: []string{"172.16.0.1"}, Conditions: discoveryv1.EndpointConditions{Ready: &ready}}},
-		Ports:     []discoveryv1.EndpointPort{{Name: &name, Port: &port, Protocol: &proto}}}
+		Endpoints: []discoveryv1.Endpoint{{Addresses: []string{"172.16.0.1"},
+			Conditions: discoveryv1.EndpointConditions{Ready: &ready}}},
+		Ports: []discoveryv1.EndpointPort{{Name: &name, Port: &port, Protocol: &proto}}}
 	slice.Labels = map[string]string{discoveryv1.LabelServiceName: "nginx"}
 	service := func(n, ip string) corev1.Service {
-		return corev1.Service{ObjectMeta: meta(n), Spec: corev1.ServiceSpec{ClusterIP: ip, ClusterIPs: []string{ip}, Type: corev1.ServiceTypeClusterIP,
-			Ports: []corev1.ServicePort{{Name: "http", Port: 80, Protocol: proto}}}}
+		return corev1.Service{ObjectMeta: meta(n),
+			Spec: corev1.ServiceSpec{ClusterIP: ip, ClusterIPs: []string{ip}, Type: corev1.ServiceTypeClusterIP,
+				Ports: []corev1.ServicePort{{Name: "http", Port: 80, Protocol: proto}}}}
 	}
 	namespace := corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "mynamespace", ResourceVersion: "1"}}
 	list := metav1.ListMeta{ResourceVersion: "1"}
-	node := corev1.Node{TypeMeta: metav1.TypeMeta{Kind: "Node", APIVersion: "v1"}, ObjectMeta: metav1.ObjectMeta{Name: "node1", Labels: map[string]string{
-		corev1.LabelTopologyRegion: "region1", corev1.LabelTopologyZone: "zone1"}}}
+	node := corev1.Node{TypeMeta: metav1.TypeMeta{Kind: "Node", APIVersion: "v1"},
+		ObjectMeta: metav1.ObjectMeta{Name: "node1", Labels: map[string]string{
+			corev1.LabelTopologyRegion: "region1", corev1.LabelTopologyZone: "zone1"}}}
 	objects := map[string]any{
-		"/api/v1/namespaces":                       corev1.NamespaceList{TypeMeta: metav1.TypeMeta{Kind: "NamespaceList", APIVersion: "v1"}, ListMeta: list, Items: []corev1.Namespace{namespace}},
-		"/api/v1/services":                         corev1.ServiceList{TypeMeta: metav1.TypeMeta{Kind: "ServiceList", APIVersion: "v1"}, ListMeta: list, Items: []corev1.Service{service("nginx", "10.0.0.1"), service("dead", "10.0.0.2")}},
-		"/apis/discovery.k8s.io/v1/endpointslices": discoveryv1.EndpointSliceList{TypeMeta: metav1.TypeMeta{Kind: "EndpointSliceList", APIVersion: "discovery.k8s.io/v1"}, ListMeta: list, Items: []discoveryv1.EndpointSlice{slice}},
-		"/api/v1/nodes/node1":                      node,
+		"/api/v1/namespaces": corev1.NamespaceList{
+			TypeMeta: metav1.TypeMeta{Kind: "NamespaceList", APIVersion: "v1"}, ListMeta: list,
+			Items: []corev1.Namespace{namespace},
+		},
+		"/api/v1/services": corev1.ServiceList{
+			TypeMeta: metav1.TypeMeta{Kind: "ServiceList", APIVersion: "v1"}, ListMeta: list,
+			Items: []corev1.Service{service("nginx", "10.0.0.1"), service("dead", "10.0.0.2")},
+		},
+		"/apis/discovery.k8s.io/v1/endpointslices": discoveryv1.EndpointSliceList{
+			TypeMeta: metav1.TypeMeta{Kind: "EndpointSliceList", APIVersion: "discovery.k8s.io/v1"}, ListMeta: list,
+			Items: []discoveryv1.EndpointSlice{slice},
+		},
+		"/api/v1/nodes/node1": node,
 	}
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -285,7 +299,8 @@ func TestCorefilesLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := corefiles(t)
-	for page, least := range map[string]int{"plugin/federation/README.md": 3, "docs/plugin.md": 5, "docs/upgrades.md": 1} {
+	for page, least := range map[string]int{"plugin/federation/README.md": 3, "docs/plugin.md": 5,
+		"docs/upgrades.md": 1} {
 		if _, ok := all[fmt.Sprintf("%s %d", page, least)]; !ok {
 			t.Errorf("%s has fewer than %d Corefiles", page, least)
 		}
@@ -302,13 +317,15 @@ func TestCorefilesLoad(t *testing.T) {
 
 func TestRefusesToStart(t *testing.T) {
 	t.Run("Q1 without a kubernetes plugin in the same server block", func(t *testing.T) {
-		err := start(t, ".:53 {\n    federation {\n myfederation example.com\n }\n}\nother.local:0 {\n    kubernetes other.local\n}\n")
+		err := start(t, ".:53 {\n    federation {\n myfederation example.com\n }\n}\n"+
+			"other.local:0 {\n    kubernetes other.local\n}\n")
 		if err == nil || !strings.Contains(err.Error(), "no kubernetes plugin in this server block") {
 			t.Errorf("error %v", err)
 		}
 	})
 	t.Run("Q12 with noendpoints", func(t *testing.T) {
-		err := start(t, ".:53 {\n    federation {\n myfederation example.com\n }\n    kubernetes cluster.local {\n noendpoints\n }\n}\n")
+		err := start(t, ".:53 {\n    federation {\n myfederation example.com\n }\n"+
+			"    kubernetes cluster.local {\n noendpoints\n }\n}\n")
 		if err == nil || !strings.Contains(err.Error(), "noendpoints") {
 			t.Errorf("error %v", err)
 		}
@@ -328,7 +345,8 @@ dead.mynamespace.myfederation.svc 180 IN A 203.0.113.1
 `), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	addr := serve(t, ".:53 {\n    errors\n    federation {\n myfederation example.com\n }\n    kubernetes cluster.local\n    file "+zone+" example.com\n}\n")
+	addr := serve(t, ".:53 {\n    errors\n    federation {\n myfederation example.com\n }\n"+
+		"    kubernetes cluster.local\n    file "+zone+" example.com\n}\n")
 	ask := func(name string, qtype uint16) *dns.Msg {
 		t.Helper()
 		m := new(dns.Msg)

@@ -62,8 +62,9 @@ func newKubeAPI(t *testing.T) *kubeAPI {
 		pathPods:       {apiVersion: "v1", kind: "Pod", objects: map[string]any{}},
 		pathSlices:     {apiVersion: "discovery.k8s.io/v1", kind: "EndpointSlice", objects: map[string]any{}},
 	}}
-	a.node = corev1.Node{TypeMeta: metav1.TypeMeta{Kind: "Node", APIVersion: "v1"}, ObjectMeta: metav1.ObjectMeta{Name: "node1",
-		Labels: map[string]string{corev1.LabelTopologyRegion: "region1", corev1.LabelTopologyZone: "zone1"}}}
+	a.node = corev1.Node{TypeMeta: metav1.TypeMeta{Kind: "Node", APIVersion: "v1"},
+		ObjectMeta: metav1.ObjectMeta{Name: "node1",
+			Labels: map[string]string{corev1.LabelTopologyRegion: "region1", corev1.LabelTopologyZone: "zone1"}}}
 	a.namespace("ns")
 	srv := httptest.NewServer(a)
 	t.Cleanup(func() { srv.CloseClientConnections(); srv.Close() })
@@ -197,8 +198,9 @@ func (a *kubeAPI) namespace(name string) {
 // headless one) or, if it is a host name, of type ExternalName.
 func (a *kubeAPI) service(name string, ips ...string) {
 	a.put(pathServices, name, func(m metav1.ObjectMeta, t metav1.TypeMeta) any {
-		s := corev1.Service{TypeMeta: t, ObjectMeta: m, Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeClusterIP, ClusterIP: ips[0], ClusterIPs: ips,
-			Ports: []corev1.ServicePort{{Name: "http", Port: 80, Protocol: corev1.ProtocolTCP}}}}
+		s := corev1.Service{TypeMeta: t, ObjectMeta: m,
+			Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeClusterIP, ClusterIP: ips[0], ClusterIPs: ips,
+				Ports: []corev1.ServicePort{{Name: "http", Port: 80, Protocol: corev1.ProtocolTCP}}}}
 		if strings.HasSuffix(ips[0], ".com") {
 			s.Spec = corev1.ServiceSpec{Type: corev1.ServiceTypeExternalName, ExternalName: ips[0]}
 		}
@@ -212,9 +214,11 @@ func (a *kubeAPI) ready(name string, addrs ...string) {
 		m.Labels = map[string]string{discoveryv1.LabelServiceName: name}
 		port, number, proto, ready := "http", int32(8080), corev1.ProtocolTCP, true
 		s := discoveryv1.EndpointSlice{TypeMeta: t, ObjectMeta: m, AddressType: discoveryv1.AddressTypeIPv4,
-			Ports: []discoveryv1.EndpointPort{{Name: &port, Port: &number, Protocol: &proto}}, Endpoints: []discoveryv1.Endpoint{}}
+			Ports:     []discoveryv1.EndpointPort{{Name: &port, Port: &number, Protocol: &proto}},
+			Endpoints: []discoveryv1.Endpoint{}}
 		for _, addr := range addrs {
-			e := discoveryv1.Endpoint{Addresses: []string{addr}, Conditions: discoveryv1.EndpointConditions{Ready: &ready}}
+			e := discoveryv1.Endpoint{Addresses: []string{addr},
+				Conditions: discoveryv1.EndpointConditions{Ready: &ready}}
 			if host, ip, ok := strings.Cut(addr, "="); ok {
 				e.Hostname, e.Addresses = &host, []string{ip}
 			}
@@ -227,7 +231,8 @@ func (a *kubeAPI) ready(name string, addrs ...string) {
 // pod makes a running pod.
 func (a *kubeAPI) pod(name, ip string) {
 	a.put(pathPods, name, func(m metav1.ObjectMeta, t metav1.TypeMeta) any {
-		return corev1.Pod{TypeMeta: t, ObjectMeta: m, Status: corev1.PodStatus{Phase: corev1.PodRunning, PodIP: ip, PodIPs: []corev1.PodIP{{IP: ip}}}}
+		return corev1.Pod{TypeMeta: t, ObjectMeta: m,
+			Status: corev1.PodStatus{Phase: corev1.PodRunning, PodIP: ip, PodIPs: []corev1.PodIP{{IP: ip}}}}
 	})
 }
 

@@ -171,7 +171,8 @@ func (a *authority) answer(r *dns.Msg, name string, qtype uint16) *dns.Msg {
 			m.Rcode = dns.RcodeNameError
 		}
 		m.Ns = []dns.RR{&dns.SOA{Hdr: dns.RR_Header{Name: zone, Rrtype: dns.TypeSOA, Class: dns.ClassINET, Ttl: 60},
-			Ns: "ns.example.com.", Mbox: "host.example.com.", Serial: 1, Refresh: 7200, Retry: 1800, Expire: 86400, Minttl: 30}}
+			Ns: "ns.example.com.", Mbox: "host.example.com.", Serial: 1,
+			Refresh: 7200, Retry: 1800, Expire: 86400, Minttl: 30}}
 		break
 	}
 	return m

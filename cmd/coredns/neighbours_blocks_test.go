@@ -13,7 +13,8 @@ import (
 
 // block is a server block with a kubernetes plugin.
 func block(zone string, api *kubeAPI, federation string) string {
-	return fmt.Sprintf("%s:0 {\n bind 127.0.0.1\n errors\n federation {\n%s\n }\n kubernetes %s {\n endpoint %s\n ttl 5\n }\n}\n", zone, federation, zone, api.url)
+	return fmt.Sprintf("%s:0 {\n bind 127.0.0.1\n errors\n federation {\n%s\n }\n kubernetes %s {\n endpoint %s\n "+
+		"ttl 5\n }\n}\n", zone, federation, zone, api.url)
 }
 
 func forwardBlock(zone string, auth *authority) string {
@@ -32,7 +33,8 @@ func TestNeighboursBlocks(t *testing.T) {
 		forwardBlock(".", auth)).client(t)
 	t.Run("Q8a the chase goes by way of another server block", func(t *testing.T) { usualReplies(t, c, nil) })
 	t.Run("Q1 each block has its own Services, zones and place", func(t *testing.T) {
-		check(t, c.ask("healthy.ns.fed.svc.other.local.", dns.TypeA), "NOERROR aa rd\nhealthy.ns.fed.svc.other.local. 5 A 10.1.0.1")
+		check(t, c.ask("healthy.ns.fed.svc.other.local.", dns.TypeA),
+			"NOERROR aa rd\nhealthy.ns.fed.svc.other.local. 5 A 10.1.0.1")
 		check(t, c.ask("dead.ns.fed.svc.other.local.", dns.TypeA), `NOERROR aa rd ra
 			dead.ns.fed.svc.other.local. 5 CNAME dead.ns.fed.svc.zone2.example.com.
 			dead.ns.fed.svc.zone2.example.com. 5 A 203.0.113.2`)
@@ -47,7 +49,8 @@ func TestNeighboursBlocks(t *testing.T) {
 	t.Run("Q8b no block for the records", func(t *testing.T) {
 		c := run(t, block("cluster.local", here, "fed example.com\n topology region1 zone1")).client(t)
 		check(t, c.ask(federated("healthy"), dns.TypeA), localText)
-		check(t, c.ask(federated("dead"), dns.TypeA, withEDNS(1232)), "SERVFAIL rd\nopt 1232 ede 22 the servers of the federation's records gave no answer")
+		check(t, c.ask(federated("dead"), dns.TypeA, withEDNS(1232)),
+			"SERVFAIL rd\nopt 1232 ede 22 the servers of the federation's records gave no answer")
 	})
 }
 
@@ -60,7 +63,8 @@ func TestNeighboursTwoFederations(t *testing.T) {
 	c := p.client(t)
 	t.Run("Q3 each has its own label", func(t *testing.T) {
 		usualReplies(t, c, nil)
-		check(t, c.ask("healthy.ns.other.svc.cluster.local.", dns.TypeA), strings.ReplaceAll(localText, ".fed.", ".other."))
+		check(t, c.ask("healthy.ns.other.svc.cluster.local.", dns.TypeA),
+			strings.ReplaceAll(localText, ".fed.", ".other."))
 		check(t, c.ask("healthy.ns.third.svc.cluster.local.", dns.TypeA), "NXDOMAIN aa rd\n; cluster.local. 5 SOA 5")
 	})
 	t.Run("Q7a each has its own domain", func(t *testing.T) {
@@ -80,7 +84,8 @@ func TestNeighboursTwoFederations(t *testing.T) {
 			var got []string
 			for l := range strings.Lines(body) {
 				l = strings.TrimSpace(l)
-				if strings.HasPrefix(l, "coredns_federation_requests_total{") && strings.Contains(l, `federation="other"`) && !strings.HasSuffix(l, "} 0") ||
+				if strings.HasPrefix(l, "coredns_federation_requests_total{") &&
+					strings.Contains(l, `federation="other"`) && !strings.HasSuffix(l, "} 0") ||
 					strings.HasPrefix(l, "coredns_federation_namespace_collisions") {
 					got = append(got, l)
 				}

@@ -12,7 +12,8 @@ import (
 
 // turningLines are where name.ns.fed leads once it is not healthy.
 func turningLines(name string) string {
-	return strings.ReplaceAll("X.ns.fed.svc.zone1.example.com. 180 IN CNAME X.ns.fed.svc.region1.example.com.\nX.ns.fed.svc.region1.example.com. 180 IN A 203.0.113.9", "X", name)
+	return strings.ReplaceAll("X.ns.fed.svc.zone1.example.com. 180 IN CNAME X.ns.fed.svc.region1.example.com.\n"+
+		"X.ns.fed.svc.region1.example.com. 180 IN A 203.0.113.9", "X", name)
 }
 
 // turnedText is what it is answered then.
@@ -60,7 +61,8 @@ func TestNeighboursCache(t *testing.T) {
 	api.ready("turning", "172.16.0.8")
 	c := run(t, corefile(api, auth, "cache 30")).client(t)
 	usualReplies(t, c, func(s string) string {
-		return ttls(strings.TrimSuffix(s, " ede 0 the federation's records form a loop"), "5") // the cache drops all options
+		// The cache drops all options.
+		return ttls(strings.TrimSuffix(s, " ede 0 the federation's records form a loop"), "5")
 	})
 	t.Run("Q8b a chain is kept no longer than its CNAME", func(t *testing.T) {
 		auth.add(t, turningLines("kept"))
@@ -70,7 +72,8 @@ func TestNeighboursCache(t *testing.T) {
 				t.Fatal(text(m))
 			}
 		}
-		if n := auth.questions("kept.ns.fed.svc.zone1.example.com.", dns.TypeA) - before; n != 1 && time.Since(start) < 4*time.Second {
+		if n := auth.questions("kept.ns.fed.svc.zone1.example.com.", dns.TypeA) - before; n != 1 &&
+			time.Since(start) < 4*time.Second {
 			t.Errorf("20 questions were %d for the upstream", n)
 		}
 	})
@@ -145,7 +148,9 @@ func TestNeighboursCacheStale(t *testing.T) {
 			t.Parallel()
 			api, auth := newKubeAPI(t).usual(), newAuthority(t)
 			auth.add(t, turningLines("healthy"))
-			conf := corefile(api, auth, "cache 30 cluster.local {\n        success 9984 30 1\n        servfail 0\n        serve_stale 1h "+verify+"\n    }")
+			conf := corefile(api, auth,
+				"cache 30 cluster.local {\n        success 9984 30 1\n        servfail 0\n"+
+					"        serve_stale 1h "+verify+"\n    }")
 			c := run(t, strings.ReplaceAll(conf, "ttl 5", "ttl 1")).client(t)
 			old, changed, dead := ttls(localText, "1"), ttls(turnedText("healthy"), "1"), ttls(deadText, "1")
 			check(t, c.ask(federated("healthy"), dns.TypeA), old)
@@ -155,7 +160,8 @@ func TestNeighboursCacheStale(t *testing.T) {
 			time.Sleep(1100 * time.Millisecond) // the TTL has to pass unasked
 			stale := dns.TypeA
 			check(t, c.ask(federated("dead"), stale), ttls(dead, "0"))
-			check(t, c.ask(federated("dead"), stale), ttls(dead, "0")) // the SERVFAIL of a chase is no reason to give it up
+			// The SERVFAIL of a chase is no reason to drop the stale answer.
+			check(t, c.ask(federated("dead"), stale), ttls(dead, "0"))
 			auth.setFail(false)
 			replies := []string{}
 			for range 100 {
@@ -183,7 +189,8 @@ func TestNeighboursCachePrefetch(t *testing.T) {
 	auth.add(t, turningLines("healthy"))
 	c := p.client(t)
 	t.Run("Q11 an answer is fetched anew before its TTL ends, whatever case it was asked in", func(t *testing.T) {
-		check(t, c.ask("hEALTHY.ns.fed.svc.cluster.local.", dns.TypeA), strings.Replace(localText, "healthy", "hEALTHY", 1))
+		check(t, c.ask("hEALTHY.ns.fed.svc.cluster.local.", dns.TypeA),
+			strings.Replace(localText, "healthy", "hEALTHY", 1))
 		api.ready("healthy")
 		start := time.Now()
 		for {

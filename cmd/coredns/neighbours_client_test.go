@@ -109,7 +109,8 @@ func (c *client) eventually(name string, qtype uint16, want string, within time.
 			return took
 		}
 		if took > within {
-			c.t.Fatalf("%s %s after %s (-want +got):\n%s", name, dns.TypeToString[qtype], took, cmp.Diff(lines(want), got))
+			c.t.Fatalf("%s %s after %s (-want +got):\n%s", name, dns.TypeToString[qtype], took,
+				cmp.Diff(lines(want), got))
 		}
 		time.Sleep(10 * time.Millisecond) // between two looks
 	}
@@ -140,7 +141,8 @@ func text(m *dns.Msg) string {
 	for _, flag := range []struct {
 		set  bool
 		name string
-	}{{m.Authoritative, "aa"}, {m.Truncated, "tc"}, {m.RecursionDesired, "rd"}, {m.RecursionAvailable, "ra"}, {m.AuthenticatedData, "ad"}, {m.CheckingDisabled, "cd"}} {
+	}{{m.Authoritative, "aa"}, {m.Truncated, "tc"}, {m.RecursionDesired, "rd"}, {m.RecursionAvailable, "ra"},
+		{m.AuthenticatedData, "ad"}, {m.CheckingDisabled, "cd"}} {
 		if flag.set {
 			b.WriteString(" " + flag.name)
 		}

@@ -98,7 +98,8 @@ func TestNeighboursReload(t *testing.T) {
 	})
 	t.Run("Q1 a bad Corefile is refused, and the old one served on", func(t *testing.T) {
 		for bad, says := range map[string]string{
-			strings.Replace(labels, "fed example.com", "fed svc.cluster.local", 1):    `lies in a zone of the kubernetes plugin`,
+			strings.Replace(labels, "fed example.com", "fed svc.cluster.local",
+				1): `lies in a zone of the kubernetes plugin`,
 			strings.Replace(labels, "fed example.com", "svc example.com", 1):          `"svc"`,
 			strings.Replace(labels, "fed example.com", "fed example.com\nnope", 1):    `unknown option "nope"`,
 			strings.Replace(labels, "        ttl 5", "        ttl 5\nnoendpoints", 1): `noendpoints`,
@@ -136,7 +137,8 @@ func TestNeighboursStart(t *testing.T) {
 	t.Run("Q9 until the sync nobody is sent abroad", func(t *testing.T) {
 		for _, name := range []string{"healthy", "dead", "gone"} {
 			check(t, c.ask(federated(name), dns.TypeA), "SERVFAIL rd")
-			check(t, c.ask(federated(name), dns.TypeA, withEDNS(1232)), "SERVFAIL rd\nopt 1232 ede 14 the cluster's Services are not known yet")
+			check(t, c.ask(federated(name), dns.TypeA, withEDNS(1232)),
+				"SERVFAIL rd\nopt 1232 ede 14 the cluster's Services are not known yet")
 		}
 		if n := auth.questions("dead.ns.fed.svc.zone1.example.com.", dns.TypeA); n != 0 {
 			t.Errorf("the upstream was asked %d times", n)
@@ -157,7 +159,8 @@ func TestNeighboursSlow(t *testing.T) {
 	t.Run("Q8a SERVFAIL after 3 s, and nothing when the late reply comes", func(t *testing.T) {
 		c := p.client(t)
 		start := time.Now()
-		check(t, c.ask(federated("dead"), dns.TypeA, withEDNS(1232)), "SERVFAIL rd\nopt 1232 ede 22 the lookup of the federation's records took too long")
+		check(t, c.ask(federated("dead"), dns.TypeA, withEDNS(1232)),
+			"SERVFAIL rd\nopt 1232 ede 22 the lookup of the federation's records took too long")
 		if took := time.Since(start); took < 2900*time.Millisecond || took > 4500*time.Millisecond {
 			t.Errorf("it took %s", took)
 		}

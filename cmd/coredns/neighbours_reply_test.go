@@ -31,7 +31,8 @@ func TestNeighboursLoadbalance(t *testing.T) {
 		for range 60 {
 			m := c.ask(federated("several"), dns.TypeA)
 			all := strings.Split(text(m), "\n")
-			if len(all) != 6 || all[1] != "several.ns.fed.svc.cluster.local. 5 CNAME several.ns.fed.svc.zone1.example.com." {
+			if len(all) != 6 ||
+				all[1] != "several.ns.fed.svc.cluster.local. 5 CNAME several.ns.fed.svc.zone1.example.com." {
 				t.Fatal(text(m))
 			}
 			addrs := all[2:]
@@ -81,7 +82,8 @@ func TestNeighboursDNS64(t *testing.T) {
 	p, _, _ := world(t, "dns64 {\n        prefix 64:ff9b::/96\n        allow_ipv4\n    }")
 	c := p.client(t)
 	t.Run("Q6 an IPv6 address is made of the local one", func(t *testing.T) {
-		check(t, c.ask(federated("healthy"), dns.TypeAAAA), "NOERROR rd\nhealthy.ns.fed.svc.cluster.local. 5 AAAA 64:ff9b::a00:1")
+		check(t, c.ask(federated("healthy"), dns.TypeAAAA),
+			"NOERROR rd\nhealthy.ns.fed.svc.cluster.local. 5 AAAA 64:ff9b::a00:1")
 		check(t, c.ask(federated("healthy"), dns.TypeA), localText)
 	})
 	t.Run("Q8b and of the one at the end of a chain", func(t *testing.T) {
@@ -98,7 +100,8 @@ func TestNeighboursDNS64(t *testing.T) {
 // zoneKey makes a key of cluster.local in files that the dnssec plugin reads.
 func zoneKey(t *testing.T) (*dns.DNSKEY, string) {
 	t.Helper()
-	key := &dns.DNSKEY{Hdr: dns.RR_Header{Name: "cluster.local.", Rrtype: dns.TypeDNSKEY, Class: dns.ClassINET, Ttl: 3600},
+	key := &dns.DNSKEY{Hdr: dns.RR_Header{Name: "cluster.local.",
+		Rrtype: dns.TypeDNSKEY, Class: dns.ClassINET, Ttl: 3600},
 		Flags: 257, Protocol: 3, Algorithm: dns.ECDSAP256SHA256}
 	private, err := key.Generate(256)
 	if err != nil {
@@ -181,7 +184,8 @@ func TestNeighboursDnssec(t *testing.T) {
 			+ one.headless.ns.svc.cluster.local. 5 RRSIG A cluster.local.
 			+ two.headless.ns.svc.cluster.local. 5 RRSIG A cluster.local.
 			opt 1232 do`},
-		{"Q8b our CNAME is signed, records of another domain are not", federated("dead"), dns.TypeA, signedCNAME(deadText, "dead")},
+		{"Q8b our CNAME is signed, records of another domain are not",
+			federated("dead"), dns.TypeA, signedCNAME(deadText, "dead")},
 		{"Q8b NODATA of another domain", federated("nodata"), dns.TypeA, signedCNAME(deadNoDataText, "nodata")},
 		{"Q8b NXDOMAIN of another domain", federated("gone"), dns.TypeA, signedCNAME(goneText, "gone")},
 		{"Q8b SERVFAIL", federated("circle"), dns.TypeA, `SERVFAIL rd
@@ -191,7 +195,8 @@ func TestNeighboursDnssec(t *testing.T) {
 			for range 2 { // the second one from the cache
 				m := c.ask(tc.name, tc.qtype, withDO)
 				slices.SortStableFunc(m.Extra, func(a, b dns.RR) int { // it signs the sets in any order
-					return cmp.Or(cmp.Compare(extraRank(a), extraRank(b)), cmp.Compare(a.Header().Name, b.Header().Name))
+					return cmp.Or(cmp.Compare(extraRank(a), extraRank(b)),
+						cmp.Compare(a.Header().Name, b.Header().Name))
 				})
 				check(t, m, tc.want)
 				for _, section := range [][]dns.RR{m.Answer, m.Ns, m.Extra} {
@@ -205,5 +210,6 @@ func TestNeighboursDnssec(t *testing.T) {
 			}
 		})
 	}
-	t.Run("Q8b without DO nothing is signed", func(t *testing.T) { check(t, c.ask(federated("dead"), dns.TypeA), ttls(deadText, "5")) })
+	t.Run("Q8b without DO nothing is signed",
+		func(t *testing.T) { check(t, c.ask(federated("dead"), dns.TypeA), ttls(deadText, "5")) })
 }

@@ -49,7 +49,8 @@ func TestNeighboursAutopath(t *testing.T) {
 			t.Errorf("answer %v", m.Answer)
 		}
 	})
-	t.Run("Q6 the full name is as without autopath", func(t *testing.T) { check(t, c.ask(federated("dead"), dns.TypeA), deadText) })
+	t.Run("Q6 the full name is as without autopath",
+		func(t *testing.T) { check(t, c.ask(federated("dead"), dns.TypeA), deadText) })
 }
 
 func TestNeighboursRewrite(t *testing.T) {
@@ -57,7 +58,8 @@ func TestNeighboursRewrite(t *testing.T) {
 	p, _, auth := world(t, `rewrite name suffix .clusters.example.org. .svc.cluster.local. answer auto
     rewrite name suffix .old.svc.cluster.local. .fed.svc.cluster.local. answer auto
     rewrite name suffix .moved.example.org. .example.net. answer auto`)
-	auth.add(t, "moved.ns.fed.svc.zone1.example.com. 180 IN CNAME x.moved.example.org.\nx.example.net. 180 IN A 203.0.113.7")
+	auth.add(t, "moved.ns.fed.svc.zone1.example.com. 180 IN CNAME x.moved.example.org.\n"+
+		"x.example.net. 180 IN A 203.0.113.7")
 	c := p.client(t)
 	t.Run("Q6 asked by another zone: every owner is the asked name", func(t *testing.T) {
 		check(t, c.ask("healthy.ns.fed.clusters.example.org.", dns.TypeA),

@@ -143,7 +143,8 @@ func run(t *testing.T, corefile string, env ...string) *process {
 func races(log string) []string {
 	var out []string
 	for _, report := range strings.Split(log, "==================") {
-		if strings.Contains(report, "WARNING: DATA RACE") && !strings.Contains(report, "klog/v2.SetLogger") && !strings.Contains(report, "kubernetes.(*loggerAdapter)") {
+		if strings.Contains(report, "WARNING: DATA RACE") && !strings.Contains(report, "klog/v2.SetLogger") &&
+			!strings.Contains(report, "kubernetes.(*loggerAdapter)") {
 			out = append(out, report)
 		}
 	}

@@ -26,7 +26,8 @@ func TestNeighboursSoak(t *testing.T) {
 	text := corefile(api, auth, "metadata\n    cache 5\n    loadbalance")
 	p := run(t, text)
 	local := "NOERROR aa rd\n%s 5 A %s"
-	abroad := "NOERROR aa rd ra\n%[1]s 5 CNAME %[2]s.ns.fed.svc.zone1.example.com.\n%[2]s.ns.fed.svc.zone1.example.com. 5 A %[3]s"
+	abroad := "NOERROR aa rd ra\n%[1]s 5 CNAME %[2]s.ns.fed.svc.zone1.example.com.\n" +
+		"%[2]s.ns.fed.svc.zone1.example.com. 5 A %[3]s"
 	var end atomic.Bool
 	var wg sync.WaitGroup
 	var total atomic.Int64
@@ -35,8 +36,10 @@ func TestNeighboursSoak(t *testing.T) {
 		"healthy": {localText},
 		"dead":    {deadText},
 		"gone":    {goneText},
-		"flip":    {fmt.Sprintf(local, federated("flip"), "10.0.0.9"), fmt.Sprintf(abroad, federated("flip"), "flip", "203.0.113.9")},
-		"come":    {fmt.Sprintf(local, federated("come"), "10.0.0.10"), fmt.Sprintf(abroad, federated("come"), "come", "203.0.113.10")},
+		"flip": {fmt.Sprintf(local, federated("flip"), "10.0.0.9"),
+			fmt.Sprintf(abroad, federated("flip"), "flip", "203.0.113.9")},
+		"come": {fmt.Sprintf(local, federated("come"), "10.0.0.10"),
+			fmt.Sprintf(abroad, federated("come"), "come", "203.0.113.10")},
 	} {
 		for range 2 {
 			wg.Go(func() {

@@ -75,15 +75,18 @@ func TestNeighboursNone(t *testing.T) {
 			strings.Replace(localText, "healthy.ns.fed.svc.cluster.local.", "hEALTHY.ns.Fed.svc.CLUSTER.local.", 1))
 		check(t, c.ask("dEAD.ns.Fed.svc.CLUSTER.local.", dns.TypeA),
 			strings.Replace(deadText, "dead.ns.fed.svc.cluster.local.", "dEAD.ns.Fed.svc.CLUSTER.local.", 1))
+		// The zone of the targets is echoed too, as for the plain name.
 		check(t, c.ask("_HTTP._tcp.headless.ns.Fed.svc.CLUSTER.local.", dns.TypeSRV),
-			strings.NewReplacer("_http", "_HTTP", "fed", "Fed", "cluster", "CLUSTER").Replace(portText)) // the targets' zone too, as for the plain name
+			strings.NewReplacer("_http", "_HTTP", "fed", "Fed", "cluster", "CLUSTER").Replace(portText))
 	})
 	t.Run("Q3 a name that is not ours is left to the kubernetes plugin", func(t *testing.T) {
-		check(t, c.ask("healthy.ns.svc.cluster.local.", dns.TypeA), "NOERROR aa rd\nhealthy.ns.svc.cluster.local. 5 A 10.0.0.1")
+		check(t, c.ask("healthy.ns.svc.cluster.local.", dns.TypeA),
+			"NOERROR aa rd\nhealthy.ns.svc.cluster.local. 5 A 10.0.0.1")
 		check(t, c.ask("a.b.c.d.e.fed.svc.cluster.local.", dns.TypeA), "NXDOMAIN aa rd\n; cluster.local. 5 SOA 5")
 	})
 	t.Run("Q8b AD is cleared and the upstream's OPT dropped", func(t *testing.T) {
-		check(t, c.ask("dead.ns.fed.svc.example.com.", dns.TypeA, withAD), "NOERROR rd ra ad\ndead.ns.fed.svc.example.com. 180 A 203.0.113.1")
+		check(t, c.ask("dead.ns.fed.svc.example.com.", dns.TypeA, withAD),
+			"NOERROR rd ra ad\ndead.ns.fed.svc.example.com. 180 A 203.0.113.1")
 		check(t, c.ask(federated("dead"), dns.TypeA, withAD), deadText)
 		check(t, c.ask(federated("dead"), dns.TypeA, withDO), deadText+"\nopt 1232 do")
 		check(t, c.ask(federated("dead"), dns.TypeA, withEDNS(4096)), deadText+"\nopt 4096")

@@ -111,9 +111,11 @@ func TestNeighboursCacheTail(t *testing.T) {
 		least, most          time.Duration
 	}{
 		{"Q8b without it a changed record is seen at once", "", "", 0, 2 * time.Second},
-		{"Q8b it keeps a record for its own limit, whatever TTL we say", "cache 9", "", 6 * time.Second, 16 * time.Second},
+		{"Q8b it keeps a record for its own limit, whatever TTL we say", "cache 9", "",
+			6 * time.Second, 16 * time.Second},
 		{"Q8b so it does as kubeadm writes it", kubeadm, "", 6 * time.Second, 11 * time.Second},
-		{"Q8b a block for the domain with a lower limit makes it less", kubeadm, "example.com:0 {\n bind 127.0.0.1\n cache 5\n forward . %s\n}\n", 3 * time.Second, 7 * time.Second},
+		{"Q8b a block for the domain with a lower limit makes it less", kubeadm,
+			"example.com:0 {\n bind 127.0.0.1\n cache 5\n forward . %s\n}\n", 3 * time.Second, 7 * time.Second},
 	} {
 		t.Run(tc.rule, func(t *testing.T) {
 			t.Parallel()
@@ -182,7 +184,8 @@ func TestNeighboursFailedReload(t *testing.T) {
 		poll(t, "the collision", func() bool { return gauge() == "1" })
 		_, port, _ := net.SplitHostPort(taken.Addr().String())
 		for range 3 {
-			if err := p.reload(conf + "example.org:" + port + " {\n bind 127.0.0.1\n whoami\n}\n"); !strings.Contains(err, "in use") {
+			if err := p.reload(conf + "example.org:" + port +
+				" {\n bind 127.0.0.1\n whoami\n}\n"); !strings.Contains(err, "in use") {
 				t.Fatalf("error %q", err)
 			}
 		}

@@ -42,7 +42,8 @@ func TestNeighboursLog(t *testing.T) {
 	want := []string{}
 	for _, q := range watched {
 		m := c.ask(q.name, q.qtype)
-		want = append(want, "seen "+strings.ToLower(q.name)+" "+dns.TypeToString[q.qtype]+" "+dns.RcodeToString[m.Rcode]+" fed "+q.result)
+		want = append(want, "seen "+strings.ToLower(q.name)+" "+dns.TypeToString[q.qtype]+" "+
+			dns.RcodeToString[m.Rcode]+" fed "+q.result)
 	}
 	c.ask("healthy.ns.svc.cluster.local.", dns.TypeA)
 	c.ask("www.example.com.", dns.TypeA)
@@ -106,7 +107,8 @@ func TestNeighboursDnstap(t *testing.T) {
 	for _, q := range watched {
 		m := c.ask(q.name, q.qtype)
 		want = append(want, "CLIENT_QUERY "+q.name+" "+dns.TypeToString[q.qtype],
-			"CLIENT_RESPONSE "+q.name+" "+dns.TypeToString[q.qtype]+" "+dns.RcodeToString[m.Rcode]+" "+strings.ReplaceAll(text(m), "\n", " | "))
+			"CLIENT_RESPONSE "+q.name+" "+dns.TypeToString[q.qtype]+" "+dns.RcodeToString[m.Rcode]+" "+
+				strings.ReplaceAll(text(m), "\n", " | "))
 	}
 	t.Run("Q11 each question is seen as it was asked, with the one reply that was given", func(t *testing.T) {
 		var seen []string
@@ -115,7 +117,9 @@ func TestNeighboursDnstap(t *testing.T) {
 			case <-deadline:
 				t.Fatalf("seen (-want +got):\n%s", cmp.Diff(want, seen))
 			case frame := <-frames:
-				if line := tapped(t, frame); line != "" && !strings.Contains(strings.Join(strings.Fields(line)[:2], " "), ".svc.zone1.") { // but the chases
+				line := tapped(t, frame)
+				// Without the chases.
+				if line != "" && !strings.Contains(strings.Join(strings.Fields(line)[:2], " "), ".svc.zone1.") {
 					seen = append(seen, line)
 				}
 			}

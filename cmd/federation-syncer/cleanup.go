@@ -39,7 +39,8 @@ func cleanupCommand() *cobra.Command {
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if file == "" || name == "" {
-				return usageError{errors.New("--config FILE and --federation NAME are required (federation-syncer cleanup --help)")}
+				return usageError{errors.New(
+					"--config FILE and --federation NAME are required (federation-syncer cleanup --help)")}
 			}
 			c, err := config.Load(file)
 			if err != nil {
@@ -58,7 +59,8 @@ func cleanupCommand() *cobra.Command {
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	cmd.Flags().BoolVar(&opt.Adopt, "adopt", false,
 		"also what another owner has claimed and, if there is no claim, all names of the federation's shape")
-	cmd.Flags().BoolVar(&opt.Forget, "forget", false, "also the mark that keeps a syncer that still runs from writing again")
+	cmd.Flags().BoolVar(&opt.Forget, "forget", false,
+		"also the mark that keeps a syncer that still runs from writing again")
 	return cmd
 }
 
@@ -68,7 +70,8 @@ func chosen(all []config.Federation, name, domain string) (one config.Federation
 	var there []string
 	for _, f := range all {
 		there = append(there, fmt.Sprintf("%s in %s", f.Name, strings.TrimSuffix(string(f.Domain), ".")))
-		if string(f.Name) == name && (domain == "" || strings.TrimSuffix(string(f.Domain), ".") == strings.TrimSuffix(strings.ToLower(domain), ".")) {
+		if string(f.Name) == name && (domain == "" ||
+			strings.TrimSuffix(string(f.Domain), ".") == strings.TrimSuffix(strings.ToLower(domain), ".")) {
 			found = append(found, f)
 		}
 	}
@@ -80,7 +83,8 @@ func chosen(all []config.Federation, name, domain string) (one config.Federation
 	if len(found) > 1 {
 		what = "more than one federation"
 	}
-	return one, fmt.Errorf("%s matches --federation %q --domain %q: the configuration has %s", what, name, domain, strings.Join(there, ", "))
+	return one, fmt.Errorf("%s matches --federation %q --domain %q: the configuration has %s",
+		what, name, domain, strings.Join(there, ", "))
 }
 
 func cleanUp(ctx context.Context, in io.Reader, out io.Writer, c *config.Config, f config.Federation, yes bool,
@@ -122,7 +126,8 @@ func cleanUp(ctx context.Context, in io.Reader, out io.Writer, c *config.Config,
 	}
 	left := ""
 	if !opt.Forget {
-		left = fmt.Sprintf(" but the mark %s, which keeps a syncer that still has it from writing again (--forget removes it)",
+		left = fmt.Sprintf(
+			" but the mark %s, which keeps a syncer that still has it from writing again (--forget removes it)",
 			f.ClaimName(f.Domain))
 	}
 	fmt.Fprintf(out, "nothing of federation %s is left in %s%s\n", f.Name, f.Domain, left)

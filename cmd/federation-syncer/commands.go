@@ -40,11 +40,12 @@ A configuration to start from:
     # optional: context in kubeconfig, topology {region, zones} (default: from the
     # Nodes), addressCIDRs, hostSuffixes, allowAddressAnnotation, namespaces,
     # maxServices, unreachableAfter, drain
-  # optional: two replicas choose the one that writes by a Lease in this cluster
+  # optional: two replicas elect the one that writes with a Lease in this cluster
   # host: {kubeconfig: {path: /etc/federation/host.kubeconfig}}
   # optional, with their defaults; in a federation also levels {all, shards},
   # maxAddresses {16} and regionFallback, such as {us-central1: [us-east1]}
-  timers: {unreachableAfter: 45s, startupTimeout: 60s, emptyGrace: 30s, panicHold: 5m, holdFor: 5m, heldMax: 24h, auditInterval: 10m}
+  timers: {unreachableAfter: 45s, startupTimeout: 60s, emptyGrace: 30s, panicHold: 5m, holdFor: 5m,
+    heldMax: 24h, auditInterval: 10m}
   panicThreshold: 50
   maxDeletePercent: 30
   metrics: {address: ":9153"}         # /metrics /healthz /readyz
@@ -72,7 +73,8 @@ func rootCommand(stderr *logWriter, reload <-chan os.Signal) *cobra.Command {
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if file == "" {
-				return usageError{errors.New("--config FILE is required (federation-syncer --help shows a configuration to start from)")}
+				return usageError{errors.New(
+					"--config FILE is required (federation-syncer --help shows a configuration to start from)")}
 			}
 			c, err := config.Load(file)
 			if err != nil {
@@ -82,7 +84,8 @@ func rootCommand(stderr *logWriter, reload <-chan os.Signal) *cobra.Command {
 				for _, err := range c.Warnings() {
 					fmt.Fprintln(cmd.ErrOrStderr(), "warning:", err)
 				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: %d federations, %d members\n", file, len(c.Federations), len(c.Clusters))
+				fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: %d federations, %d members\n",
+					file, len(c.Federations), len(c.Clusters))
 				return nil
 			}
 			return run(cmd.Context(), file, adopt, stderr, reload)
@@ -91,7 +94,8 @@ func rootCommand(stderr *logWriter, reload <-chan os.Signal) *cobra.Command {
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
 	root.Flags().StringVar(&file, "config", "", "configuration file (YAML)")
-	root.Flags().BoolVar(&validate, "validate", false, "check the configuration and end; kubeconfigs that cannot be used are warnings")
+	root.Flags().BoolVar(&validate, "validate", false,
+		"check the configuration and end; kubeconfigs that cannot be used are warnings")
 	root.Flags().BoolVar(&adopt, "adopt", false, "take over names that another owner, or nobody, has claimed")
 	root.Version = version
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n") // as the command does

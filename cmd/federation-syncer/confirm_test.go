@@ -11,7 +11,8 @@ import (
 func TestConfirm(t *testing.T) {
 	until := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
 	list := []admin.Waiting{
-		{Federation: "myfederation", Namespace: "shop", Service: "web", Empties: true, Names: 1, Watched: true, Until: &until},
+		{Federation: "myfederation", Namespace: "shop", Service: "web",
+			Empties: true, Names: 1, Watched: true, Until: &until},
 		{Federation: "other", Namespace: "shop", Service: "api", Names: 7},
 		{Federation: "other", Member: "west", Services: 3, Names: 12},
 	}
@@ -33,7 +34,8 @@ func TestConfirm(t *testing.T) {
 			t.Errorf("got %v", got)
 		}
 	})
-	for answer, yes := range map[string]bool{"y\n": true, "YES\n": true, "yes": true, "\n": false, "": false, "no\n": false, "yep\n": false} {
+	for answer, yes := range map[string]bool{"y\n": true, "YES\n": true, "yes": true, "\n": false, "": false,
+		"no\n": false, "yep\n": false} {
 		t.Run("X4c the answer "+strings.TrimSpace(answer), func(t *testing.T) {
 			var out strings.Builder
 			if err := ask(strings.NewReader(answer), &out, "Really?"); (err == nil) != yes {

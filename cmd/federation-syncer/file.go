@@ -11,8 +11,9 @@ import (
 	"github.com/federation-dns/federation/federation/config"
 )
 
-// reloadEvery is how often the configuration file is checked: by content, so that a swapped symbolic link, as in a mounted
-// ConfigMap, counts, and a mere touch does not. For missingAfter the file may be missing or empty, as while it is replaced.
+// reloadEvery is how often the configuration file is checked: by content, so that a swapped symbolic link, as in a
+// mounted ConfigMap, counts, and a mere touch does not. For missingAfter the file may be missing or empty, as while it
+// is replaced.
 const reloadEvery, missingAfter = time.Second, 5 * time.Second
 
 // configFile is the configuration file and the files it refers to (C1).
@@ -45,8 +46,8 @@ func (f *configFile) load() (*config.Config, error) {
 	return c, nil
 }
 
-// check returns the configuration if it has changed, or if asked (by SIGHUP), and nil otherwise. A bad one is logged, once,
-// and retried as long as it is bad: the error may be in a file it refers to, which comes later.
+// check returns the configuration if it has changed, or if asked (by SIGHUP), and nil otherwise. A bad one is logged,
+// once, and retried as long as it is bad: the error may be in a file it refers to, which comes later.
 func (f *configFile) check(now time.Time, asked bool) *config.Config {
 	data, err := os.ReadFile(f.path)
 	if err != nil || len(bytes.TrimSpace(data)) == 0 {

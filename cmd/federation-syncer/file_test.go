@@ -77,7 +77,8 @@ func (r *fileRig) wait(d time.Duration) (taken *config.Config) {
 // isBad fails unless the file is reported as bad, once and with these words.
 func (r *fileRig) isBad(words string) {
 	r.t.Helper()
-	if n := strings.Count(r.log.String(), "level=ERROR"); n != 1 || !strings.Contains(r.log.String(), words) || r.metric != 0 {
+	if n := strings.Count(r.log.String(), "level=ERROR"); n != 1 || !strings.Contains(r.log.String(), words) ||
+		r.metric != 0 {
 		r.t.Errorf("%d errors, metric %v, want one with %q:\n%s", n, r.metric, words, &r.log)
 	}
 	r.log.Reset()
@@ -132,10 +133,14 @@ func TestConfigFile(t *testing.T) {
 		r.inUse(r.wait(time.Second))
 	})
 	for name, lose := range map[string]func(*fileRig){
-		"emptied":       func(r *fileRig) { r.write("config.yaml", "") },
-		"blank":         func(r *fileRig) { r.write("config.yaml", "\n \n") },
-		"deleted":       func(r *fileRig) { r.remove("config.yaml") },
-		"first emptied": func(r *fileRig) { r.write("config.yaml", ""); r.wait(2 * time.Second); r.remove("config.yaml") },
+		"emptied": func(r *fileRig) { r.write("config.yaml", "") },
+		"blank":   func(r *fileRig) { r.write("config.yaml", "\n \n") },
+		"deleted": func(r *fileRig) { r.remove("config.yaml") },
+		"first emptied": func(r *fileRig) {
+			r.write("config.yaml", "")
+			r.wait(2 * time.Second)
+			r.remove("config.yaml")
+		},
 	} {
 		t.Run("C1 a file that is "+name, func(t *testing.T) {
 			r := newFileRig(t)

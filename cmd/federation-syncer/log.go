@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// logLines bounds the queue for standard error; more lines are dropped. A start, or the loss of all members, logs this
-	// many at once.
+	// logLines bounds the queue for standard error; more lines are dropped. A start, or the loss of all members, logs
+	// this many at once.
 	logLines = 4096
 	// logFlush bounds the wait for the queue at exit.
 	logFlush = time.Second
@@ -31,7 +31,9 @@ type logWriter struct {
 }
 
 func newLogWriter(out io.Writer) *logWriter {
-	w := &logWriter{out: out, lines: make(chan []byte, logLines), closing: make(chan struct{}), closed: make(chan struct{})}
+	w := &logWriter{
+		out: out, lines: make(chan []byte, logLines), closing: make(chan struct{}), closed: make(chan struct{}),
+	}
 	go w.run()
 	return w
 }

@@ -39,7 +39,8 @@ func TestLogWriter(t *testing.T) {
 			close(out.free)
 			w.close()
 			got := out.got.String()
-			for _, want := range []string{"msg=first", "n=0\n", fmt.Sprintf("n=%d\n", logLines-1), fmt.Sprintf("lines=%d", 2*logLines)} {
+			for _, want := range []string{"msg=first", "n=0\n",
+				fmt.Sprintf("n=%d\n", logLines-1), fmt.Sprintf("lines=%d", 2*logLines)} {
 				if !strings.Contains(got, want) {
 					t.Errorf("no %q in the log", want)
 				}

@@ -42,8 +42,8 @@ func (p *program) awaitOwner(ctx context.Context, c *config.Config) (*config.Con
 	}
 }
 
-// askOwner asks for the owner id once, and stops when the file has another configuration: next. A credential plugin that
-// hangs delays neither that nor SIGHUP (C1).
+// askOwner asks for the owner id once, and stops when the file has another configuration: next. A credential plugin
+// that hangs delays neither that nor SIGHUP (C1).
 func (p *program) askOwner(ctx context.Context, c *config.Config) (id string, next *config.Config, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
@@ -67,5 +67,7 @@ func ownerID(ctx context.Context, c *config.Config) (string, error) {
 }
 
 func hostConfig(h config.Host) host.Config {
-	return host.Config{Kubeconfig: h.Kubeconfig.Path, Context: h.Kubeconfig.Context, Namespace: h.Namespace, Lease: h.Lease}
+	return host.Config{
+		Kubeconfig: h.Kubeconfig.Path, Context: h.Kubeconfig.Context, Namespace: h.Namespace, Lease: h.Lease,
+	}
 }

@@ -42,7 +42,8 @@ func denyAmazon(action string) func(*route53.Server) {
 		s.SetFaults(fakecloud.Faults{Fate: func(r fakecloud.Request) (f fakecloud.Fate) {
 			if r.Action == action {
 				f.Status, f.Code = 403, "AccessDenied"
-				f.Message = "User: arn:aws:iam::123456789012:user/syncer is not authorized to perform: route53:" + action
+				f.Message = "User: arn:aws:iam::123456789012:user/syncer is not authorized to perform: " +
+					"route53:" + action
 			}
 			return f
 		}})
@@ -62,27 +63,39 @@ func denyGoogle(action string) func(*clouddns.Server) {
 
 var wrongs = []wrong{
 	{what: "route53: no such hosted zone", provider: "route53: {hostedZoneID: ZNOSUCHZONE}"},
-	{what: "route53: a hosted zone that does not hold the domain", provider: "route53: {hostedZoneID: " + otherID + "}"},
+	{what: "route53: a hosted zone that does not hold the domain",
+		provider: "route53: {hostedZoneID: " + otherID + "}"},
 	{what: "route53: a public and a private hosted zone", provider: "route53: {}"},
-	{what: "route53: the policy does not allow to read", provider: "route53: {hostedZoneID: " + zoneID + "}", amazon: denyAmazon("GetHostedZone")},
-	{what: "route53: the policy does not allow to change", provider: "route53: {hostedZoneID: " + zoneID + "}", amazon: denyAmazon("ChangeResourceRecordSets")},
-	{what: "route53: expired credentials", provider: "route53: {hostedZoneID: " + zoneID + "}", env: []string{"AWS_ACCESS_KEY_ID=" + route53.ExpiredKey}},
-	{what: "route53: no credentials", provider: "route53: {hostedZoneID: " + zoneID + "}", env: []string{"AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY="}},
-	{what: "route53: the hosted zone is full", provider: "route53: {hostedZoneID: " + zoneID + "}", amazon: func(s *route53.Server) { s.SetLimits(fakecloud.Limits{RRsets: 2}) }},
+	{what: "route53: the policy does not allow to read", provider: "route53: {hostedZoneID: " + zoneID + "}",
+		amazon: denyAmazon("GetHostedZone")},
+	{what: "route53: the policy does not allow to change", provider: "route53: {hostedZoneID: " + zoneID + "}",
+		amazon: denyAmazon("ChangeResourceRecordSets")},
+	{what: "route53: expired credentials", provider: "route53: {hostedZoneID: " + zoneID + "}",
+		env: []string{"AWS_ACCESS_KEY_ID=" + route53.ExpiredKey}},
+	{what: "route53: no credentials", provider: "route53: {hostedZoneID: " + zoneID + "}",
+		env: []string{"AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY="}},
+	{what: "route53: the hosted zone is full", provider: "route53: {hostedZoneID: " + zoneID + "}",
+		amazon: func(s *route53.Server) { s.SetLimits(fakecloud.Limits{RRsets: 2}) }},
 	{what: "cloudDNS: no such managed zone", provider: "cloudDNS: {managedZone: no-such-zone}"},
 	{what: "cloudDNS: a managed zone that does not hold the domain", provider: "cloudDNS: {managedZone: example-org}"},
 	{what: "cloudDNS: a public and a private managed zone", provider: "cloudDNS: {}"},
 	{what: "cloudDNS: another project", provider: "cloudDNS: {project: another-project, managedZone: example-com}"},
-	{what: "cloudDNS: the role does not allow to change", provider: "cloudDNS: {managedZone: example-com}", google: denyGoogle("changes.create")},
-	{what: "cloudDNS: credentials that Google does not take", provider: "cloudDNS: {managedZone: example-com}", google: func(s *clouddns.Server) { s.SetTokenFaults(clouddns.TokenFaults{Deny: true}) }},
-	{what: "cloudDNS: no credentials", provider: "cloudDNS: {managedZone: example-com}", env: []string{"GOOGLE_APPLICATION_CREDENTIALS=none.json"}},
-	{what: "cloudDNS: the managed zone is full", provider: "cloudDNS: {managedZone: example-com}", google: func(s *clouddns.Server) { s.SetLimits(fakecloud.Limits{RRsets: 2}) }},
+	{what: "cloudDNS: the role does not allow to change", provider: "cloudDNS: {managedZone: example-com}",
+		google: denyGoogle("changes.create")},
+	{what: "cloudDNS: credentials that Google does not take", provider: "cloudDNS: {managedZone: example-com}",
+		google: func(s *clouddns.Server) { s.SetTokenFaults(clouddns.TokenFaults{Deny: true}) }},
+	{what: "cloudDNS: no credentials", provider: "cloudDNS: {managedZone: example-com}",
+		env: []string{"GOOGLE_APPLICATION_CREDENTIALS=none.json"}},
+	{what: "cloudDNS: the managed zone is full", provider: "cloudDNS: {managedZone: example-com}",
+		google: func(s *clouddns.Server) { s.SetLimits(fakecloud.Limits{RRsets: 2}) }},
 }
 
 // TestWrongProviders runs the program with each of wrongs, and holds what
 // docs/providers.md says that it says; -update writes it anew.
 func TestWrongProviders(t *testing.T) {
-	const path, begin, end = "../../docs/providers.md", "<!-- errors: made by go test ./cmd/federation-syncer -update -->\n", "<!-- end of errors -->"
+	const path = "../../docs/providers.md"
+	const begin = "<!-- errors: made by go test ./cmd/federation-syncer -update -->\n"
+	const end = "<!-- end of errors -->"
 	lines := make([]string, len(wrongs))
 	t.Run("X7", func(t *testing.T) {
 		for i, w := range wrongs {
@@ -128,13 +141,15 @@ func (w wrong) said(t *testing.T) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	amazon, err := route53.Start(fakecloud.Zone{ID: zoneID, Name: "example.com."}, fakecloud.Zone{ID: "Z00000000000000000000", Name: "example.com.", Private: true},
+	amazon, err := route53.Start(fakecloud.Zone{ID: zoneID, Name: "example.com."},
+		fakecloud.Zone{ID: "Z00000000000000000000", Name: "example.com.", Private: true},
 		fakecloud.Zone{ID: otherID, Name: "example.org."})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer amazon.Close()
-	google, err := clouddns.Start(fakecloud.Zone{ID: "example-com", Name: "example.com."}, fakecloud.Zone{ID: "internal", Name: "example.com.", Private: true},
+	google, err := clouddns.Start(fakecloud.Zone{ID: "example-com", Name: "example.com."},
+		fakecloud.Zone{ID: "internal", Name: "example.com.", Private: true},
 		fakecloud.Zone{ID: "example-org", Name: "example.org."})
 	if err != nil {
 		t.Fatal(err)
@@ -171,8 +186,10 @@ admin: {socket: admin.sock}
 			t.Fatal(err)
 		}
 	}
-	env := append(os.Environ(), "AWS_ACCESS_KEY_ID=AKIAEXAMPLE000000000", "AWS_SECRET_ACCESS_KEY=a secret of the tests", "AWS_SESSION_TOKEN=", "AWS_PROFILE=",
-		"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_EC2_METADATA_DISABLED=true", "GOOGLE_APPLICATION_CREDENTIALS=key.json")
+	env := append(os.Environ(), "AWS_ACCESS_KEY_ID=AKIAEXAMPLE000000000", "AWS_SECRET_ACCESS_KEY=a secret of the tests",
+		"AWS_SESSION_TOKEN=", "AWS_PROFILE=",
+		"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_EC2_METADATA_DISABLED=true",
+		"GOOGLE_APPLICATION_CREDENTIALS=key.json")
 	run := func(args ...string) (*exec.Cmd, *bytes.Buffer) {
 		cmd := exec.Command("federation-syncer", args...)
 		out := &bytes.Buffer{}
@@ -184,7 +201,8 @@ admin: {socket: admin.sock}
 		t.Fatal(err)
 	}
 	said := ""
-	for deadline := time.Now().Add(30 * time.Second); said == "" && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	deadline := time.Now().Add(30 * time.Second)
+	for ; said == "" && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		ask, out := run("status", "--socket", "admin.sock", "-o", "json")
 		var status admin.Status
 		if ask.Run() == nil && json.Unmarshal(out.Bytes(), &status) == nil && len(status.Federations) > 0 {

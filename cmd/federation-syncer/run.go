@@ -73,7 +73,8 @@ func (p *program) elect(ctx context.Context, c *config.Config) {
 	select {
 	case <-done:
 	case <-timeout.C:
-		p.log.Warn("the host cluster does not answer: the Lease is not given back, and another replica gets it when it expires")
+		p.log.Warn("the host cluster does not answer: the Lease is not given back, " +
+			"and another replica gets it when it expires")
 	}
 }
 

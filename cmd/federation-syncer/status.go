@@ -62,7 +62,8 @@ func printStatus(out io.Writer, status *admin.Status) error {
 			fmt.Fprintf(w, " (%s)", f.Error)
 		}
 		if f.PanicSince != nil {
-			fmt.Fprintf(w, ", holding everything since %s: most members were lost at once", f.PanicSince.Format(time.RFC3339))
+			fmt.Fprintf(w, ", holding everything since %s: most members were lost at once",
+				f.PanicSince.Format(time.RFC3339))
 		}
 		fmt.Fprint(w, "\n\nMEMBER\tSTATUS\tVERSION\tREGION\tZONES\tSHARDS\tHEALTHY\tFOR\n")
 		for _, m := range f.Members {
@@ -118,7 +119,8 @@ func printServices(w io.Writer, services []admin.ServiceStatus) {
 				orDash(some(sh.Addresses)), orDash(sh.Reason))
 		}
 		for _, h := range s.Held {
-			fmt.Fprintf(w, "%s\t%s\theld\t-\t-\t%s for %s\n", s.Name, orDash(h.Member), h.Reason, time.Since(h.Since).Round(time.Second))
+			fmt.Fprintf(w, "%s\t%s\theld\t-\t-\t%s for %s\n",
+				s.Name, orDash(h.Member), h.Reason, time.Since(h.Since).Round(time.Second))
 		}
 	}
 }
@@ -140,7 +142,8 @@ func printRecords(w io.Writer, services []admin.ServiceStatus) {
 	}
 }
 
-// listWidth is how much room addresses and topology zones get in a table, so that ordinary rows fit a terminal of 80 columns.
+// listWidth is how much room addresses and topology zones get in a table, so that ordinary rows fit a terminal of 80
+// columns.
 const listWidth = 16
 
 // some lists as many as there is room for, at least one, and counts the others.

@@ -17,22 +17,25 @@ func TestStatusWidth(t *testing.T) {
 		addresses []string
 		want      string
 	}{
-		"one":           {many[:1], "192.0.2.1"},
-		"two":           {many[:2], "192.0.2.1,+1"},
-		"two short":     {[]string{"10.0.0.1", "10.0.0.2"}, "10.0.0.1,+1"},
-		"what fits":     {[]string{"::1", "::2", "::3"}, "::1,::2,::3"},
-		"sixteen":       {many, "192.0.2.1,+15"},
-		"one that long": {[]string{"2001:db8:1111:2222:3333:4444:5555:6666", "192.0.2.1"}, "2001:db8:1111:2222:3333:4444:5555:6666,+1"},
-		"none":          {nil, ""},
+		"one":       {many[:1], "192.0.2.1"},
+		"two":       {many[:2], "192.0.2.1,+1"},
+		"two short": {[]string{"10.0.0.1", "10.0.0.2"}, "10.0.0.1,+1"},
+		"what fits": {[]string{"::1", "::2", "::3"}, "::1,::2,::3"},
+		"sixteen":   {many, "192.0.2.1,+15"},
+		"one that long": {[]string{"2001:db8:1111:2222:3333:4444:5555:6666", "192.0.2.1"},
+			"2001:db8:1111:2222:3333:4444:5555:6666,+1"},
+		"none": {nil, ""},
 	} {
 		if got := some(c.addresses); got != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
 	}
 	var out strings.Builder
-	err := printStatus(&out, &admin.Status{Federations: []admin.FederationStatus{{Name: "fed", Domain: "example.com", State: "writing",
+	err := printStatus(&out, &admin.Status{Federations: []admin.FederationStatus{{
+		Name: "fed", Domain: "example.com", State: "writing",
 		Services: []admin.ServiceStatus{{Name: "default/nginx", Shards: []admin.ShardStatus{
-			{Member: "us-central1", Healthy: true, Addresses: many, ReadyEndpoints: 3}, {Member: "b", Addresses: many[:1], Reason: "NoReadyEndpoints"},
+			{Member: "us-central1", Healthy: true, Addresses: many, ReadyEndpoints: 3},
+			{Member: "b", Addresses: many[:1], Reason: "NoReadyEndpoints"},
 		}}}}}})
 	if err != nil {
 		t.Fatal(err)

@@ -92,7 +92,8 @@ func (r clients) askLevel(ctx context.Context, zone int) {
 	if err != nil || reply.Rcode != dns.RcodeSuccess && reply.Rcode != dns.RcodeNameError {
 		return // it is being restarted
 	}
-	a := truth.Answer{Federation: string(z.Name), Service: stage.ServiceName(service), Level: levelOf(z, level), Type: dns.TypeToString[typ], Sent: sent, Received: time.Now()}
+	a := truth.Answer{Federation: string(z.Name), Service: stage.ServiceName(service), Level: levelOf(z, level),
+		Type: dns.TypeToString[typ], Sent: sent, Received: time.Now()}
 	addrs, end, mixed := follow(reply, name, typ)
 	a.Addresses, a.End = addrs, endLevel(z, end)
 	if cut := r.cuts[zone].Load(); cut != nil && cut.level == a.End && len(addrs) == 0 {
@@ -108,7 +109,8 @@ func (r clients) judge(name string, a truth.Answer, text, mixed string) {
 		v = append(v, truth.Violation{Kind: "mixed", Text: mixed})
 	}
 	for _, one := range v {
-		r.report.violation(violation{Kind: one.Kind, Name: name + " " + a.Type, Service: a.Service, Answer: text, Why: one.Text})
+		r.report.violation(violation{Kind: one.Kind, Name: name + " " + a.Type, Service: a.Service, Answer: text,
+			Why: one.Text})
 	}
 }
 
@@ -128,7 +130,8 @@ func follow(reply *dns.Msg, owner string, typ uint16) (addrs []netip.Addr, end, 
 			case *dns.CNAME:
 				target = rr.Target
 			case *dns.A, *dns.AAAA:
-				if a, err := netip.ParseAddr(strings.TrimPrefix(rr.String(), rr.Header().String())); err == nil && rr.Header().Rrtype == typ {
+				if a, err := netip.ParseAddr(strings.TrimPrefix(rr.String(), rr.Header().String())); err == nil &&
+					rr.Header().Rrtype == typ {
 					addrs = append(addrs, a)
 				}
 			}
@@ -167,7 +170,8 @@ func (r clients) askPlugin(ctx context.Context) {
 		return
 	}
 	a := truth.PluginAnswer{Member: m.Name, Failed: reply.Rcode == dns.RcodeServerFailure, Answer: truth.Answer{
-		Federation: string(z.Name), Service: stage.ServiceName(service), Type: dns.TypeToString[typ], Sent: sent, Received: time.Now(),
+		Federation: string(z.Name), Service: stage.ServiceName(service), Type: dns.TypeToString[typ], Sent: sent,
+		Received: time.Now(),
 	}}
 	var mixed string
 	a.Addresses, _, mixed = follow(reply, name, typ)
@@ -176,7 +180,8 @@ func (r clients) askPlugin(ctx context.Context) {
 		v = append(v, truth.Violation{Kind: "mixed", Text: mixed})
 	}
 	for _, one := range v {
-		r.report.violation(violation{Kind: one.Kind, Name: name + " " + a.Type + " at the CoreDNS of " + m.Name, Service: a.Service, Answer: answerText(reply), Why: one.Text})
+		r.report.violation(violation{Kind: one.Kind, Name: name + " " + a.Type + " at the CoreDNS of " + m.Name,
+			Service: a.Service, Answer: answerText(reply), Why: one.Text})
 	}
 }
 
@@ -195,14 +200,16 @@ func (r clients) askZone(zone int) {
 	}
 	for name, sets := range records {
 		if _, _, ours := z.ParseOwner(name); ours && len(sets["CNAME"]) > 0 && len(sets) > 1 {
-			r.report.violation(violation{Kind: "mixed", Name: string(name), Why: fmt.Sprintf("a transfer shows %v there", sets)})
+			r.report.violation(violation{Kind: "mixed", Name: string(name),
+				Why: fmt.Sprintf("a transfer shows %v there", sets)})
 		}
 	}
 	for service := range r.services {
 		for _, lv := range r.levels[zone].All() {
 			name := z.OwnerName(serviceName(service), lv.Name)
 			for _, typ := range []string{"A", "AAAA"} {
-				a := truth.Answer{Federation: string(z.Name), Service: stage.ServiceName(service), Level: levelOf(z, lv.Name), Type: typ, Sent: sent, Received: received}
+				a := truth.Answer{Federation: string(z.Name), Service: stage.ServiceName(service),
+					Level: levelOf(z, lv.Name), Type: typ, Sent: sent, Received: received}
 				var end federation.FQDN
 				a.Addresses, end = endOf(records, name, typ)
 				a.End = endLevel(z, string(end))
@@ -216,7 +223,9 @@ func (r clients) askZone(zone int) {
 }
 
 // endOf follows CNAMEs in a whole zone.
-func endOf(records map[federation.FQDN]map[string][]string, name federation.FQDN, typ string) (addrs []netip.Addr, end federation.FQDN) {
+func endOf(
+	records map[federation.FQDN]map[string][]string, name federation.FQDN, typ string,
+) (addrs []netip.Addr, end federation.FQDN) {
 	for range 8 {
 		sets := records[name]
 		if len(sets["CNAME"]) == 0 {

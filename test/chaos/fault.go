@@ -147,14 +147,16 @@ func (r saboteur) deposed(ctx context.Context, s *stage.Syncer) error {
 	limit := time.Now().Add(stage.Timers.AuditInterval*6/5 + maxBackoff/2)
 	for {
 		leader, states, err := s.States(ctx)
-		if err == nil && (leader != "" || !slices.ContainsFunc(states, func(state string) bool { return state != "deposed" })) {
+		if err == nil && (leader != "" || !slices.ContainsFunc(states,
+			func(state string) bool { return state != "deposed" })) {
 			return nil
 		}
 		if s.Ended() != nil {
 			return nil // it has seen it, and ended
 		}
 		if time.Now().After(limit) || !sleep(ctx, 300*time.Millisecond) {
-			return errors.Join(fmt.Errorf("syncer %d was stopped, another one has taken over, and it does not find that out: its federations are %v", s.Number, states), err)
+			return errors.Join(fmt.Errorf("syncer %d was stopped, another one has taken over, and it does not find "+
+				"that out: its federations are %v", s.Number, states), err)
 		}
 	}
 }

@@ -1,7 +1,7 @@
 // Chaos plays a seeded random schedule of faults on the whole system: real API servers behind links that are cut, real
-// BIND, Knot and PowerDNS or the stand-ins of clouds, the syncer and a second one, and a CoreDNS with the plugin in each
-// cluster, while clients ask for all names all the time. Every answer is held against what the clusters are known to be.
-// docs/reliability.md says what must hold; package truth judges it.
+// BIND, Knot and PowerDNS or the stand-ins of clouds, the syncer and a second one, and a CoreDNS with the plugin in
+// each cluster, while clients ask for all names all the time. Every answer is held against what the clusters are known
+// to be. docs/reliability.md says what must hold; package truth judges it.
 package main
 
 import (
@@ -78,13 +78,18 @@ func parse() (f flags, err error) {
 	flag.StringVar(&f.bin, "bin", "bin", "`folder` with coredns and federation-syncer (make build)")
 	flag.StringVar(&f.syncer, "syncer", "", "the syncer to test, if it is another `program`")
 	flag.StringVar(&f.deploy, "deploy", "deploy", "`folder` with member-rbac.yaml and coredns-rbac.yaml")
-	flag.Uint64Var(&f.seed, "seed", uint64(time.Now().UnixNano()%1_000_000), "the seed: the same one gives the same schedule")
+	flag.Uint64Var(&f.seed, "seed", uint64(time.Now().UnixNano()%1_000_000),
+		"the seed: the same one gives the same schedule")
 	flag.Float64Var(&f.minutes, "minutes", 10, "how long faults begin")
 	flag.IntVar(&f.members, "members", 4, "`number` of clusters, 3 or 4")
 	flag.IntVar(&f.services, "services", 32, "`number` of services")
-	flag.StringVar(&hosts, "hosts", "bind,knot", "who keeps the zones of the two federations, of "+strings.Join(stage.HostKinds, ", ")+" (the last two are stand-ins)")
-	flag.StringVar(&favour, "favour", "", "only these `classes` of faults, separated by commas; nothing is asked of the others then")
-	lease := flag.String("lease", "", "`true` or false: whether the syncers have a Lease; otherwise, those of even seeds have")
+	flag.StringVar(&hosts, "hosts", "bind,knot",
+		"who keeps the zones of the two federations, of "+strings.Join(stage.HostKinds, ", ")+
+			" (the last two are stand-ins)")
+	flag.StringVar(&favour, "favour", "",
+		"only these `classes` of faults, separated by commas; nothing is asked of the others then")
+	lease := flag.String("lease", "",
+		"`true` or false: whether the syncers have a Lease; otherwise, those of even seeds have")
 	flag.BoolVar(&f.first, "first", false, "end with the first violation")
 	flag.BoolVar(&f.list, "list", false, "print the schedule of the seed, and run nothing")
 	flag.Usage = func() {
@@ -146,7 +151,8 @@ func (f flags) leftOut() (lines []string) {
 // print prints as many rounds as there may be.
 func (f flags) print() {
 	g := f.generator()
-	fmt.Println(strings.Join(append(f.leftOut(), fmt.Sprintf("seed %d on %s", f.seed, strings.Join(f.hosts, " and "))), "\n"))
+	lines := append(f.leftOut(), fmt.Sprintf("seed %d on %s", f.seed, strings.Join(f.hosts, " and ")))
+	fmt.Println(strings.Join(lines, "\n"))
 	for total := time.Duration(0); total.Minutes() < f.minutes; {
 		r := g.Next()
 		total += r.Length
@@ -155,7 +161,8 @@ func (f flags) print() {
 			fmt.Printf("  %7.3fs for %6.3fs  %-14s %s\n", x.At.Seconds(), x.For.Seconds(), x.Class, about(x))
 		}
 		for _, c := range r.Changes {
-			fmt.Printf("  %7.3fs  %-8s member %d, service %d\n", c.At.Seconds(), c.Kind, c.Shard.Member, c.Shard.Service)
+			fmt.Printf("  %7.3fs  %-8s member %d, service %d\n",
+				c.At.Seconds(), c.Kind, c.Shard.Member, c.Shard.Service)
 		}
 	}
 }

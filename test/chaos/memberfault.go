@@ -46,7 +46,10 @@ func (r saboteur) of(ctx context.Context, f schedule.Fault, m *stage.Member) mem
 	case schedule.Reset:
 		link(cutproxy.Reset)
 	case schedule.SlowLink:
-		s.begin = func() error { m.Link.Slow(time.Duration(f.For.Milliseconds()%100+20) * time.Millisecond); return nil }
+		s.begin = func() error {
+			m.Link.Slow(time.Duration(f.For.Milliseconds()%100+20) * time.Millisecond)
+			return nil
+		}
 		s.end = func() error { m.Link.Slow(0); return nil }
 	case schedule.Revoke:
 		s.Silent = true

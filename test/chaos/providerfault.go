@@ -145,7 +145,8 @@ func (r saboteur) reclaimed(ctx context.Context, f schedule.Fault) {
 	if len(missing) > 0 && ctx.Err() == nil {
 		r.report.violation(violation{
 			Kind: "unclaimed", Name: "zone " + string(z.Domain),
-			Why: fmt.Sprintf("%s after %s, with no other syncer there, %s is still missing", limit, f.Class, strings.Join(missing, ", ")),
+			Why: fmt.Sprintf("%s after %s, with no other syncer there, %s is still missing",
+				limit, f.Class, strings.Join(missing, ", ")),
 		})
 		r.report.note("status of the syncer", r.mainSyncer().Status(ctx))
 	}

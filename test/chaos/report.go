@@ -56,7 +56,8 @@ type durations struct {
 }
 
 func newReport(f flags, stop context.CancelFunc) *report {
-	return &report{flags: f, stop: stop, faults: map[schedule.Class]int{}, changes: map[string]int{}, seen: map[string]int{}, started: time.Now()}
+	return &report{flags: f, stop: stop, faults: map[schedule.Class]int{}, changes: map[string]int{},
+		seen: map[string]int{}, started: time.Now()}
 }
 
 // locked runs f alone.
@@ -76,7 +77,8 @@ func (r *report) stamp(t time.Time) string { return fmt.Sprintf("%7.2fs", t.Sub(
 func (r *report) round(round schedule.Round) {
 	r.locked(func() {
 		r.rounds++
-		fmt.Printf("%s round %d: %d faults, %d changes\n", r.stamp(time.Now()), round.Number, len(round.Faults), len(round.Changes))
+		fmt.Printf("%s round %d: %d faults, %d changes\n", r.stamp(time.Now()), round.Number, len(round.Faults),
+			len(round.Changes))
 	})
 }
 
@@ -157,7 +159,8 @@ func (r *report) stormed(changes int) { r.locked(func() { r.labels += changes })
 func (r *report) resident(octets int64) {
 	r.locked(func() { r.memory = max(r.memory, octets) })
 	if octets > maxMemory {
-		r.violation(violation{Kind: "memory", Name: "the syncer", Why: fmt.Sprintf("it has %d MiB of memory, more than %d MiB", octets>>20, int64(maxMemory)>>20)})
+		r.violation(violation{Kind: "memory", Name: "the syncer",
+			Why: fmt.Sprintf("it has %d MiB of memory, more than %d MiB", octets>>20, int64(maxMemory)>>20)})
 	}
 }
 
@@ -194,7 +197,8 @@ func (r *report) violation(v violation) {
 	section("last faults", r.last)
 	fmt.Print(b.String())
 	if r.err == nil {
-		r.err = fmt.Errorf("violation: %s: %s: %s (repeat: make chaos SEED=%d MINUTES=%g)", v.Kind, v.Name, v.Why, r.seed, r.minutes)
+		r.err = fmt.Errorf("violation: %s: %s: %s (repeat: make chaos SEED=%d MINUTES=%g)",
+			v.Kind, v.Name, v.Why, r.seed, r.minutes)
 		if r.flags.first {
 			r.stop()
 		}
@@ -229,7 +233,8 @@ func (r *report) verdict(ctx context.Context) error {
 			few = append(few, fmt.Sprintf("%s: %d, at least %d are needed", what, n, want))
 		}
 	}
-	fmt.Printf("\nseed %d, %d members, %d services: %d rounds in %.0f s\n", r.seed, r.members, r.services, r.rounds, r.took.Seconds())
+	fmt.Printf("\nseed %d, %d members, %d services: %d rounds in %.0f s\n",
+		r.seed, r.members, r.services, r.rounds, r.took.Seconds())
 	all, wanted := 0, 0
 	for _, c := range r.options().Classes() {
 		want := least(minimum.Faults)

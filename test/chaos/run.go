@@ -64,9 +64,11 @@ func play(ctx context.Context, f flags) (err error) {
 	fmt.Printf("seed %d: starting %d clusters, %s\n", f.seed, f.members, strings.Join(f.hosts, " and "))
 	r.stage, err = stage.Start(ctx, stage.Options{
 		Lab: world.Options{
-			Dir: dir, CoreDNS: filepath.Join(f.bin, "coredns"), Syncer: r.syncer, Testcluster: os.Getenv(envTestcluster), Deploy: f.deploy,
+			Dir: dir, CoreDNS: filepath.Join(f.bin, "coredns"), Syncer: r.syncer,
+			Testcluster: os.Getenv(envTestcluster), Deploy: f.deploy,
 		},
-		Syncer: r.syncer, Members: f.members, Lease: f.lease, Hosts: f.hosts, Watch: func(zone int, u stage.Update) { r.wires[zone].see(u) },
+		Syncer: r.syncer, Members: f.members, Lease: f.lease, Hosts: f.hosts,
+		Watch: func(zone int, u stage.Update) { r.wires[zone].see(u) },
 	})
 	if err == nil {
 		err = r.play(ctx)
@@ -92,10 +94,12 @@ func (r *run) play(ctx context.Context) error {
 	}
 	t := stage.Timers
 	r.truth = truth.New(truth.Config{
-		EmptyGrace: t.EmptyGrace, UnreachableAfter: t.UnreachableAfter, StartupTimeout: t.StartupTimeout, HoldFor: t.HoldFor, Deadline: deadline,
+		EmptyGrace: t.EmptyGrace, UnreachableAfter: t.UnreachableAfter, StartupTimeout: t.StartupTimeout,
+		HoldFor: t.HoldFor, Deadline: deadline,
 	}, topology, []string{string(stage.Zones[0].Name), string(stage.Zones[1].Name)})
 	for _, z := range stage.Zones {
-		r.levels = append(r.levels, federation.NewLevels(z.Federation, r.stage.Topology(), federation.PublishOptions{TTL: 60}))
+		r.levels = append(r.levels,
+			federation.NewLevels(z.Federation, r.stage.Topology(), federation.PublishOptions{TTL: 60}))
 	}
 	r.report.truth = r.truth
 	var aside sync.WaitGroup
@@ -144,7 +148,8 @@ func (r *run) begin(ctx context.Context, gen *schedule.Generator) error {
 	if err := r.startSyncer(ctx, 0); err != nil {
 		return err
 	}
-	fmt.Printf("%d shards of %d services, and the syncer, after %.0f s\n", len(shards), r.services, time.Since(start).Seconds())
+	fmt.Printf("%d shards of %d services, and the syncer, after %.0f s\n",
+		len(shards), r.services, time.Since(start).Seconds())
 	return r.settle(ctx)
 }
 

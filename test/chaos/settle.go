@@ -50,7 +50,8 @@ func (r *run) settle(ctx context.Context) error {
 	r.report.violation(violation{
 		Kind: "end", Name: "the records", Service: serviceOf(wrong[0]),
 		Answer: strings.Join(wrong[:min(len(wrong), 40)], "\n"),
-		Why:    fmt.Sprintf("%s after all faults have ended, %d lines differ from the rule's (- the rule, + the records)", settleTime, len(wrong)),
+		Why: fmt.Sprintf("%s after all faults have ended, %d lines differ from the rule's (- the rule, + the records)",
+			settleTime, len(wrong)),
 	})
 	r.report.note("status of the syncer", r.mainSyncer().Status(ctx))
 	return nil
@@ -58,7 +59,8 @@ func (r *run) settle(ctx context.Context) error {
 
 // quiet reports whether nothing comes of any fault any more.
 func (r *run) quiet() bool {
-	return !slices.ContainsFunc(stage.Zones, func(z stage.Zone) bool { return !r.truth.Quiet(time.Now(), string(z.Name)) })
+	return !slices.ContainsFunc(stage.Zones,
+		func(z stage.Zone) bool { return !r.truth.Quiet(time.Now(), string(z.Name)) })
 }
 
 func serviceOf(line string) string {

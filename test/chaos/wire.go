@@ -35,7 +35,8 @@ func (w *wire) see(u stage.Update) {
 		w.leader, w.taken = u.Syncer, true
 	}
 	if u.Made && w.taken && u.Syncer != w.leader {
-		w.wrong("unfenced", claim, fmt.Sprintf("syncer %d has changed %v after syncer %d had taken over", u.Syncer, some(u.Names), w.leader))
+		w.wrong("unfenced", claim, fmt.Sprintf("syncer %d has changed %v after syncer %d had taken over",
+			u.Syncer, some(u.Names), w.leader))
 	}
 	if !u.Asserts {
 		w.wrong("unasserted", claim, fmt.Sprintf("an update of %v does not assert the main claim", some(u.Names)))
@@ -59,7 +60,8 @@ func (w *wire) judge(name string, c stage.Change) {
 		w.wrong("touched", name, "an update changes a name that is not ours")
 	}
 	if len(c.Uncompared) > 0 {
-		w.wrong("uncompared", name, fmt.Sprintf("an update changes it whatever its RRsets of the types %v are", c.Uncompared))
+		w.wrong("uncompared", name, fmt.Sprintf("an update changes it whatever its RRsets of the types %v are",
+			c.Uncompared))
 	}
 }
 

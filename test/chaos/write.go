@@ -39,7 +39,8 @@ func (r *run) key(s schedule.Shard) truth.Shard {
 }
 
 func stateOf(c schedule.Change) truth.State {
-	s := truth.State{Exists: c.Target.Exists, Ready: c.Target.Ready, Addresses: stage.Addresses(c.Shard.Member, c.Shard.Service, c.Target.Version)}
+	s := truth.State{Exists: c.Target.Exists, Ready: c.Target.Ready,
+		Addresses: stage.Addresses(c.Shard.Member, c.Shard.Service, c.Target.Version)}
 	if c.Target.Federation != schedule.NoFederation {
 		s.Federation = string(stage.Zones[c.Target.Federation].Name)
 	}
@@ -75,7 +76,8 @@ func (r *run) writeOne(ctx context.Context, c schedule.Change) {
 // way and there is another shard.
 func (r *run) follow(ctx context.Context, key truth.Shard, sent time.Time, before, now truth.State, known bool) {
 	wasHealthy, isHealthy := before.Exists && before.Ready, now.Exists && now.Ready
-	if before.Federation != now.Federation || before.Federation == "" || wasHealthy == isHealthy || wasHealthy && !known ||
+	if before.Federation != now.Federation || before.Federation == "" || wasHealthy == isHealthy ||
+		wasHealthy && !known ||
 		!r.truth.QuietFor(key.Service, sent, now.Federation, key.Member) || !r.otherKnown(now.Federation, key) {
 		return
 	}
@@ -87,7 +89,8 @@ func (r *run) follow(ctx context.Context, key truth.Shard, sent time.Time, befor
 	go func() {
 		defer func() { <-r.tracks }()
 		took, ok := r.until(ctx, key.Service, now.Federation, now.Addresses[0], isHealthy, sent)
-		if ok && r.truth.QuietFor(key.Service, time.Now(), now.Federation, key.Member) && r.truth.State(key).Ready == now.Ready {
+		if ok && r.truth.QuietFor(key.Service, time.Now(), now.Federation, key.Member) &&
+			r.truth.State(key).Ready == now.Ready {
 			r.report.followed(isHealthy, took)
 		}
 	}()
@@ -100,7 +103,8 @@ func (r *run) otherKnown(federation string, key truth.Shard) bool {
 }
 
 // until asks for the global name until the address is there, or not.
-func (r *run) until(ctx context.Context, service, of string, addr netip.Addr, there bool, since time.Time) (time.Duration, bool) {
+func (r *run) until(ctx context.Context, service, of string, addr netip.Addr, there bool,
+	since time.Time) (time.Duration, bool) {
 	z := zoneOf(of)
 	name := string(z.OwnerName(federation.ServiceName{Namespace: world.Namespace, Name: service}, z.Domain))
 	for time.Since(since) < 2*deadline && ctx.Err() == nil {
@@ -122,7 +126,8 @@ func (r *run) followLoss(ctx context.Context, m *stage.Member, begin time.Time, 
 	for service := range schedule.Steady { // these have a healthy shard everywhere
 		of := string(stage.Zones[service].Name)
 		key := truth.Shard{Member: m.Name, Service: stage.ServiceName(service)}
-		if !r.truth.QuietFor(key.Service, begin.Add(-time.Millisecond), of, m.Name) || !r.otherKnown(of, key) || r.truth.Known(of, key.Service, key.Member) == nil {
+		if !r.truth.QuietFor(key.Service, begin.Add(-time.Millisecond), of, m.Name) || !r.otherKnown(of, key) ||
+			r.truth.Known(of, key.Service, key.Member) == nil {
 			continue
 		}
 		addr := r.truth.State(key).Addresses[0]

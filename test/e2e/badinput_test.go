@@ -56,14 +56,17 @@ func testBadInput(t *testing.T, w *scenario.Play) {
 	}
 
 	for member, says := range map[string]string{
-		"unreachable": "refused", "wrong-kubeconfig": "kubeconfig", "no-kubeconfig": "does not exist", "refused-token": "nauthorized",
+		"unreachable": "refused", "wrong-kubeconfig": "kubeconfig", "no-kubeconfig": "does not exist",
+		"refused-token": "nauthorized",
 	} {
 		t.Run("member "+member, func(t *testing.T) {
 			eventually(t, w, func(s *seen) error {
 				m := s.status.federation("myfederation").member(member)
 				return all(
 					contains("status: error of the member", m.Error, says),
-					contains("metrics", s.metrics, fmt.Sprintf(`federation_syncer_member_standing{domain="example.com.",federation="myfederation",member=%q,standing="unreachable"} 1`, member)),
+					contains("metrics", s.metrics,
+						fmt.Sprintf(`federation_syncer_member_standing{domain="example.com.",`+
+							`federation="myfederation",member=%q,standing="unreachable"} 1`, member)),
 					contains("log", s.log, "member="+member),
 				)
 			})
@@ -75,7 +78,8 @@ func testBadInput(t *testing.T, w *scenario.Play) {
 			return all(
 				contains("status: state", f.State, "provider-down"),
 				contains("status: error", f.Error, world.Authority),
-				contains("metrics", s.metrics, `federation_syncer_state{domain="example.com.",federation="refused-key",state="provider_down"} 1`),
+				contains("metrics", s.metrics,
+					`federation_syncer_state{domain="example.com.",federation="refused-key",state="provider_down"} 1`),
 				contains("log", s.log, "federation=refused-key"),
 			)
 		})
@@ -138,8 +142,10 @@ func writeBadInput(t *testing.T, w *scenario.Play) map[string]string {
 	if err := kube.KubeconfigVia(admin.Kubeconfig(), "https://127.0.0.1:1", files["unreachable"]); err != nil {
 		t.Fatal(err)
 	}
-	refused := fmt.Sprintf("apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts: [{name: c, context: {cluster: c, user: u}}]\n"+
-		"clusters: [{name: c, cluster: {server: %q, insecure-skip-tls-verify: true}}]\nusers: [{name: u, user: {token: not-a-token}}]\n", admin.Server())
+	refused := fmt.Sprintf("apiVersion: v1\nkind: Config\ncurrent-context: c\n"+
+		"contexts: [{name: c, context: {cluster: c, user: u}}]\n"+
+		"clusters: [{name: c, cluster: {server: %q, insecure-skip-tls-verify: true}}]\n"+
+		"users: [{name: u, user: {token: not-a-token}}]\n", admin.Server())
 	for name, text := range map[string]string{
 		"wrong-kubeconfig": "this is no kubeconfig\n", "refused-token": refused, "secret": wrongSecret + "\n",
 	} {

@@ -62,7 +62,8 @@ func awaitQuiet(t *testing.T, w *scenario.Play) {
 // onlyChanges reports whether each granted request changed something.
 func onlyChanges(requests string) bool {
 	for line := range strings.Lines(requests) {
-		if strings.Contains(line, "octets") && !strings.Contains(line, "ChangeResourceRecordSets") && !strings.Contains(line, "changes.create") {
+		if strings.Contains(line, "octets") && !strings.Contains(line, "ChangeResourceRecordSets") &&
+			!strings.Contains(line, "changes.create") {
 			return false
 		}
 	}

@@ -41,13 +41,15 @@ func testCut(t *testing.T, w *scenario.Play) {
 			gone := time.Since(cut)
 			t.Logf("its addresses are gone after %s", gone.Round(time.Millisecond))
 			if gone < unreachableAfter-probeInterval-looking || gone > unreachableAfter+probeInterval+looking {
-				t.Errorf("its addresses are gone after %s, want unreachableAfter, which is %s, and a probe", gone, unreachableAfter)
+				t.Errorf("its addresses are gone after %s, want unreachableAfter, which is %s, and a probe",
+					gone, unreachableAfter)
 			}
 			var healed time.Time
 			change(t, w, all, func() { healed = time.Now(); m.Link.Set(cutproxy.Pass) })
 			answered := probeAnswered(t, w, asia, healed)
 			back := time.Since(answered)
-			t.Logf("the first good probe came after %s, its addresses %s later", answered.Sub(healed).Round(time.Millisecond), back.Round(time.Millisecond))
+			t.Logf("the first good probe came after %s, its addresses %s later",
+				answered.Sub(healed).Round(time.Millisecond), back.Round(time.Millisecond))
 			if back > backWithin {
 				t.Errorf("its addresses are back %s after the first good probe, want %s", back, backWithin)
 			}
@@ -59,7 +61,7 @@ func testCut(t *testing.T, w *scenario.Play) {
 			m.Link.Set(cutproxy.Blackhole)
 		}
 		logged(t, w, lines, "most members are lost at once", 3*unreachableAfter)
-		for until := time.Now().Add(2 * unreachableAfter); time.Now().Before(until); time.Sleep(100 * time.Millisecond) {
+		for end := time.Now().Add(2 * unreachableAfter); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 			if now := serial(t, w); now != before {
 				t.Fatalf("the zone has changed: serial %d, then %d", before, now)
 			}

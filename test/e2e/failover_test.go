@@ -15,7 +15,8 @@ func testFailover(t *testing.T, w *scenario.Play) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, times := range map[string][]time.Duration{"CNAME": f.CNAME, "Record": f.Record, "ClusterIP": f.ClusterIP, "Addresses": f.Addresses} {
+	for name, times := range map[string][]time.Duration{"CNAME": f.CNAME, "Record": f.Record, "ClusterIP": f.ClusterIP,
+		"Addresses": f.Addresses} {
 		if len(times) != 3 {
 			t.Errorf("%s: %d times", name, len(times))
 		}

@@ -83,7 +83,8 @@ const (
 )
 
 func newPoint(rng *rand.Rand) point {
-	p := point{kind: []string{beforeStep, someTime, atChange, atChange}[rng.IntN(4)], pause: time.Duration(rng.Int64N(int64(time.Second)))}
+	p := point{kind: []string{beforeStep, someTime, atChange, atChange}[rng.IntN(4)],
+		pause: time.Duration(rng.Int64N(int64(time.Second)))}
 	switch p.kind {
 	case someTime:
 		p.after = time.Duration(rng.Int64N(int64(2 * time.Second)))

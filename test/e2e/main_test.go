@@ -54,7 +54,8 @@ func prepare() error {
 		if err != nil {
 			return err
 		}
-		build := exec.Command("go", "build", "-buildvcs=false", "-o", dir, "../../cmd/coredns", "../../cmd/federation-syncer")
+		build := exec.Command("go", "build", "-buildvcs=false", "-o", dir, "../../cmd/coredns",
+			"../../cmd/federation-syncer")
 		build.Stdout, build.Stderr = os.Stderr, os.Stderr
 		if err := build.Run(); err != nil {
 			return errors.Join(fmt.Errorf("building the programs: %w", err), os.RemoveAll(dir))

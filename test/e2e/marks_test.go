@@ -40,7 +40,8 @@ func comparable(lines []string) []string {
 	slices.Sort(former)
 	slices.Sort(listings)
 	if !slices.Equal(former, listings) {
-		out = append(out, fmt.Sprintf("the listings of the levels are not the list of earlier releases: %q, want %q", listings, former))
+		out = append(out, fmt.Sprintf("the listings of the levels are not the list of earlier releases: %q, want %q",
+			listings, former))
 	}
 	return out
 }

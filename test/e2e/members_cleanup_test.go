@@ -26,7 +26,8 @@ func testCleanup(t *testing.T, m *members) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"LEVEL", "us-east1-b.example.com.", "nothing of federation myfederation is left in example.com."} {
+	for _, want := range []string{"LEVEL", "us-east1-b.example.com.",
+		"nothing of federation myfederation is left in example.com."} {
 		if !strings.Contains(out, want) {
 			t.Errorf("it says\n%swithout %q", out, want)
 		}

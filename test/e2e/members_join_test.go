@@ -12,7 +12,8 @@ import (
 // leaves takes a member out of the configuration.
 func leaves(name string) func(*world.SyncerConfig) {
 	return func(c *world.SyncerConfig) {
-		c.Clusters = slices.DeleteFunc(slices.Clone(c.Clusters), func(c world.SyncerCluster) bool { return c.Name == name })
+		c.Clusters = slices.DeleteFunc(slices.Clone(c.Clusters),
+			func(c world.SyncerCluster) bool { return c.Name == name })
 	}
 }
 
@@ -97,7 +98,8 @@ func testLeaveStopped(t *testing.T, m *members) {
 		if err := m.Syncer.RewriteConfig(leaves(asia)); err != nil {
 			return err
 		}
-		if err := m.Syncer.RewriteConfig(placed(europe, "{region: europe-west1, zones: [europe-west1-b]}")); err != nil {
+		if err := m.Syncer.RewriteConfig(placed(europe,
+			"{region: europe-west1, zones: [europe-west1-b]}")); err != nil {
 			return err
 		}
 		return m.Syncer.Start(ctx)

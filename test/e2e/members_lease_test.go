@@ -48,7 +48,8 @@ func (r *replicas) await(t *testing.T, one *world.Replica, writes bool) {
 // logged waits until a replica has logged something.
 func (r *replicas) logged(t *testing.T, one *world.Replica, text string) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(one.Log(), text); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(one.Log(),
+		text); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%s has not logged %q:\n%s", one.Name, text, one.Log())
 		}
@@ -123,27 +124,28 @@ func testReplicas(t *testing.T, m *members) {
 	})
 	fourth := r.start(t)
 	r.await(t, fourth, false)
-	t.Run("O3c one that is stopped with SIGSTOP, and wakes up after its successor has written, writes nothing", func(t *testing.T) {
-		if err := third.Freeze(); err != nil {
-			t.Fatal(err)
-		}
-		r.await(t, fourth, true)
-		r.europe(t, false)
-		claimed := r.claim(t)
-		if err := third.Thaw(); err != nil {
-			t.Fatal(err)
-		}
-		r.europe(t, true) // both see it
-		r.await(t, third, false)
-		r.europe(t, false)
-		r.europe(t, true)
-		if now := r.claim(t); now != claimed {
-			t.Errorf("the claim was %s, and is %s", claimed, now)
-		}
-		if log := third.Log(); strings.Contains(log[strings.LastIndex(log, "stands by"):], "msg=changed ") {
-			t.Errorf("it has written:\n%s", log)
-		}
-	})
+	t.Run("O3c one that is stopped with SIGSTOP, and wakes up after its successor has written, writes nothing",
+		func(t *testing.T) {
+			if err := third.Freeze(); err != nil {
+				t.Fatal(err)
+			}
+			r.await(t, fourth, true)
+			r.europe(t, false)
+			claimed := r.claim(t)
+			if err := third.Thaw(); err != nil {
+				t.Fatal(err)
+			}
+			r.europe(t, true) // both see it
+			r.await(t, third, false)
+			r.europe(t, false)
+			r.europe(t, true)
+			if now := r.claim(t); now != claimed {
+				t.Errorf("the claim was %s, and is %s", claimed, now)
+			}
+			if log := third.Log(); strings.Contains(log[strings.LastIndex(log, "stands by"):], "msg=changed ") {
+				t.Errorf("it has written:\n%s", log)
+			}
+		})
 	t.Run("O1e one that is deposed gives its Lease to another one, which begins anew", func(t *testing.T) {
 		owner, text, _ := strings.Cut(r.claim(t), " ")
 		newer := regexp.MustCompile(`instance=\w+`).ReplaceAllString(text, "instance=abcdefghijklmnopqrstuvwxyz")
@@ -182,7 +184,8 @@ func (r *replicas) claim(t *testing.T) string {
 		t.Fatal(err)
 	}
 	for _, line := range txt {
-		if strings.HasPrefix(line, "_claim."+world.FederationName+".svc ") || strings.HasPrefix(line, fmt.Sprintf("_claim.%s.svc.%s", world.FederationName, world.Domain)) {
+		if strings.HasPrefix(line, "_claim."+world.FederationName+".svc ") ||
+			strings.HasPrefix(line, fmt.Sprintf("_claim.%s.svc.%s", world.FederationName, world.Domain)) {
 			return line
 		}
 	}

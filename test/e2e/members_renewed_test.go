@@ -31,7 +31,9 @@ func pass(ctx context.Context, c *world.Member) error {
 	for i := range writers {
 		g.Go(func() error {
 			maps := client.CoreV1().ConfigMaps(world.Namespace)
-			cm, err := maps.Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("pass-%d", i)}}, metav1.CreateOptions{})
+			cm, err := maps.Create(ctx,
+				&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("pass-%d", i)}},
+				metav1.CreateOptions{})
 			for n := 0; err == nil && n < revisions/writers; n++ {
 				cm.Data = map[string]string{"n": fmt.Sprint(n)}
 				cm, err = maps.Update(ctx, cm, metav1.UpdateOptions{})

@@ -34,7 +34,8 @@ spec:
 func serviceOf(name, spec string) string { return fmt.Sprintf(memberService, name, spec) }
 
 func serve(ctx context.Context, c *world.Member, name string) error {
-	_, err := c.Kubectl(ctx, serviceOf(name, "  type: LoadBalancer\n  ipFamilyPolicy: PreferDualStack\n"), "apply", "-f", "-")
+	_, err := c.Kubectl(ctx, serviceOf(name, "  type: LoadBalancer\n  ipFamilyPolicy: PreferDualStack\n"), "apply",
+		"-f", "-")
 	return err
 }
 
@@ -105,10 +106,12 @@ func testIPv6Only(t *testing.T, m *members) {
 	own := m.Member(eastB).DNS.String()
 	t.Run("the server", func(t *testing.T) {
 		m.nodata(t, world.Authority, level("us-east1-b"), dns.TypeA)
-		m.digs(t, world.Authority, level("us-east1-b"), dns.TypeAAAA, ";; status: NOERROR", level("us-east1-b")+" 180 IN AAAA 2001:db8:0:4::1")
+		m.digs(t, world.Authority, level("us-east1-b"), dns.TypeAAAA, ";; status: NOERROR",
+			level("us-east1-b")+" 180 IN AAAA 2001:db8:0:4::1")
 	})
 	t.Run("its own pods", func(t *testing.T) {
-		ip, err := m.Member(eastB).Kubectl(t.Context(), "", "get", "service", world.Service, "--namespace", world.Namespace, "-o", "jsonpath={.spec.clusterIP}")
+		ip, err := m.Member(eastB).Kubectl(t.Context(), "", "get", "service", world.Service, "--namespace",
+			world.Namespace, "-o", "jsonpath={.spec.clusterIP}")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -126,7 +129,8 @@ func testIPv6Only(t *testing.T, m *members) {
 			level("us-east1-c") + " 5 IN CNAME " + level("us-east1"),
 		}
 		m.nodata(t, other, inCluster, dns.TypeA, chain...)
-		m.digs(t, other, inCluster, dns.TypeAAAA, append(append([]string{";; status: NOERROR"}, chain...), level("us-east1")+" 5 IN AAAA 2001:db8:0:4::1")...)
+		m.digs(t, other, inCluster, dns.TypeAAAA,
+			append(append([]string{";; status: NOERROR"}, chain...), level("us-east1")+" 5 IN AAAA 2001:db8:0:4::1")...)
 		m.resolves(t, eastC, "2001:db8:0:4::1")
 		m.change(t, "all", func(ctx context.Context) error {
 			return m.Member(eastC).Cluster.StartBackends(ctx, world.Namespace, "app=nginx")

@@ -16,7 +16,8 @@ func testLabels(t *testing.T, m *members) {
 		return []string{"label", "service", world.Service, fedLabel + value, "--overwrite"}
 	}
 	for _, c := range []struct{ what, value string }{
-		{"taken away", "-"}, {"of a federation that is not ours", "=somebody-elses"}, {"of none at all", "=No.Federation"},
+		{"taken away", "-"}, {"of a federation that is not ours", "=somebody-elses"},
+		{"of none at all", "=No.Federation"},
 	} {
 		t.Run(c.what+", and back", func(t *testing.T) {
 			m.kubectl(t, "without-europe", europe, "", label(c.value)...)
@@ -43,12 +44,14 @@ func (m *members) restart(t *testing.T, zone string) {
 func testServiceTypes(t *testing.T, m *members) {
 	m.restart(t, "all")
 	patch := func(typ string) []string {
-		return []string{"patch", "service", world.Service, "--type", "merge", "--patch", `{"spec":{"type":"` + typ + `"}}`}
+		return []string{"patch", "service", world.Service, "--type", "merge", "--patch",
+			`{"spec":{"type":"` + typ + `"}}`}
 	}
 	recreate := func(t *testing.T, zone, spec string) {
 		t.Helper()
 		m.change(t, zone, func(ctx context.Context) error {
-			if _, err := m.Member(europe).Kubectl(ctx, "", "delete", "service", world.Service, "--namespace", world.Namespace); err != nil {
+			if _, err := m.Member(europe).Kubectl(ctx, "", "delete", "service", world.Service, "--namespace",
+				world.Namespace); err != nil {
 				return err
 			}
 			_, err := m.Member(europe).Kubectl(ctx, serviceOf(world.Service, spec), "apply", "-f", "-")
@@ -70,7 +73,8 @@ func testServiceTypes(t *testing.T, m *members) {
 		m.Watch().Pass(europe, true)
 		defer m.Watch().Pass(europe, false)
 		recreate(t, "without-europe", "  clusterIP: None\n  ipFamilyPolicy: PreferDualStack\n")
-		ips, err := m.Member(europe).Kubectl(t.Context(), "", "get", "pods", "--namespace", world.Namespace, "-o", "jsonpath={.items[*].status.podIPs[*].ip}")
+		ips, err := m.Member(europe).Kubectl(t.Context(), "", "get", "pods", "--namespace", world.Namespace, "-o",
+			"jsonpath={.items[*].status.podIPs[*].ip}")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -89,7 +89,8 @@ func testDelv(t *testing.T, w *scenario.Play, h *outside.Hierarchy, name string)
 		t.Fatal(err)
 	}
 	delv := find(t, "bind9-dnsutils", "delv")
-	out, err := exec.CommandContext(t.Context(), delv, "@"+outside.RecursorAddr, "-a", file, "+root=.", name, "A").CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), delv, "@"+outside.RecursorAddr, "-a", file, "+root=.",
+		name, "A").CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "; fully validated") {
 		t.Errorf("delv: %v\n%s", err, out)
 	}

@@ -37,7 +37,8 @@ func testOutside(t *testing.T, w *scenario.Play) {
 		"eu.": scenario.PublishedBy(europe), "us.": scenario.PublishedBy(central), "": everywhere,
 	})
 	t.Run("the resolver validates", func(t *testing.T) { testValidation(t, w, h) })
-	t.Run("O1c the syncer, started again, knows its records among those of the signer", func(t *testing.T) { testStartAgain(t, w) })
+	t.Run("O1c the syncer, started again, knows its records among those of the signer",
+		func(t *testing.T) { testStartAgain(t, w) })
 	t.Run("P2a a kept answer stands until its TTL has passed", func(t *testing.T) { testKeptAnswer(t, w) })
 
 	states := scenario.PublishedBy(central, east)
@@ -181,7 +182,8 @@ func testStartAgain(t *testing.T, w *scenario.Play) {
 			if f.Domain != outside.SignedDomain {
 				continue
 			}
-			foreign := slices.ContainsFunc(f.Levels, func(l struct{ Name, Foreign string }) bool { return l.Foreign != "" })
+			foreign := slices.ContainsFunc(f.Levels,
+				func(l struct{ Name, Foreign string }) bool { return l.Foreign != "" })
 			if f.State == "writing" && f.Error == "" && len(f.Problems) == 0 && len(f.Levels) > 0 && !foreign {
 				return nil
 			}

@@ -37,7 +37,8 @@ func TestPlugin(t *testing.T) {
 			t.Parallel()
 			testManyAtOnce(t, w, setup(t, setups, "usual"), 501, func(i int) uint16 { return uint16(2000 + i) })
 		})
-		t.Run("Q9 until the sync nobody is sent abroad", func(t *testing.T) { t.Parallel(); testUnsynced(t, w, setup(t, setups, "usual")) })
+		t.Run("Q9 until the sync nobody is sent abroad",
+			func(t *testing.T) { t.Parallel(); testUnsynced(t, w, setup(t, setups, "usual")) })
 		t.Run("programs in pods", func(t *testing.T) { t.Parallel(); testPodsOfCollisions(t, w, setups) })
 		for _, s := range setups {
 			t.Run(s.Name, func(t *testing.T) { t.Parallel(); testSetup(t, w, s) })
@@ -181,8 +182,10 @@ func testBig(t *testing.T, c *pluginClient) {
 					t.Fatal(err)
 				}
 				m.Compress = true
-				if !m.Truncated || m.Rcode != dns.RcodeSuccess || len(m.Answer) > plugincases.Many || m.Len() > max(512, int(size)) {
-					t.Errorf("TC %t, %s, %d answers, %d octets", m.Truncated, dns.RcodeToString[m.Rcode], len(m.Answer), m.Len())
+				if !m.Truncated || m.Rcode != dns.RcodeSuccess || len(m.Answer) > plugincases.Many ||
+					m.Len() > max(512, int(size)) {
+					t.Errorf("TC %t, %s, %d answers, %d octets",
+						m.Truncated, dns.RcodeToString[m.Rcode], len(m.Answer), m.Len())
 				}
 			})
 		}
@@ -243,7 +246,8 @@ func testManyAtOnce(t *testing.T, w *pluginworld.World, s plugincases.Setup, ref
 			t.Errorf("question %d (answered before: %t): %s", m.Id, seen[m.Id], text)
 		}
 		seen[m.Id] = true
-		if o := m.IsEdns0(); o != nil && len(o.Option) == 1 && o.Option[0].(*dns.EDNS0_EDE).ExtraText == "too many lookups at once" {
+		if o := m.IsEdns0(); o != nil && len(o.Option) == 1 &&
+			o.Option[0].(*dns.EDNS0_EDE).ExtraText == "too many lookups at once" {
 			refused++
 		}
 	}
@@ -285,5 +289,7 @@ func testUnsynced(t *testing.T, w *pluginworld.World, s plugincases.Setup) {
 	}
 	link.Set(cutproxy.Pass)
 	answers("healthy.ns.myfed.svc.cluster.local.", "NOERROR; healthy.ns.myfed.svc.cluster.local. A 10.96.1.1")
-	answers("up.ns.myfed.svc.cluster.local.", "NOERROR; up.ns.myfed.svc.cluster.local. CNAME up.ns.myfed.svc.example.com.; up.ns.myfed.svc.example.com. A 203.0.113.2")
+	answers("up.ns.myfed.svc.cluster.local.",
+		"NOERROR; up.ns.myfed.svc.cluster.local. CNAME up.ns.myfed.svc.example.com.; "+
+			"up.ns.myfed.svc.example.com. A 203.0.113.2")
 }

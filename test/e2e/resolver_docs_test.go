@@ -45,7 +45,8 @@ func (x *resolving) compareDocs(t *testing.T) {
 		return
 	}
 	if diff := cmp.Diff(old, seen); diff != "" {
-		t.Errorf("%s does not say what was seen; go test ./test/e2e -update writes it (-file +seen):\n%s", resolversDoc, diff)
+		t.Errorf("%s does not say what was seen; go test ./test/e2e -update writes it (-file +seen):\n%s",
+			resolversDoc, diff)
 	}
 }
 
@@ -53,12 +54,15 @@ func (x *resolving) compareDocs(t *testing.T) {
 func (x *resolving) render() string {
 	var b strings.Builder
 	b.WriteString("### What a program gets\n\n")
-	x.table(&b, []string{"a pod asks for", "addresses", "right answer"}, func(r *resolved, name string) string { return r.result(name) })
+	x.table(&b, []string{"a pod asks for", "addresses", "right answer"},
+		func(r *resolved, name string) string { return r.result(name) })
 	b.WriteString("\n### Questions that arrive at the cluster's DNS\n\n")
-	x.table(&b, []string{"a pod asks for", "addresses"}, func(r *resolved, name string) string { return r.questions(name) })
+	x.table(&b, []string{"a pod asks for", "addresses"},
+		func(r *resolved, name string) string { return r.questions(name) })
 	b.WriteString("\n### How it asks\n\n")
 	x.manners(&b)
-	b.WriteString("\n### In which order\n\nFor addresses of both families. Names are shortened: `+` stands for the name as the program gave it.\n\n")
+	b.WriteString("\n### In which order\n\nFor addresses of both families. " +
+		"Names are shortened: `+` stands for the name as the program gave it.\n\n")
 	x.orders(&b)
 	return b.String()
 }
@@ -76,7 +80,8 @@ func (x *resolving) table(b *strings.Builder, first []string, cell func(*resolve
 	for _, r := range x.rows {
 		if r.state != state {
 			state = r.state
-			writeRow(b, append([]string{"**" + r.rule + ": " + state + "**, `" + r.name + "`"}, make([]string, len(head)-1)...))
+			writeRow(b, append([]string{"**" + r.rule + ": " + state + "**, `" + r.name + "`"},
+				make([]string, len(head)-1)...))
 		}
 		row := []string{"", map[string]string{"any": "both", "ipv4": "IPv4", "ipv6": "IPv6"}[r.family]}
 		if len(first) == 3 {

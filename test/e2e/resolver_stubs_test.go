@@ -46,7 +46,8 @@ func newStubs(t *testing.T, w *scenario.Play) []*stub {
 		t.Fatal(err)
 	}
 	compile(t, "gcc", "gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", program("glibc"), "../stub/c/lookup.c")
-	compile(t, "musl-tools", "musl-gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-o", program("musl"), "../stub/c/lookup.c")
+	compile(t, "musl-tools", "musl-gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-o",
+		program("musl"), "../stub/c/lookup.c")
 	compile(t, "golang", "go", "build", "-buildvcs=false", "-o", program("go"), "../stub/go")
 	compile(t, "default-jdk-headless", "javac", "-d", dir, "../stub/java/Lookup.java")
 	java := find(t, "default-jdk-headless", "java")
@@ -61,12 +62,15 @@ func newStubs(t *testing.T, w *scenario.Play) []*stub {
 	stubs := []*stub{
 		{name: "glibc", argv: plain(program("glibc")), later: "EAI_AGAIN", never: "EAI_NONAME"},
 		{name: "musl", argv: plain(program("musl")), later: "EAI_AGAIN", never: "EAI_NONAME", cutShort: isOldMusl(t)},
-		{name: "Go", argv: plain(program("go")), later: "server misbehaving, temporary", never: "no such host", forgets: true},
-		{name: "JVM", argv: jvm, later: unknownHost + "Temporary failure in name resolution", never: unknownHost + "Name or service not known"},
+		{name: "Go", argv: plain(program("go")), later: "server misbehaving, temporary", never: "no such host",
+			forgets: true},
+		{name: "JVM", argv: jvm, later: unknownHost + "Temporary failure in name resolution",
+			never: unknownHost + "Name or service not known"},
 	}
 	for i, s := range stubs {
 		var err error
-		if s.tap, err = outside.NewTap(w.World, scenario.Central, netip.AddrFrom4([4]byte{192, 0, 2, byte(11 + i)})); err != nil {
+		if s.tap, err = outside.NewTap(w.World, scenario.Central,
+			netip.AddrFrom4([4]byte{192, 0, 2, byte(11 + i)})); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() {
@@ -132,7 +136,8 @@ const (
 	inFederation = world.Namespace + "." + world.FederationName
 
 	local4Service = `{apiVersion: v1, kind: Service, metadata: {name: local4, namespace: mynamespace}, spec: {
-  clusterIP: 10.103.0.84, ipFamilies: [IPv4], ipFamilyPolicy: SingleStack, selector: {app: nginx}, ports: [{port: 80}]}}`
+  clusterIP: 10.103.0.84, ipFamilies: [IPv4], ipFamilyPolicy: SingleStack, selector: {app: nginx},
+  ports: [{port: 80}]}}`
 	// foreignService has a load balancer that is not ours to run: we give it
 	// its addresses.
 	foreignService = `{apiVersion: v1, kind: Service,
@@ -190,7 +195,8 @@ func serveForeign(t *testing.T, m *world.Member, name string, addrs []netip.Addr
 func stopServingForLookups(t *testing.T, w *scenario.Play) {
 	t.Helper()
 	kubectl(t, w.Member(scenario.Central), "", "delete", "service", "local4", "--namespace", world.Namespace)
-	kubectl(t, w.Member("gce-asia-east1"), "", "delete", "service", "remote4", "sixteen", "--namespace", world.Namespace)
+	kubectl(t, w.Member("gce-asia-east1"), "", "delete", "service", "remote4", "sixteen", "--namespace",
+		world.Namespace)
 	kubectl(t, w.Member("gce-europe-west1"), "", "delete", "service", "sixteen", "--namespace", world.Namespace)
 	eventually(t, w, func(s *seen) error { return onlyWalkThrough(s.records) })
 }

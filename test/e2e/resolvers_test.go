@@ -66,7 +66,8 @@ func testResolvers(t *testing.T, w *scenario.Play) {
 	run(t, w, scenario.FallBack())
 	x.ask(t, chainLookups("Q7a", "the shard here is not healthy, the region has another", "us-east1", "gce-us-east1"))
 	run(t, w, scenario.EndFallBack())
-	x.ask(t, chainLookups("Q8b", "the region has none either: a chain of three CNAMEs", "asia-east1, europe-west1, us-east1",
+	x.ask(t, chainLookups("Q8b", "the region has none either: a chain of three CNAMEs",
+		"asia-east1, europe-west1, us-east1",
 		"gce-asia-east1", "gce-europe-west1", "gce-us-east1"))
 	run(t, w, scenario.KillOthers())
 	x.ask(t, deadLookups())
@@ -83,11 +84,13 @@ func healthyLookups(w *scenario.Play) []lookup {
 	europe := scenario.PublishedBy("gce-europe-west1")
 	nginx := lookup{state: "the shard here is healthy", rule: "N1", name: world.Name}
 	local4 := lookup{state: "a healthy shard here that has IPv4 only", rule: "Q6", name: "local4." + inFederation}
-	remote4 := lookup{state: "no shard here; the only healthy one has IPv4 only", rule: "Q8b", name: "remote4." + inFederation}
+	remote4 := lookup{state: "no shard here; the only healthy one has IPv4 only", rule: "Q8b",
+		name: "remote4." + inFederation}
 	unknown := lookup{state: "no such Service anywhere", rule: "P3c", name: "unknown." + inFederation}
 	namespace := lookup{state: "no such namespace anywhere", rule: "P3c", name: "nginx.unknown." + world.FederationName}
 	full := lookup{state: "the full name, with the trailing dot", rule: "N1", name: world.Name + ".svc.cluster.local."}
-	record := lookup{state: "the record of another region", rule: "N2", name: world.Name + ".svc.europe-west1." + world.Domain}
+	record := lookup{state: "the record of another region", rule: "N2",
+		name: world.Name + ".svc.europe-west1." + world.Domain}
 	outside := lookup{state: "a name outside that exists", rule: "Q3", name: "ns." + world.Domain}
 	nothing := lookup{state: "a name outside that does not", rule: "Q3", name: "www.example.org"}
 	return []lookup{
@@ -127,8 +130,10 @@ func (x *resolving) askCircle(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	short := lookup{state: "the records cannot be followed: SERVFAIL", rule: "Q8b", name: "circle." + inFederation, later: true}
-	full := lookup{state: "the same by the full name", rule: "Q8b", name: short.name + ".svc.cluster.local.", later: true}
+	short := lookup{state: "the records cannot be followed: SERVFAIL", rule: "Q8b",
+		name: "circle." + inFederation, later: true}
+	full := lookup{state: "the same by the full name", rule: "Q8b", name: short.name + ".svc.cluster.local.",
+		later: true}
 	x.ask(t, []lookup{short.of("any", "try again later", nil), full.of("any", "try again later", nil)})
 	if err := remove(t.Context()); err != nil {
 		t.Fatal(err)
@@ -213,7 +218,8 @@ func (x *resolving) lookUp(t *testing.T, s *stub, l lookup) outcome {
 	}
 	direct := x.run(t, scenario.Central, s, l)
 	if diff := diffAddrs(direct.addrs, o.addrs); diff != "" || direct.failure != o.failure {
-		t.Errorf("%s without the tap, %q, and with it, %q, differ (-without +with):\n%s", l.name, direct.failure, o.failure, diff)
+		t.Errorf("%s without the tap, %q, and with it, %q, differ (-without +with):\n%s",
+			l.name, direct.failure, o.failure, diff)
 	}
 	return o
 }
@@ -250,7 +256,8 @@ func (x *resolving) run(t *testing.T, view string, s *stub, l lookup) outcome {
 
 // diffAddrs compares addresses in any order.
 func diffAddrs(want, got []netip.Addr) string {
-	return cmp.Diff(want, got, cmpopts.SortSlices(netip.Addr.Less), cmpopts.EquateEmpty(), cmpopts.EquateComparable(netip.Addr{}))
+	return cmp.Diff(want, got, cmpopts.SortSlices(netip.Addr.Less), cmpopts.EquateEmpty(),
+		cmpopts.EquateComparable(netip.Addr{}))
 }
 
 // parseOutcome reads what a lookup program prints.

@@ -74,7 +74,8 @@ func (p *Process) Stop(grace time.Duration) error {
 		p.Kill()
 		return fmt.Errorf("%s did not end within %s of SIGTERM", p.Name, grace)
 	}
-	if status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() && status.Signal() != syscall.SIGTERM {
+	if status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() &&
+		status.Signal() != syscall.SIGTERM {
 		return fmt.Errorf("%s ended by %s", p.Name, status.Signal())
 	}
 	return nil

@@ -42,7 +42,8 @@ func podsGetClusterIP(clusters ...string) []Check {
 	for _, name := range clusters {
 		p := placeOf(name)
 		want := fmt.Sprintf("%s: %s %s", world.ClusterIPAnswer, p.ClusterIPs[0], p.ClusterIPs[1])
-		checks = append(checks, visits(fmt.Sprintf("a pod of %s gets its own ClusterIP for %s", name, world.Name), name, world.Name, []string{want}))
+		checks = append(checks, visits(fmt.Sprintf("a pod of %s gets its own ClusterIP for %s", name, world.Name), name,
+			world.Name, []string{want}))
 	}
 	return checks
 }
@@ -50,19 +51,22 @@ func podsGetClusterIP(clusters ...string) []Check {
 // podsGet expects that the name leads to the published addresses of the
 // clusters in at, each of which answers HTTP itself.
 func podsGet(view string, at ...string) Check {
-	return visits(fmt.Sprintf("a pod of %s gets the published addresses of %s for %s", view, strings.Join(at, ", "), world.Name), view, world.Name, answersOf(at))
+	return visits(fmt.Sprintf("a pod of %s gets the published addresses of %s for %s",
+		view, strings.Join(at, ", "), world.Name), view, world.Name, answersOf(at))
 }
 
 // outsideGets is podsGet for a client outside and a record of Domain.
 func outsideGets(name string, at ...string) Check {
-	return visits(fmt.Sprintf("a client outside gets the addresses of %s for %s", strings.Join(at, ", "), name), world.Outside, name, answersOf(at))
+	return visits(fmt.Sprintf("a client outside gets the addresses of %s for %s", strings.Join(at, ", "), name),
+		world.Outside, name, answersOf(at))
 }
 
 // nobodyGets expects that the name does not exist for pods of these clusters.
 func nobodyGets(clusters ...string) []Check {
 	var checks []Check
 	for _, name := range clusters {
-		checks = append(checks, visits(fmt.Sprintf("for a pod of %s there is no %s", name, world.Name), name, world.Name, []string{world.NoSuchName}))
+		checks = append(checks, visits(fmt.Sprintf("for a pod of %s there is no %s", name, world.Name), name,
+			world.Name, []string{world.NoSuchName}))
 	}
 	return checks
 }

@@ -41,7 +41,8 @@ const paceOfName = 1100 * time.Millisecond
 // no name changes so often that it is damped (X5c). The Services are in two
 // members, and are deleted at the end; the shard in the first fails and comes
 // back. done is told of each round.
-func (p *Play) MeasureFailover(ctx context.Context, first, second string, rounds int, done func(round int)) (f Failover, err error) {
+func (p *Play) MeasureFailover(ctx context.Context, first, second string, rounds int, done func(round int)) (f Failover,
+	err error) {
 	shards := make([]*failingShard, rounds)
 	for _, m := range []*world.Member{p.Member(second), p.Member(first)} {
 		client, err := kubernetes.NewForConfig(m.Cluster.Config())
@@ -119,7 +120,8 @@ func (s *failingShard) inCluster() string {
 }
 
 func (s *failingShard) atZone() string {
-	return s.name + "." + world.Namespace + "." + world.FederationName + ".svc." + s.member.Zone + "." + world.Domain + "."
+	return s.name + "." + world.Namespace + "." + world.FederationName + ".svc." + s.member.Zone + "." + world.Domain +
+		"."
 }
 
 // published waits until both shards have their records.
@@ -154,7 +156,8 @@ func (s *failingShard) round(ctx context.Context, f *Failover) error {
 // turn makes the shard ready or not, and notes how long the write took, and
 // until the first record of the answer of the plugin, and of the server, are as
 // they have to be.
-func (s *failingShard) turn(ctx context.Context, ready bool, plugin, server func(dns.RR) bool, written, answered, recorded *[]time.Duration) error {
+func (s *failingShard) turn(ctx context.Context, ready bool, plugin, server func(dns.RR) bool, written, answered,
+	recorded *[]time.Duration) error {
 	slice := s.slice.DeepCopy()
 	slice.Endpoints[0].Conditions.Ready = &ready
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
@@ -213,7 +216,8 @@ type Readiness struct {
 
 // MeasureReadiness makes the Service of the walk-through in a member, with its
 // backends, and kills and starts them as many times.
-func (p *Play) MeasureReadiness(ctx context.Context, member string, rounds int, done func(round int)) (Readiness, error) {
+func (p *Play) MeasureReadiness(ctx context.Context, member string, rounds int, done func(round int)) (Readiness,
+	error) {
 	var r Readiness
 	m := p.Member(member)
 	client, err := kubernetes.NewForConfig(m.Cluster.Config())
@@ -222,7 +226,8 @@ func (p *Play) MeasureReadiness(ctx context.Context, member string, rounds int, 
 	}
 	becomes := func(ready bool) error {
 		return proc.Poll(ctx, "the slices", func() error {
-			list, err := client.DiscoveryV1().EndpointSlices(world.Namespace).List(ctx, metav1.ListOptions{LabelSelector: discoveryv1.LabelServiceName + "=" + world.Service})
+			list, err := client.DiscoveryV1().EndpointSlices(world.Namespace).List(ctx,
+				metav1.ListOptions{LabelSelector: discoveryv1.LabelServiceName + "=" + world.Service})
 			if err == nil && anyReady(list.Items) != ready {
 				err = fmt.Errorf("ready is still %t", !ready)
 			}
@@ -258,6 +263,7 @@ func (p *Play) MeasureReadiness(ctx context.Context, member string, rounds int, 
 
 func anyReady(list []discoveryv1.EndpointSlice) bool {
 	return slices.ContainsFunc(list, func(s discoveryv1.EndpointSlice) bool {
-		return slices.ContainsFunc(s.Endpoints, func(e discoveryv1.Endpoint) bool { return e.Conditions.Ready == nil || *e.Conditions.Ready })
+		return slices.ContainsFunc(s.Endpoints,
+			func(e discoveryv1.Endpoint) bool { return e.Conditions.Ready == nil || *e.Conditions.Ready })
 	})
 }

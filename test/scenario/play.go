@@ -20,7 +20,8 @@ type Play struct {
 	watch *Watch
 }
 
-// NewPlay makes the folders of a World, in which nothing runs yet. It must be called inside a private network namespace.
+// NewPlay makes the folders of a World, in which nothing runs yet. It must be called inside a private network
+// namespace.
 func NewPlay(opt world.Options) (*Play, error) {
 	p := &Play{}
 	opt.Names = ExpectedTable("all").Names()

@@ -17,8 +17,9 @@ const Central = central
 // back on us-east1.
 func FallBack() Step {
 	return Step{
-		Name:  "Let us-central1 fall back on us-east1, and kill the backends in " + central,
-		Does:  []string{"regionFallback: {us-central1: [us-east1]} in the syncer's configuration, and a restart of it", "testcluster backends kill, in " + central},
+		Name: "Let us-central1 fall back on us-east1, and kill the backends in " + central,
+		Does: []string{"regionFallback: {us-central1: [us-east1]} in the syncer's configuration, and a restart of it",
+			"testcluster backends kill, in " + central},
 		Table: "central-falls-back",
 		Do: func(ctx context.Context, p *Play) error {
 			err := p.Syncer.Reconfigure(func(c *world.SyncerConfig) {
@@ -30,7 +31,8 @@ func FallBack() Step {
 			return p.killBackends(ctx, central)
 		},
 		Expect: []Check{
-			records("the region us-central1 has the addresses of us-east1, its topology zone leads there", "central-falls-back"),
+			records("the region us-central1 has the addresses of us-east1, its topology zone leads there",
+				"central-falls-back"),
 			podsGet(central, east),
 		},
 	}

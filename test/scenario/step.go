@@ -130,7 +130,8 @@ func (p *Play) step(ctx context.Context, r Reporter, s Step) error {
 		return fail(StepError{Cause: err})
 	}
 	if p.watch != nil && len(p.watch.Seen().Wrong) > 0 {
-		return fail(StepError{Cause: fmt.Errorf("wrong answers were seen:\n%s", strings.Join(p.watch.Seen().Wrong, "\n"))})
+		return fail(StepError{Cause: fmt.Errorf("wrong answers were seen:\n%s",
+			strings.Join(p.watch.Seen().Wrong, "\n"))})
 	}
 	return nil
 }
@@ -153,7 +154,8 @@ func (p *Play) await(ctx context.Context, c Check, since time.Time) (seen string
 		case c.Hold == 0 && err == nil && good():
 			return seen, nil
 		case c.Hold > 0 && err == nil && !good():
-			return seen, fmt.Errorf("it must stay so for %s, and changed after %s", c.Hold, time.Since(since).Round(10*time.Millisecond))
+			return seen, fmt.Errorf("it must stay so for %s, and changed after %s",
+				c.Hold, time.Since(since).Round(10*time.Millisecond))
 		case c.Hold > 0 && err == nil && time.Since(since) >= c.Hold:
 			return seen, nil
 		}

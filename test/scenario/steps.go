@@ -25,8 +25,11 @@ func Steps() []Step { return StepsWith(world.RFC2136) }
 func StepsWith(provider string) []Step {
 	begin := Begin()
 	if title, ok := world.Titles[provider]; ok {
-		begin.Does[1] = "a stand-in of the API of " + title + " with the zone " + world.Domain + "; federation-syncer, which writes to it"
-		begin.Does = append(begin.Does, "a DNS server for "+world.Domain+" at "+world.Authority+": CoreDNS, which reads the zone from the stand-in every "+world.PollEvery.String())
+		begin.Does[1] = "a stand-in of the API of " + title + " with the zone " + world.Domain +
+			"; federation-syncer, which writes to it"
+		begin.Does = append(begin.Does,
+			"a DNS server for "+world.Domain+" at "+world.Authority+": CoreDNS, "+
+				"which reads the zone from the stand-in every "+world.PollEvery.String())
 	}
 	steps := []Step{begin, ListClusters(), CreateServices()}
 	steps = append(steps, StartBackends()...)
@@ -38,8 +41,10 @@ func Begin() Step {
 	return Step{
 		Name: "Start four clusters, their CoreDNS, the DNS server of " + world.Domain + " and the syncer",
 		Does: []string{
-			"four API servers with simulated machines and cloud load balancers, a CoreDNS with the federation plugin in each cluster",
-			"a DNS server for " + world.Domain + " at " + world.Authority + " that takes signed updates; federation-syncer for all of them",
+			"four API servers with simulated machines and cloud load balancers, " +
+				"a CoreDNS with the federation plugin in each cluster",
+			"a DNS server for " + world.Domain + " at " + world.Authority +
+				" that takes signed updates; federation-syncer for all of them",
 		},
 		Do:    func(ctx context.Context, p *Play) error { return p.Start(ctx) },
 		Limit: 3 * time.Minute, // a slow machine starts slowly
@@ -65,7 +70,8 @@ func ListClusters() Step {
 func CreateServices() Step {
 	return Step{
 		Name: "Create the Service " + world.Service + " in each cluster, without backends",
-		Does: []string{"kubectl apply -f service.yaml, in each cluster: type LoadBalancer, dual-stack,", "label federation-dns.io/federation: " + world.FederationName},
+		Does: []string{"kubectl apply -f service.yaml, in each cluster: type LoadBalancer, dual-stack,",
+			"label federation-dns.io/federation: " + world.FederationName},
 		Do: func(ctx context.Context, p *Play) error {
 			return p.each(ctx, nil, func(ctx context.Context, m *world.Member) error { return m.CreateService(ctx) })
 		},
@@ -101,9 +107,11 @@ func StartBackends() []Step {
 	}
 	last := start(europe, "every level has the addresses of its shards", "all")
 	return []Step{
-		start(central, "the addresses of us-central1 stand at its levels and globally; all other levels lead up", "central"),
+		start(central, "the addresses of us-central1 stand at its levels and globally; all other levels lead up",
+			"central"),
 		start(east, "us-east1 joins, at its levels and globally", "central-east"),
-		start(asia, "asia-east1 joins; only the levels of europe-west1 lead up, as no shard is healthy there", "without-europe"),
+		start(asia, "asia-east1 joins; only the levels of europe-west1 lead up, as no shard is healthy there",
+			"without-europe"),
 		last,
 	}
 }
@@ -129,8 +137,9 @@ func ResolveEverywhere() Step {
 func KillCentral() Step {
 	levels := world.Name + ".svc."
 	return Step{
-		Name:  "Kill the backends in " + central,
-		Does:  []string{"testcluster backends kill -n " + world.Namespace + " -l app=" + world.Service + ", in " + central},
+		Name: "Kill the backends in " + central,
+		Does: []string{"testcluster backends kill -n " + world.Namespace + " -l app=" + world.Service + ", in " +
+			central},
 		Table: "without-central",
 		Do:    func(ctx context.Context, p *Play) error { return p.killBackends(ctx, central) },
 		Expect: append([]Check{
@@ -171,7 +180,8 @@ func KillEurope() Step {
 		Table: "gone",
 		Do:    func(ctx context.Context, p *Play) error { return p.killBackends(ctx, europe) },
 		Expect: append([]Check{
-			recordsStay("the last addresses stay for emptyGrace: all records are as before", "europe", 4500*time.Millisecond),
+			recordsStay("the last addresses stay for emptyGrace: all records are as before", "europe",
+				4500*time.Millisecond),
 			records("then the global name is gone; the levels keep their CNAMEs", "gone"),
 		}, nobodyGets(asia, europe, central, east)...),
 	}
@@ -188,15 +198,17 @@ func BringBack() Step {
 				return m.Cluster.StartBackends(ctx, world.Namespace, "app="+world.Service)
 			})
 		},
-		Expect: append([]Check{records("every level has its addresses again", "all")}, podsGetClusterIP(asia, europe, central, east)...),
+		Expect: append([]Check{records("every level has its addresses again", "all")},
+			podsGetClusterIP(asia, europe, central, east)...),
 	}
 }
 
 // CutAsia cuts the syncer off from a whole cluster.
 func CutAsia() Step {
 	return Step{
-		Name:  "Cut off the cluster " + asia,
-		Does:  []string{"packets between the syncer and this API server vanish (unreachableAfter is 5 s here, 45 s by default)"},
+		Name: "Cut off the cluster " + asia,
+		Does: []string{"packets between the syncer and this API server vanish " +
+			"(unreachableAfter is 5 s here, 45 s by default)"},
 		Table: "without-asia",
 		Do:    func(_ context.Context, p *Play) error { p.Member(asia).Cut(); return nil },
 		Expect: append([]Check{

@@ -49,7 +49,8 @@ const maxWrong = 10
 // so until Expect.
 func newWatch(w *world.World, names []string, table world.Table) *Watch {
 	ctx, cancel := context.WithCancel(context.Background())
-	x := &Watch{w: w, cancel: cancel, names: names, phases: []phase{{table, table, time.Now()}}, passed: map[string]bool{}}
+	x := &Watch{w: w, cancel: cancel, names: names, phases: []phase{{table, table, time.Now()}},
+		passed: map[string]bool{}}
 	x.wg.Go(func() { x.askLevels(ctx, dns.TypeA) })
 	x.wg.Go(func() { x.askLevels(ctx, dns.TypeAAAA) })
 	x.wg.Go(func() { x.askLevels(ctx, dns.TypeCNAME) })
@@ -134,14 +135,15 @@ func (x *Watch) askClusters(ctx context.Context) {
 			return
 		}
 		typ := types[i/len(x.w.Members())%len(types)]
-		x.ask(ctx, m.DNS.String(), world.Name+".svc.cluster.local.", typ, negativeTTL, func(p phase, r *dns.Msg) string {
-			_, before := p.from.Find(world.Name+".svc."+world.Domain+".", dns.TypeToString[typ])
-			_, after := p.to.Find(world.Name+".svc."+world.Domain+".", dns.TypeToString[typ])
-			if got := endOf(r, r.Question[0].Name, typ); len(got) == 0 && before && after {
-				return "empty, though a shard is healthy or held"
-			}
-			return ""
-		})
+		x.ask(ctx, m.DNS.String(), world.Name+".svc.cluster.local.",
+			typ, negativeTTL, func(p phase, r *dns.Msg) string {
+				_, before := p.from.Find(world.Name+".svc."+world.Domain+".", dns.TypeToString[typ])
+				_, after := p.to.Find(world.Name+".svc."+world.Domain+".", dns.TypeToString[typ])
+				if got := endOf(r, r.Question[0].Name, typ); len(got) == 0 && before && after {
+					return "empty, though a shard is healthy or held"
+				}
+				return ""
+			})
 	})
 }
 
@@ -160,7 +162,8 @@ func (x *Watch) every(ctx context.Context, d time.Duration, f func(i int)) {
 
 // ask asks once. An answer is good if it was so in any of the phases between
 // the question, or some time before it, and the answer.
-func (x *Watch) ask(ctx context.Context, server, name string, typ uint16, before time.Duration, wrong func(phase, *dns.Msg) string) {
+func (x *Watch) ask(ctx context.Context, server, name string, typ uint16, before time.Duration,
+	wrong func(phase, *dns.Msg) string) {
 	sent := time.Now()
 	first := x.phaseAt(sent.Add(-before))
 	r, err := world.Ask(ctx, server, name, typ)
@@ -182,7 +185,8 @@ func (x *Watch) ask(ctx context.Context, server, name string, typ uint16, before
 	}
 	x.wrongAll++
 	if len(x.wrong) < maxWrong {
-		x.wrong = append(x.wrong, fmt.Sprintf("%s %s %s at %s, phase %d: %s\n%s", sent.Format("15:04:05.000"), name, dns.TypeToString[typ], server,
+		x.wrong = append(x.wrong, fmt.Sprintf("%s %s %s at %s, phase %d: %s\n%s",
+			sent.Format("15:04:05.000"), name, dns.TypeToString[typ], server,
 			first, why, indent(answerText(r))))
 	}
 }

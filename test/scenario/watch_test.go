@@ -40,7 +40,8 @@ func TestWrongAnswer(t *testing.T) {
 			regionName + " CNAME " + globalName + " may not stand there"},
 		{"foreign address", failing, regionName, dns.TypeA, 0, []string{regionName + " 180 IN A 203.0.113.17"},
 			regionName + " A 203.0.113.17 may not stand there"},
-		{"mixed", failing, regionName, dns.TypeA, 0, []string{regionName + " 180 IN A 203.0.113.49", regionName + " 180 IN CNAME " + globalName},
+		{"mixed", failing, regionName, dns.TypeA, 0,
+			[]string{regionName + " 180 IN A 203.0.113.49", regionName + " 180 IN CNAME " + globalName},
 			"mixed: " + regionName + " has RRsets of several types"},
 		{"before the change", failing, centralZone, dns.TypeA, 0, []string{centralZone + " 180 IN A 203.0.113.49"}, ""},
 		{"half way up", failing, centralZone, dns.TypeA, 0, []string{
@@ -48,14 +49,17 @@ func TestWrongAnswer(t *testing.T) {
 		}, ""},
 		{"the whole way up", failing, centralZone, dns.TypeA, 0, []string{
 			centralZone + " 180 IN CNAME " + regionName, regionName + " 180 IN CNAME " + globalName,
-			globalName + " 180 IN A 203.0.113.17", globalName + " 180 IN A 203.0.113.33", globalName + " 180 IN A 203.0.113.65",
+			globalName + " 180 IN A 203.0.113.17", globalName + " 180 IN A 203.0.113.33",
+			globalName + " 180 IN A 203.0.113.65",
 		}, ""},
-		{"one too few", failing, globalName, dns.TypeA, 0, []string{globalName + " 180 IN A 203.0.113.17", globalName + " 180 IN A 203.0.113.33"},
+		{"one too few", failing, globalName, dns.TypeA, 0,
+			[]string{globalName + " 180 IN A 203.0.113.17", globalName + " 180 IN A 203.0.113.33"},
 			globalName + " A 203.0.113.65 is missing"},
 		{"a chain to nothing", failing, centralZone, dns.TypeA, dns.RcodeNameError, []string{
 			centralZone + " 180 IN CNAME " + regionName, regionName + " 180 IN CNAME " + globalName,
 		}, "empty at " + globalName},
-		{"gone for good", phase{from: ExpectedTable("europe"), to: gone}, globalName, dns.TypeA, dns.RcodeNameError, nil, ""},
+		{"gone for good", phase{from: ExpectedTable("europe"), to: gone}, globalName, dns.TypeA, dns.RcodeNameError,
+			nil, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			r := new(dns.Msg).SetQuestion(tc.owner, tc.typ)
@@ -76,9 +80,11 @@ func TestWrongAnswer(t *testing.T) {
 
 func TestPhaseAt(t *testing.T) {
 	start := time.Unix(1e9, 0)
-	x := &Watch{phases: []phase{{since: start}, {since: start.Add(10 * time.Second)}, {since: start.Add(20 * time.Second)}}}
+	x := &Watch{phases: []phase{{since: start}, {since: start.Add(10 * time.Second)},
+		{since: start.Add(20 * time.Second)}}}
 	for after, want := range map[time.Duration]int{
-		-time.Second: 0, 0: 0, 9 * time.Second: 0, 10 * time.Second: 1, 19 * time.Second: 1, 20 * time.Second: 2, time.Hour: 2,
+		-time.Second: 0, 0: 0, 9 * time.Second: 0, 10 * time.Second: 1, 19 * time.Second: 1, 20 * time.Second: 2,
+		time.Hour: 2,
 	} {
 		if got := x.phaseAt(start.Add(after)); got != want {
 			t.Errorf("after %s: phase %d, want %d", after, got, want)
@@ -96,7 +102,8 @@ func TestLineDiff(t *testing.T) {
 func TestExpectedTable(t *testing.T) {
 	table := ExpectedTable("without-europe")
 	row, ok := table.Find("nginx.mynamespace.myfederation.svc.europe-west1.example.com.", "CNAME")
-	want := world.Row{Name: "nginx.mynamespace.myfederation.svc.europe-west1.example.com.", Type: "CNAME", TTL: "180", Data: []string{globalName}}
+	want := world.Row{Name: "nginx.mynamespace.myfederation.svc.europe-west1.example.com.", Type: "CNAME", TTL: "180",
+		Data: []string{globalName}}
 	if diff := cmp.Diff(want, row); !ok || diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}

@@ -59,7 +59,8 @@ type cloudRequest struct {
 
 // soa is the zone's: as that of the DNS server that takes updates, a name that
 // does not exist is remembered for 5 s.
-var soa = cloudzone.Set{Name: Domain + ".", Type: "SOA", TTL: 60, Data: []string{AuthorityName + " hostmaster." + Domain + ". 1 3600 600 86400 5"}}
+var soa = cloudzone.Set{Name: Domain + ".", Type: "SOA", TTL: 60,
+	Data: []string{AuthorityName + " hostmaster." + Domain + ". 1 3600 600 86400 5"}}
 
 func newCloud(w *World) (cloud, error) {
 	switch w.opt.Provider {
@@ -110,7 +111,8 @@ func (w *World) cloudRecords(ctx context.Context) (Table, error) {
 		return nil, err
 	}
 	if served.String() != stored.String() {
-		return nil, fmt.Errorf("the DNS server of %s has not read the zone yet: it answers\n%s\nand the zone has\n%s", Domain, served, stored)
+		return nil, fmt.Errorf("the DNS server of %s has not read the zone yet: it answers\n%s\nand the zone has\n%s",
+			Domain, served, stored)
 	}
 	return served, nil
 }
@@ -156,11 +158,13 @@ func (w *World) Requests() (lines []string) {
 		if r.code != "" {
 			result = r.code
 		}
-		lines = append(lines, fmt.Sprintf("%s %s, %d octets: %s", r.at.Format("15:04:05.000"), r.action, r.octets, result))
+		lines = append(lines, fmt.Sprintf("%s %s, %d octets: %s",
+			r.at.Format("15:04:05.000"), r.action, r.octets, result))
 		lines = append(lines, byName(r.elements)...)
 	}
 	if polls > 0 {
-		lines = append(lines, fmt.Sprintf("and %d by the CoreDNS that serves the zone, which reads it every %s", polls, PollEvery))
+		lines = append(lines, fmt.Sprintf("and %d by the CoreDNS that serves the zone, which reads it every %s",
+			polls, PollEvery))
 	}
 	return lines
 }
@@ -186,8 +190,10 @@ func byName(elements []string) (lines []string) {
 // cleanEnv keeps what the environment of whoever runs this says of clouds
 // away from our programs.
 var cleanEnv = []string{
-	"AWS_PROFILE=", "AWS_SESSION_TOKEN=", "AWS_ROLE_ARN=", "AWS_WEB_IDENTITY_TOKEN_FILE=", "AWS_ENDPOINT_URL=", "AWS_ENDPOINT_URL_ROUTE_53=",
-	"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_EC2_METADATA_DISABLED=true", "AWS_CA_BUNDLE=",
+	"AWS_PROFILE=", "AWS_SESSION_TOKEN=", "AWS_ROLE_ARN=", "AWS_WEB_IDENTITY_TOKEN_FILE=", "AWS_ENDPOINT_URL=",
+	"AWS_ENDPOINT_URL_ROUTE_53=",
+	"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_EC2_METADATA_DISABLED=true",
+	"AWS_CA_BUNDLE=",
 	"GOOGLE_APPLICATION_CREDENTIALS=", "GOOGLE_CLOUD_QUOTA_PROJECT=", "GOOGLE_CLOUD_UNIVERSE_DOMAIN=",
 }
 

@@ -21,7 +21,8 @@ type cloudDNS struct {
 }
 
 func newCloudDNS(w *World) (cloud, error) {
-	s, err := clouddns.StartAt(fakecloud.Addresses{API: loopback, DNS: loopback}, fakecloud.Zone{ID: managedZone, Name: Domain + "."})
+	s, err := clouddns.StartAt(fakecloud.Addresses{API: loopback, DNS: loopback},
+		fakecloud.Zone{ID: managedZone, Name: Domain + "."})
 	if err != nil {
 		return nil, err
 	}
@@ -39,11 +40,13 @@ func newCloudDNS(w *World) (cloud, error) {
 }
 
 func (c cloudDNS) provider() string {
-	return fmt.Sprintf("    cloudDNS: {project: %s, managedZone: %s, endpoint: %q}\n", clouddns.Project, managedZone, c.URL)
+	return fmt.Sprintf("    cloudDNS: {project: %s, managedZone: %s, endpoint: %q}\n",
+		clouddns.Project, managedZone, c.URL)
 }
 
 func (c cloudDNS) plugin() string {
-	return fmt.Sprintf("clouddns %s.:%s:%s {\n\t\tcredentials %s\n\t\tendpoint %s/\n\t\trefresh %s\n\t}", Domain, clouddns.Project, managedZone, c.poller, c.URL, PollEvery)
+	return fmt.Sprintf("clouddns %s.:%s:%s {\n\t\tcredentials %s\n\t\tendpoint %s/\n\t\trefresh %s\n\t}",
+		Domain, clouddns.Project, managedZone, c.poller, c.URL, PollEvery)
 }
 
 func (c cloudDNS) syncerEnv() []string {
@@ -61,7 +64,8 @@ func (c cloudDNS) take() (out []cloudRequest) {
 			code = fmt.Sprintf("%d %s", r.Status, r.Code)
 		}
 		out = append(out, cloudRequest{
-			at: r.At, ours: r.Client == clouddns.Account, action: r.Action, elements: r.Elements, octets: r.Octets, code: code,
+			at: r.At, ours: r.Client == clouddns.Account, action: r.Action, elements: r.Elements, octets: r.Octets,
+			code: code,
 		})
 	}
 	return out

@@ -40,7 +40,8 @@ const (
 
 // PodResolv is the resolv.conf of a pod, as a kubelet writes it, without the
 // address of the server.
-var PodResolv = []string{"search " + Namespace + ".svc.cluster.local svc.cluster.local cluster.local", "options ndots:5"}
+var PodResolv = []string{"search " + Namespace + ".svc.cluster.local svc.cluster.local cluster.local",
+	"options ndots:5"}
 
 // memberCorefile is the Corefile of a cluster: the usual one, and the lines of
 // the federation plugin. The upstream of these clusters is the DNS server of
@@ -74,7 +75,8 @@ func (m *Member) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := os.Symlink(m.Cluster.Kubeconfig(), ViewOf(w.Dir(), m.Name).Kubeconfig); err != nil && !errors.Is(err, os.ErrExist) {
+	if err := os.Symlink(m.Cluster.Kubeconfig(), ViewOf(w.Dir(), m.Name).Kubeconfig); err != nil &&
+		!errors.Is(err, os.ErrExist) {
 		return err
 	}
 	if m.Link, err = cutproxy.New(strings.TrimPrefix(m.Cluster.Server(), "https://")); err != nil {
@@ -83,7 +85,8 @@ func (m *Member) start(ctx context.Context) error {
 	if err := m.furnish(ctx); err != nil {
 		return err
 	}
-	if err := m.AccountKubeconfig(ctx, syncerNamespace, syncerAccount, "https://"+m.Link.Addr(), m.syncerKubeconfig()); err != nil {
+	if err := m.AccountKubeconfig(ctx, syncerNamespace, syncerAccount, "https://"+m.Link.Addr(),
+		m.syncerKubeconfig()); err != nil {
 		return err
 	}
 	return m.startCoreDNS(ctx)
@@ -93,7 +96,8 @@ func (m *Member) start(ctx context.Context) error {
 // and of CoreDNS, and the namespace of the walk-through.
 func (m *Member) furnish(ctx context.Context) error {
 	w := m.world
-	rbac := []string{"apply", "-f", filepath.Join(w.opt.Deploy, "member-rbac.yaml"), "-f", filepath.Join(w.opt.Deploy, "coredns-rbac.yaml")}
+	rbac := []string{"apply", "-f", filepath.Join(w.opt.Deploy, "member-rbac.yaml"), "-f",
+		filepath.Join(w.opt.Deploy, "coredns-rbac.yaml")}
 	if _, err := m.Kubectl(ctx, "", rbac...); err != nil {
 		return err
 	}
@@ -131,7 +135,8 @@ func (m *Member) startCoreDNS(ctx context.Context) error {
 	// The name of the Node comes to a pod by the downward API.
 	env := append(w.Env(), "NODE_NAME="+m.Name+"-node-1")
 	var err error
-	m.coredns, err = proc.Start("CoreDNS of "+m.Name, w.LogFile("coredns-"+m.Name), env, w.opt.CoreDNS, "-conf", corefile)
+	m.coredns, err = proc.Start("CoreDNS of "+m.Name, w.LogFile("coredns-"+m.Name), env, w.opt.CoreDNS, "-conf",
+		corefile)
 	if err != nil {
 		return err
 	}

@@ -59,7 +59,8 @@ func newPlace(i int, region string) *Place {
 
 // HasType reports whether the place has addresses of the type.
 func (p *Place) HasType(typ uint16) bool {
-	return slices.ContainsFunc(p.ServiceCIDRs, func(c netip.Prefix) bool { return c.Addr().Is4() == (typ == dns.TypeA) })
+	return slices.ContainsFunc(p.ServiceCIDRs,
+		func(c netip.Prefix) bool { return c.Addr().Is4() == (typ == dns.TypeA) })
 }
 
 // Outside is the view of a client that is in no cluster: it asks the DNS server

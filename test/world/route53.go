@@ -17,7 +17,8 @@ const (
 type cloudRoute53 struct{ *route53.Server }
 
 func newRoute53() (cloud, error) {
-	s, err := route53.StartAt(fakecloud.Addresses{API: loopback, DNS: loopback}, fakecloud.Zone{ID: hostedZone, Name: Domain + "."})
+	s, err := route53.StartAt(fakecloud.Addresses{API: loopback, DNS: loopback},
+		fakecloud.Zone{ID: hostedZone, Name: Domain + "."})
 	if err != nil {
 		return nil, err
 	}
@@ -40,14 +41,16 @@ func (c cloudRoute53) pollerEnv() []string {
 }
 
 func credentials(key string) []string {
-	return append([]string{"AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=" + key, "AWS_SECRET_ACCESS_KEY=of the stand-in"}, cleanEnv...)
+	return append([]string{"AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=" + key, "AWS_SECRET_ACCESS_KEY=of the stand-in"},
+		cleanEnv...)
 }
 
 func (c cloudRoute53) rrsets() []cloudzone.Set { return c.RRsets(hostedZone) }
 
 func (c cloudRoute53) take() (out []cloudRequest) {
 	for _, r := range c.Take() {
-		out = append(out, cloudRequest{at: r.At, ours: r.Client == syncerKey, action: r.Action, elements: r.Elements, octets: r.Octets, code: r.Code})
+		out = append(out, cloudRequest{at: r.At, ours: r.Client == syncerKey, action: r.Action, elements: r.Elements,
+			octets: r.Octets, code: r.Code})
 	}
 	return out
 }

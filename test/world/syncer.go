@@ -41,7 +41,9 @@ type SyncerFederation struct {
 type SyncerCluster struct{ Name, Kubeconfig, Topology string }
 
 // The timers are short here, so that nobody has to wait for them.
-var configTemplate = template.Must(template.New("").Funcs(template.FuncMap{"join": strings.Join, "emptyGrace": EmptyGrace.String}).Parse(`apiVersion: federation-dns.io/v1alpha1
+var configTemplate = template.Must(template.New("").Funcs(template.FuncMap{
+	"join": strings.Join, "emptyGrace": EmptyGrace.String,
+}).Parse(`apiVersion: federation-dns.io/v1alpha1
 kind: SyncerConfiguration
 owner: walk-through
 {{- with .HostKubeconfig}}
@@ -155,7 +157,8 @@ func (s *Syncer) Launch() error {
 	if s.world.cloud != nil {
 		env = append(env, s.world.cloud.syncerEnv()...)
 	}
-	p, err := proc.Start("the syncer", s.world.LogFile("syncer"), env, s.world.opt.Syncer, "--config", s.world.Path("syncer", "config.yaml"))
+	p, err := proc.Start("the syncer", s.world.LogFile("syncer"), env, s.world.opt.Syncer, "--config",
+		s.world.Path("syncer", "config.yaml"))
 	if err != nil {
 		return err
 	}
@@ -212,7 +215,8 @@ func (s *Syncer) Status(ctx context.Context, flags ...string) (string, error) {
 // who agrees with everything (X4c). It returns how often there was something.
 func (s *Syncer) ConfirmAll(ctx context.Context) (times int) {
 	for ctx.Err() == nil {
-		out, err := proc.CommandWith(ctx, nil, "", s.world.opt.Syncer, "confirm", "--socket", AdminSocket(s.world.Dir()), "--yes")
+		out, err := proc.CommandWith(ctx, nil, "", s.world.opt.Syncer, "confirm", "--socket",
+			AdminSocket(s.world.Dir()), "--yes")
 		if err == nil && strings.Contains(out, "confirmed:") {
 			times++
 		}
@@ -224,7 +228,8 @@ func (s *Syncer) ConfirmAll(ctx context.Context) (times int) {
 // Cleanup removes the federation of the walk-through from its zone, and returns
 // what the command says. The syncer must not run.
 func (s *Syncer) Cleanup(ctx context.Context, flags ...string) (string, error) {
-	args := []string{"cleanup", "--config", s.world.Path("syncer", "config.yaml"), "--federation", FederationName, "--yes"}
+	args := []string{"cleanup", "--config", s.world.Path("syncer", "config.yaml"), "--federation",
+		FederationName, "--yes"}
 	return proc.CommandWith(ctx, nil, "", s.world.opt.Syncer, append(args, flags...)...)
 }
 

@@ -157,7 +157,8 @@ func (w *World) Zone(ctx context.Context) ([]string, error) {
 	err := transfer(ctx, func(rr dns.RR) {
 		h := rr.Header()
 		if h.Name != AuthorityName && h.Name != Domain+"." {
-			lines = append(lines, fmt.Sprintf("%s %d %s %s", strings.TrimSuffix(h.Name, "."+Domain+"."), h.Ttl, dns.TypeToString[h.Rrtype], RData(rr)))
+			lines = append(lines, fmt.Sprintf("%s %d %s %s",
+				strings.TrimSuffix(h.Name, "."+Domain+"."), h.Ttl, dns.TypeToString[h.Rrtype], RData(rr)))
 		}
 	})
 	slices.Sort(lines)

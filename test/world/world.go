@@ -1,6 +1,6 @@
 // Package world starts everything that the walk-through, the whole-system tests and chaos need: the DNS server of
-// example.com, API servers, a CoreDNS for each, and the syncer. It runs inside a private network namespace (netns.Enter),
-// where every address of it is local.
+// example.com, API servers, a CoreDNS for each, and the syncer. It runs inside a private network namespace
+// (netns.Enter), where every address of it is local.
 package world
 
 import (
@@ -63,7 +63,8 @@ func New(opt Options) (*World, error) {
 	if w.opt.Places == nil {
 		w.opt.Places = Places
 	}
-	for what, path := range map[string]string{"coredns": opt.CoreDNS, "federation-syncer": opt.Syncer, "testcluster": opt.Testcluster} {
+	for what, path := range map[string]string{"coredns": opt.CoreDNS, "federation-syncer": opt.Syncer,
+		"testcluster": opt.Testcluster} {
 		if _, err := os.Stat(path); err != nil {
 			return nil, fmt.Errorf("the program %s: %w", what, err)
 		}

@@ -148,8 +148,8 @@ func (g *Generator) draw(class Class) Fault {
 	l := lengths[class]
 	hosts := g.opt.hosts(class)
 	f := Fault{
-		Class: class, For: l[0] + time.Duration(g.rng.Int64N(int64(l[1]-l[0]))), Federation: hosts[g.rng.IntN(len(hosts))],
-		Variant: g.rng.IntN(1 << 16),
+		Class: class, For: l[0] + time.Duration(g.rng.Int64N(int64(l[1]-l[0]))),
+		Federation: hosts[g.rng.IntN(len(hosts))], Variant: g.rng.IntN(1 << 16),
 	}
 	f.Away = f.For
 	if g.opt.Lease && (class == SyncerKill || class == Takeover) {

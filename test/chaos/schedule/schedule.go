@@ -48,13 +48,15 @@ const (
 var Classes = []Class{
 	APIKill, APIStop, Blackhole, Reset, SlowLink, Revoke, CutMajority, CutAll, DNSDown, DNSRefuse, DNSSlow, DNSServfail,
 	ReplyLost, RequestLost, DNSKill, SyncerKill, SyncerStop, Takeover, MassDelete,
-	PluginHang, WatchForbidden, Throttled, LabelStorm, EndlessAnswers, NameUnreadable, ClaimDeleted, ZoneRestored, LevelDelegated,
+	PluginHang, WatchForbidden, Throttled, LabelStorm, EndlessAnswers, NameUnreadable, ClaimDeleted, ZoneRestored,
+	LevelDelegated,
 }
 
 // OfMember reports whether the class is a fault of one member.
 func (c Class) OfMember() bool {
 	return slices.Contains([]Class{
-		APIKill, APIStop, Blackhole, Reset, SlowLink, Revoke, PluginHang, WatchForbidden, Throttled, LabelStorm, EndlessAnswers,
+		APIKill, APIStop, Blackhole, Reset, SlowLink, Revoke, PluginHang, WatchForbidden, Throttled, LabelStorm,
+		EndlessAnswers,
 	}, c)
 }
 
@@ -70,7 +72,8 @@ func (c Class) OfMembers() bool { return c == CutMajority || c == CutAll }
 // OfProvider reports whether it is one of a federation's DNS server.
 func (c Class) OfProvider() bool {
 	return slices.Contains([]Class{
-		DNSDown, DNSRefuse, DNSSlow, DNSServfail, ReplyLost, RequestLost, DNSKill, NameUnreadable, ClaimDeleted, ZoneRestored, LevelDelegated,
+		DNSDown, DNSRefuse, DNSSlow, DNSServfail, ReplyLost, RequestLost, DNSKill, NameUnreadable, ClaimDeleted,
+		ZoneRestored, LevelDelegated,
 	}, c)
 }
 

@@ -75,7 +75,8 @@ func TestOfWhom(t *testing.T) {
 				if f.Class == PluginHang && !HasPlugin(f.Members[0]) {
 					t.Errorf("seed %d, round %d: %+v", seed, r.Number, f)
 				}
-				if len(f.Services) > 0 && (Of(f.Services[0]) != f.Federation || f.Services[0] < Steady || f.Services[0] >= options().Services) {
+				if len(f.Services) > 0 && (Of(f.Services[0]) != f.Federation || f.Services[0] < Steady ||
+					f.Services[0] >= options().Services) {
 					t.Errorf("seed %d, round %d: %+v", seed, r.Number, f)
 				}
 			}

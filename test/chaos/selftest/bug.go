@@ -111,7 +111,8 @@ func (b bug) build(ctx context.Context, dir string) (string, error) {
 		return "", err
 	}
 	syncer := filepath.Join(dir, "federation-syncer")
-	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-overlay="+overlay, "-o", syncer, "./cmd/federation-syncer")
+	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-overlay="+overlay,
+		"-o", syncer, "./cmd/federation-syncer")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("it does not compile: %w: %s", err, out)
 	}

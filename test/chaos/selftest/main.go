@@ -64,7 +64,8 @@ func run(ctx context.Context) error {
 	}
 	if *list {
 		for _, b := range bugs {
-			fmt.Printf("%s: faults %s, found by %s\n", b.name, strings.Join(b.favour, ", "), strings.Join(b.finds, " or "))
+			fmt.Printf("%s: faults %s, found by %s\n", b.name, strings.Join(b.favour, ", "),
+				strings.Join(b.finds, " or "))
 		}
 		return nil
 	}
@@ -136,7 +137,8 @@ func (b bug) judge(out []byte) (text string, found bool) {
 	after, err := time.ParseDuration(at + "s")
 	switch {
 	case !slices.Contains(b.finds, kind):
-		return fmt.Sprintf("NOT FOUND: %s after %s s is not what the bug does (%s): %s", kind, at, strings.Join(b.finds, ", "), why), false
+		return fmt.Sprintf("NOT FOUND: %s after %s s is not what the bug does (%s): %s",
+			kind, at, strings.Join(b.finds, ", "), why), false
 	case err != nil || after > limit:
 		return fmt.Sprintf("NOT FOUND within %s: %s after %s s: %s", limit, kind, at, why), false
 	}

@@ -59,11 +59,13 @@ func (m *Member) furnish(lab *world.Lab, standIns *standIns) error {
 		m.hang = lab.Path("syncer", m.Name+".hang")
 		plugin, token := lab.Path("syncer", m.Name+".plugin"), lab.Path("syncer", m.Name+".token")
 		script := fmt.Sprintf(pluginScript, m.hang, token, int(TokenLifetime.Seconds()))
-		if err := errors.Join(os.WriteFile(token, []byte(user.Token+"\n"), 0o600), os.WriteFile(plugin, []byte(script), 0o755)); err != nil {
+		if err := errors.Join(os.WriteFile(token, []byte(user.Token+"\n"), 0o600),
+			os.WriteFile(plugin, []byte(script), 0o755)); err != nil {
 			return err
 		}
 		config.AuthInfos[current.AuthInfo] = &clientcmdapi.AuthInfo{Exec: &clientcmdapi.ExecConfig{
-			APIVersion: "client.authentication.k8s.io/v1", Command: plugin, InteractiveMode: clientcmdapi.NeverExecInteractiveMode,
+			APIVersion: "client.authentication.k8s.io/v1", Command: plugin,
+			InteractiveMode: clientcmdapi.NeverExecInteractiveMode,
 		}}
 	}
 	m.standIns = standIns
@@ -126,7 +128,8 @@ func (m *Member) ForbidWatch(ctx context.Context) error {
 // connections of the syncers for a moment: what is refused are new watches only.
 func (m *Member) refused(ctx context.Context) error {
 	config := rest.CopyConfig(m.config)
-	config.Impersonate = rest.ImpersonationConfig{UserName: accountUser, Groups: []string{"system:serviceaccounts", "system:serviceaccounts:" + accountNamespace}}
+	config.Impersonate = rest.ImpersonationConfig{UserName: accountUser,
+		Groups: []string{"system:serviceaccounts", "system:serviceaccounts:" + accountNamespace}}
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return err
@@ -134,7 +137,8 @@ func (m *Member) refused(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	err = proc.Poll(ctx, "watches to be refused", func() error {
-		stream, err := client.CoreV1().RESTClient().Get().Resource("services").Param("watch", "true").Param("labelSelector", member.LabelFederation).
+		stream, err := client.CoreV1().RESTClient().Get().Resource("services").
+			Param("watch", "true").Param("labelSelector", member.LabelFederation).
 			MaxRetries(0).Stream(ctx)
 		if err == nil {
 			stream.Close()
@@ -142,7 +146,8 @@ func (m *Member) refused(ctx context.Context) error {
 		if apierrors.IsForbidden(err) {
 			return nil
 		}
-		return fmt.Errorf("a watch ends with %w", errors.Join(err, errors.New("which is not the refusal that is waited for")))
+		return fmt.Errorf("a watch ends with %w",
+			errors.Join(err, errors.New("which is not the refusal that is waited for")))
 	})
 	if err == nil {
 		m.Link.Set(cutproxy.Reset)

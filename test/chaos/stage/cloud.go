@@ -84,7 +84,8 @@ const (
 )
 
 func startRoute53(z Zone, watch func(Update)) (Host, error) {
-	s, err := route53.StartAt(fakecloud.Addresses{API: "127.0.0.1:0", DNS: net.JoinHostPort(z.Address, "53")}, fakecloud.Zone{ID: hostedZone, Name: string(z.Domain)})
+	s, err := route53.StartAt(fakecloud.Addresses{API: "127.0.0.1:0", DNS: net.JoinHostPort(z.Address, "53")},
+		fakecloud.Zone{ID: hostedZone, Name: string(z.Domain)})
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +98,8 @@ func startRoute53(z Zone, watch func(Update)) (Host, error) {
 		provider: func(url string) string {
 			return fmt.Sprintf("{route53: {hostedZoneID: %s, endpoint: %q}}", hostedZone, url)
 		},
-		env: []string{"AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=" + accessKey, "AWS_SECRET_ACCESS_KEY=of the stand-in", "AWS_CONFIG_FILE=/dev/null",
+		env: []string{"AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=" + accessKey, "AWS_SECRET_ACCESS_KEY=of the stand-in",
+			"AWS_CONFIG_FILE=/dev/null",
 			"AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_EC2_METADATA_DISABLED=true"},
 		rrsets: func() []cloudzone.Set { return s.RRsets(hostedZone) },
 		load:   func(sets ...cloudzone.Set) error { return s.Load(hostedZone, sets...) },
@@ -106,7 +108,8 @@ func startRoute53(z Zone, watch func(Update)) (Host, error) {
 }
 
 func startCloudDNS(lab *world.Lab, z Zone, watch func(Update)) (Host, error) {
-	s, err := clouddns.StartAt(fakecloud.Addresses{API: "127.0.0.1:0", DNS: net.JoinHostPort(z.Address, "53")}, fakecloud.Zone{ID: managedZone, Name: string(z.Domain)})
+	s, err := clouddns.StartAt(fakecloud.Addresses{API: "127.0.0.1:0", DNS: net.JoinHostPort(z.Address, "53")},
+		fakecloud.Zone{ID: managedZone, Name: string(z.Domain)})
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +128,8 @@ func startCloudDNS(lab *world.Lab, z Zone, watch func(Update)) (Host, error) {
 	return &cloudHost{
 		link: newCloudLink(api{parseCloudDNS, failCloudDNS, refuseCloudDNS}, z, s, watch),
 		provider: func(url string) string {
-			return fmt.Sprintf("{cloudDNS: {project: %s, managedZone: %s, endpoint: %q}}", clouddns.Project, managedZone, url)
+			return fmt.Sprintf("{cloudDNS: {project: %s, managedZone: %s, endpoint: %q}}",
+				clouddns.Project, managedZone, url)
 		},
 		env:    []string{"GOOGLE_APPLICATION_CREDENTIALS=" + file},
 		rrsets: func() []cloudzone.Set { return s.RRsets(managedZone) },
@@ -138,7 +142,8 @@ func startCloudDNS(lab *world.Lab, z Zone, watch func(Update)) (Host, error) {
 // remembered for a second.
 func foreignSets(z Zone) []cloudzone.Set {
 	d := string(z.Domain)
-	sets := []cloudzone.Set{{Name: d, Type: "SOA", TTL: 300, Data: []string{fmt.Sprintf("ns.%s hostmaster.%s 1 3600 600 86400 1", d, d)}}}
+	sets := []cloudzone.Set{{Name: d, Type: "SOA", TTL: 300,
+		Data: []string{fmt.Sprintf("ns.%s hostmaster.%s 1 3600 600 86400 1", d, d)}}}
 	for _, line := range z.Foreign() {
 		sets = append(sets, setOf(line))
 	}
@@ -178,13 +183,16 @@ func failRoute53(w http.ResponseWriter) {
 }
 
 func refuseRoute53(w http.ResponseWriter, name string) {
-	answerRoute53(w, http.StatusBadRequest, "InvalidChangeBatch", fmt.Sprintf("[RRSet with DNS name %s is not permitted here]", name))
+	answerRoute53(w, http.StatusBadRequest, "InvalidChangeBatch",
+		fmt.Sprintf("[RRSet with DNS name %s is not permitted here]", name))
 }
 
 func answerRoute53(w http.ResponseWriter, status int, code, message string) {
 	w.Header().Set("Content-Type", "text/xml")
 	w.WriteHeader(status)
-	fmt.Fprintf(w, `<?xml version="1.0"?><ErrorResponse xmlns="https://route53.amazonaws.com/doc/2013-04-01/"><Error><Type>Sender</Type><Code>%s</Code><Message>%s</Message></Error><RequestId>1</RequestId></ErrorResponse>`, code, message)
+	fmt.Fprintf(w, `<?xml version="1.0"?><ErrorResponse xmlns="https://route53.amazonaws.com/doc/2013-04-01/">`+
+		`<Error><Type>Sender</Type><Code>%s</Code><Message>%s</Message></Error>`+
+		`<RequestId>1</RequestId></ErrorResponse>`, code, message)
 }
 
 func parseCloudDNS(r *http.Request, body []byte) (elements []element, ok bool) {
@@ -193,12 +201,14 @@ func parseCloudDNS(r *http.Request, body []byte) (elements []element, ok bool) {
 		Data       []string `json:"rrdatas"`
 	}
 	var change struct{ Additions, Deletions []set }
-	if r.Method != http.MethodPost || json.Unmarshal(body, &change) != nil || len(change.Additions)+len(change.Deletions) == 0 {
+	if r.Method != http.MethodPost || json.Unmarshal(body, &change) != nil ||
+		len(change.Additions)+len(change.Deletions) == 0 {
 		return nil, false
 	}
 	for i, sets := range [][]set{change.Deletions, change.Additions} {
 		for _, s := range sets { // a Change compares both
-			elements = append(elements, element{deletes: i == 0, compares: true, name: dns.CanonicalName(s.Name), typ: s.Type, data: s.Data})
+			elements = append(elements,
+				element{deletes: i == 0, compares: true, name: dns.CanonicalName(s.Name), typ: s.Type, data: s.Data})
 		}
 	}
 	return elements, true
@@ -215,5 +225,6 @@ func refuseCloudDNS(w http.ResponseWriter, name string) {
 func answerCloudDNS(w http.ResponseWriter, status int, reason, message string) {
 	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
 	w.WriteHeader(status)
-	fmt.Fprintf(w, `{"error": {"code": %d, "message": %q, "errors": [{"domain": "global", "reason": %q, "message": %q}]}}`, status, message, reason, message)
+	fmt.Fprintf(w, `{"error": {"code": %d, "message": %q, `+
+		`"errors": [{"domain": "global", "reason": %q, "message": %q}]}}`, status, message, reason, message)
 }

@@ -50,7 +50,8 @@ type cloudLink struct {
 func newCloudLink(a api, zone Zone, upstream http.Handler, watch func(Update)) *cloudLink {
 	l := &cloudLink{api: a, zone: zone, upstream: upstream, watch: watch}
 	for i := range Syncers {
-		l.servers = append(l.servers, httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { l.serve(w, r, i) })))
+		l.servers = append(l.servers,
+			httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { l.serve(w, r, i) })))
 	}
 	return l
 }
@@ -93,7 +94,8 @@ func (l *cloudLink) serve(w http.ResponseWriter, r *http.Request, syncer int) {
 	}
 	time.Sleep(mode.Delay) // what is slow is slow
 	elements, changes := l.parse(r, body)
-	refused := slices.IndexFunc(elements, func(e element) bool { return mode.Refuse != "" && strings.HasPrefix(e.name, mode.Refuse) })
+	refused := slices.IndexFunc(elements,
+		func(e element) bool { return mode.Refuse != "" && strings.HasPrefix(e.name, mode.Refuse) })
 	switch {
 	case changes && mode.LoseRequest:
 		panic(http.ErrAbortHandler)

@@ -164,7 +164,8 @@ func (l *DNSLink) update(client, server net.Conn, wire []byte, m *dns.Msg, mode 
 		return false
 	case mode.Servfail:
 		return l.answer(client, new(dns.Msg).SetRcode(m, dns.RcodeServerFailure), m)
-	case mode.Refuse != "" && slices.ContainsFunc(m.Ns, func(rr dns.RR) bool { return strings.HasPrefix(strings.ToLower(rr.Header().Name), mode.Refuse) }):
+	case mode.Refuse != "" && slices.ContainsFunc(m.Ns,
+		func(rr dns.RR) bool { return strings.HasPrefix(strings.ToLower(rr.Header().Name), mode.Refuse) }):
 		return l.answer(client, new(dns.Msg).SetRcode(m, dns.RcodeRefused), m)
 	}
 	l.turn.Lock()
@@ -188,7 +189,8 @@ func (l *DNSLink) unreadable(client net.Conn, m *dns.Msg, referred bool) bool {
 	reply := new(dns.Msg).SetRcode(m, dns.RcodeServerFailure)
 	if referred {
 		reply.Rcode = dns.RcodeSuccess
-		reply.Ns = []dns.RR{&dns.NS{Hdr: dns.RR_Header{Name: m.Question[0].Name, Rrtype: dns.TypeNS, Class: dns.ClassINET, Ttl: 60}, Ns: "ns.elsewhere.example."}}
+		reply.Ns = []dns.RR{&dns.NS{Hdr: dns.RR_Header{Name: m.Question[0].Name, Rrtype: dns.TypeNS,
+			Class: dns.ClassINET, Ttl: 60}, Ns: "ns.elsewhere.example."}}
 	}
 	return l.answer(client, reply, m)
 }

@@ -82,8 +82,10 @@ func Without(kind string) (classes []schedule.Class, why string) {
 // have one of them: a syncer has the credentials of one project.
 func ParseHosts(list string) ([]string, error) {
 	kinds := strings.Split(list, ",")
-	if len(kinds) != len(Zones) || slices.ContainsFunc(kinds, func(k string) bool { return !slices.Contains(HostKinds, k) }) {
-		return nil, fmt.Errorf("hosts %q: want %d of %s, separated by a comma", list, len(Zones), strings.Join(HostKinds, ", "))
+	if len(kinds) != len(Zones) || slices.ContainsFunc(kinds,
+		func(k string) bool { return !slices.Contains(HostKinds, k) }) {
+		return nil, fmt.Errorf("hosts %q: want %d of %s, separated by a comma",
+			list, len(Zones), strings.Join(HostKinds, ", "))
 	}
 	if kinds[0] == kinds[1] && kinds[0] == "clouddns" {
 		return nil, fmt.Errorf("hosts %q: clouddns may keep one zone", list)

@@ -49,7 +49,8 @@ func (z Zone) Foreign() []string {
 		"one-label." + own + " A 192.0.2.82",
 	}
 	for service := 8; service < 16; service++ {
-		records = append(records, ServiceName(service)+"."+world.Namespace+"."+own+` TXT "beside the addresses of the federation"`)
+		records = append(records,
+			ServiceName(service)+"."+world.Namespace+"."+own+` TXT "beside the addresses of the federation"`)
 	}
 	return records
 }
@@ -74,7 +75,8 @@ func startNameServer(ctx context.Context, lab *world.Lab, kind string, z Zone) (
 	if err := s.write(zoneFile(z)); err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(filepath.Join(s.dir, s.program.configFile), []byte(s.program.config(s.dir, z)), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(s.dir, s.program.configFile), []byte(s.program.config(s.dir, z)),
+		0o644); err != nil {
 		return nil, err
 	}
 	var err error
@@ -109,7 +111,8 @@ func (s *NameServer) write(zone string) error {
 
 // Start starts the server and waits until it serves the zone.
 func (s *NameServer) Start(ctx context.Context) (err error) {
-	if s.process, err = s.lab.Run("the DNS server of "+string(s.zone.Domain), "dns-"+string(s.zone.Name), s.path, s.program.args(s.dir)...); err != nil {
+	if s.process, err = s.lab.Run("the DNS server of "+string(s.zone.Domain), "dns-"+string(s.zone.Name), s.path,
+		s.program.args(s.dir)...); err != nil {
 		return err
 	}
 	return proc.Poll(ctx, "the DNS server of "+string(s.zone.Domain), func() error {
@@ -160,7 +163,8 @@ func (s *NameServer) Transfer() (map[federation.FQDN]map[string][]string, error)
 func (s *NameServer) transfer() (rrs []dns.RR, err error) {
 	m := new(dns.Msg).SetAxfr(string(s.zone.Domain))
 	m.SetTsig(foreignName, dns.HmacSHA256, 300, time.Now().Unix())
-	t := &dns.Transfer{DialTimeout: 2 * time.Second, ReadTimeout: 5 * time.Second, TsigSecret: map[string]string{foreignName: foreignSecret}}
+	t := &dns.Transfer{DialTimeout: 2 * time.Second, ReadTimeout: 5 * time.Second,
+		TsigSecret: map[string]string{foreignName: foreignSecret}}
 	in, err := t.In(m, s.addr())
 	if err != nil {
 		return nil, err
@@ -191,7 +195,8 @@ func (s *NameServer) Edit(ctx context.Context, gone []Key, come []string) error 
 		m.Insert([]dns.RR{rr})
 	}
 	m.SetTsig(foreignName, dns.HmacSHA256, 300, time.Now().Unix())
-	client := &dns.Client{Net: "tcp", Timeout: 3 * time.Second, TsigSecret: map[string]string{foreignName: foreignSecret}}
+	client := &dns.Client{Net: "tcp", Timeout: 3 * time.Second,
+		TsigSecret: map[string]string{foreignName: foreignSecret}}
 	reply, _, err := client.ExchangeContext(ctx, m, s.addr())
 	if err == nil && reply.Rcode != dns.RcodeSuccess {
 		err = fmt.Errorf("an update of %s is answered %s", s.zone.Domain, dns.RcodeToString[reply.Rcode])

@@ -119,7 +119,8 @@ func (m *Member) create(ctx context.Context, service int, want ShardState) ([]ne
 		Endpoints:   m.endpoints(service, want),
 	}, metav1.CreateOptions{})
 	if apierrors.IsAlreadyExists(err) {
-		if err = m.patch(ctx, "endpointslices", name, map[string]any{"metadata": map[string]any{"labels": labelPatch(want)}}); err == nil {
+		if err = m.patch(ctx, "endpointslices", name,
+			map[string]any{"metadata": map[string]any{"labels": labelPatch(want)}}); err == nil {
 			err = m.ready(ctx, service, want)
 		}
 	}
@@ -174,7 +175,8 @@ func (m *Member) ingress(ctx context.Context, service int, want ShardState) erro
 	for _, a := range want.Addresses {
 		ingress = append(ingress, corev1.LoadBalancerIngress{IP: a.String()})
 	}
-	return m.patch(ctx, "services", ServiceName(service), map[string]any{"status": map[string]any{"loadBalancer": map[string]any{"ingress": ingress}}}, "status")
+	return m.patch(ctx, "services", ServiceName(service),
+		map[string]any{"status": map[string]any{"loadBalancer": map[string]any{"ingress": ingress}}}, "status")
 }
 
 func (m *Member) ready(ctx context.Context, service int, want ShardState) error {
@@ -198,7 +200,8 @@ func (m *Member) patch(ctx context.Context, resource, name string, patch any, su
 	if resource == "endpointslices" {
 		client = m.client.DiscoveryV1().RESTClient()
 	}
-	return client.Patch(types.MergePatchType).Namespace(world.Namespace).Resource(resource).Name(name).SubResource(sub...).Body(body).Do(ctx).Error()
+	return client.Patch(types.MergePatchType).Namespace(world.Namespace).Resource(resource).Name(name).
+		SubResource(sub...).Body(body).Do(ctx).Error()
 }
 
 // stormEvery is the time from one change of a Node to the next, if the API
@@ -218,14 +221,17 @@ func (m *Member) Storm(ctx context.Context) (changes int, err error) {
 	tick := time.NewTicker(stormEvery)
 	defer tick.Stop()
 	for ctx.Err() == nil {
-		lost := map[string]any{corev1.LabelTopologyRegion: nil, corev1.LabelTopologyZone: nil, stormLabel: fmt.Sprint(changes)}
+		lost := map[string]any{corev1.LabelTopologyRegion: nil, corev1.LabelTopologyZone: nil,
+			stormLabel: fmt.Sprint(changes)}
 		if changes%8 == 0 {
-			lost[corev1.LabelTopologyRegion], lost[corev1.LabelTopologyZone] = fmt.Sprintf("dc.row_%d", changes), fmt.Sprintf("dc.rack_%d", changes)
+			lost[corev1.LabelTopologyRegion], lost[corev1.LabelTopologyZone] = fmt.Sprintf("dc.row_%d", changes),
+				fmt.Sprintf("dc.rack_%d", changes)
 		}
 		again := map[string]any{corev1.LabelTopologyRegion: m.Region, corev1.LabelTopologyZone: m.Zone, stormLabel: nil}
 		for _, labels := range []map[string]any{lost, again} {
 			for node := range nodes {
-				if err := m.relabel(context.WithoutCancel(ctx), fmt.Sprintf("%s-node-%d", m.Name, node+1), labels); err != nil {
+				name := fmt.Sprintf("%s-node-%d", m.Name, node+1)
+				if err := m.relabel(context.WithoutCancel(ctx), name, labels); err != nil {
 					return changes, err
 				}
 				changes++

@@ -40,10 +40,12 @@ var programs = map[string]program{
 		args: func(dir string) []string { return []string{"-m", "16", "-c", dir + "/config"} },
 	},
 	"pdns": {
-		command: "pdns_server", debian: "pdns-server", configFile: "pdns.conf", keeps: []string{"db*"}, // it takes no other name
-		config:  func(dir string, z Zone) string { return fmt.Sprintf(powerDNSConfig, dir, z.Address) },
-		args:    func(dir string) []string { return []string{"--config-dir=" + dir} },
-		prepare: prepareSQLite,
+		command: "pdns_server", debian: "pdns-server",
+		configFile: "pdns.conf", // it accepts no other name
+		keeps:      []string{"db*"},
+		config:     func(dir string, z Zone) string { return fmt.Sprintf(powerDNSConfig, dir, z.Address) },
+		args:       func(dir string) []string { return []string{"--config-dir=" + dir} },
+		prepare:    prepareSQLite,
 	},
 }
 
@@ -160,17 +162,20 @@ func sqliteRows(z Zone, zone string) (string, error) {
 		if h.Rrtype == dns.TypeNS && h.Name != string(z.Domain) {
 			auth = 0
 		}
-		fmt.Fprintf(&b, "INSERT INTO records (domain_id, name, type, content, ttl, prio, auth) VALUES (1, %s, %s, %s, %d, %s, %d);\n",
+		fmt.Fprintf(&b, "INSERT INTO records (domain_id, name, type, content, ttl, prio, auth) VALUES (1, %s, %s, %s, "+
+			"%d, %s, %d);\n",
 			bare(h.Name), text(dns.TypeToString[h.Rrtype]), bare(data), h.Ttl, priority, auth)
 	}
 	if err := parser.Err(); err != nil {
 		return "", err
 	}
 	meta := func(kind, content string) {
-		fmt.Fprintf(&b, "INSERT INTO domainmetadata (domain_id, kind, content) VALUES (1, %s, %s);\n", text(kind), content)
+		fmt.Fprintf(&b, "INSERT INTO domainmetadata (domain_id, kind, content) VALUES (1, %s, %s);\n",
+			text(kind), content)
 	}
 	for _, key := range [][2]string{{tsigName, tsigSecret}, {foreignName, foreignSecret}} {
-		fmt.Fprintf(&b, "INSERT INTO tsigkeys (name, algorithm, secret) VALUES (%s, 'hmac-sha256', %s);\n", bare(key[0]), text(key[1]))
+		fmt.Fprintf(&b, "INSERT INTO tsigkeys (name, algorithm, secret) VALUES (%s, 'hmac-sha256', %s);\n",
+			bare(key[0]), text(key[1]))
 		meta("TSIG-ALLOW-DNSUPDATE", bare(key[0]))
 		meta("TSIG-ALLOW-AXFR", bare(key[0]))
 	}

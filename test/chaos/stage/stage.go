@@ -89,7 +89,8 @@ func Start(ctx context.Context, opt Options) (*Stage, error) {
 // Topology are the members' places.
 func (s *Stage) Topology() (members []federation.Member) {
 	for _, m := range s.Members {
-		members = append(members, federation.Member{Name: m.Name, Region: federation.Label(m.Region), Zones: []federation.Label{federation.Label(m.Zone)}})
+		members = append(members, federation.Member{Name: m.Name, Region: federation.Label(m.Region),
+			Zones: []federation.Label{federation.Label(m.Zone)}})
 	}
 	return members
 }

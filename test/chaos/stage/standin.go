@@ -38,8 +38,9 @@ func startStandIns() (*standIns, error) {
 		return nil, err
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "stand-in"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "stand-in"},
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore:   time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
 	}
 	certificate, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
@@ -71,7 +72,8 @@ func serveThrottled(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Retry-After", "1")
 	w.WriteHeader(http.StatusTooManyRequests)
-	fmt.Fprint(w, `{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"Too many requests, please try again later.",`+
+	fmt.Fprint(w, `{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"Too many requests, `+
+		`please try again later.",`+
 		`"reason":"TooManyRequests","details":{"retryAfterSeconds":1},"code":429}`)
 }
 
@@ -84,7 +86,9 @@ func serveEndless(w http.ResponseWriter, r *http.Request) {
 	for n := 0; ; {
 		piece := make([]byte, 0, pieceSize+200)
 		for ; len(piece) < pieceSize; n++ {
-			piece = fmt.Appendf(piece, `{"metadata":{"name":"s%d","namespace":"mynamespace","labels":{"federation-dns.io/federation":"fedone"}}},`, n)
+			piece = fmt.Appendf(piece,
+				`{"metadata":{"name":"s%d","namespace":"mynamespace",`+
+					`"labels":{"federation-dns.io/federation":"fedone"}}},`, n)
 		}
 		if _, err := w.Write(piece); err != nil {
 			return

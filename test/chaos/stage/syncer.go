@@ -38,17 +38,21 @@ func (s *Syncer) writeConfig() error {
 	t := Timers
 	fmt.Fprintf(&b, "apiVersion: federation-dns.io/v1alpha1\nkind: SyncerConfiguration\nowner: chaos\nfederations:\n")
 	for i, z := range Zones {
-		fmt.Fprintf(&b, "- name: %s\n  domain: %s\n  ttl: 60\n  provider: %s\n", z.Name, z.Domain, s.stage.Hosts[i].Provider(s.Number))
+		fmt.Fprintf(&b, "- name: %s\n  domain: %s\n  ttl: 60\n  provider: %s\n",
+			z.Name, z.Domain, s.stage.Hosts[i].Provider(s.Number))
 	}
 	if s.stage.opt.Lease {
 		host := s.stage.Members[0].Cluster
-		fmt.Fprintf(&b, "host: {kubeconfig: {path: %s}, namespace: kube-system, lease: federation-syncer}\n", host.Kubeconfig())
+		fmt.Fprintf(&b, "host: {kubeconfig: {path: %s}, namespace: kube-system, lease: federation-syncer}\n",
+			host.Kubeconfig())
 	}
 	fmt.Fprintf(&b, "clusters:\n")
 	for _, m := range s.stage.Members {
-		fmt.Fprintf(&b, "- name: %s\n  kubeconfig: {path: %s}\n  addressCIDRs: [198.18.0.0/15]\n", m.Name, m.Entry().Kubeconfig)
+		fmt.Fprintf(&b, "- name: %s\n  kubeconfig: {path: %s}\n  addressCIDRs: [198.18.0.0/15]\n",
+			m.Name, m.Entry().Kubeconfig)
 	}
-	fmt.Fprintf(&b, "timers: {unreachableAfter: %s, startupTimeout: %s, emptyGrace: %s, panicHold: %s, holdFor: %s, heldMax: %s, auditInterval: %s}\n",
+	fmt.Fprintf(&b, "timers: {unreachableAfter: %s, startupTimeout: %s, emptyGrace: %s, panicHold: %s, holdFor: %s, "+
+		"heldMax: %s, auditInterval: %s}\n",
 		t.UnreachableAfter, t.StartupTimeout, t.EmptyGrace, t.PanicHold, t.HoldFor, t.HeldMax, t.AuditInterval)
 	fmt.Fprintf(&b, "metrics: {address: %q}\nadmin: {socket: %s}\nlog: {level: debug}\n", s.http(), s.path("sock"))
 	return os.WriteFile(s.path("yaml"), []byte(b.String()), 0o644)
@@ -64,7 +68,8 @@ func (s *Syncer) Start() (err error) {
 		args = append(args, h.Env(s.Number)...)
 	}
 	args = append(args, s.stage.opt.Syncer, "--config", s.path("yaml"))
-	s.process, err = s.stage.lab.Run(fmt.Sprintf("syncer %d", s.Number), fmt.Sprintf("syncer-%d", s.Number), "env", args...)
+	s.process, err = s.stage.lab.Run(fmt.Sprintf("syncer %d", s.Number), fmt.Sprintf("syncer-%d", s.Number), "env",
+		args...)
 	if err == nil {
 		s.pid.Store(int64(s.process.PID()))
 	}

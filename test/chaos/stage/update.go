@@ -32,7 +32,8 @@ type Change struct {
 // part of it (O1).
 func (z Zone) Marks(name string) bool {
 	list := string(z.LevelsName())
-	return strings.HasPrefix(name, "_claim."+string(z.Name)+".svc.") || name == list || strings.HasSuffix(name, "."+list)
+	return strings.HasPrefix(name, "_claim."+string(z.Name)+".svc.") || name == list ||
+		strings.HasSuffix(name, "."+list)
 }
 
 // comparable are the types that a change of the name has to compare (O3a).
@@ -87,5 +88,6 @@ func (u dnsUpdate) switches(name string) bool {
 		})
 	}
 	had, gets := u.message.Answer, u.message.Ns
-	return of(gets, dns.TypeCNAME) && of(had, dns.TypeA, dns.TypeAAAA) || of(had, dns.TypeCNAME) && of(gets, dns.TypeA, dns.TypeAAAA)
+	return of(gets, dns.TypeCNAME) && of(had, dns.TypeA, dns.TypeAAAA) ||
+		of(had, dns.TypeCNAME) && of(gets, dns.TypeA, dns.TypeAAAA)
 }

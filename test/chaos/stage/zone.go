@@ -32,8 +32,8 @@ var Zones = []Zone{
 var Timers = struct {
 	UnreachableAfter, StartupTimeout, EmptyGrace, PanicHold, HoldFor, HeldMax, AuditInterval time.Duration
 }{
-	UnreachableAfter: 5 * time.Second, StartupTimeout: 6 * time.Second, EmptyGrace: 3 * time.Second, PanicHold: 20 * time.Second,
-	HoldFor: 15 * time.Second, HeldMax: 10 * time.Minute, AuditInterval: 8 * time.Second,
+	UnreachableAfter: 5 * time.Second, StartupTimeout: 6 * time.Second, EmptyGrace: 3 * time.Second,
+	PanicHold: 20 * time.Second, HoldFor: 15 * time.Second, HeldMax: 10 * time.Minute, AuditInterval: 8 * time.Second,
 }
 
 // places are where the members stand: two in one region.

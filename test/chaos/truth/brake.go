@@ -39,7 +39,8 @@ func (m judge) judgeBrake(a Answer, n *seenName) []Violation {
 	if a.Sent.Before(n.last) || n.empty || len(a.Addresses) > 0 {
 		return nil
 	}
-	if emptied := m.emptied(a); !a.Received.Before(emptied.Add(m.config.EmptyGrace+m.config.HoldFor-early)) || a.Received.Before(m.confirmed.Add(confirmedFor)) {
+	if emptied := m.emptied(a); !a.Received.Before(emptied.Add(m.config.EmptyGrace+m.config.HoldFor-early)) ||
+		a.Received.Before(m.confirmed.Add(confirmedFor)) {
 		return nil
 	}
 	b.early = append(b.early, a.Received)
@@ -47,7 +48,9 @@ func (m judge) judgeBrake(a Answer, n *seenName) []Violation {
 	if len(b.early) <= fewLosses || len(b.early)*100 <= maxDeletePercent*had {
 		return nil
 	}
-	return []Violation{{"brake", fmt.Sprintf("%d of %d services have lost their last address within %s, none of them after a wait of that long", len(b.early), had, m.config.HoldFor)}}
+	return []Violation{{"brake",
+		fmt.Sprintf("%d of %d services have lost their last address within %s, none of them after a wait of that long",
+			len(b.early), had, m.config.HoldFor)}}
 }
 
 // emptied is when the last shard of the service went.

@@ -148,7 +148,8 @@ func (m judge) judgeEmpty(a Answer, n *seenName) []Violation {
 			continue
 		}
 		if s.federation == a.Federation && !s.known.IsZero() && s.known.Before(a.Sent) && !n.full.Before(s.known) {
-			return []Violation{{"empty", fmt.Sprintf("the shard in %s is healthy, and has been in the records for %s", s.Member, a.Sent.Sub(s.known).Round(time.Millisecond))}}
+			return []Violation{{"empty", fmt.Sprintf("the shard in %s is healthy, and has been in the records for %s",
+				s.Member, a.Sent.Sub(s.known).Round(time.Millisecond))}}
 		}
 		if s.before.federation != a.Federation || s.ended.IsZero() || n.full.Before(s.before.known) || n.full.IsZero() {
 			continue
@@ -156,10 +157,13 @@ func (m judge) judgeEmpty(a Answer, n *seenName) []Violation {
 		told := m.toldAt(s, a.Received)
 		switch {
 		case told.IsZero():
-			return []Violation{{"empty", fmt.Sprintf("the shard in %s became unhealthy %s ago, but nobody can have told the syncer", s.Member, a.Received.Sub(s.ended).Round(time.Millisecond))}}
+			return []Violation{{"empty",
+				fmt.Sprintf("the shard in %s became unhealthy %s ago, but nobody can have told the syncer",
+					s.Member, a.Received.Sub(s.ended).Round(time.Millisecond))}}
 		case a.Received.Before(told.Add(m.config.EmptyGrace - early)):
-			return []Violation{{"empty", fmt.Sprintf("the syncer can know for %s only that the shard in %s is unhealthy, emptyGrace is %s",
-				a.Received.Sub(told).Round(time.Millisecond), s.Member, m.config.EmptyGrace)}}
+			return []Violation{{"empty",
+				fmt.Sprintf("the syncer can know for %s only that the shard in %s is unhealthy, emptyGrace is %s",
+					a.Received.Sub(told).Round(time.Millisecond), s.Member, m.config.EmptyGrace)}}
 		}
 	}
 	return nil
@@ -188,13 +192,16 @@ func (m judge) judgeMissing(a Answer) (v []Violation) {
 			continue
 		}
 		seen, ok := s.seen[a.Level]
-		if !ok || !seen.Before(a.Sent) || m.members[s.Member].mayBeLost(seen, a.Received, m.config.UnreachableAfter-unsure) ||
+		if !ok || !seen.Before(a.Sent) || m.members[s.Member].mayBeLost(seen, a.Received,
+			m.config.UnreachableAfter-unsure) ||
 			m.members[s.Member].mayBeUnlisted(m.syncer, seen, a.Received, m.config.StartupTimeout-unsure) {
 			continue
 		}
 		for _, addr := range s.now().Addresses {
 			if addr.Is4() == (a.Type == "A") && !slices.Contains(a.Addresses, addr) {
-				v = append(v, Violation{"missing", fmt.Sprintf("%s of %s was there %s ago, is healthy, and its member was not lost since", addr, s.Member, a.Received.Sub(seen).Round(time.Millisecond))})
+				v = append(v, Violation{"missing",
+					fmt.Sprintf("%s of %s was there %s ago, is healthy, and its member was not lost since",
+						addr, s.Member, a.Received.Sub(seen).Round(time.Millisecond))})
 			}
 		}
 	}
@@ -256,15 +263,18 @@ func (m judge) judgeLost(a Answer, s *shard, addr netip.Addr) []Violation {
 	if !ok || !quiet.ok || m.manyAway(away) {
 		return nil
 	}
-	due := latest(away.Add(m.config.UnreachableAfter), quiet.at, m.started.Add(m.config.StartupTimeout)).Add(m.config.UnreachableAfter/5 + lossMargin)
+	due := latest(away.Add(m.config.UnreachableAfter), quiet.at,
+		m.started.Add(m.config.StartupTimeout)).Add(m.config.UnreachableAfter/5 + lossMargin)
 	if !a.Sent.After(due) {
 		return nil
 	}
 	for _, o := range m.byService[a.Service] {
-		if o == s || o.federation != a.Federation || o.known.IsZero() || o.known.After(away) || !m.quietSince(a, o.Member).before(away) {
+		if o == s || o.federation != a.Federation || o.known.IsZero() || o.known.After(away) ||
+			!m.quietSince(a, o.Member).before(away) {
 			continue
 		}
-		return []Violation{{"lost", fmt.Sprintf("%s is away for %s, and %s has another healthy shard", s.Member, a.Sent.Sub(away).Round(time.Millisecond), o.Member)}}
+		return []Violation{{"lost", fmt.Sprintf("%s is away for %s, and %s has another healthy shard",
+			s.Member, a.Sent.Sub(away).Round(time.Millisecond), o.Member)}}
 	}
 	return nil
 }

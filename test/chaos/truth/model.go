@@ -78,8 +78,10 @@ type name struct{ federation, service, level, typ string }
 // New returns the truth about these members and federations, without shards.
 func New(c Config, t Topology, federations []string) *Model {
 	m := &Model{
-		config: c, topology: t, shards: map[Shard]*shard{}, byService: map[string][]*shard{}, owners: map[netip.Addr]*shard{},
-		members: map[string]*way{}, providers: map[string]*way{}, servers: map[string]*way{}, syncer: &way{}, names: map[name]*seenName{}, brakes: map[string]*brake{},
+		config: c, topology: t, shards: map[Shard]*shard{}, byService: map[string][]*shard{},
+		owners:  map[netip.Addr]*shard{},
+		members: map[string]*way{}, providers: map[string]*way{}, servers: map[string]*way{}, syncer: &way{},
+		names: map[name]*seenName{}, brakes: map[string]*brake{},
 	}
 	for name := range t {
 		m.members[name], m.servers[name] = &way{}, &way{}
@@ -268,10 +270,12 @@ func (m *Model) Describe(now time.Time, service string) (lines []string) {
 	}
 	for _, s := range m.byService[service] {
 		for _, c := range s.changes[max(0, len(s.changes)-3):] {
-			lines = append(lines, fmt.Sprintf("%s: exists %t, federation %q, ready %t, addresses %v: sent %s ago, taken %s ago",
+			lines = append(lines, fmt.Sprintf("%s: exists %t, federation %q, ready %t, addresses %v: sent %s ago, "+
+				"taken %s ago",
 				s.Member, c.Exists, c.Federation, c.Ready, c.Addresses, ago(c.sent), ago(c.done)))
 		}
-		lines = append(lines, fmt.Sprintf("%s: known for %s, seen at %d levels since, last known phase ended %s ago", s.Member, ago(s.known), len(s.seen), ago(s.ended)))
+		lines = append(lines, fmt.Sprintf("%s: known for %s, seen at %d levels since, last known phase ended %s ago",
+			s.Member, ago(s.known), len(s.seen), ago(s.ended)))
 	}
 	return lines
 }
@@ -287,7 +291,8 @@ func (m *Model) Faults(now time.Time) (lines []string) {
 				end = fmt.Sprintf("ended %.1fs ago", now.Sub(f.to).Seconds())
 			}
 			if now.Sub(f.from) < time.Minute {
-				lines = append(lines, fmt.Sprintf("%s %s: %s began %.1fs ago, %s", what, name, f.Class, now.Sub(f.from).Seconds(), end))
+				lines = append(lines, fmt.Sprintf("%s %s: %s began %.1fs ago, %s",
+					what, name, f.Class, now.Sub(f.from).Seconds(), end))
 			}
 		}
 	}

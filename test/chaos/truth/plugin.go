@@ -52,15 +52,19 @@ func (m judge) plugin(a PluginAnswer) (v []Violation) {
 }
 
 func (m judge) judgePluginEmpty(a PluginAnswer, local *shard) []Violation {
-	if c, quiet := m.localSince(a, local); quiet.before(a.Sent.Add(-m.config.Deadline)) && c.local() && !c.done.IsZero() && c.done.Before(a.Sent.Add(-m.config.Deadline)) && local.has(a.Type) {
-		return []Violation{{"empty", fmt.Sprintf("the shard in %s itself is healthy for %s", a.Member, a.Sent.Sub(c.done).Round(time.Millisecond))}}
+	if c, quiet := m.localSince(a, local); quiet.before(a.Sent.Add(-m.config.Deadline)) && c.local() &&
+		!c.done.IsZero() && c.done.Before(a.Sent.Add(-m.config.Deadline)) && local.has(a.Type) {
+		return []Violation{{"empty", fmt.Sprintf("the shard in %s itself is healthy for %s",
+			a.Member, a.Sent.Sub(c.done).Round(time.Millisecond))}}
 	}
 	if m.providers[a.Federation].away(a.Sent.Add(-remembers)) {
 		return nil // the DNS server itself was away
 	}
 	for _, s := range m.byService[a.Service] {
-		if s.federation == a.Federation && s.has(a.Type) && !s.known.IsZero() && s.known.Before(a.Sent.Add(-remembers)) {
-			return []Violation{{"empty", fmt.Sprintf("the shard in %s is healthy, and has been in the records for %s", s.Member, a.Sent.Sub(s.known).Round(time.Millisecond))}}
+		if s.federation == a.Federation && s.has(a.Type) && !s.known.IsZero() &&
+			s.known.Before(a.Sent.Add(-remembers)) {
+			return []Violation{{"empty", fmt.Sprintf("the shard in %s is healthy, and has been in the records for %s",
+				s.Member, a.Sent.Sub(s.known).Round(time.Millisecond))}}
 		}
 	}
 	return nil
@@ -88,7 +92,8 @@ func (m judge) judgeLocal(a PluginAnswer, local *shard) []Violation {
 	if !a.Sent.After(latest(gone, quiet.at).Add(m.config.Deadline)) {
 		return nil
 	}
-	return []Violation{{"dead", fmt.Sprintf("the ClusterIP is answered though the shard is not healthy for %s", a.Sent.Sub(gone).Round(time.Millisecond))}}
+	return []Violation{{"dead", fmt.Sprintf("the ClusterIP is answered though the shard is not healthy for %s",
+		a.Sent.Sub(gone).Round(time.Millisecond))}}
 }
 
 // Known are the addresses that must be in the records, by level and type, for

@@ -20,12 +20,15 @@ var zero = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 func at(seconds float64) time.Time { return zero.Add(time.Duration(seconds * float64(time.Second))) }
 
 var addrs = map[string]netip.Addr{
-	"a": netip.MustParseAddr("192.0.2.1"), "b": netip.MustParseAddr("192.0.2.2"), "c": netip.MustParseAddr("192.0.2.3"), "d": netip.MustParseAddr("192.0.2.4"),
+	"a": netip.MustParseAddr("192.0.2.1"), "b": netip.MustParseAddr("192.0.2.2"), "c": netip.MustParseAddr("192.0.2.3"),
+	"d": netip.MustParseAddr("192.0.2.4"),
 }
 
 func newStage(t *testing.T, members ...string) *stage {
 	topology := Topology{"a": {"us", "us-a"}, "b": {"us", "us-b"}, "c": {"eu", "eu-a"}, "d": {"asia", "asia-a"}}
-	s := &stage{New(Config{EmptyGrace: 3 * time.Second, UnreachableAfter: 5 * time.Second, StartupTimeout: 6 * time.Second, HoldFor: 15 * time.Second, Deadline: 5 * time.Second}, topology, []string{"fed"}), t}
+	s := &stage{New(Config{EmptyGrace: 3 * time.Second, UnreachableAfter: 5 * time.Second,
+		StartupTimeout: 6 * time.Second, HoldFor: 15 * time.Second, Deadline: 5 * time.Second}, topology,
+		[]string{"fed"}), t}
 	for _, m := range members {
 		s.turn(0, m, true)
 	}
@@ -35,13 +38,15 @@ func newStage(t *testing.T, members ...string) *stage {
 // turn makes the shard in a member ready or not.
 func (s *stage) turn(seconds float64, member string, ready bool) {
 	key := Shard{member, "web"}
-	s.Sent(at(seconds), key, State{Exists: true, Federation: "fed", Ready: ready, Addresses: []netip.Addr{addrs[member]}})
+	s.Sent(at(seconds), key, State{Exists: true, Federation: "fed",
+		Ready: ready, Addresses: []netip.Addr{addrs[member]}})
 	s.Done(at(seconds+0.01), key, []netip.Addr{netip.MustParseAddr("10.0.0.1")})
 }
 
 // seen judges an answer at a level, and returns the kinds of its violations.
 func (s *stage) seen(seconds float64, level string, members ...string) (kinds []string) {
-	a := Answer{Federation: "fed", Service: "web", Level: level, End: level, Type: "A", Sent: at(seconds), Received: at(seconds + 0.01)}
+	a := Answer{Federation: "fed", Service: "web", Level: level, End: level, Type: "A",
+		Sent: at(seconds), Received: at(seconds + 0.01)}
 	for _, m := range members {
 		a.Addresses = append(a.Addresses, addrs[m])
 	}
@@ -238,11 +243,13 @@ func TestBrake(t *testing.T) {
 			s := newStage(t)
 			turn := func(seconds float64, i int, exists bool) {
 				key := Shard{"a", fmt.Sprint(i)}
-				s.Sent(at(seconds), key, State{Exists: exists, Federation: "fed", Ready: true, Addresses: []netip.Addr{address(i)}})
+				s.Sent(at(seconds), key, State{Exists: exists, Federation: "fed",
+					Ready: true, Addresses: []netip.Addr{address(i)}})
 				s.Done(at(seconds), key, nil)
 			}
 			see := func(seconds float64, i int, list ...netip.Addr) []Violation {
-				return s.Judge(Answer{Federation: "fed", Service: fmt.Sprint(i), Type: "A", Addresses: list, Sent: at(seconds), Received: at(seconds)})
+				return s.Judge(Answer{Federation: "fed", Service: fmt.Sprint(i), Type: "A",
+					Addresses: list, Sent: at(seconds), Received: at(seconds)})
 			}
 			for i := range 14 {
 				turn(0, i, true)
@@ -267,7 +274,8 @@ func address(i int) netip.Addr { return netip.AddrFrom4([4]byte{198, 51, 100, by
 func TestJudgePlugin(t *testing.T) {
 	local := netip.MustParseAddr("10.0.0.1")
 	ask := func(s *stage, seconds float64, list ...netip.Addr) (kinds []string) {
-		a := PluginAnswer{Member: "a", Answer: Answer{Federation: "fed", Service: "web", Type: "A", Addresses: list, Sent: at(seconds), Received: at(seconds + 0.01)}}
+		a := PluginAnswer{Member: "a", Answer: Answer{Federation: "fed", Service: "web", Type: "A",
+			Addresses: list, Sent: at(seconds), Received: at(seconds + 0.01)}}
 		for _, v := range s.JudgePlugin(a) {
 			kinds = append(kinds, v.Kind)
 		}

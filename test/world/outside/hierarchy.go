@@ -1,5 +1,5 @@
-// Package outside is the DNS around a World: a root with signed zones, a validating recursive resolver, and a tap between
-// a stub resolver and its server.
+// Package outside is the DNS around a World: a root with signed zones, a validating recursive resolver, and a tap
+// between a stub resolver and its server.
 package outside
 
 import (
@@ -115,7 +115,8 @@ func StartHierarchy(ctx context.Context, w *world.World) (*Hierarchy, error) {
 	if err != nil {
 		return nil, err
 	}
-	if h.named, err = proc.Start("named", w.LogFile("named"), w.Env(), named, "-g", "-c", h.path("named.conf")); err != nil {
+	if h.named, err = proc.Start("named", w.LogFile("named"), w.Env(), named, "-g", "-c",
+		h.path("named.conf")); err != nil {
 		return nil, err
 	}
 	err = proc.Poll(ctx, "named to sign its zones", func() error {
@@ -166,7 +167,8 @@ func (h *Hierarchy) path(name string) string { return filepath.Join(h.dir, name)
 // writeZones writes all zones and their keys. The keys are made before the
 // server starts, as the root has to know those of the others.
 func (h *Hierarchy) writeZones(ctx context.Context) error {
-	root := "$TTL 60\n@ IN SOA ns.root. hostmaster.root. 1 3600 600 86400 5\n@ IN NS ns.root.\nns.root. IN A " + Root + "\n" +
+	root := "$TTL 60\n@ IN SOA ns.root. hostmaster.root. 1 3600 600 86400 5\n@ IN NS ns.root.\nns.root. IN A " + Root +
+		"\n" +
 		world.Domain + ". IN NS " + world.AuthorityName + "\n" + world.AuthorityName + " IN A " + world.Authority + "\n"
 	for zone, text := range signedZones {
 		if err := os.WriteFile(h.path(zone), []byte("$ORIGIN "+zone+".\n"+text), 0o644); err != nil {
@@ -211,7 +213,8 @@ func (h *Hierarchy) newKey(ctx context.Context, zone string) (string, error) {
 // tamper signs example.org and changes a record of it after that.
 func (h *Hierarchy) tamper(ctx context.Context) error {
 	out := h.path("example.org.tampered")
-	if _, err := dnssec(ctx, "signzone", "-S", "-z", "-K", h.dir, "-d", h.dir, "-o", "example.org", "-f", out, h.path("example.org")); err != nil {
+	if _, err := dnssec(ctx, "signzone", "-S", "-z", "-K", h.dir, "-d", h.dir, "-o", "example.org", "-f",
+		out, h.path("example.org")); err != nil {
 		return err
 	}
 	text, err := os.ReadFile(out)

@@ -77,7 +77,8 @@ func StartRecursor(ctx context.Context, w *world.World, h *Hierarchy) (*Recursor
 	if err != nil {
 		return nil, err
 	}
-	p, err := proc.Start("unbound", w.LogFile("unbound"), w.Env(), unbound, "-d", "-c", w.Path("recursor", "unbound.conf"))
+	p, err := proc.Start("unbound", w.LogFile("unbound"), w.Env(), unbound, "-d", "-c",
+		w.Path("recursor", "unbound.conf"))
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +115,8 @@ func exchange(ctx context.Context, server string, m *dns.Msg) (*dns.Msg, error) 
 	c := &dns.Client{Timeout: 3 * time.Second}
 	r, _, err := c.ExchangeContext(ctx, m, net.JoinHostPort(server, "53"))
 	if err != nil {
-		return nil, fmt.Errorf("%s %s at %s: %w", m.Question[0].Name, dns.TypeToString[m.Question[0].Qtype], server, err)
+		return nil, fmt.Errorf("%s %s at %s: %w", m.Question[0].Name, dns.TypeToString[m.Question[0].Qtype], server,
+			err)
 	}
 	return r, nil
 }
@@ -129,5 +131,6 @@ func (h *Hierarchy) Anchor() (string, error) {
 	if !ok {
 		return "", fmt.Errorf("the root's key is %q", h.anchor)
 	}
-	return fmt.Sprintf("trust-anchors { . static-key %d %d %d %q; };\n", k.Flags, k.Protocol, k.Algorithm, k.PublicKey), nil
+	return fmt.Sprintf("trust-anchors { . static-key %d %d %d %q; };\n", k.Flags, k.Protocol, k.Algorithm, k.PublicKey),
+		nil
 }

@@ -207,7 +207,8 @@ func (t *Tap) note(query, reply []byte, tcp bool) {
 		x.Rcode = "(no answer that can be read)"
 	} else {
 		x.Rcode, x.Truncated = dns.RcodeToString[r.Rcode], r.Truncated
-		x.Data = slices.ContainsFunc(r.Answer, func(rr dns.RR) bool { return dns.TypeToString[rr.Header().Rrtype] == x.Type })
+		x.Data = slices.ContainsFunc(r.Answer,
+			func(rr dns.RR) bool { return dns.TypeToString[rr.Header().Rrtype] == x.Type })
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()

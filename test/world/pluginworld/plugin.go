@@ -72,7 +72,8 @@ func Start(ctx context.Context, opt world.Options) (*World, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &World{world: w, opt: opt, member: w.Members()[0], stopUpstream: func() {}, next: netip.MustParseAddr("127.0.1.1")}
+	p := &World{world: w, opt: opt, member: w.Members()[0], stopUpstream: func() {},
+		next: netip.MustParseAddr("127.0.1.1")}
 	return p, p.start(ctx)
 }
 
@@ -98,7 +99,8 @@ func (p *World) start(ctx context.Context) error {
 	if _, err := m.Kubectl(ctx, limitedRBAC, "apply", "-f", "-"); err != nil {
 		return err
 	}
-	for account, file := range map[string]string{world.CoreDNSAccount: p.Kubeconfig(false), "limited": p.Kubeconfig(true)} {
+	for account, file := range map[string]string{world.CoreDNSAccount: p.Kubeconfig(false),
+		"limited": p.Kubeconfig(true)} {
 		if err := m.AccountKubeconfig(ctx, world.CoreDNSNamespace, account, m.Cluster.Server(), file); err != nil {
 			return err
 		}
@@ -201,7 +203,8 @@ func createPod(ctx context.Context, client kubernetes.Interface, pod *corev1.Pod
 // hasSlice reports whether the Service has one slice with such endpoints.
 func hasSlice(ctx context.Context, client kubernetes.Interface, want *discoveryv1.EndpointSlice) error {
 	service := want.Labels[discoveryv1.LabelServiceName]
-	list, err := client.DiscoveryV1().EndpointSlices(want.Namespace).List(ctx, metav1.ListOptions{LabelSelector: discoveryv1.LabelServiceName + "=" + service})
+	list, err := client.DiscoveryV1().EndpointSlices(want.Namespace).List(ctx,
+		metav1.ListOptions{LabelSelector: discoveryv1.LabelServiceName + "=" + service})
 	if err != nil {
 		return err
 	}
@@ -209,8 +212,10 @@ func hasSlice(ctx context.Context, client kubernetes.Interface, want *discoveryv
 		return fmt.Errorf("service %q has %d EndpointSlices, or other endpoints", service, len(list.Items))
 	}
 	for i, e := range list.Items[0].Endpoints {
-		if w := want.Endpoints[i]; !slices.Equal(e.Addresses, w.Addresses) || !equality.Semantic.DeepEqual(e.Conditions, w.Conditions) {
-			return fmt.Errorf("service %q has endpoint %v %+v, want %v %+v", service, e.Addresses, e.Conditions, w.Addresses, w.Conditions)
+		if w := want.Endpoints[i]; !slices.Equal(e.Addresses, w.Addresses) ||
+			!equality.Semantic.DeepEqual(e.Conditions, w.Conditions) {
+			return fmt.Errorf("service %q has endpoint %v %+v, want %v %+v",
+				service, e.Addresses, e.Conditions, w.Addresses, w.Conditions)
 		}
 	}
 	return nil
@@ -234,7 +239,8 @@ func (p *World) StartCoreDNS(s plugincases.Setup, kubeconfig string) (*Server, e
 	if err := os.WriteFile(corefile, []byte(s.Corefile(addr, kubeconfig, pluginUpstream)), 0o644); err != nil {
 		return nil, err
 	}
-	child, err := proc.Start("CoreDNS of "+s.Name, w.LogFile("coredns-"+addr), append(w.Env(), "NODE_NAME="+s.Node), p.opt.CoreDNS, "-conf", corefile)
+	child, err := proc.Start("CoreDNS of "+s.Name, w.LogFile("coredns-"+addr), append(w.Env(), "NODE_NAME="+s.Node),
+		p.opt.CoreDNS, "-conf", corefile)
 	return &Server{Addr: addr, process: child}, err
 }
 
