@@ -81,7 +81,7 @@ func newCaseServer(t *testing.T, s plugincases.Setup) *caseServer {
 		f := newPlugin(t, c, caseUpstream{up, out}, b.Kubernetes, b.Federation)
 		f.delegateTo(caseForward{up})
 		if f.config.topology == nil {
-			place, _ := nodeTopology(t.Context(), c) // none: names lead to global
+			place, _ := nodeTopology(t.Context(), c) // none: names point to global
 			f.setTopology(place)
 		}
 		out.handlers = append(out.handlers, f)

@@ -38,7 +38,7 @@ func newChaser(u lookuper) *chaser {
 // depthKey is the context key of lookupDepth.
 type depthKey struct{}
 
-// lookupDepth is how many of our lookups have led to this question.
+// lookupDepth is how many of our lookups this question is nested in.
 func lookupDepth(ctx context.Context) int {
 	n, _ := ctx.Value(depthKey{}).(int)
 	return n
@@ -49,8 +49,8 @@ func deeper(ctx context.Context) context.Context {
 	return context.WithValue(ctx, depthKey{}, lookupDepth(ctx)+1)
 }
 
-// answer implements source. It always has an answer or a *sourceError.
-func (c *chaser) answer(ctx context.Context, q *remoteQuestion) (*levelAnswer, error) {
+// resolve implements source. It never leaves a question to the next source.
+func (c *chaser) resolve(ctx context.Context, q *remoteQuestion) (*levelAnswer, error) {
 	start := time.Now()
 	ch := c.newChase(ctx, q)
 	if metadata.ValueFuncs(ctx) != nil {
@@ -97,7 +97,7 @@ func (c *chaser) newChase(ctx context.Context, q *remoteQuestion) *chase {
 // follow returns the chain from the name on.
 func (ch *chase) follow(ctx context.Context, name string) (*chain, error) {
 	if ch.key.depth >= maxDepth {
-		return nil, &sourceError{dns.ExtendedErrorCodeOther, "the federation's records lead back here"}
+		return nil, &sourceError{dns.ExtendedErrorCodeOther, "the federation's records loop back here"}
 	}
 	key := ch.key
 	key.name = name

@@ -73,7 +73,7 @@ func (f *Federation) setZones(k *kubernetes.Kubernetes) error {
 	return nil
 }
 
-// setFederations sets the federations. A level in a zone of the kubernetes plugin would lead back here: if the Corefile
+// setFederations sets the federations. A level in a zone of the kubernetes plugin would loop back here: if the Corefile
 // makes it so, that is an error (N4).
 func (f *Federation) setFederations() error {
 	f.feds = nil
@@ -81,12 +81,12 @@ func (f *Federation) setFederations() error {
 		fed := &fedState{Federation: c, topLevel: core.TopLevelDomain(c.Name)}
 		if global := string(fed.Suffix(fed.Domain)); inZone(global, f.config.kubernetesZones) {
 			return fmt.Errorf("federation %q: domain %q lies in a zone of the kubernetes plugin (%q): its records "+
-				"would lead back here; a domain outside of these zones is allowed",
+				"would loop back here; a domain outside of these zones is allowed",
 				c.Name, c.Domain, f.config.kubernetesZones)
 		}
 		if t := f.config.topology; t != nil && len(fed.Path(*t)) != len(f.levels(fed, *t)) {
 			return fmt.Errorf("federation %q: with this topology a level lies in a zone of the kubernetes plugin "+
-				"(%q): it would lead back here; another topology or domain is allowed",
+				"(%q): it would loop back here; another topology or domain is allowed",
 				c.Name, f.config.kubernetesZones)
 		}
 		if fed.topLevel != "" {

@@ -271,9 +271,9 @@ func (a *answerer) delegate() *dns.Msg {
 	plain.Question = []dns.Question{a.r.Question[0]}
 	plain.Question[0].Name = a.m.plainName(a.r.Question[0].Name)
 	ctx, external := a.ctx, a.shard.service.Type == api.ServiceTypeExternalName || !allAddresses(a.shard.endpoints)
-	if external { // the kubernetes plugin looks up a name through the upstream, and that may lead back here
+	if external { // the kubernetes plugin looks up a name through the upstream, and that may loop back here
 		if lookupDepth(ctx) >= maxDepth {
-			return a.servfail(dns.ExtendedErrorCodeOther, "the Service's external name leads back here")
+			return a.servfail(dns.ExtendedErrorCodeOther, "the Service's external name loops back here")
 		}
 		ctx = deeper(ctx)
 	}

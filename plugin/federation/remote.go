@@ -49,7 +49,7 @@ func (a *answerer) fillCNAME(cname *dns.CNAME, target string) {
 	cname.Target = target
 }
 
-// followed builds a reply with the CNAME and what it leads to.
+// followed builds a reply with the CNAME and the chain that follows from it.
 func (a *answerer) followed(levels []string) *dns.Msg {
 	qtype := a.r.Question[0].Qtype
 	level, err := a.f.askSources(a.ctx, &remoteQuestion{
@@ -85,21 +85,23 @@ func (a *answerer) failed(err error) *dns.Msg {
 	return a.servfail(failure.code, failure.text)
 }
 
-// source knows what the federation's records say. The plugin asks its sources in turn, for services without a healthy
-// shard here.
+// source resolves questions for services without a healthy shard here. The plugin asks its sources in turn, until one
+// has an answer.
 type source interface {
-	// answer answers the question by way of the closest level that exists (closestLevel). All of an answer comes from
-	// one source, so a source that does not know all levels of the question returns errNotKnown.
+	// resolve answers q by way of the closest level that exists (closestLevel). A denial is an answer: NXDOMAIN, or
+	// NOERROR without data.
 	//
-	// A denial is an answer: NXDOMAIN, or NOERROR without data, with a SOA record that allows it to be cached. On any
-	// error the next source is asked; if none has an answer, the first *sourceError is what the client is told.
+	// It returns errNotKnown if it does not know what all of q's levels say: no answer is made of two sources. Any
+	// other error is a failure of a source that should have known, usually a *sourceError. If no source has an answer,
+	// the first failure becomes SERVFAIL.
 	//
-	// The records of the answer are the caller's to change. The question is not the source's to keep or change; its
-	// message and writer may be used until ctx ends. A source is asked by many goroutines at once.
-	answer(ctx context.Context, q *remoteQuestion) (*levelAnswer, error)
+	// The records of the answer belong to the caller. q is valid until resolve returns; only its writer may still be
+	// asked for addresses after that, by a lookup that goes on. resolve is called concurrently, and returns when ctx
+	// ends.
+	resolve(ctx context.Context, q *remoteQuestion) (*levelAnswer, error)
 }
 
-// errNotKnown is the error of a source that knows nothing of a question, and leaves it to the next one.
+// errNotKnown is the error of a source that leaves a question to the next one.
 var errNotKnown = errors.New("nothing known")
 
 // sourceError is the failure of a source that should have had the answer: it becomes SERVFAIL with an extended error
@@ -115,7 +117,7 @@ func (e *sourceError) Error() string { return e.text }
 func (f *Federation) askSources(ctx context.Context, q *remoteQuestion) (*levelAnswer, error) {
 	first := errNotKnown
 	for _, s := range f.sources {
-		level, err := s.answer(ctx, q)
+		level, err := s.resolve(ctx, q)
 		if err == nil {
 			return level, nil
 		}
@@ -163,8 +165,8 @@ type chain struct {
 
 // closestLevel goes up the levels, following each: the first one whose own name exists is the answer, or else the first
 // one asked (Q7b). A level about which nothing is learned is skipped, but then there is no answer by default (Q8b).
-// Addresses of our own Service, which is not healthy, are left out. A level that has only those leads to the next; if
-// global has only those either, the first level's answer is given as received (Q8d).
+// Addresses of our own Service, which is not healthy, are left out. A level that has only those is skipped for the
+// next; if global has only those either, the first level's answer is given as received (Q8d).
 func (q *remoteQuestion) closestLevel(follow func(name string) (*chain, error)) (*levelAnswer, error) {
 	var first, onlyOwn *levelAnswer
 	unclear := false

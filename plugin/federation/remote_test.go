@@ -16,7 +16,7 @@ type fixedSource struct {
 	asked int
 }
 
-func (s *fixedSource) answer(_ context.Context, q *remoteQuestion) (*levelAnswer, error) {
+func (s *fixedSource) resolve(_ context.Context, q *remoteQuestion) (*levelAnswer, error) {
 	s.asked++
 	if s.err != nil {
 		return nil, s.err

@@ -168,9 +168,9 @@ func TestAttach(t *testing.T) {
 		{"Q1 a multicluster zone", "kubernetes cluster.local clusterset.local {\n multicluster clusterset.local\n}",
 			"federation clusterset.local {\n prod example.com\n}", "is not a forward zone"},
 		{"N4 a domain in a zone of the kubernetes plugin", usualKubernetes, "federation {\n prod fed.cluster.local\n}",
-			"would lead back here"},
+			"would loop back here"},
 		{"N4 a level in a zone of the kubernetes plugin", "kubernetes region1.example.com",
-			"federation {\n prod example.com\n topology region1\n}", "would lead back here"},
+			"federation {\n prod example.com\n topology region1\n}", "would loop back here"},
 		{"Q12 noendpoints", "kubernetes cluster.local {\n noendpoints\n}", "federation {\n prod example.com\n}",
 			"noendpoints"},
 	} {
@@ -290,7 +290,7 @@ func TestNodeTopology(t *testing.T) {
 			time.Sleep(topologyRetry) // the clock of synctest
 			synctest.Wait()
 			if got := (*f.feds[0].levels.Load())[0]; got != "myfed.svc.r.example.com." {
-				t.Errorf("after a retry names lead to %q", got)
+				t.Errorf("after a retry names point to %q", got)
 			}
 		})
 	})

@@ -32,7 +32,7 @@ type nodes interface {
 }
 
 // lastTopology is what the labels of this process's node were when last read. An instance that takes over at a reload
-// starts with it: the node is the same, and names should not lead to global until the labels have been read again.
+// starts with it: the node is the same, and names should not point to global until the labels have been read again.
 var lastTopology atomic.Pointer[core.Topology]
 
 // learnTopology reads the topology and keeps it up to date until ctx ends.
@@ -65,7 +65,7 @@ func (f *Federation) learnTopology(ctx context.Context, n nodes) {
 			wait = retry
 			warning = fmt.Sprintf("cannot read the topology of this node again, keeping the last one: %v", err)
 		default:
-			wait, warning = retry, fmt.Sprintf("the topology of this node is not known, so names lead to global (set "+
+			wait, warning = retry, fmt.Sprintf("the topology of this node is not known, so names point to global (set "+
 				"\"topology REGION [ZONE]\" if it has no labels): %v", err)
 		}
 		if wait == retry {
@@ -167,13 +167,13 @@ func (f *Federation) setTopology(t core.Topology) {
 	for _, fed := range f.feds {
 		levels := f.levels(fed, t)
 		fed.levels.Store(&levels)
-		log.Infof("federation %q: region %q, topology zone %q: names lead to %q",
+		log.Infof("federation %q: region %q, topology zone %q: names point to %q",
 			fed.Name, cmp.Or(string(t.Region), "-"), cmp.Or(string(t.Zone), "-"), levels)
 	}
 }
 
 // levels returns the suffixes of the records for a topology, the closest first. One that lies in a zone of the
-// kubernetes plugin would lead back here: it is skipped and reported (N4). Global is checked at start.
+// kubernetes plugin would loop back here: it is skipped and reported (N4). Global is checked at start.
 func (f *Federation) levels(fed *fedState, t core.Topology) []string {
 	var levels []string
 	for _, name := range fed.Path(t) {

@@ -164,7 +164,7 @@ func TestLearnSays(t *testing.T) {
 				}
 				said.Reset()
 			}
-			says(`names lead to global (set "topology REGION [ZONE]" if it has no labels): ` +
+			says(`names point to global (set "topology REGION [ZONE]" if it has no labels): ` +
 				`node "node1": nodes "node1" not found (the ClusterRole needs nodes: get)`)
 			time.Sleep(10 * topologyRetry) // the clock of synctest
 			says("")
@@ -182,7 +182,7 @@ func TestLearnSays(t *testing.T) {
 			time.Sleep(5 * topologyRefresh)
 			says("")
 			if got := (*f.feds[0].levels.Load())[0]; got != "myfed.svc.r.example.com." {
-				t.Errorf("names lead to %q", got)
+				t.Errorf("names point to %q", got)
 			}
 		})
 	})
@@ -198,7 +198,7 @@ func TestTopologyKnown(t *testing.T) {
 			t.Errorf("coredns_federation_topology_known is %v, want %v", got, want)
 		}
 	}
-	t.Run("Q10 the gauge says that names lead to global, and the first retry is soon", func(t *testing.T) {
+	t.Run("Q10 the gauge says that names point to global, and the first retry is soon", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			lastTopology.Store(nil)
 			c := newCluster()
