@@ -99,13 +99,13 @@ figures: test-packages ## Requests and octets of each provider, as in docs/provi
 bench-scale: ## Measure the syncer with up to 100 members and 10,000 services (about 8 minutes, 2 GB)
 	@printf '%7s %8s %9s %9s %9s %9s %9s %8s %8s %8s %9s %9s\n' members services shards RRsets 'start s' requests 'B/shard' 'p50 ms' 'p99 ms' 'max ms' allocs bytes
 	@for m in 10 30 100; do for s in 1000 3000 10000; do \
-		$(GO) test -buildvcs=false -run '^$$' -bench Scale -benchtime 1x ./federation/syncer -members $$m -services $$s | grep '^ ' || exit 1; done; done
+		$(GO) test -buildvcs=false -run '^$$' -bench Scale -benchtime 1x ./federation/reconcile -members $$m -services $$s | grep '^ ' || exit 1; done; done
 
 .PHONY: bench-readers
 bench-readers: ## Measure changes while a client reads the full status without pause (about 5 minutes)
 	@printf '%7s %8s %9s %9s %9s %9s %9s %7s %9s\n' members services 'quiet p99' 'p50 ms' 'p99 ms' 'max ms' ratio reads 'KiB/read'
 	@for size in "-members 10 -services 10000" "-members 100 -services 1000"; do \
-		$(GO) test -buildvcs=false -run '^$$' -bench Readers -benchtime 1x ./federation/syncer $$size | grep '^ ' || exit 1; done
+		$(GO) test -buildvcs=false -run '^$$' -bench Readers -benchtime 1x ./federation/reconcile $$size | grep '^ ' || exit 1; done
 
 .PHONY: bench-failover
 bench-failover: build cluster ## Measure how soon traffic leaves a failed shard (ROUNDS=100; about 5 minutes)
@@ -115,7 +115,7 @@ bench-failover: build cluster ## Measure how soon traffic leaves a failed shard 
 .PHONY: soak
 soak: test-packages build cluster ## The long loops: random scripts and histories, fuzzing, 100 kills of the syncer, 100 failovers (about an hour)
 	$(GO) test -buildvcs=false -timeout 60m $$(git grep -l pgregory.net/rapid -- '*_test.go' | xargs -n1 dirname | sort -u | sed 's,^,./,') -rapid.checks=20000
-	$(GO) test -buildvcs=false -timeout 60m ./federation/syncer -run TestRandom -seeds=3000
+	$(GO) test -buildvcs=false -timeout 60m ./federation/reconcile -run TestRandom -seeds=3000
 	$(GO) test -buildvcs=false -timeout 60m -count=1 ./federation/policy -run TestExplore -explore.depth=1
 	test/fuzz $(or $(FUZZTIME),1m)
 	FEDERATION_DNS_BIN=$(GOBIN_ABS) $(GO) test -buildvcs=false -timeout 60m -count=1 -v ./test/e2e -run 'TestSystem/(the_walk|killing)' -kills=100

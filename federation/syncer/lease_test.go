@@ -1,7 +1,6 @@
 package syncer
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -69,34 +68,19 @@ func TestElected(t *testing.T) {
 			}
 		})
 	}
-	t.Run("O1e a loop that is deposed gives the Lease back", func(t *testing.T) {
-		s, ctx := newSyncer(t)
-		given := make(chan struct{}, 1)
-		s.identity, s.abstain = "me", func() { given <- struct{}{} }
-		s.Apply(ctx, configOf(t, "127.0.0.1:1", ""))
-		l := s.loops.all()[0]
-		l.ask(ctx, func() { l.depose(errors.New("deposed")) })
-		select {
-		case <-given:
-		default:
-			t.Error("it is not given back")
-		}
-	})
 	t.Run("O3c with the Lease once more a deposed one begins anew", func(t *testing.T) {
 		s, ctx := newSyncer(t)
 		s.identity = "me"
 		s.Apply(ctx, configOf(t, "127.0.0.1:1", ""))
 		before := s.loops.all()[0]
-		before.ask(ctx, func() { before.deposed = errors.New("deposed") })
+		depose(s)
 		s.Elected(ctx, host.Tenure{Holder: "me"})
 		after := s.loops.all()
 		if len(after) != 1 || after[0] == before {
 			t.Fatal("the same loop runs")
 		}
-		after[0].ask(ctx, func() {
-			if after[0].deposed != nil {
-				t.Error("deposed")
-			}
-		})
+		if after[0].Snapshot().Deposed() != nil {
+			t.Error("deposed")
+		}
 	})
 }

@@ -15,6 +15,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"github.com/federation-dns/federation/federation/admin"
+	"github.com/federation-dns/federation/federation/metrics"
 )
 
 // askTimeout bounds how long a request waits for a loop, and how long a loop may work without looking for events until it
@@ -25,7 +26,7 @@ const askTimeout = 5 * time.Second
 // socket that only its owner may open (C1).
 type listener struct {
 	loops   *loopSet
-	metrics *metrics
+	metrics *metrics.Metrics
 	leader  *atomic.Value // see syncer
 	// gathering is held while the gauges are set and read.
 	gathering sync.Mutex
@@ -71,8 +72,8 @@ func (s *listener) publicHandler() http.Handler {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(prometheus.GathererFunc(s.gather), promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
 		for _, l := range s.loops.all() {
-			if l.views.stuck() {
-				http.Error(w, fmt.Sprintf("the loop of federation %s does not answer", l.config.Key()), http.StatusServiceUnavailable)
+			if l.Stuck(askTimeout) {
+				http.Error(w, fmt.Sprintf("the loop of federation %s does not answer", l.key), http.StatusServiceUnavailable)
 				return
 			}
 		}
@@ -84,7 +85,7 @@ func (s *listener) publicHandler() http.Handler {
 			return
 		}
 		loops := s.loops.all()
-		if len(loops) == 0 || slices.ContainsFunc(loops, func(l *loop) bool { return !l.view().ready() }) {
+		if len(loops) == 0 || slices.ContainsFunc(loops, func(l *runningLoop) bool { return !l.Snapshot().Ready() }) {
 			http.Error(w, "members are still being listed, the provider has not answered yet, or another syncer has taken over", http.StatusServiceUnavailable)
 			return
 		}
@@ -98,19 +99,19 @@ func (s *listener) gather() ([]*dto.MetricFamily, error) {
 	s.gathering.Lock()
 	defer s.gathering.Unlock()
 	for _, l := range s.loops.all() {
-		l.metrics.observe(l.view())
+		l.SetGauges()
 	}
-	return s.metrics.registry.Gather()
+	return s.metrics.Gather()
 }
 
 // Status implements admin.Syncer.
 func (s *listener) Status(_ context.Context, services bool) (admin.Status, error) {
 	status := admin.Status{Leader: s.standsBehind()}
 	for _, l := range s.loops.all() {
-		v := l.view()
-		st := v.status()
+		v := l.Snapshot()
+		st := v.Status()
 		if services {
-			st.Stream = v.services()
+			st.Stream = v.Services()
 		}
 		status.Federations = append(status.Federations, st)
 	}
@@ -120,13 +121,12 @@ func (s *listener) Status(_ context.Context, services bool) (admin.Status, error
 // Waiting implements admin.Syncer.
 func (s *listener) Waiting(context.Context) (list []admin.Waiting, err error) {
 	for _, l := range s.loops.all() {
-		list = append(list, l.view().waiting()...)
+		list = append(list, l.Snapshot().Waiting()...)
 	}
 	return list, nil
 }
 
 // Confirm implements admin.Syncer.
 func (s *listener) Confirm(ctx context.Context, list []admin.Waiting) (n int, err error) {
-	err = s.loops.each(ctx, func(l *loop) { n += confirmer{l}.confirm(list) })
-	return n, err
+	return s.loops.confirm(ctx, list)
 }

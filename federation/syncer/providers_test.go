@@ -14,6 +14,7 @@ import (
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/config"
 	"github.com/federation-dns/federation/federation/member"
+	"github.com/federation-dns/federation/federation/reconcile"
 	"github.com/federation-dns/federation/test/clouddns"
 	"github.com/federation-dns/federation/test/cloudzone"
 	"github.com/federation-dns/federation/test/fakecloud"
@@ -159,7 +160,7 @@ func TestProviders(t *testing.T) {
 		}
 		begin := time.Now()
 		s.loops.stop() // what is under way may take stopTimeout
-		if took := time.Since(begin); took > stopTimeout+2*time.Second {
+		if took := time.Since(begin); took > reconcile.StopTimeout+2*time.Second {
 			t.Errorf("X5b stopping took %s", took)
 		}
 	})
@@ -175,7 +176,7 @@ func TestProviders(t *testing.T) {
 		l := s.loops.find("fed in " + cloudsPrivate)
 		last := ""
 		c.await("the status to tell the error", func() bool {
-			last = l.view().status().Error
+			last = l.Snapshot().Status().Error
 			return last != ""
 		})
 		if !strings.Contains(last, "503") || strings.Contains(last, "\n") {

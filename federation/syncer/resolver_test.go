@@ -109,7 +109,7 @@ func TestResolver(t *testing.T) {
 				if !ok {
 					continue
 				}
-				shard := list.Shards[member.ShardKey{Federation: "fed", Service: web}]
+				shard := list.Shards[member.ShardKey{Federation: "fed", Service: federation.ServiceName{Namespace: "shop", Name: "web"}}]
 				if !shard.Healthy || shard.Host != "lb.example.net." || fmt.Sprint(shard.Addresses) != "[203.0.113.99]" {
 					t.Errorf("%+v", list.Shards)
 				}

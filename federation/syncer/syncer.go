@@ -5,17 +5,16 @@ package syncer
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"log/slog"
 	"reflect"
-	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/federation-dns/federation/federation/config"
 	"github.com/federation-dns/federation/federation/host"
 	"github.com/federation-dns/federation/federation/member"
+	"github.com/federation-dns/federation/federation/metrics"
+	"github.com/federation-dns/federation/federation/reconcile"
 )
 
 // Options are the dependencies of a Syncer.
@@ -33,7 +32,7 @@ type Options struct {
 type Syncer struct {
 	opt     Options
 	log     *slog.Logger
-	metrics *metrics
+	metrics *metrics.Metrics
 	config  *config.Config // nil before Apply
 	replica
 	loops    *loopSet
@@ -57,8 +56,7 @@ type replica struct {
 // New returns a Syncer that runs nothing until Apply. The caller has to close it.
 func New(opt Options) *Syncer {
 	s := &Syncer{opt: opt, log: opt.Log, loops: &loopSet{}, events: make(chan member.Event, 1024)}
-	s.metrics = newMetrics(&s.budgets)
-	s.metrics.dropped.count = opt.LogDropped
+	s.metrics = metrics.New(s.budgets.stats, opt.LogDropped)
 	s.fleet = newFleet(s.log, s.events)
 	s.clusters = newClusterSet(s.log, s.fleet.relist)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -81,7 +79,7 @@ func (s *Syncer) JoinElection(e *host.Election) {
 }
 
 // ConfigRead sets the metric that tells whether the configuration file, as it is now, is in use.
-func (s *Syncer) ConfigRead(good bool) { s.metrics.reload.Set(map[bool]float64{true: 1}[good]) }
+func (s *Syncer) ConfigRead(good bool) { s.metrics.SetReload(good) }
 
 // Apply makes c, which must have an owner, the configuration in use: it starts, changes and stops what differs from the one
 // before. A replica without the Lease only keeps it. What runs ends with ctx, or with Close.
@@ -107,7 +105,7 @@ func (s *Syncer) Elected(ctx context.Context, t host.Tenure) {
 		}
 		s.tenure = t
 		s.setLeads(true)
-		s.loops.removeDeposed(ctx)
+		s.loops.removeDeposed()
 		s.apply(ctx, s.config)
 		return
 	}
@@ -131,7 +129,7 @@ func (s *Syncer) Close() {
 
 func (s *Syncer) setLeads(leads bool) {
 	s.leads = leads
-	s.metrics.leads.Set(map[bool]float64{true: 1}[leads])
+	s.metrics.SetLeads(leads)
 }
 
 // apply makes what runs match s.config; old is the configuration it was started with.
@@ -157,10 +155,11 @@ func (s *Syncer) applyFederation(ctx context.Context, old *config.Config, f conf
 		same := running.config.Naming == f.Naming && old.Owner == s.config.Owner &&
 			reflect.DeepEqual(running.config.Provider, f.Provider)
 		if same {
-			running.ask(ctx, func() { running.configure(s.config, f) })
+			running.Configure(ctx, s.config, f)
+			running.config = f
 			return false
 		}
-		running.ask(ctx, func() { deposed = running.deposed })
+		deposed = running.Snapshot().Deposed()
 		s.loops.remove(f.Key())
 	}
 	p, err := f.Provider.Open(s.budgets.of(f.Provider))
@@ -168,175 +167,10 @@ func (s *Syncer) applyFederation(ctx context.Context, old *config.Config, f conf
 		s.log.Error("the provider cannot be used", "federation", f.Key(), "error", err)
 		return false
 	}
-	l := newLoop(s.config, f, p, s.opt.Adopt, s.log, s.metrics, s.fleet.relist)
-	l.deposed = deposed // until a restart (O3c)
-	l.giveBack = s.abstain
-	s.loops.run(ctx, l, func() { p.Close() })
+	l := reconcile.New(reconcile.Options{
+		Config: s.config, Federation: f, Provider: p, Adopt: s.opt.Adopt, Log: s.log, Metrics: s.metrics,
+		Relist: s.fleet.relist, Abstain: s.abstain, Deposed: deposed,
+	})
+	s.loops.run(ctx, l, f, func() { p.Close() })
 	return true
-}
-
-// loopSet is the loops that run. Its methods may be called by several
-// goroutines.
-type loopSet struct {
-	mu    sync.Mutex
-	loops []*runningLoop
-}
-
-type runningLoop struct {
-	*loop
-	stop func() // ends it and waits
-}
-
-func (s *loopSet) all() []*loop {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all := make([]*loop, len(s.loops))
-	for i, r := range s.loops {
-		all[i] = r.loop
-	}
-	return all
-}
-
-func (s *loopSet) find(key string) *loop {
-	for _, l := range s.all() {
-		if l.config.Key() == key {
-			return l
-		}
-	}
-	return nil
-}
-
-func (s *loopSet) run(ctx context.Context, l *loop, closed func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	l.done = done
-	go func() {
-		defer close(done)
-		var delivery sync.WaitGroup
-		delivery.Go(func() { l.inbox.deliver(ctx, l.events) })
-		l.run(ctx)
-		closed()
-		delivery.Wait()
-	}()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.loops = append(s.loops, &runningLoop{loop: l, stop: func() { cancel(); <-done }})
-}
-
-func (s *loopSet) remove(key string) {
-	s.mu.Lock()
-	at := slices.IndexFunc(s.loops, func(r *runningLoop) bool { return r.config.Key() == key })
-	r := s.loops[at]
-	s.loops = slices.Delete(s.loops, at, at+1)
-	s.mu.Unlock()
-	r.stop()
-	r.metrics.forget()
-}
-
-// retain stops the loops of all federations but these, and returns their keys.
-func (s *loopSet) retain(federations []config.Federation) (gone []string) {
-	for _, l := range s.all() {
-		if key := l.config.Key(); !slices.ContainsFunc(federations, func(f config.Federation) bool { return f.Key() == key }) {
-			s.remove(key)
-			gone = append(gone, key)
-		}
-	}
-	return gone
-}
-
-// removeDeposed ends the loops that may not write any more.
-func (s *loopSet) removeDeposed(ctx context.Context) {
-	for _, l := range s.all() {
-		deposed := false
-		if l.ask(ctx, func() { deposed = l.deposed != nil }) && deposed {
-			s.remove(l.config.Key())
-		}
-	}
-}
-
-// stop ends all at once and waits for them.
-func (s *loopSet) stop() {
-	s.mu.Lock()
-	loops := s.loops
-	s.loops = nil
-	s.mu.Unlock()
-	var wg sync.WaitGroup
-	for _, r := range loops {
-		wg.Go(r.stop)
-	}
-	wg.Wait()
-}
-
-// fanOut hands every event to every loop until ctx ends, as filter returns it, or not at all if that is nil: all members
-// belong to all federations. A loop that is busy, or stuck, delays no other one (S3).
-func (s *loopSet) fanOut(ctx context.Context, events <-chan member.Event, filter func(time.Time, member.Event) member.Event) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case e := <-events:
-			if e = filter(time.Now(), e); e == nil {
-				continue
-			}
-			for _, l := range s.all() {
-				l.inbox.add(e)
-			}
-		}
-	}
-}
-
-// inbox holds the events that a loop has not received yet. It has no bound: what would be dropped would have to be listed
-// again, and a loop that receives nothing for askTimeout fails /healthz.
-type inbox struct {
-	mu     sync.Mutex
-	events []member.Event
-	more   chan struct{} // has a token if there may be events
-}
-
-func newInbox() *inbox { return &inbox{more: make(chan struct{}, 1)} }
-
-// add never blocks.
-func (b *inbox) add(e member.Event) {
-	b.mu.Lock()
-	b.events = append(b.events, e)
-	b.mu.Unlock()
-	select {
-	case b.more <- struct{}{}:
-	default:
-	}
-}
-
-// deliver sends the events to the loop, in their order, until ctx ends.
-func (b *inbox) deliver(ctx context.Context, to chan<- member.Event) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-b.more:
-		}
-		b.mu.Lock()
-		events := b.events
-		b.events = nil
-		b.mu.Unlock()
-		for _, e := range events {
-			select {
-			case to <- e:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}
-}
-
-// each runs f in each loop in turn; an error names the one that did not answer
-// in time.
-func (s *loopSet) each(ctx context.Context, f func(*loop)) error {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
-	for _, l := range s.all() {
-		if !l.ask(ctx, func() { f(l) }) {
-			return fmt.Errorf("the loop of federation %s does not answer", l.config.Key())
-		}
-	}
-	return nil
 }

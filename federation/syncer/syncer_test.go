@@ -10,12 +10,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/config"
+	"github.com/federation-dns/federation/federation/provider/inmem"
+	"github.com/federation-dns/federation/federation/reconcile"
 )
 
 // newSyncer is a syncer without listeners, whose provider never answers.
@@ -28,6 +29,18 @@ func newSyncer(t *testing.T) (s *Syncer, ctx context.Context) {
 		goleak.VerifyNone(t)
 	})
 	return s, ctx
+}
+
+// depose puts a deposed loop in the place of the first one, which goes on until that is removed.
+func depose(s *Syncer) {
+	s.loops.mu.Lock()
+	defer s.loops.mu.Unlock()
+	r := *s.loops.loops[0]
+	r.Loop = reconcile.New(reconcile.Options{
+		Config: s.config, Federation: r.config, Provider: inmem.New(r.config.Domain), Log: s.log, Metrics: s.metrics,
+		Deposed: errors.New("deposed"),
+	})
+	s.loops.loops[0] = &r
 }
 
 // configOf is a configuration with the federation's lines in it.
@@ -65,9 +78,8 @@ func TestReload(t *testing.T) {
 		if len(after) != 1 || after[0] != before {
 			t.Fatal("another loop runs")
 		}
-		var ttl uint32
-		after[0].ask(ctx, func() { ttl = after[0].config.Options.TTL })
-		if ttl != 60 {
+		after[0].Confirm(ctx, nil) // the turn before has ended
+		if ttl := after[0].Snapshot().Config.Options.TTL; ttl != 60 {
 			t.Errorf("ttl %d", ttl)
 		}
 	})
@@ -75,11 +87,10 @@ func TestReload(t *testing.T) {
 		s, ctx := newSyncer(t)
 		s.Apply(ctx, configOf(t, "127.0.0.1:1", ""))
 		before := s.loops.all()[0]
-		before.ask(ctx, func() { before.deposed = errors.New("deposed") })
+		depose(s)
 		s.Apply(ctx, configOf(t, "127.0.0.1:2", ""))
 		after := s.loops.all()[0]
-		var deposed error
-		after.ask(ctx, func() { deposed = after.deposed })
+		deposed := after.Snapshot().Deposed()
 		if after == before || deposed == nil {
 			t.Errorf("same loop %t, deposed: %v", after == before, deposed)
 		}
@@ -125,28 +136,5 @@ func TestListener(t *testing.T) {
 		if !strings.HasPrefix(line, "#") && !strings.HasPrefix(line, "federation_syncer_") {
 			t.Errorf("metric without our prefix: %s", line)
 		}
-	}
-}
-
-func TestTimers(t *testing.T) {
-	var q timers[federation.ServiceName]
-	at := time.Unix(1000, 0)
-	one, two := federation.ServiceName{Name: "one"}, federation.ServiceName{Name: "two"}
-	q.set(one, at.Add(2*time.Second))
-	q.set(two, at.Add(time.Second))
-	q.set(one, at.Add(3*time.Second)) // later: nothing new
-	q.set(two, at)                    // earlier counts
-	q.set(two, time.Time{})
-	if got := q.next(); !got.Equal(at) {
-		t.Errorf("next: %s", got)
-	}
-	if got := q.due(at); len(got) != 1 || got[0] != two {
-		t.Errorf("due: %v", got)
-	}
-	if got := q.due(at.Add(time.Second)); len(got) != 0 {
-		t.Errorf("due twice: %v", got)
-	}
-	if got := q.due(at.Add(time.Hour)); len(got) != 1 || got[0] != one || !q.next().IsZero() {
-		t.Errorf("due: %v", got)
 	}
 }

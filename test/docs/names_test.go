@@ -68,7 +68,7 @@ func read(t *testing.T, name string) string {
 	return string(text)
 }
 
-// The list of the syncer's metrics is generated from the code (test of federation/syncer).
+// The list of the syncer's metrics is generated from the code (test of federation/metrics).
 func TestMetrics(t *testing.T) {
 	known := set(read(t, "docs/operations.md"), "(?m)^- `(federation_syncer_[a-z_]+)`")
 	plugin := 0

@@ -1,0 +1,206 @@
+package reconcile
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/claim"
+	"github.com/federation-dns/federation/federation/member"
+	"github.com/federation-dns/federation/federation/policy"
+)
+
+// beginning is what the records said when this run began. It speaks for the members that have not been listed yet
+// (X1b), and is dropped when all have been.
+type beginning struct {
+	records *claim.Records
+	// holders are, for each address or host name in a service's records, the listed members that have, or have had, it
+	// on that service. None is ever taken out: an address that a member has given up since is nobody else's.
+	holders map[federation.ServiceName]map[string][]string
+}
+
+func newBeginning(s *claim.Records) *beginning {
+	b := &beginning{records: claim.NewRecords(s.Federation), holders: map[federation.ServiceName]map[string][]string{}}
+	for svc, names := range s.Services {
+		b.records.Services[svc] = maps.Clone(names)
+		b.holders[svc] = map[string][]string{}
+		for _, sets := range names {
+			for _, set := range sets {
+				for _, d := range set.Data {
+					b.holders[svc][d] = nil
+				}
+			}
+		}
+	}
+	return b
+}
+
+// account notes what a listed member has on a service.
+func (b *beginning) account(member string, svc federation.ServiceName, known []string) {
+	if b == nil {
+		return
+	}
+	for _, d := range known {
+		if had, ok := b.holders[svc][d]; ok && !slices.Contains(had, member) {
+			b.holders[svc][d] = append(had, member)
+		}
+	}
+}
+
+// accounted reports whether a listed member at the level has, or has had, the address or host name on the service.
+func (b *beginning) accounted(svc federation.ServiceName, lv federation.Level, data string) bool {
+	return slices.ContainsFunc(b.holders[svc][data], func(m string) bool { return slices.Contains(lv.Members, m) })
+}
+
+// at returns what the records of a service had at the levels.
+func (b *beginning) at(svc federation.ServiceName, places []federation.Level) (sets []federation.RRset) {
+	if b == nil {
+		return nil
+	}
+	for _, lv := range places {
+		sets = append(sets, b.records.ByName(lv.OwnerName(svc))...)
+	}
+	return sets
+}
+
+// of returns what they had where a member may have something of a service.
+func (b *beginning) of(m string, svc federation.ServiceName, members map[string]*memberState) policy.Records {
+	ms := members[m]
+	r := policy.Records{
+		At: b.at(svc, ms.places),
+		Accounted: func(name federation.FQDN, d string) bool {
+			at := func(lv federation.Level) bool { return lv.OwnerName(svc) == name && b.accounted(svc, lv, d) }
+			return slices.ContainsFunc(ms.places, at) || slices.ContainsFunc(ms.above, at)
+		},
+		Elsewhere: func(d string) bool { return b.elsewhere(m, svc, members, d) },
+	}
+	for _, lv := range ms.above {
+		r.Above = append(r.Above, b.at(svc, []federation.Level{lv}))
+	}
+	return r
+}
+
+// elsewhere reports whether the service had the address or host name at a place of another member than m.
+func (b *beginning) elsewhere(m string, svc federation.ServiceName, members map[string]*memberState, data string) bool {
+	for name, ms := range members {
+		if name == m {
+			continue
+		}
+		for _, set := range b.at(svc, ms.places) {
+			if slices.Contains(set.Data, data) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// A shard of whose host name nothing has been learned since the start is what
+// it was before (H4): by the member's former watch, or by the records of the
+// start (X1b). For how long, the member tells by Unresolved.
+
+// unresolved is what is remembered of such a shard.
+type unresolved struct {
+	since time.Time
+	// before is what it was; nil: the records of the start tell, if anything.
+	before *federation.Shard
+}
+
+// remember takes in that a shard has become another one; old is nil if there
+// was none, shard if there is none.
+func (ms *memberState) remember(now time.Time, name federation.ServiceName, old, shard *member.Shard) {
+	if shard == nil || len(shard.Unresolved) == 0 {
+		delete(ms.unresolved, name)
+		return
+	}
+	if _, known := ms.unresolved[name]; known {
+		return
+	}
+	u := unresolved{since: now}
+	sameHost := func(host string) bool { return old != nil && slices.Contains(old.Known, host) }
+	if slices.ContainsFunc(shard.Unresolved, sameHost) && old.Healthy {
+		before := old.Shard
+		u.before = &before
+	}
+	ms.unresolved[name] = u
+}
+
+// before returns what a shard was before nothing was learned of its host name,
+// and since when; ok is false if nobody knows.
+func (r *roster) before(m string, name federation.ServiceName) (shard federation.Shard, since time.Time, ok bool) {
+	ms := r.members[m]
+	u, ok := ms.unresolved[name]
+	if ok && u.before != nil {
+		return *u.before, u.since, true
+	}
+	if ok {
+		shard, ok = r.recorded(m, name)
+	}
+	return shard, u.since, ok
+}
+
+// recorded is the shard of a member as the records of the start show it (X1b).
+func (r *roster) recorded(m string, name federation.ServiceName) (federation.Shard, bool) {
+	if r.beginning == nil {
+		return federation.Shard{}, false
+	}
+	return policy.Recorded(r.config.Federation, m, r.beginning.of(m, name, r.members))
+}
+
+// endBeginning drops the records of the start, as they need not speak for
+// members any more. What they say of unresolved shards is kept.
+func (r *roster) endBeginning() {
+	r.keepUnresolved()
+	r.beginning = nil
+}
+
+// keepUnresolved keeps what the records of the start say of unresolved shards, at the places where their members are
+// now. It has to be called before a member moves, as there is nothing of it at its new place.
+func (r *roster) keepUnresolved() {
+	for m, ms := range r.members {
+		for name, u := range ms.unresolved {
+			if shard, ok := r.recorded(m, name); ok && u.before == nil {
+				u.before = &shard
+				ms.unresolved[name] = u
+			}
+		}
+	}
+}
+
+// keepMoved keeps what the records of the start say of unresolved shards whose members were listed before the records
+// were, and are elsewhere now than an earlier run knew: it is at the places that the list of levels names.
+func (r *roster) keepMoved(entries []federation.LevelEntry) {
+	former := map[string]federation.Member{}
+	for _, e := range entries {
+		for _, name := range e.Members {
+			m := former[name]
+			m.Name = name
+			placeAt(&m, e)
+			former[name] = m
+		}
+	}
+	levels := federation.NewLevels(r.config.Federation, slices.Collect(maps.Values(former)), r.config.Options)
+	for m, ms := range r.members {
+		now := *ms
+		for name, u := range ms.unresolved {
+			if _, ok := r.recorded(m, name); ok || u.before != nil {
+				continue
+			}
+			ms.places, ms.above = policy.PlacesOf(levels.MemberLevels(m))
+			if shard, ok := r.recorded(m, name); ok {
+				u.before = &shard
+				ms.unresolved[name] = u
+			}
+			ms.places, ms.above = now.places, now.above
+		}
+	}
+}
+
+// watchedLoss reports whether a shard that was seen by a watch was lost by what
+// the member shows, and not as its host name does not resolve: that is no
+// change of a single Service (X4c).
+func watchedLoss(shard *member.Shard) bool {
+	return shard == nil || shard.ReadyEndpoints == 0 ||
+		!slices.ContainsFunc(shard.Problems, func(p federation.Problem) bool { return p.Reason == federation.ReasonHostUnresolved })
+}

@@ -1,0 +1,412 @@
+// Package reconcile keeps the records of one federation true. A Loop receives what the members show, decides what is to
+// be published (packages federation and policy), and asks the provider for what differs (package plan). One goroutine owns
+// all state; requests to the provider run beside it and hand their results back; readers see snapshots.
+//
+// Start with Loop.turn, which is the way from an event to the outlets.
+package reconcile
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/admin"
+	"github.com/federation-dns/federation/federation/claim"
+	"github.com/federation-dns/federation/federation/config"
+	"github.com/federation-dns/federation/federation/member"
+	"github.com/federation-dns/federation/federation/metrics"
+	"github.com/federation-dns/federation/federation/plan"
+	"github.com/federation-dns/federation/federation/policy"
+	"github.com/federation-dns/federation/federation/provider"
+	"github.com/federation-dns/federation/federation/retry"
+	"github.com/federation-dns/federation/federation/snapshot"
+	"golang.org/x/time/rate"
+)
+
+// The bounds of the loop.
+const (
+	// debounce lets the events of one happening come together: a rollout
+	// changes several slices, a load balancer gets its addresses one by one.
+	debounce = 5 * time.Millisecond
+	// maxBatch is how many services are planned for at once, so that the first
+	// change of many is on its way soon.
+	maxBatch = 200
+	// The backoff of a provider that does not answer (X5a).
+	minBackoff, maxBackoff = 500 * time.Millisecond, 30 * time.Second
+	// foreignRetry is how often a foreign claim is looked at again (O1c).
+	foreignRetry = time.Minute
+	// stopTimeout is how long a change under way may take after a stop.
+	StopTimeout = 5 * time.Second
+	// requestsPerSecond keeps a provider from refusing us; a fifth is the
+	// audit's (X5b).
+	requestsPerSecond = 50
+	auditsPerSecond   = requestsPerSecond / 5
+	// answerValid is how long an answer of the provider shows that it answers
+	// (X3c).
+	answerValid = 30 * time.Second
+	// tidyEvery is how often what need not be remembered is dropped.
+	tidyEvery = time.Minute
+)
+
+// Loop keeps the records of one federation true. One goroutine owns all its state; the requests to the provider run
+// beside it, one in each lane, and hand their results back to it. So does an audit, beside the requests.
+//
+// The state is in parts, each of which knows nothing of the others: what the members show, what the provider has, what is
+// to be done, and the requests under way. What concerns more than one of them is the loop's.
+type Loop struct {
+	*env
+	roster
+	zone
+	queue
+	requests
+	brake *policy.Brake
+	views snapshot.Views
+
+	inbox  *inbox // from which events are delivered
+	events chan member.Event
+	asks   chan func()
+	done   chan struct{} // closed when Run has ended
+}
+
+// env is what all parts of a loop have in common.
+type env struct {
+	config  config.Federation
+	policy  policy.Config
+	log     *slog.Logger
+	metrics *metrics.Federation
+	relist  func(member string)
+	abstain func() // see Options
+}
+
+// Options are what a loop is made of.
+type Options struct {
+	Config     *config.Config
+	Federation config.Federation
+	// Provider must outlive the loop.
+	Provider provider.Provider
+	// Adopt takes over names that another owner, or nobody, has claimed (O1c).
+	Adopt   bool
+	Log     *slog.Logger
+	Metrics *metrics.Metrics
+	// Relist has a member listed again. It must not block.
+	Relist func(member string)
+	// Abstain gives the Lease to another replica, which may begin anew (O1e). It must not block; nil without a host.
+	Abstain func()
+	// Deposed is why an earlier loop of the federation has stopped writing: this one writes nothing either (O3c). Nil if
+	// it may write.
+	Deposed error
+}
+
+// New returns a loop that does nothing until Run.
+func New(o Options) *Loop {
+	c, f := o.Config, o.Federation
+	e := &env{
+		config: f, policy: c.Policy, metrics: o.Metrics.ForFederation(f), relist: o.Relist, abstain: o.Abstain,
+		log: o.Log.With("federation", string(f.Name), "domain", string(f.Domain)),
+	}
+	l := &Loop{
+		env:    e,
+		roster: roster{env: e, standing: policy.NewRoster(c.Policy), members: map[string]*memberState{}},
+		zone: zone{
+			env: e, adopt: o.Adopt, shadow: claim.NewRecords(f.Federation), deposed: o.Deposed,
+			book: book{
+				foreign: map[federation.FQDN]*retry.Backoff{}, dropping: map[federation.FQDN]*retry.Backoff{},
+				unlisted: map[federation.FQDN]*retry.Backoff{},
+			},
+			doubts:  doubts{reread: map[federation.FQDN]*unread{}},
+			auditor: auditor{audit: c.AuditInterval},
+		},
+		queue: queue{
+			env: e, services: map[federation.ServiceName]*service{}, dirty: map[federation.ServiceName]bool{},
+			unshown: map[federation.ServiceName]bool{}, names: map[federation.FQDN]*retry.Name{}, retries: retry.NewNames(),
+		},
+		requests: requests{
+			env: e, results: make(chan ended, lanes), budget: rate.NewLimiter(requestsPerSecond, requestsPerSecond),
+		},
+		brake:  policy.NewBrake(c.Policy),
+		inbox:  newInbox(),
+		events: make(chan member.Event, 1024),
+		asks:   make(chan func()),
+		done:   make(chan struct{}),
+	}
+	l.provider = o.Metrics.Measured(o.Provider, l.metrics.Labels)
+	l.served.at = map[federation.FQDN]*evidence{}
+	if _, ok := o.Provider.(provider.ClientView); ok {
+		l.served.view, _ = l.provider.(provider.ClientView)
+	}
+	l.claims = claim.Keeper{Provider: l.provider, Federation: f.Federation, Owner: c.Owner}
+	if f.NameProblem != "" {
+		l.claims.Refuse = errors.New(f.NameProblem)
+	}
+	l.configure(c, f)
+	viewer{l}.publish(time.Now(), 0)
+	return l
+}
+
+// Run works until ctx ends. Then no request starts, and one that is under way may end within stopTimeout. Nothing is
+// written after Run returns.
+func (l *Loop) Run(ctx context.Context) {
+	defer close(l.done)
+	var delivery sync.WaitGroup
+	delivery.Go(func() { l.inbox.deliver(ctx, l.events) })
+	l.run(ctx)
+	delivery.Wait()
+}
+
+// Add hands an event of a member to the loop. It never blocks.
+func (l *Loop) Add(e member.Event) { l.inbox.add(e) }
+
+// Configure makes the options of the federation, and all that concerns members, those of c and f (P4). It waits for the
+// loop, and reports false if ctx or the loop ended first.
+func (l *Loop) Configure(ctx context.Context, c *config.Config, f config.Federation) bool {
+	return l.ask(ctx, func() { l.configure(c, f) })
+}
+
+// Confirm lets those of the list go that are this federation's and wait, and counts them (X4c). It waits for the loop, and
+// reports false if ctx or the loop ended first.
+func (l *Loop) Confirm(ctx context.Context, list []admin.Waiting) (n int, ok bool) {
+	ok = l.ask(ctx, func() { n = confirmer{l}.confirm(list) })
+	return n, ok
+}
+
+// Snapshot returns what readers see (S1). It never waits for the loop.
+func (l *Loop) Snapshot() *snapshot.Federation { return l.views.Current() }
+
+// Stuck reports whether the loop has worked for longer than limit without looking for events.
+func (l *Loop) Stuck(limit time.Duration) bool { return l.views.Stuck(limit) }
+
+// SetGauges sets the federation's gauges to what the snapshot shows.
+func (l *Loop) SetGauges() { l.metrics.Observe(l.Snapshot()) }
+
+// ForgetGauges removes the federation's gauges.
+func (l *Loop) ForgetGauges() { l.metrics.Forget() }
+
+// configure takes a configuration over, at start and when the file changes: of
+// the federation the options, and all that concerns members (P4).
+func (l *Loop) configure(c *config.Config, f config.Federation) {
+	now := time.Now()
+	l.config.Options, l.policy, l.audit = f.Options, c.Policy, c.AuditInterval
+	l.standing.Configure(c.Policy)
+	l.brake.Configure(c.Policy)
+	stay := map[string]bool{}
+	for _, cl := range c.Clusters {
+		name := cl.Member.Name
+		stay[name] = true
+		l.standing.Add(now, name, cl.UnreachableAfter)
+		ms := l.memberState(name)
+		ms.departed = false
+		if !cl.Drain {
+			ms.drained = time.Time{}
+		} else if ms.drained.IsZero() {
+			ms.drained = now
+		}
+		ms.place.fixed = cl.Member.Topology != nil
+		if ms.place.fixed {
+			ms.topology = *cl.Member.Topology
+		}
+	}
+	for name := range l.members {
+		if !stay[name] {
+			l.depart(now, name)
+		}
+	}
+	l.orderMembers()
+	l.relevel()
+}
+
+// run works until ctx ends; then no request starts, and one that is under way may end within stopTimeout.
+func (l *Loop) run(ctx context.Context) {
+	defer l.aside.Wait()
+	requests, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		var happened func()
+		select {
+		case <-ctx.Done():
+			late := time.AfterFunc(StopTimeout, cancel)
+			defer late.Stop()
+			for l.busy[publishing] || l.busy[keeping] { // what an audit finds is not waited for
+				l.end(<-l.results)
+			}
+			return
+		case e := <-l.events:
+			happened = func() { l.observe(e) }
+		case e := <-l.results:
+			happened = func() { l.end(e) }
+		case happened = <-l.asks:
+		case <-timer.C:
+			happened = func() {}
+		}
+		l.views.BeginTurn()
+		l.turn(ctx, requests, happened)
+		l.views.EndTurn()
+		timer.Reset(max(time.Until(l.next(time.Now())), 0))
+	}
+}
+
+// turn is the write path, from what happened to the two outlets. What a member shows, or what came of a request, becomes
+// state; time passes for that state; the services that this concerns are planned, most urgent first; and what they need
+// goes to the provider, one request at a time, before anything else that the provider is asked for (X5a). What readers see
+// comes last (S1). Requests may end after ctx, audits not.
+func (l *Loop) turn(ctx, requests context.Context, happened func()) {
+	happened()
+	if ctx.Err() != nil {
+		return // no request starts any more (X5a)
+	}
+	now := time.Now()
+	l.tick(now)
+	if l.deposed == nil && !now.Before(l.retryAt) {
+		up := l.held != nil && l.backoff == 0
+		if up && !l.busy[publishing] && l.affordable(now) {
+			if changes := (planner{l}).changes(now); len(changes) > 0 {
+				l.start(requests, publishing, l.change(now, changes, false))
+				l.kept = false
+			}
+		}
+		if !l.busy[keeping] && l.affordable(now) {
+			if r := (keeper{l}).next(now, up); r != nil {
+				l.start(requests, keeping, r)
+				l.kept = true
+			}
+		}
+		if up && l.auditing == nil && !now.Before(l.auditAt) {
+			l.start(ctx, auditing, l.beginAudit(l.inFlight()))
+		}
+	}
+	viewer{l}.publish(now, maxViews)
+}
+
+// ask runs f in the loop's goroutine and waits for it; false if ctx or the loop
+// has ended.
+func (l *Loop) ask(ctx context.Context, f func()) bool {
+	done := make(chan struct{})
+	select {
+	case l.asks <- func() { f(); close(done) }:
+		<-done
+		return true
+	case <-l.done:
+		return false
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// next is when there is something to do though nothing happens.
+func (l *Loop) next(now time.Time) time.Time {
+	if len(l.unshown) > 0 {
+		return now // their views are to be published
+	}
+	next := now.Add(time.Hour)
+	at := func(t time.Time) {
+		if t.After(now) && t.Before(next) {
+			next = t
+		}
+	}
+	at(l.standing.Next(now))
+	at(l.timers.Next())
+	at(l.tidyAt)
+	at(l.formerUntil)
+	if l.deposed != nil {
+		return next
+	}
+	for _, t := range []time.Time{
+		l.retryAt, l.checkAt, l.notBefore, l.quietAt, l.auditAt, l.answered.Add(answerValid), l.former.Until, l.retries.Next(), l.reads.Next(), l.served.next(),
+	} {
+		at(t)
+	}
+	for _, levels := range []map[federation.FQDN]*retry.Backoff{l.foreign, l.unlisted, l.dropping} {
+		for _, s := range levels {
+			at(s.Until)
+		}
+	}
+	return next
+}
+
+// failed takes the error of a neutral request: the provider as a whole does not answer, or the federation's names are
+// somebody else's. Nothing is asked but that until it is answered (X5a).
+func (rq *requests) failed(what string, err error) {
+	wait := foreignRetry
+	if !errors.Is(err, claim.ErrForeign) {
+		rq.backoff = min(max(2*rq.backoff, minBackoff), maxBackoff)
+		wait = rq.backoff/2 + rand.N(rq.backoff/2+1)
+	}
+	rq.retryAt = time.Now().Add(wait)
+	if rq.lastErr == nil || rq.lastErr.Error() != err.Error() {
+		rq.log.Error(what+" failed, trying again", "error", err, "in", wait.Round(time.Millisecond))
+	}
+	rq.lastErr = err
+}
+
+// succeeded notes that the provider has answered, which ends a row of failures.
+func (l *Loop) succeeded() {
+	now := time.Now()
+	if l.lastErr != nil {
+		l.log.Info("the provider answers again")
+		l.retryNow(now)
+	}
+	l.backoff, l.retryAt, l.lastErr = 0, time.Time{}, nil
+	l.answered = now
+}
+
+func compareNames(a, b federation.LevelEntry) int { return cmp.Compare(a.Name, b.Name) }
+
+// changesOf keeps the changes for which keep holds.
+func changesOf(changes []plan.Change, keep func(plan.Change) bool) []plan.Change {
+	out := make([]plan.Change, 0, len(changes))
+	for _, c := range changes {
+		if keep(c) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// inbox holds the events that a loop has not received yet. It has no bound: what would be dropped would have to be listed
+// again, and a loop that receives nothing for askTimeout fails /healthz.
+type inbox struct {
+	mu     sync.Mutex
+	events []member.Event
+	more   chan struct{} // has a token if there may be events
+}
+
+func newInbox() *inbox { return &inbox{more: make(chan struct{}, 1)} }
+
+// add never blocks.
+func (b *inbox) add(e member.Event) {
+	b.mu.Lock()
+	b.events = append(b.events, e)
+	b.mu.Unlock()
+	select {
+	case b.more <- struct{}{}:
+	default:
+	}
+}
+
+// deliver sends the events to the loop, in their order, until ctx ends.
+func (b *inbox) deliver(ctx context.Context, to chan<- member.Event) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-b.more:
+		}
+		b.mu.Lock()
+		events := b.events
+		b.events = nil
+		b.mu.Unlock()
+		for _, e := range events {
+			select {
+			case to <- e:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}

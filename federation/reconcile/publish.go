@@ -1,0 +1,341 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/metrics"
+	"github.com/federation-dns/federation/federation/plan"
+	"github.com/federation-dns/federation/federation/policy"
+	"github.com/federation-dns/federation/federation/provider"
+	"github.com/federation-dns/federation/federation/retry"
+)
+
+// planner plans the changes that services need.
+type planner struct{ *Loop }
+
+// changes returns the first changes that may be made now, of the most urgent services that need any. The services of which
+// none may be made now are planned again when that is so.
+func (p planner) changes(now time.Time) []plan.Change {
+	for batch := p.due(now); len(batch) > 0; batch = p.due(now) {
+		changes := changesOf(p.diff(now, batch), func(c plan.Change) bool { return p.allowed(now, c) })
+		if len(changes) > 0 {
+			return changes
+		}
+	}
+	return nil
+}
+
+// due takes services out of those to be planned for, unless more events of the same happening may come: first those with
+// records, then new ones, then those that nobody has any more (X5b).
+func (p planner) due(now time.Time) []federation.ServiceName {
+	if len(p.dirty) > 0 && now.Before(p.quietAt) {
+		return nil
+	}
+	var rows [3][]federation.ServiceName
+	for name := range p.dirty {
+		row := p.urgency(name)
+		rows[row] = append(rows[row], name)
+		if len(rows[0]) == maxBatch {
+			break
+		}
+	}
+	for _, row := range rows {
+		if len(row) > 0 {
+			batch := row[:min(len(row), maxBatch)]
+			for _, name := range batch {
+				delete(p.dirty, name)
+				p.unshown[name] = true
+			}
+			return batch
+		}
+	}
+	p.quietAt = time.Time{}
+	return nil
+}
+
+// urgency is the row of a service; that of 0 is the most urgent.
+func (p planner) urgency(name federation.ServiceName) int {
+	if len(p.shadow.Services[name]) == 0 {
+		return 1
+	}
+	if s := p.services[name]; s == nil || s.shards == 0 {
+		return 2
+	}
+	return 0
+}
+
+// diff returns the changes that the services need, whether or not they may be made now. It is the way of a service from
+// what the members show to the zone: decide by the policy and the brake, remember and report that, and compare what the
+// zone is to have with what it has.
+func (p planner) diff(now time.Time, batch []federation.ServiceName) []plan.Change {
+	var current, desired []federation.RRset
+	all := p.standing.Summary()
+	for _, name := range batch {
+		have := p.claimed(p.shadow.ByService(name))
+		out := p.decide(now, name, all, have)
+		p.remember(now, name, out)
+		p.report(name, p.service(name), out.Problems)
+		if !out.Write || federation.EqualRRsets(have, out.Want) {
+			p.settled(name)
+			continue
+		}
+		current, desired = append(current, have...), append(desired, out.Want...)
+	}
+	changes := plan.Diff(current, desired)
+	p.unwanted(batch, changes)
+	return changes
+}
+
+// claimed returns those at the levels that are claimed. What is at another level of ours, whose claim was lost, stays as
+// it is until that is claimed again (O1e): then the service is planned again.
+func (p planner) claimed(sets []federation.RRset) []federation.RRset {
+	return slices.DeleteFunc(sets, func(s federation.RRset) bool {
+		_, level, ok := p.config.ParseOwner(s.Name)
+		return ok && level != p.config.Domain && !p.held.Claimed[level]
+	})
+}
+
+// allowed reports whether the change may be published now; else its service is planned again when it may (X5). A name
+// whose state is open waits for that, and one that failed is tried again beside (X5a).
+func (p planner) allowed(now time.Time, c plan.Change) bool {
+	svc, _, ok := p.config.ParseOwner(c.Name)
+	if !ok || p.reread[c.Name] != nil {
+		return false
+	}
+	n := p.names[c.Name]
+	if n == nil {
+		return true
+	}
+	switch {
+	case n.InFlight: // the service is planned again when that has ended
+		return false
+	case n.Blocked(now, c):
+		n.Wanted = true
+		p.retries.Add(svc, c.Name, n)
+		p.retries.Wait(c.Name, n.Failure.Until)
+		return false
+	}
+	if at := n.Pace.NotBefore(now, policy.Withdraws(p.config.Federation, c)); at.After(now) {
+		p.service(svc).pacedUntil = at
+		p.timers.Set(svc, at)
+		return false
+	}
+	return true
+}
+
+// change returns the request that makes changes; again is whether they have failed before.
+func (l *Loop) change(now time.Time, changes []plan.Change, again bool) request {
+	for _, c := range changes {
+		n := l.name(c.Name)
+		n.InFlight, n.Tried = true, now
+		if l.auditing != nil { // what it reads may be older or newer than the change
+			l.auditing[c.Name] = true
+		}
+	}
+	return changeRequest{provider: l.provider, claim: l.held.Claim, changes: changes, again: again}
+}
+
+// changeRequest makes changes.
+type changeRequest struct {
+	provider provider.Provider
+	claim    federation.RRset
+	changes  []plan.Change
+	again    bool // they have failed before
+}
+
+type changeResult struct {
+	changeRequest
+	errs []error
+}
+
+func (r changeRequest) do(ctx context.Context) result {
+	return changeResult{r, r.provider.Apply(ctx, &r.claim, r.changes)}
+}
+
+// settled: the records of the service are what they are to be for now.
+func (p planner) settled(name federation.ServiceName) {
+	s := p.services[name]
+	s.since = time.Time{}
+	if s.shards == 0 && len(p.shadow.Services[name]) == 0 && s.parts == 0 {
+		p.forget(name) // nothing to remember
+	}
+}
+
+// apply takes the result of each change by itself, by its kind (X5a).
+func (r changeResult) apply(l *Loop, now time.Time) {
+	var t tally
+	stand := map[federation.ServiceName]bool{}
+	unsent := !slices.ContainsFunc(r.errs, func(err error) bool { return !errors.Is(err, provider.ErrNotSent) })
+	for i, c := range r.changes {
+		svc, _, _ := l.config.ParseOwner(c.Name)
+		l.unshown[svc] = true
+		l.name(c.Name).InFlight = false
+		if err := r.errs[i]; err == nil {
+			applier{l}.changed(now, svc, c, &t)
+			stand[svc] = true
+		} else {
+			applier{l}.notChanged(now, svc, c, err, unsent, &t)
+		}
+		if r.errs[i] != nil || r.again || l.service(svc).shards == 0 {
+			l.touch(svc)
+		}
+	}
+	for svc := range stand {
+		l.stands(svc)
+	}
+	if t.made > 0 || t.conflicts > 0 {
+		l.succeeded()
+	}
+	if l.retries.Ended(now, t.made, t.recovered, t.failed > 0) {
+		applier{l}.clearBackoffs(now)
+	}
+	l.suspect = l.suspect || t.made == 0 && t.failed > 0 // is it the names, or the provider?
+	if l.tidyAt.IsZero() {
+		l.tidyAt = now.Add(tidyEvery)
+	}
+}
+
+// tally is how the changes of a request ended.
+type tally struct{ made, recovered, conflicts, failed int }
+
+// applier applies the result of a request with changes.
+type applier struct{ *Loop }
+
+// notChanged takes a change that was not made, as far as is known.
+func (a applier) notChanged(now time.Time, svc federation.ServiceName, c plan.Change, err error, unsent bool, t *tally) {
+	a.metrics.Change(metrics.ResultOf(err))
+	switch {
+	case errors.Is(err, provider.ErrNotSent) && !unsent:
+		return // planned again with the next request, without those that failed
+	case errors.Is(err, provider.ErrConflict):
+		t.conflicts++
+		a.conflicted(now, svc, c, err)
+		return
+	}
+	t.failed++
+	a.notWritten(now, svc, c, err)
+	for _, untouched := range []error{provider.ErrNotSent, provider.ErrRefused, provider.ErrUnavailable} {
+		if errors.Is(err, untouched) {
+			return
+		}
+	}
+	a.doubt(now, c.Name, false, 0)
+}
+
+// conflicted has a name read again that somebody else changed, after the main claim (O3c). If it is in conflict again
+// within a minute, that waits.
+func (a applier) conflicted(now time.Time, svc federation.ServiceName, c plan.Change, err error) {
+	n := a.name(c.Name)
+	wait := n.Conflict(now)
+	a.log.Warn("another writer has changed a name: reading it again", "name", string(c.Name), "error", err, "in", wait)
+	a.metrics.Conflicts.Inc()
+	a.doubt(now, c.Name, true, wait)
+	a.suspect = true
+	if wait == 0 {
+		return
+	}
+	u := a.reread[c.Name]
+	u.Err, u.Tries = err, u.Tries+1
+	n.Failure = retry.Backoff{Err: err, Tries: n.Failure.Tries + 1, Wait: wait, Until: u.Until}
+	n.Refused, n.Wanted = nil, true
+	a.retries.Add(svc, c.Name, n)
+}
+
+// changed takes a change that the provider has confirmed.
+func (a applier) changed(now time.Time, svc federation.ServiceName, c plan.Change, t *tally) {
+	t.made++
+	if a.written(now, svc, c.Name) {
+		t.recovered++
+	}
+	a.learn(c.Name, c.To)
+	a.metrics.Change("ok")
+	a.log.Debug("changed", "name", string(c.Name), "from", describe(c.From), "to", describe(c.To))
+	if s := a.service(svc); !s.since.IsZero() {
+		a.metrics.Latency.Observe(now.Sub(s.since).Seconds())
+		s.since = time.Time{}
+	}
+}
+
+func describe(sets []federation.RRset) string {
+	if len(sets) == 0 {
+		return "nothing"
+	}
+	parts := make([]string, len(sets))
+	for i, s := range sets {
+		parts[i] = fmt.Sprintf("%s %d %v", s.Type, s.TTL, s.Data)
+	}
+	return strings.Join(parts, " ")
+}
+
+// clearBackoffs has everything that failed tried at once: the provider works again.
+func (a applier) clearBackoffs(now time.Time) {
+	for name, n := range a.retries.All() {
+		n.Failure = retry.Backoff{}
+		svc, _, _ := a.config.ParseOwner(name)
+		a.retries.Remove(svc, name)
+		a.touch(svc)
+	}
+	a.retryNow(now)
+}
+
+// retryNow has everything that failed tried again soon, without forgetting that it did.
+func (l *Loop) retryNow(now time.Time) {
+	l.retries.Soon(now)
+	for name, u := range l.reread {
+		u.Until = now
+		l.reads.Set(name, now)
+	}
+	for _, levels := range []map[federation.FQDN]*retry.Backoff{l.foreign, l.unlisted, l.dropping} {
+		for _, s := range levels {
+			s.Until = now
+		}
+	}
+	l.former.Until = now
+}
+
+// decide returns what becomes of the records of the service, by what the members show of it and what the zone has.
+func (p planner) decide(now time.Time, name federation.ServiceName, all policy.Summary, have []federation.RRset) policy.Outcome {
+	s := p.service(name)
+	return p.brake.Publish(now, p.levels, policy.Publishing{
+		Service: policy.Service{Shards: p.shards(name), AllMembers: all, Had: len(have) > 0, EmptySince: s.emptySince, HealthyAt: s.healthyAt},
+		Name:    name, Have: have,
+		Watched:   func() bool { return p.watched(name) },
+		WatchedAt: func(lv federation.Level) bool { return p.watchedAt(name, lv) },
+	})
+}
+
+// watched reports whether the shards whose addresses the service had last went by events of watches of members that are
+// present (X4c).
+func (p planner) watched(name federation.ServiceName) bool {
+	for _, m := range p.service(name).members {
+		ms := p.members[m]
+		if ms == nil || !ms.losses[name] || p.standing.Get(m).Standing != policy.Present {
+			return false
+		}
+	}
+	return len(p.service(name).members) > 0
+}
+
+// forget drops what members are remembered to have shown of a service that nobody has any more.
+func (p planner) forget(name federation.ServiceName) {
+	delete(p.services, name)
+	p.unshown[name], p.brakeMoved = true, true
+	for _, ms := range p.members {
+		delete(ms.losses, name)
+	}
+}
+
+func healthyMembers(shards []federation.Shard) (members []string) {
+	for _, s := range shards {
+		if s.Healthy {
+			members = append(members, s.Member)
+		}
+	}
+	return members
+}

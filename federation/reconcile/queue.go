@@ -1,0 +1,190 @@
+package reconcile
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/plan"
+	"github.com/federation-dns/federation/federation/policy"
+	"github.com/federation-dns/federation/federation/provider"
+	"github.com/federation-dns/federation/federation/retry"
+)
+
+// queue is what is to be done, for each service and each name.
+type queue struct {
+	*env
+	services map[federation.ServiceName]*service
+	dirty    map[federation.ServiceName]bool
+	unshown  map[federation.ServiceName]bool // since their views were published (S1)
+	// brakeMoved: what waits for the brake may be other than was published last.
+	brakeMoved bool
+	timers     retry.Timers[federation.ServiceName]
+	quietAt    time.Time // the end of debounce
+	names      map[federation.FQDN]*retry.Name
+	retries    retry.Names
+	tidyAt     time.Time
+}
+
+// service is what is remembered of one service.
+type service struct {
+	shards     int      // how many members show one
+	members    []string // whose addresses are in the records, as it was planned last
+	emptySince time.Time
+	healthyAt  time.Time     // when it was planned last with a healthy or held shard
+	parts      int           // how many shards the last verdict was about
+	held       []policy.Held // what it held
+	problems   []federation.Problem
+	// brakedSince is when it had to wait for the brake; zero if it has not.
+	brakedSince time.Time
+	since       time.Time // the oldest event not yet written
+	pacedUntil  time.Time // when the last change of one of its names that came too early may be made (X5c)
+}
+
+// tidy drops what need not be remembered of names, those of services that are gone among them.
+func (q *queue) tidy(now time.Time) {
+	for name, n := range q.names {
+		if n.Quiet(now) {
+			delete(q.names, name)
+		}
+	}
+	q.tidyAt = time.Time{}
+	if len(q.names) > 0 {
+		q.tidyAt = now.Add(tidyEvery)
+	}
+}
+
+func (q *queue) name(n federation.FQDN) *retry.Name {
+	s := q.names[n]
+	if s == nil {
+		s = &retry.Name{}
+		q.names[n] = s
+	}
+	return s
+}
+
+// inFlight are the names whose changes are under way.
+func (q *queue) inFlight() map[federation.FQDN]bool {
+	names := map[federation.FQDN]bool{}
+	for name, n := range q.names {
+		if n.InFlight {
+			names[name] = true
+		}
+	}
+	return names
+}
+
+func (q *queue) service(name federation.ServiceName) *service {
+	s := q.services[name]
+	if s == nil {
+		s = &service{}
+		q.services[name] = s
+	}
+	return s
+}
+
+func (q *queue) touch(name federation.ServiceName) { q.touchAt(name, time.Time{}) }
+
+// touchAt has a service planned again; seen is when the reason was seen.
+func (q *queue) touchAt(name federation.ServiceName, seen time.Time) {
+	if s := q.service(name); s.since.IsZero() {
+		s.since = seen
+	}
+	q.dirty[name], q.unshown[name] = true, true
+}
+
+func (q *queue) touchAll() {
+	for name := range q.services {
+		q.dirty[name], q.unshown[name] = true, true
+	}
+}
+
+// show has the view of a name's service published.
+func (q *queue) show(name federation.FQDN) {
+	if svc, _, ok := q.config.ParseOwner(name); ok {
+		q.unshown[svc] = true
+	}
+}
+
+func (q *queue) touchName(name federation.FQDN) {
+	if svc, _, ok := q.config.ParseOwner(name); ok {
+		q.touch(svc)
+	}
+}
+
+// remember keeps what the next decision on the service needs of this one, and when that is due.
+func (q *queue) remember(now time.Time, name federation.ServiceName, out policy.Outcome) {
+	s := q.service(name)
+	s.parts, s.held, s.emptySince, s.healthyAt = len(out.Shards), out.Held, out.EmptySince, out.HealthyAt
+	if members := healthyMembers(out.Shards); out.Write && len(members) > 0 {
+		s.members = members
+	}
+	q.timers.Set(name, out.Next)
+	q.braked(now, name, out.Waits)
+}
+
+// brakeRecheck is how often what waits for the brake is looked at again.
+const brakeRecheck = 15 * time.Second
+
+// braked shows that names of the service have to wait (X4).
+func (q *queue) braked(now time.Time, name federation.ServiceName, waits []federation.FQDN) {
+	s := q.service(name)
+	if len(waits) == 0 {
+		q.brakeMoved = q.brakeMoved || !s.brakedSince.IsZero()
+		s.brakedSince = time.Time{}
+		return
+	}
+	q.brakeMoved = true
+	if s.brakedSince.IsZero() {
+		s.brakedSince = now
+		q.log.Warn("too much would be withdrawn or deleted at once: it waits", "service", name.String(), "reason", string(federation.ReasonTooMuchAtOnce),
+			"names", len(waits), "confirm", "federation-syncer confirm")
+	}
+	s.held = append(s.held, policy.Held{Reason: federation.ReasonTooMuchAtOnce, Since: s.brakedSince})
+	q.timers.Set(name, now.Add(brakeRecheck)) // others may have come back
+}
+
+// unwanted forgets to try again what the plan for the services does not change any more.
+func (q *queue) unwanted(services []federation.ServiceName, changes []plan.Change) {
+	if q.retries.Len() == 0 || !slices.ContainsFunc(services, func(s federation.ServiceName) bool { return q.retries.Of(s) > 0 }) {
+		return
+	}
+	wanted, planned := map[federation.FQDN]bool{}, map[federation.ServiceName]bool{}
+	for _, c := range changes {
+		wanted[c.Name] = true
+	}
+	for _, svc := range services {
+		planned[svc] = true
+	}
+	for name, n := range q.retries.All() {
+		if svc, _, _ := q.config.ParseOwner(name); planned[svc] && !wanted[name] {
+			n.Wanted = false
+			q.retries.Remove(svc, name)
+		}
+	}
+}
+
+// notWritten notes that a change of the name failed.
+func (q *queue) notWritten(now time.Time, svc federation.ServiceName, c plan.Change, err error) {
+	n := q.name(c.Name)
+	if n.Failure.IsNews(err) {
+		q.log.Error("a name could not be changed: it is tried again, all others go on", "name", string(c.Name), "error", err)
+	}
+	n.Failure.NotWritten(now, err)
+	n.Refused, n.Wanted = nil, true
+	if errors.Is(err, provider.ErrRefused) {
+		n.Refused = c.To
+	}
+	q.retries.Add(svc, c.Name, n) // when it is due, the next plan says
+}
+
+// written notes that the provider took the change of a name; it returns whether the one before had failed.
+func (q *queue) written(now time.Time, svc federation.ServiceName, name federation.FQDN) (failed bool) {
+	n := q.name(name)
+	failed = n.Failure.Err != nil
+	n.Failure, n.Refused, n.Wanted = retry.Backoff{}, nil, false
+	n.Pace.Changed(now)
+	q.retries.Remove(svc, name)
+	return failed
+}

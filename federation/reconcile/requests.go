@@ -1,0 +1,153 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/claim"
+	"github.com/federation-dns/federation/federation/plan"
+	"golang.org/x/time/rate"
+)
+
+// A lane has at most one request under way. Publications have one of their own, and everything else that the provider
+// is asked for has the other, so that neither a slow list nor a name that fails delays a publication (X5a). Of what is
+// kept, at most one request starts between two publications, if any wait. Audits have a lane too: they take long, and their
+// reads have a budget of their own (X5b).
+type lane int
+
+const (
+	publishing lane = iota
+	keeping
+	auditing
+	lanes
+)
+
+// request is something to ask of the provider. do blocks, and runs beside the loop.
+type request interface {
+	do(ctx context.Context) result
+}
+
+// result is what came of a request; apply runs in the loop.
+type result interface {
+	apply(l *Loop, now time.Time)
+}
+
+// ended is the end of a request in a lane.
+type ended struct {
+	lane   lane
+	result result
+}
+
+// requests are those under way, when the next may start, and whether the provider answers.
+type requests struct {
+	*env
+	results   chan ended
+	aside     sync.WaitGroup // goroutines that work beside the loop
+	busy      [lanes]bool
+	kept      bool // a request of keeping has started since the last publication
+	turned    int  // the kind of it
+	budget    *rate.Limiter
+	notBefore time.Time // by the budget
+	retryAt   time.Time // by backoff
+	backoff   time.Duration
+	lastErr   error
+	answered  time.Time // the last time that the provider did
+}
+
+// start starts a request beside the loop.
+func (rq *requests) start(ctx context.Context, in lane, r request) {
+	rq.busy[in] = true
+	if in != auditing {
+		rq.budget.AllowN(time.Now(), 1)
+	}
+	rq.aside.Go(func() { rq.results <- ended{in, r.do(ctx)} })
+}
+
+// end applies the result of a request.
+func (l *Loop) end(e ended) {
+	l.busy[e.lane] = false
+	e.result.apply(l, time.Now())
+}
+
+// keeper returns the requests that publish nothing new.
+type keeper struct{ *Loop }
+
+// next returns the next request; nil if none is due. The kinds of them take turns. Up: the claim is held and the provider
+// answers.
+func (k keeper) next(now time.Time, up bool) request {
+	switch {
+	case k.held == nil:
+		return k.open()
+	case !up || k.suspect && !now.Before(k.checkAt) || k.standing.AskProvider(now) && !k.answers(now):
+		return k.check(now)
+	case k.kept && len(k.dirty) > 0:
+		return nil
+	}
+	kinds := []func() request{
+		func() request { return k.readNames(now, &k.retries) },
+		func() request { return k.claimLevels(now, k.entries, k.standing.Summary().Starting) },
+		func() request { return k.retry(now) },
+		func() request {
+			if k.busy[publishing] { // what is being published may be at a level that goes
+				return nil
+			}
+			return k.dropLevel(now, k.levels)
+		},
+		func() request { return k.writeFormer(now) },
+		k.askNegativeTTL,
+		func() request { return k.askServed(now) },
+	}
+	for range kinds {
+		k.turned = (k.turned + 1) % len(kinds)
+		if r := kinds[k.turned](); r != nil {
+			return r
+		}
+	}
+	return nil
+}
+
+// retry returns a request that tries again what failed; nil if there is nothing to try now.
+func (k keeper) retry(now time.Time) request {
+	p := planner{k.Loop}
+	names := k.retries.Due(now, func(n federation.FQDN) int { svc, _, _ := k.config.ParseOwner(n); return p.urgency(svc) })
+	if len(names) == 0 {
+		return nil
+	}
+	services := map[federation.ServiceName]bool{}
+	for _, name := range names {
+		svc, _, _ := k.config.ParseOwner(name)
+		services[svc], k.unshown[svc] = true, true
+	}
+	all := p.diff(now, slices.SortedFunc(maps.Keys(services), federation.CompareServiceNames))
+	changes := changesOf(all, func(c plan.Change) bool {
+		return slices.Contains(names, c.Name) && k.reread[c.Name] == nil && !k.names[c.Name].InFlight
+	})
+	if len(changes) == 0 {
+		return nil
+	}
+	return k.change(now, changes, true)
+}
+
+// answers reports whether the provider has answered lately (X3c).
+func (l *Loop) answers(now time.Time) bool {
+	return l.held != nil && l.backoff == 0 && now.Sub(l.answered) < answerValid
+}
+
+// affordable reports whether the budget has a request left.
+func (rq *requests) affordable(now time.Time) bool {
+	if rq.budget.TokensAt(now) >= 1 {
+		return true
+	}
+	if !now.Before(rq.notBefore) {
+		rq.metrics.Budget.Inc()
+	}
+	rq.notBefore = now.Add(time.Second / requestsPerSecond)
+	return false
+}
+
+func (rq *requests) isForeign() bool { return errors.Is(rq.lastErr, claim.ErrForeign) }

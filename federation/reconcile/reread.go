@@ -1,0 +1,345 @@
+package reconcile
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/claim"
+	"github.com/federation-dns/federation/federation/provider"
+	"github.com/federation-dns/federation/federation/retry"
+	"golang.org/x/time/rate"
+)
+
+// auditor says when what is believed of the zone is compared with what is there (X6).
+type auditor struct {
+	audit    time.Duration
+	auditAt  time.Time
+	auditing map[federation.FQDN]bool // the names changed since the audit began; nil: none is under way
+}
+
+// beginAudit returns the request that compares everything at the levels with the shadow (X6). inFlight are the names whose
+// changes may come before or after what is read.
+func (z *zone) beginAudit(inFlight map[federation.FQDN]bool) request {
+	z.auditing = inFlight
+	slow := z.claims
+	slow.Provider = throttled{z.provider, rate.NewLimiter(auditsPerSecond, 1)}
+	return auditRequest{claims: slow, held: z.held}
+}
+
+type auditRequest struct {
+	claims claim.Keeper
+	held   *claim.Holding
+}
+
+type auditResult struct {
+	began *claim.Holding
+	state claim.State
+	found claim.Survey
+	err   error
+}
+
+func (r auditRequest) do(ctx context.Context) result {
+	res := auditResult{began: r.held}
+	if res.state, _, res.err = r.claims.State(ctx, r.held); res.err == nil && res.state == claim.Current {
+		res.found, res.err = r.claims.Survey(ctx, r.held, false)
+	}
+	return res
+}
+
+// apply has what the audit found changed repaired, but for what this syncer has changed meanwhile.
+func (r auditResult) apply(l *Loop, now time.Time) {
+	touched := l.auditing
+	l.auditing = nil
+	l.auditAt = now.Add(retry.Jitter(l.audit))
+	switch {
+	case r.err != nil:
+		l.log.Warn("audit failed", "error", r.err)
+		l.auditAt = now.Add(retry.Jitter(min(l.audit, foreignRetry)))
+		return
+	case r.state != claim.Current || l.held == nil:
+		l.suspect = true
+		return
+	}
+	l.metrics.Audits.Inc()
+	repairer{l}.repairLevels(r.began, r.found)
+	for level := range l.foreign { // what is there stays as it is
+		r.found.Records.ForgetLevel(level)
+	}
+	repairer{l}.repairNames(r.found.Records, touched)
+	l.auditServed(now)
+}
+
+// repairer has what an audit found changed repaired.
+type repairer struct{ *Loop }
+
+// repairLevels has claims and list entries that are not as they were left made again, and levels that are somebody
+// else's now left alone. What this syncer has changed during the audit is as it was left.
+func (r repairer) repairLevels(began *claim.Holding, found claim.Survey) {
+	listed := inBoth(began.Drift(found), r.held.Drift(found))
+	for _, level := range listed {
+		r.log.Warn("audit: a level is not in the list as it was left", "level", string(level))
+	}
+	claims := inBoth(began.LostClaims(found), r.held.LostClaims(found))
+	for _, level := range claims {
+		r.log.Warn("audit: the claim of a level is gone", "level", string(level))
+	}
+	if began.FormerDrift(r.config.Federation, found) && r.held.FormerDrift(r.config.Federation, found) {
+		r.log.Warn("audit: the list of levels of earlier releases is not as it was left", "name", string(r.config.LevelsName()))
+		r.metrics.Drift.Inc()
+		r.keepFormer = true
+	}
+	r.metrics.Drift.Add(float64(len(listed) + len(claims)))
+	r.held = r.held.Reopen(listed...).Without(claims...)
+	if len(listed)+len(claims) > 0 {
+		r.stale = true
+	}
+	if len(found.Foreign) > 0 { // lost since
+		r.held = r.held.Without(slices.Collect(maps.Keys(found.Foreign))...)
+		r.notOurs(time.Now(), found.Foreign)
+	}
+	if len(claims)+len(found.Foreign) > 0 {
+		stale := r.stale
+		r.relevel()
+		r.stale = r.stale || stale
+	}
+}
+
+// inBoth returns the levels that are in a and in b.
+func inBoth(a, b []federation.FQDN) []federation.FQDN {
+	return slices.DeleteFunc(slices.Clone(a), func(level federation.FQDN) bool { return !slices.Contains(b, level) })
+}
+
+// repairNames takes what an audit found for the truth, but for names that were
+// changed meanwhile, and has what differs planned again.
+func (r repairer) repairNames(found *claim.Records, touched map[federation.FQDN]bool) {
+	drift := map[federation.FQDN]bool{}
+	for _, s := range []*claim.Records{r.shadow, found} {
+		for _, names := range s.Services {
+			for name := range names {
+				if !touched[name] && r.reread[name] == nil && !federation.EqualRRsets(r.shadow.ByName(name), found.ByName(name)) {
+					drift[name] = true
+				}
+			}
+		}
+	}
+	for name := range drift {
+		r.log.Warn("audit: a name is not as it was left", "name", string(name), "was", describe(r.shadow.ByName(name)), "is", describe(found.ByName(name)))
+		r.know(name, found.ByName(name))
+		r.touchName(name)
+	}
+	r.metrics.Drift.Add(float64(len(drift)))
+}
+
+// throttled is a provider whose reads keep to a budget of their own (X5b).
+type throttled struct {
+	provider.Provider
+	budget *rate.Limiter
+}
+
+// Get waits for the budget.
+func (t throttled) Get(ctx context.Context, name federation.FQDN) ([]federation.RRset, error) {
+	if err := t.budget.Wait(ctx); err != nil {
+		return nil, err
+	}
+	return t.Provider.Get(provider.ForAudit(ctx), name)
+}
+
+// List waits for the budget.
+func (t throttled) List(ctx context.Context, suffix federation.FQDN, yield func(federation.RRset) error) error {
+	if err := t.budget.Wait(ctx); err != nil {
+		return err
+	}
+	return t.Provider.List(provider.ForAudit(ctx), suffix, yield)
+}
+
+const (
+	// maxReads is how many names are read between two publications.
+	maxReads = 4
+	// listFrom is how many names of a level are read with one List rather than one by one.
+	listFrom = 8
+)
+
+// unread is a name whose state at the provider is open: the reply to a change was lost, or somebody else changed it. It
+// is left out of publishing until it has been read; one that cannot be read waits with a backoff of its own (X5a).
+type unread struct {
+	retry.Backoff
+	conflict bool // the main claim is to be read first (O3c)
+	single   bool // a List did not give it
+}
+
+// doubts are the names, and the main claim, whose state at the provider is open.
+type doubts struct {
+	reread  map[federation.FQDN]*unread
+	reads   retry.Timers[federation.FQDN] // when they are read
+	suspect bool                          // the main claim is to be read: whether the provider works, or is ours, is open
+	checkAt time.Time                     // not before
+	// claimUnread: the main claim could not be read, though the provider answers.
+	claimUnread retry.Backoff
+}
+
+// doubt has the name read again after a while.
+func (d *doubts) doubt(now time.Time, name federation.FQDN, conflict bool, after time.Duration) {
+	u := d.reread[name]
+	if u == nil {
+		u = &unread{}
+		d.reread[name] = u
+	}
+	u.conflict = u.conflict || conflict
+	u.Until = now.Add(after)
+	d.reads.Set(name, u.Until)
+}
+
+// readNames returns a request that reads a few of the names whose state is open, or many of one level with one List; nil
+// if there is nothing to read now.
+func (z *zone) readNames(now time.Time, retries *retry.Names) request {
+	names, suffix := z.takeReads(now, retries)
+	if len(names) == 0 {
+		return nil
+	}
+	return readRequest{provider: z.provider, names: names, suffix: suffix}
+}
+
+// takeReads takes out the names to be read now; with a suffix, by a List of it.
+func (z *zone) takeReads(now time.Time, retries *retry.Names) (names []federation.FQDN, suffix federation.FQDN) {
+	name, ok := z.firstRead(now, retries)
+	if !ok {
+		return nil, ""
+	}
+	names = []federation.FQDN{name}
+	if u := z.reread[name]; !u.single {
+		of, suffix := z.listedWith(name)
+		together := z.dueReads(now, func(n federation.FQDN, u *unread) bool { return n != name && !u.single && of(n) })
+		if len(together)+1 >= listFrom {
+			return z.takenOut(append(names, together...)), suffix
+		}
+	}
+	others := z.dueReads(now, func(n federation.FQDN, u *unread) bool { return n != name && u.Tries == 0 })
+	return z.takenOut(append(names, others[:min(len(others), maxReads-1)]...)), ""
+}
+
+// firstRead takes out the name that is due first. One that could not be read before keeps to the rate of what failed.
+func (d *doubts) firstRead(now time.Time, retries *retry.Names) (first federation.FQDN, ok bool) {
+	var later []federation.FQDN
+	until := retries.NotBefore()
+	for at := d.reads.Next(); !at.IsZero() && !now.Before(at) && len(later) < 100; at = d.reads.Next() {
+		name := d.reads.Pop()
+		switch u := d.reread[name]; {
+		case u.conflict && d.suspect:
+			until = d.checkAt
+		case u.Tries == 0 || retries.Admit(now, len(d.reread)):
+			first, ok = name, true
+		default:
+			until = retries.NotBefore()
+		}
+		if ok {
+			break
+		}
+		later = append(later, name)
+	}
+	for _, name := range later {
+		d.reads.Set(name, maxTime(until, now.Add(time.Millisecond)))
+	}
+	return first, ok
+}
+
+func maxTime(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// listedWith says which names a List that has this one gives too, and of which suffix that List is.
+func (z *zone) listedWith(name federation.FQDN) (of func(federation.FQDN) bool, suffix federation.FQDN) {
+	if z.provider.Caps().ListsWholeZone {
+		return func(federation.FQDN) bool { return true }, z.config.Domain
+	}
+	_, level, _ := z.config.ParseOwner(name)
+	return func(other federation.FQDN) bool {
+		_, of, _ := z.config.ParseOwner(other)
+		return of == level
+	}, z.config.Suffix(level)
+}
+
+// dueReads are the names that may be read now and are of a kind, sorted.
+func (d *doubts) dueReads(now time.Time, kind func(federation.FQDN, *unread) bool) (names []federation.FQDN) {
+	for name, u := range d.reread {
+		if d.reads.Has(name) && !now.Before(u.Until) && (!u.conflict || !d.suspect) && kind(name, u) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (d *doubts) takenOut(names []federation.FQDN) []federation.FQDN {
+	for _, name := range names {
+		d.reads.Unset(name)
+	}
+	return names
+}
+
+// readRequest reads names, each by itself or all with one List of a suffix.
+type readRequest struct {
+	provider provider.Provider
+	names    []federation.FQDN
+	suffix   federation.FQDN
+}
+
+type readResult struct {
+	readRequest
+	sets map[federation.FQDN][]federation.RRset
+	errs map[federation.FQDN]error
+}
+
+func (r readRequest) do(ctx context.Context) result {
+	res := readResult{r, map[federation.FQDN][]federation.RRset{}, map[federation.FQDN]error{}}
+	if r.suffix == "" {
+		for _, n := range r.names {
+			res.sets[n], res.errs[n] = r.provider.Get(ctx, n)
+		}
+		return res
+	}
+	for _, n := range r.names {
+		res.sets[n] = nil
+	}
+	err := r.provider.List(ctx, r.suffix, func(set federation.RRset) error {
+		if sets, asked := res.sets[set.Name]; asked {
+			res.sets[set.Name] = append(sets, set)
+		}
+		return nil
+	})
+	for _, n := range r.names {
+		res.errs[n] = err
+	}
+	return res
+}
+
+// apply takes each name by itself: what could not be read waits, whatever the error is (X5a). Names that a List did not
+// give are read one by one.
+func (r readResult) apply(l *Loop, now time.Time) {
+	for _, name := range r.names {
+		u, err := l.reread[name], r.errs[name]
+		switch {
+		case u == nil:
+		case err == nil:
+			delete(l.reread, name)
+			l.know(name, r.sets[name])
+			l.touchName(name)
+			l.succeeded()
+		case r.suffix != "":
+			u.single, u.Until = true, now
+			l.reads.Set(name, now)
+		default:
+			if u.IsNews(err) {
+				l.log.Error("a name could not be read: it is left as it is and read again, all others go on", "name", string(name), "error", err)
+			}
+			u.Failed(now, err, retry.MinUnread, retry.MaxUnread)
+			l.reads.Set(name, u.Until)
+			l.show(name)
+		}
+	}
+}

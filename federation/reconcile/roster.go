@@ -1,0 +1,304 @@
+package reconcile
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/member"
+	"github.com/federation-dns/federation/federation/policy"
+)
+
+// roster is what the members show, and what the records showed of them when this run began.
+type roster struct {
+	*env
+	standing  *policy.Roster
+	members   map[string]*memberState
+	order     []string // their names, sorted
+	levels    *federation.Levels
+	beginning *beginning
+	// formerUntil is until when the topology zones that an earlier run listed count (H6); zero if none do.
+	formerUntil time.Time
+}
+
+// observe applies e and every event already queued behind it.
+func (l *Loop) observe(e member.Event) {
+	observer{l}.apply(e)
+	for range len(l.events) { // nobody else receives
+		observer{l}.apply(<-l.events)
+	}
+	if l.quietAt.IsZero() && len(l.dirty) > 0 {
+		l.quietAt = time.Now().Add(debounce)
+	}
+}
+
+// observer applies what the members show.
+type observer struct{ *Loop }
+
+// apply takes one event of a member in; those of members that are not ours (any
+// more) are passed over.
+func (o observer) apply(e member.Event) {
+	switch e := e.(type) {
+	case member.ProbeEvent:
+		if ms := o.present(e.Member); ms != nil {
+			o.takeProbe(ms, e)
+		}
+	case member.ListEvent:
+		if ms := o.present(e.Member); ms != nil {
+			o.applyList(ms, e)
+		}
+	case member.TopologyEvent:
+		if ms := o.present(e.Member); ms != nil {
+			o.setProblems(ms, e.Problems)
+			mover{o.Loop}.update(ms, e.Topology)
+		}
+	case member.ShardEvent:
+		if ms := o.present(e.Member); ms != nil && ms.shards != nil {
+			if e.Key.Federation == o.config.Name {
+				if e.Shard != nil {
+					o.beginning.account(e.Member, e.Key.Service, e.Shard.Known)
+				}
+				if _, had := ms.shards[e.Key.Service]; had || e.Shard != nil {
+					ms.losses.Event(e.Key.Service, e.Shard != nil && e.Shard.Healthy, watchedLoss(e.Shard))
+				}
+				o.setShard(ms, e.Key.Service, e.Shard)
+				o.touchAt(e.Key.Service, e.Seen)
+			}
+		}
+	}
+}
+
+func (r *roster) takeProbe(ms *memberState, e member.ProbeEvent) {
+	if (e.Err == nil) != (ms.probeErr == nil) {
+		if e.Err != nil {
+			r.log.Warn("probe of a member failed", "member", e.Member, "error", e.Err)
+		} else {
+			r.log.Info("probe of a member works again", "member", e.Member)
+		}
+	}
+	ms.probeErr = e.Err
+	r.standing.Pause(e.Member, e.Idle)
+	r.standing.Watch(e.Member, e.Unwatched)
+	if r.standing.Probe(e.At, e.Member, e.Err == nil) {
+		r.relist(e.Member)
+	}
+}
+
+// applyList takes the complete content of a member in: what is not in it is
+// gone (X2b).
+func (o observer) applyList(ms *memberState, e member.ListEvent) {
+	now := time.Now()
+	ms.version, ms.clusterUID = e.Version, e.ClusterUID
+	o.setProblems(ms, e.Problems)
+	gone := maps.Clone(ms.shards)
+	if ms.shards == nil {
+		ms.shards = map[federation.ServiceName]member.Shard{}
+	}
+	for key, shard := range e.Shards {
+		if key.Federation == o.config.Name {
+			o.beginning.account(e.Member, key.Service, shard.Known)
+			ms.losses.Listed(key.Service, shard.Healthy)
+			o.setShard(ms, key.Service, &shard)
+			delete(gone, key.Service)
+			o.touchAt(key.Service, now)
+		}
+	}
+	for name := range gone {
+		ms.losses.Missing(name)
+		o.setShard(ms, name, nil)
+		o.touchAt(name, now)
+	}
+	o.stale = o.stale || !ms.seen
+	ms.seen = true
+	o.standing.List(e.Member)
+	mover{o.Loop}.update(ms, e.Topology)
+}
+
+func (o observer) setShard(ms *memberState, name federation.ServiceName, shard *member.Shard) {
+	old, had := ms.shards[name]
+	if had {
+		ms.remember(time.Now(), name, &old, shard)
+	} else {
+		ms.remember(time.Now(), name, nil, shard)
+	}
+	if had && old.Healthy {
+		ms.healthy--
+	}
+	if shard == nil {
+		delete(ms.shards, name)
+	} else {
+		ms.shards[name] = *shard
+		if shard.Healthy {
+			ms.healthy++
+		}
+	}
+	if had != (shard != nil) {
+		s := o.service(name)
+		if had {
+			s.shards--
+		} else {
+			s.shards++
+		}
+	}
+}
+
+// setProblems keeps the problems of a member that belong to no service, and
+// logs new ones (X7).
+func (r *roster) setProblems(ms *memberState, problems []federation.Problem) {
+	for _, p := range problems {
+		if !slices.Contains(ms.problems, p) {
+			r.log.Warn("member", "member", ms.topology.Name, "reason", string(p.Reason), "detail", p.Detail)
+		}
+	}
+	ms.problems = problems
+}
+
+func (r *roster) orderMembers() { r.order = slices.Sorted(maps.Keys(r.members)) }
+
+// tick re-evaluates members and services at now.
+func (l *Loop) tick(now time.Time) {
+	before := l.standing.Panic()
+	v := l.standing.Step(now, l.answers(now))
+	for _, name := range v.Lost {
+		if l.standing.Get(name).Unwatched {
+			l.log.Warn("member answers, but its Services or EndpointSlices cannot be listed or watched", "member", name)
+			continue
+		}
+		l.log.Warn("member is unreachable", "member", name, "error", l.members[name].probeErr)
+	}
+	for _, name := range v.Relist {
+		l.relist(name)
+	}
+	for _, name := range v.Back {
+		ms := l.members[name]
+		l.log.Info("member is present", "member", name, "version", ms.version, "services", len(ms.shards),
+			"region", string(ms.topology.Region), "zones", ms.topology.Zones)
+	}
+	switch after := l.standing.Panic(); {
+	case before.IsZero() && !after.IsZero():
+		l.log.Error("most members are lost at once: taken for a cut of the syncer's own, nothing of theirs is withdrawn", "reason", string(federation.ReasonSyncerCutOff))
+	case !before.IsZero() && after.IsZero():
+		l.log.Info("the cut is taken to have ended", "after", now.Sub(before).Round(time.Second))
+	}
+	if v.Changed {
+		if l.held != nil && l.standing.Summary().Observed {
+			l.endBeginning()
+		}
+		l.touchAll()
+	}
+	for _, name := range l.timers.Due(now) {
+		l.touch(name)
+	}
+	if l.formerExpired(now) {
+		mover{l}.moveWaiting(now)
+	}
+	if !l.tidyAt.IsZero() && !now.Before(l.tidyAt) {
+		l.tidy(now)
+	}
+}
+
+// relevel computes the levels anew, and has every service planned again.
+func (l *Loop) relevel() {
+	l.keepUnresolved()
+	members := make([]federation.Member, 0, len(l.members))
+	for _, ms := range l.members {
+		members = append(members, ms.topology)
+	}
+	before := l.levels
+	l.levels = federation.NewLevels(l.config.Federation, members, l.config.Options)
+	if not := l.unclaimed(l.levels); len(not) > 0 {
+		opt := l.config.Options
+		opt.Foreign = not
+		l.levels = federation.NewLevels(l.config.Federation, members, opt)
+	}
+	for name, ms := range l.members {
+		ms.places, ms.above = policy.PlacesOf(l.recordedLevels(l.levels.MemberLevels(name)))
+	}
+	for _, p := range l.levels.Problems() {
+		if before == nil || !slices.Contains(before.Problems(), p) {
+			l.log.Warn("topology", "reason", string(p.Reason), "detail", p.Detail)
+		}
+	}
+	l.stale = true
+	l.touchAll()
+}
+
+// report keeps the problems of a service for the status, and logs new ones.
+func (r *roster) report(name federation.ServiceName, s *service, problems []federation.Problem) {
+	for _, m := range r.order {
+		problems = append(problems, r.members[m].shards[name].Problems...)
+	}
+	for _, p := range problems {
+		if !slices.Contains(s.problems, p) {
+			r.log.Warn("service", "service", name.String(), "member", p.Member, "reason", string(p.Reason), "detail", p.Detail)
+		}
+	}
+	s.problems = problems
+}
+
+// shards are the shards of a service as the members show them, or as they were
+// before where the members cannot tell (X1b, H4).
+func (r *roster) shards(name federation.ServiceName) []policy.ShardState {
+	out := make([]policy.ShardState, 0, len(r.order))
+	for _, m := range r.order {
+		if shard, since, ok := r.shard(m, name); ok {
+			out = append(out, policy.ShardState{Reach: r.standing.Get(m), Drained: r.members[m].drained, Shard: shard, Unresolved: since})
+		}
+	}
+	return out
+}
+
+// shard returns a member's shard of a service as it shows it, or as it was
+// before where the member cannot tell, and since when it cannot (X1b, H4).
+func (r *roster) shard(m string, name federation.ServiceName) (shard federation.Shard, since time.Time, ok bool) {
+	shards := r.members[m].shards
+	if shards == nil {
+		shard, ok = r.recorded(m, name)
+		return shard, since, ok
+	}
+	observed, ok := shards[name]
+	if before, since, known := r.before(m, name); ok && known {
+		return before, since, true
+	}
+	return observed.Shard, since, ok
+}
+
+// watchedAt reports the same of the shards that a level of the service had (P2c).
+func (r *roster) watchedAt(name federation.ServiceName, lv federation.Level) (watched bool) {
+	for _, m := range lv.Members {
+		if seen, lost := r.members[m].losses[name]; lost {
+			if !seen || r.standing.Get(m).Standing != policy.Present {
+				return false
+			}
+			watched = true
+		}
+	}
+	return watched
+}
+
+// memberState is what is known of one member.
+type memberState struct {
+	topology federation.Member
+	place    place
+	places   []federation.Level // where an address in the records may be its (X1b)
+	above    []federation.Level // its further levels
+	shards   map[federation.ServiceName]member.Shard
+	healthy  int // of them
+	// drained is when the member was drained; zero if it is not (H5).
+	drained time.Time
+	// departed: it is not in the configuration (any more), and is kept until that
+	// is confirmed (X4d).
+	departed bool
+	// seen: this run has listed it, or the list of levels has it. Before, nothing
+	// in the records can be its, but the levels of a configured topology.
+	seen bool
+	// losses are the shards that are not healthy any more, and how that was seen (X4c).
+	losses policy.Losses
+	// unresolved are the shards of whose host names nothing is known (H4).
+	unresolved map[federation.ServiceName]unresolved
+	version    string
+	clusterUID string
+	problems   []federation.Problem
+	probeErr   error
+}

@@ -1,0 +1,214 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/provider"
+	"github.com/federation-dns/federation/federation/retry"
+)
+
+// What is served is what was written (O5): when a level is claimed, and at each audit, the provider is asked what a client
+// is told of names there. A level at which a delegation or a wildcard answers is left alone like one that is not ours.
+const (
+	// evidenceApart is how long what is wrong has to last: a zone that is being changed is no evidence.
+	evidenceApart = time.Minute
+	// The backoff of a level that could not be asked for, and the pause of all others then.
+	minUnasked, maxUnasked, unaskedPause = 30 * time.Second, 10 * time.Minute, 5 * time.Second
+	// askEvery keeps many levels to the audits' share of the budget (X5b).
+	askEvery = time.Second / auditsPerSecond
+)
+
+// errNotServed says that what is written at a level is not what clients are told.
+var errNotServed = errors.New("what is written is not what is served")
+
+// evidence is what is known of how names at a level are served. The zero value is that nothing is wrong.
+type evidence struct {
+	problem string    // by the last answer; "" is none
+	since   time.Time // the first answer in a row that had one
+	proven  bool
+	failure retry.Backoff // that it could not be asked for; says nothing about the level
+}
+
+// take takes an answer, or why there is none, and returns when to ask again; zero is the next audit.
+func (e *evidence) take(now time.Time, problem string, err error) (again time.Time) {
+	switch {
+	case err != nil:
+		e.failure.Failed(now, err, minUnasked, maxUnasked)
+		return e.failure.Until
+	case problem == "":
+		*e = evidence{}
+		return time.Time{}
+	case e.problem == "":
+		e.since = now
+	}
+	e.problem, e.failure = problem, retry.Backoff{}
+	e.proven = now.Sub(e.since) >= evidenceApart
+	if !e.proven {
+		return e.since.Add(evidenceApart)
+	}
+	return now.Add(foreignRetry)
+}
+
+// served is the evidence of all levels by their suffix, and that of the domain itself.
+type served struct {
+	view  provider.ClientView // nil: the provider cannot say
+	at    map[federation.FQDN]*evidence
+	due   retry.Timers[federation.FQDN]
+	pause time.Time
+}
+
+// proven returns what is wrong at the suffix, and whether that is certain.
+func (s *served) proven(suffix federation.FQDN) (problem string, ok bool) {
+	if e := s.at[suffix]; e != nil && e.proven {
+		return e.problem, true
+	}
+	return "", false
+}
+
+func (s *served) next() time.Time {
+	at := s.due.Next()
+	if !at.IsZero() && at.Before(s.pause) {
+		return s.pause
+	}
+	return at
+}
+
+// watchServed has levels that were claimed asked for, and forgets those that are none any more.
+func (z *zone) watchServed(now time.Time) {
+	want := map[federation.FQDN]bool{z.config.Domain: true, z.config.Suffix(z.config.Domain): true}
+	for level := range z.held.Claimed {
+		want[z.config.Suffix(level)] = true
+	}
+	for _, e := range z.held.Entries { // those that are left alone
+		if _, proven := z.served.proven(z.config.Suffix(e.Name)); proven {
+			want[z.config.Suffix(e.Name)] = true
+		}
+	}
+	maps.DeleteFunc(z.served.at, func(suffix federation.FQDN, _ *evidence) bool { return !want[suffix] })
+	for suffix := range want {
+		if z.served.at[suffix] == nil {
+			z.served.at[suffix] = &evidence{}
+			z.served.due.Set(suffix, now)
+		}
+	}
+}
+
+// auditServed has all levels asked for again, but those that are waited for.
+func (b *book) auditServed(now time.Time) {
+	for suffix := range b.served.at {
+		if !b.served.due.Has(suffix) {
+			b.served.due.Set(suffix, now)
+		}
+	}
+}
+
+// askServed returns a request for what a client is told at one level; nil if there is none to ask for now.
+func (b *book) askServed(now time.Time) request {
+	if b.served.view == nil || now.Before(b.served.pause) {
+		return nil
+	}
+	for at := b.served.due.Next(); !at.IsZero() && !now.Before(at); at = b.served.due.Next() {
+		suffix := b.served.due.Pop()
+		if b.served.at[suffix] == nil {
+			continue
+		}
+		b.served.pause = now.Add(askEvery)
+		return servedRequest{b.served.view, suffix}
+	}
+	return nil
+}
+
+type servedRequest struct {
+	view   provider.ClientView
+	suffix federation.FQDN
+}
+
+type servedResult struct {
+	suffix federation.FQDN
+	served provider.Served
+	err    error
+}
+
+func (r servedRequest) do(ctx context.Context) result {
+	ctx, cancel := context.WithTimeout(provider.ForAudit(ctx), StopTimeout)
+	defer cancel()
+	res := servedResult{suffix: r.suffix}
+	res.served, res.err = r.view.Serves(ctx, r.suffix)
+	return res
+}
+
+func (r servedResult) apply(l *Loop, now time.Time) {
+	e := l.served.at[r.suffix]
+	if e == nil || l.held == nil {
+		return
+	}
+	if r.err != nil {
+		l.served.pause = now.Add(unaskedPause)
+		if e.failure.IsNews(r.err) {
+			l.log.Warn("what clients are told of a level could not be found out: it is asked again, all else goes on",
+				"suffix", string(r.suffix), "error", r.err)
+		}
+	} else {
+		l.succeeded()
+	}
+	was := *e
+	l.served.due.Set(r.suffix, e.take(now, r.served.Problem(), r.err))
+	level, isLevel := l.config.ParseSuffix(r.suffix)
+	isLevel = isLevel && level != l.config.Domain
+	switch {
+	case e.proven == was.proven:
+	case !isLevel && e.proven:
+		l.log.Warn("names of the domain are not served as they are written", "suffix", string(r.suffix), "problem", e.problem)
+	case e.proven:
+		l.held = l.held.Without(level)
+		l.notOurs(now, map[federation.FQDN]error{level: fmt.Errorf("%w: %s", errNotServed, e.problem)})
+		mover{l}.relevelClaimed()
+	case isLevel:
+		l.log.Info("level is served as it is written again: it is claimed again", "level", string(level))
+		if s := l.foreign[level]; s != nil && errors.Is(s.Err, errNotServed) {
+			delete(l.foreign, level)
+		}
+		l.stale = true
+	}
+}
+
+// stillUnserved leaves the levels alone that were so before the main claim was made again.
+func (z *zone) stillUnserved(now time.Time) {
+	for level := range maps.Clone(z.held.Claimed) {
+		if problem, proven := z.served.proven(z.config.Suffix(level)); proven && level != z.config.Domain {
+			z.held = z.held.Without(level)
+			z.notOurs(now, map[federation.FQDN]error{level: fmt.Errorf("%w: %s", errNotServed, problem)})
+		}
+	}
+}
+
+// ownProblems are those of the federation's names as a whole: what is not served as it is written, and bounds that are
+// close.
+func (z *zone) ownProblems() (problems []federation.Problem) {
+	for _, suffix := range slices.Sorted(maps.Keys(z.served.at)) {
+		if problem, proven := z.served.proven(suffix); proven {
+			problems = append(problems, federation.Problem{Reason: federation.ReasonNotServed, Detail: fmt.Sprintf("%q: %s", suffix, problem)})
+		}
+	}
+	for _, text := range z.crowded {
+		problems = append(problems, federation.Problem{Reason: federation.ReasonManyLevels, Detail: text})
+	}
+	return problems
+}
+
+// noteCrowded logs bounds on levels that are close, each once.
+func (z *zone) noteCrowded() {
+	texts := z.held.Warnings()
+	for _, text := range texts {
+		if !slices.Contains(z.crowded, text) {
+			z.log.Warn("there are many levels", "problem", text)
+		}
+	}
+	z.crowded = texts
+}

@@ -1,0 +1,114 @@
+package reconcile
+
+import (
+	"slices"
+	"time"
+
+	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/snapshot"
+)
+
+// maxViews bounds how many services the loop publishes a view of in one turn, so that a change of all of them does not
+// delay what is urgent. The others follow in the next turns.
+const maxViews = 200
+
+// viewer publishes what readers see of a loop.
+type viewer struct{ *Loop }
+
+// publish publishes the federation, and up to limit of the services that changed since the last time.
+func (v viewer) publish(now time.Time, limit int) {
+	for name := range v.unshown {
+		if limit--; limit < 0 {
+			break
+		}
+		delete(v.unshown, name)
+		if s := v.services[name]; s != nil {
+			v.views.SetService(&snapshot.Service{
+				Name: name, Shards: v.viewShards(name, s.shards), Records: v.shadow.ByService(name), Held: s.held, Problems: s.problems,
+				EmptySince: s.emptySince, HealthyAt: s.healthyAt, Names: v.nameViews(now, name, s),
+			})
+		} else {
+			v.views.RemoveService(name)
+		}
+	}
+	s := &snapshot.Federation{
+		Views: &v.views, Config: v.config, Policy: v.policy, Levels: v.levels, Summary: v.standing.Summary(), PanicSince: v.standing.Panic(),
+		Members: v.viewMembers(), Problems: slices.Concat(v.levels.Problems(), v.ownProblems()),
+		Claim: snapshot.Claim{Held: v.held != nil, Foreign: v.isForeign(), ProviderDown: v.backoff > 0, Deposed: v.deposed, Err: v.lastErr},
+	}
+	if len(v.foreign) > 0 {
+		s.Foreign = map[federation.FQDN]string{}
+		for level, f := range v.foreign {
+			s.Foreign[level] = f.Err.Error()
+		}
+	}
+	if old := v.views.Current(); v.brakeMoved || old == nil {
+		s.Braked, v.brakeMoved = v.brake.Waiting(), false
+	} else {
+		s.Braked = old.Braked
+	}
+	v.views.Set(s)
+}
+
+func (r *roster) viewMembers() []snapshot.Member {
+	out := make([]snapshot.Member, 0, len(r.order))
+	for _, name := range r.order {
+		ms := r.members[name]
+		out = append(out, snapshot.Member{
+			Name: name, Reach: r.standing.Get(name), Contact: r.standing.Contact(name), Topology: ms.topology, Version: ms.version,
+			Shards: len(ms.shards), Healthy: ms.healthy, Drained: ms.drained, Departed: ms.departed, Problems: ms.allProblems(), ProbeErr: ms.probeErr,
+		})
+	}
+	return out
+}
+
+// viewShards returns the shards of a service, of which n members show one.
+func (r *roster) viewShards(name federation.ServiceName, n int) []snapshot.Shard {
+	out := make([]snapshot.Shard, 0, n)
+	for _, m := range r.order {
+		shard, since, ok := r.shard(m, name)
+		if !ok {
+			continue
+		}
+		v := snapshot.Shard{Shard: shard, Unresolved: since}
+		if observed, listed := r.members[m].shards[name]; listed {
+			v.Listed, v.Reason, v.Ready = true, observed.Reason, observed.ReadyEndpoints
+			if !since.IsZero() {
+				v.Shown = &observed.Shard
+			}
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+// nameViews returns the names of the service whose change failed or waits. Most services have none, and cost nothing.
+func (v viewer) nameViews(now time.Time, name federation.ServiceName, s *service) map[federation.FQDN]snapshot.Name {
+	if v.retries.Of(name) == 0 && len(v.reread) == 0 && !s.pacedUntil.After(now) {
+		return nil
+	}
+	names := map[federation.FQDN]snapshot.Name{}
+	for _, lv := range v.levels.All() {
+		owner := lv.OwnerName(name)
+		one := snapshot.Name{}
+		one.Retry, one.Open = v.failing(owner)
+		if n := v.names[owner]; n != nil {
+			one.Failure, one.Pace = n.Failure.Err, n.Pace.NotBefore(now, false)
+		}
+		if one.Open != nil || one.Failure != nil || one.Pace.After(now) {
+			names[owner] = one
+		}
+	}
+	return names
+}
+
+// failing returns why what is to be at a name is not there, and when it is tried again; nil if it is, or is about to be.
+func (v viewer) failing(name federation.FQDN) (retry time.Time, err error) {
+	if u := v.reread[name]; u != nil && u.Err != nil {
+		return u.Until, u.Err
+	}
+	if n := v.names[name]; n != nil && n.Wanted {
+		return n.Failure.Until, n.Failure.Err
+	}
+	return time.Time{}, nil
+}

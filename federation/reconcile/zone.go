@@ -1,0 +1,273 @@
+package reconcile
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/claim"
+	"github.com/federation-dns/federation/federation/policy"
+	"github.com/federation-dns/federation/federation/provider"
+	"github.com/federation-dns/federation/federation/retry"
+)
+
+// zone is what the provider has of the federation.
+type zone struct {
+	*env
+	provider      provider.Provider
+	claims        claim.Keeper
+	adopt         bool
+	held          *claim.Holding // nil until the claim is taken
+	lost          *claim.Holding // what was held when the claim was lost; nil at the first start
+	shadow        *claim.Records
+	deposed       error
+	negativeAsked bool
+	book
+	doubts
+	auditor
+}
+
+// open returns the request that takes the claim and reads what is there (O1, O3b, X1).
+func (z *zone) open() request {
+	return openRequest{claims: z.claims, lost: z.lost, adopt: z.adopt}
+}
+
+type openRequest struct {
+	claims claim.Keeper
+	lost   *claim.Holding // what this run held before its claim was lost (O1e)
+	adopt  bool
+}
+
+type openResult struct {
+	held  *claim.Holding
+	found claim.Survey
+	err   error
+}
+
+func (r openRequest) do(ctx context.Context) result {
+	var res openResult
+	res.held, res.found, res.err = r.claims.Take(ctx, r.lost, r.adopt)
+	return res
+}
+
+func (r openResult) apply(l *Loop, now time.Time) {
+	switch {
+	case errors.Is(r.err, claim.ErrTaken):
+		l.depose(r.err)
+	case r.err != nil:
+		l.failed("claiming the names of the federation", r.err)
+	default:
+		l.succeeded()
+		opener{l}.begin(now, r.held, r.found)
+	}
+}
+
+// opener applies what is at the provider when the claim is taken.
+type opener struct{ *Loop }
+
+func (o opener) begin(now time.Time, held *claim.Holding, found claim.Survey) {
+	o.held, o.lost, o.shadow, o.beginning = held, nil, found.Records, newBeginning(found.Records)
+	for level := range held.Claimed {
+		delete(o.foreign, level)
+	}
+	o.notOurs(now, found.Foreign)
+	o.stillUnserved(now)
+	o.watchServed(now)
+	o.noteCrowded()
+	o.keepFormer = true
+	for m, ms := range o.members { // those that were listed before the records
+		for svc, shard := range ms.shards {
+			o.beginning.account(m, svc, shard.Known)
+		}
+	}
+	o.rememberDeparted(now, held.Entries)
+	o.standing.Begin(now, mover{o.Loop}.placeByLevels(now, held.Entries))
+	o.auditAt = now.Add(retry.Jitter(o.audit))
+	o.relevel()
+	o.keepMoved(held.Entries)
+	for name := range o.shadow.Services {
+		o.recall(name)
+		o.stands(name)
+		o.touch(name)
+	}
+	if held.Naming != "" {
+		o.log.Warn("the naming has changed: the topology zones get other names", "from", string(held.Naming), "to", string(o.config.Naming))
+	}
+	if found.Former != nil {
+		o.log.Warn("the list of levels of earlier releases is not ours, and is left as it is", "error", found.Former)
+	}
+	if problem := o.config.NameProblem; problem != "" {
+		o.log.Warn("the federation goes on, as it has its claim, but should get another name", "reason", problem)
+	}
+	o.log.Info("claimed", "claim", held.Claim.Data[0], "levels", len(held.Entries), "services", len(o.shadow.Services))
+}
+
+// recall says whose addresses the records of a service have: those of the
+// members at whose places there are any (X4a). If it has one, it had a healthy
+// shard until now (X1c).
+func (o opener) recall(name federation.ServiceName) {
+	s := o.service(name)
+	if policy.HasAddress(o.config.Federation, name, o.shadow.ByService(name)) {
+		s.healthyAt = time.Now()
+	}
+	for _, m := range o.order {
+		r := o.beginning.of(m, name, o.members)
+		r.Accounted = func(federation.FQDN, string) bool { return false } // whoever has it now
+		if _, ok := policy.Recorded(o.config.Federation, m, r); ok && !slices.Contains(s.members, m) {
+			s.members = append(s.members, m)
+		}
+	}
+}
+
+// recordedLevels returns the levels of a member, of which one that is not claimed yet, and whose records are ours by the
+// list of levels, is no foreign one: what a member that cannot be reached has there is still its (O1e, X1b).
+func (z *zone) recordedLevels(levels []federation.Level) []federation.Level {
+	levels = slices.Clone(levels)
+	for i, lv := range levels {
+		levels[i].Foreign = lv.Foreign && (z.foreign[lv.Name] != nil || !z.shadow.HasLevel(lv.Name))
+	}
+	return levels
+}
+
+// askNegativeTTL asks, once, for how long resolvers remember that a name is missing, and warns if that is longer than
+// they remember a record (P3d).
+func (z *zone) askNegativeTTL() request {
+	if z.negativeAsked {
+		return nil
+	}
+	z.negativeAsked = true
+	return negativeRequest{z.provider}
+}
+
+type negativeRequest struct{ provider provider.Provider }
+
+type negativeResult struct {
+	ttl uint32
+	err error
+}
+
+func (r negativeRequest) do(ctx context.Context) result {
+	ctx, cancel := context.WithTimeout(ctx, StopTimeout)
+	defer cancel()
+	var res negativeResult
+	res.ttl, res.err = r.provider.NegativeTTL(ctx)
+	return res
+}
+
+func (r negativeResult) apply(l *Loop, _ time.Time) {
+	ttl := cmp.Or(l.config.Options.TTL, federation.DefaultTTL)
+	if r.err == nil && r.ttl > ttl {
+		l.log.Warn("resolvers remember a missing name longer than a record: lower the last field of the zone's SOA record (its MINIMUM) to 30",
+			"negativeTTL", r.ttl, "ttl", ttl)
+	}
+}
+
+// know takes what is at a name now, and tells the brake.
+func (l *Loop) know(name federation.FQDN, sets []federation.RRset) {
+	l.learn(name, sets)
+	if svc, _, ok := l.config.ParseOwner(name); ok {
+		l.unshown[svc] = true
+		l.stands(svc)
+	}
+}
+
+// learn takes what is at a name now.
+func (z *zone) learn(name federation.FQDN, sets []federation.RRset) {
+	if _, level, ok := z.config.ParseOwner(name); ok && z.foreign[level] == nil {
+		z.shadow.Set(name, sets)
+	}
+	if z.auditing != nil {
+		z.auditing[name] = true
+	}
+}
+
+// stands tells the brake what is published of a service now.
+func (l *Loop) stands(svc federation.ServiceName) {
+	names := l.shadow.Services[svc]
+	var members []string
+	if s := l.services[svc]; s != nil {
+		members = s.members
+	}
+	l.brake.Observe(svc, policy.Published{
+		Address: len(names[l.config.OwnerName(svc, l.config.Domain)]) > 0, Members: members,
+		Names: len(names), Has: func(name federation.FQDN) bool { return len(names[name]) > 0 },
+	})
+}
+
+// depose stops all writing: the claim is another syncer's, of a newer generation, or cleanup's (O1e).
+func (z *zone) depose(why error) {
+	z.deposed = why
+	z.log.Error("deposed: nothing more is written until another replica has had the Lease, or this one is restarted", "error", why)
+	if z.abstain != nil {
+		z.abstain()
+	}
+}
+
+// lostClaim has the main claim made again, by the rules of a start: it is gone, or an older one of ours, and nobody else
+// has taken it (O1e).
+func (z *zone) lostClaim(why error) {
+	z.log.Error("the main claim was lost, and is made again: was the zone restored, or the TXT record deleted, or does the server show old data?",
+		"error", why)
+	z.metrics.Drift.Inc()
+	z.lost, z.held = z.held, nil
+}
+
+// checkEvery is how often the main claim is read at most, while what is published fails or is in conflict.
+const checkEvery = time.Second
+
+// check returns the request that reads the main claim: a neutral request, which alone says whether the provider works (X5a) and whether the
+// names are still ours (O3c).
+func (z *zone) check(now time.Time) request {
+	z.suspect, z.checkAt = false, now.Add(checkEvery)
+	return checkRequest{claims: z.claims, held: z.held}
+}
+
+type checkRequest struct {
+	claims claim.Keeper
+	held   *claim.Holding
+}
+
+type checkResult struct {
+	state claim.State
+	why   error
+	err   error // the claim could not be read
+	up    bool  // the provider answers though the claim cannot be read
+}
+
+func (r checkRequest) do(ctx context.Context) result {
+	var res checkResult
+	if res.state, res.why, res.err = r.claims.State(ctx, r.held); res.err == nil {
+		return res
+	}
+	_, err := r.claims.Provider.NegativeTTL(ctx)
+	res.up = err == nil
+	return res
+}
+
+func (r checkResult) apply(l *Loop, now time.Time) {
+	switch {
+	case r.err != nil && !r.up:
+		l.suspect = true
+		l.failed("reading the main claim", r.err)
+		return
+	case r.err != nil: // the claim alone cannot be read: changes assert it, so nothing is lost
+		if l.claimUnread.IsNews(r.err) {
+			l.log.Error("the main claim could not be read: it is read again, all else goes on", "error", r.err)
+		}
+		l.claimUnread.Failed(now, r.err, retry.MinUnread, retry.MaxUnread)
+		l.suspect, l.checkAt = true, l.claimUnread.Until
+		l.succeeded()
+		return
+	}
+	l.claimUnread = retry.Backoff{}
+	l.succeeded()
+	switch r.state {
+	case claim.Taken:
+		l.depose(r.why)
+	case claim.Lost:
+		l.lostClaim(r.why)
+	}
+}

@@ -1,0 +1,78 @@
+package snapshot
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/policy"
+	"github.com/federation-dns/federation/federation/provider"
+)
+
+// explainer explains the RRsets of a snapshot's services.
+type explainer struct {
+	*Federation
+	now time.Time
+}
+
+func newExplainer(now time.Time, s *Federation) *explainer {
+	return &explainer{Federation: s, now: now}
+}
+
+// explain returns the RRsets of a service that are published and those that are due, each with its reason. That of one
+// that is as the rule wants it comes from the rule; what is left is why a change is pending.
+func (e *explainer) explain(view *Service) (is, coming []federation.Explained) {
+	have := view.Records
+	v := policy.Decide(e.now, e.Policy, policy.Service{
+		Shards: e.states(view), AllMembers: e.Summary, Had: len(have) > 0,
+		EmptySince: view.EmptySince, HealthyAt: view.HealthyAt,
+	})
+	if v.Keep {
+		for _, set := range have {
+			is = append(is, federation.Explained{RRset: set, Reason: v.Held[len(v.Held)-1].Reason})
+		}
+		return is, nil
+	}
+	var want []federation.Explained
+	if !v.Unfederated {
+		want = v.Explain(e.Levels, view.Name, len(have) > 0)
+	}
+	for _, set := range have {
+		i, ok := slices.BinarySearchFunc(want, set, func(w federation.Explained, set federation.RRset) int {
+			return federation.CompareRRsets(w.RRset, set)
+		})
+		if ok && want[i].Equal(set) {
+			is = append(is, want[i])
+		} else {
+			is = append(is, federation.Explained{RRset: set, Reason: view.pending(e.now, set.Name)})
+		}
+	}
+	for _, set := range want {
+		i, ok := slices.BinarySearchFunc(have, set.RRset, federation.CompareRRsets)
+		if !ok || !have[i].Equal(set.RRset) {
+			set.Reason = view.pending(e.now, set.Name)
+			coming = append(coming, set)
+		}
+	}
+	return is, coming
+}
+
+// pending returns why a name is not what it is due to be.
+func (v *Service) pending(now time.Time, name federation.FQDN) federation.Reason {
+	for _, h := range v.Held {
+		if h.Reason == federation.ReasonTooMuchAtOnce {
+			return federation.ReasonTooMuchAtOnce
+		}
+	}
+	n := v.Names[name]
+	switch {
+	case errors.Is(n.Failure, provider.ErrRefused):
+		return federation.ReasonRefused
+	case n.Open != nil:
+		return federation.ReasonChangeFailed
+	case n.Pace.After(now):
+		return federation.ReasonChangesTooOften
+	}
+	return federation.ReasonChanging
+}

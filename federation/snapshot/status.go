@@ -1,0 +1,147 @@
+package snapshot
+
+import (
+	"iter"
+	"strings"
+	"time"
+
+	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/admin"
+)
+
+// Status returns the federation's state without its services.
+func (s *Federation) Status() admin.FederationStatus {
+	st := admin.FederationStatus{Name: string(s.Config.Name), Domain: strings.TrimSuffix(string(s.Config.Domain), "."), State: "writing"}
+	switch {
+	case s.Claim.Deposed != nil:
+		st.State, st.Error = "deposed", s.Claim.Deposed.Error()
+	case s.Claim.Foreign:
+		st.State = "foreign"
+	case s.Claim.ProviderDown:
+		st.State = "provider-down"
+	case !s.Claim.Held:
+		st.State = "claiming"
+	}
+	if s.Claim.Err != nil {
+		st.Error = s.Claim.Err.Error()
+	}
+	if !s.PanicSince.IsZero() {
+		st.PanicSince = &s.PanicSince
+	}
+	for i := range s.Members {
+		st.Members = append(st.Members, s.Members[i].status())
+		st.Problems = append(st.Problems, problemStatuses(s.Members[i].Problems)...)
+	}
+	st.Problems = append(st.Problems, problemStatuses(s.Problems)...)
+	for _, lv := range s.Levels.All() {
+		st.Levels = append(st.Levels, admin.LevelStatus{Name: string(lv.Name), Kind: string(lv.Kind), Members: lv.Members, Foreign: s.Foreign[lv.Name]})
+	}
+	st.Waiting = s.Waiting()
+	for _, v := range s.Views.List() {
+		st.Problems = append(st.Problems, problemStatuses(v.Problems)...)
+	}
+	return st
+}
+
+// Service returns the status of one service at that time.
+func (s *Federation) Service(now time.Time, v *Service) admin.ServiceStatus {
+	return newExplainer(now, s).service(v)
+}
+
+// Services returns the state of the services, in order of their names.
+func (s *Federation) Services() iter.Seq[admin.ServiceStatus] {
+	return func(yield func(admin.ServiceStatus) bool) {
+		e := newExplainer(time.Now(), s)
+		for _, v := range s.Views.List() {
+			if !yield(e.service(v)) {
+				return
+			}
+		}
+	}
+}
+
+func (m *Member) status() admin.MemberStatus {
+	st := admin.MemberStatus{
+		Name: m.Name, Status: m.Reach.String(), Since: m.Reach.Since, Panic: m.Reach.Panic, Drained: !m.Drained.IsZero(),
+		Version: m.Version, Region: string(m.Topology.Region), Shards: m.Shards, Healthy: m.Healthy,
+	}
+	for _, z := range m.Topology.Zones {
+		st.Zones = append(st.Zones, string(z))
+	}
+	if m.Contact.Ever {
+		st.Reachable, st.LastContact = m.Contact.Answers(), &m.Contact.Since
+	}
+	if m.ProbeErr != nil {
+		st.Error = m.ProbeErr.Error()
+	}
+	return st
+}
+
+// service returns the status of one service.
+func (e *explainer) service(v *Service) admin.ServiceStatus {
+	st := admin.ServiceStatus{Name: v.Name.String()}
+	for _, sh := range v.Shards {
+		if !sh.Listed || e.member(sh.Member) == nil {
+			continue
+		}
+		shown := &sh.Shard
+		if sh.Shown != nil {
+			shown = sh.Shown
+		}
+		one := admin.ShardStatus{Member: sh.Member, Healthy: shown.Healthy, Reason: string(sh.Reason), ReadyEndpoints: sh.Ready}
+		for _, a := range shown.Addresses {
+			one.Addresses = append(one.Addresses, a.String())
+		}
+		st.Shards = append(st.Shards, one)
+	}
+	for _, h := range v.Held {
+		st.Held = append(st.Held, admin.HeldStatus{Member: h.Member, Reason: string(h.Reason), Since: h.Since})
+	}
+	is, coming := e.explain(v)
+	st.Records, st.Coming = recordStatuses(is), recordStatuses(coming)
+	if len(v.Names) > 0 {
+		for _, lv := range e.Levels.All() {
+			name := lv.OwnerName(v.Name)
+			if n := v.Names[name]; n.Open != nil {
+				st.Refused = append(st.Refused, admin.RefusedStatus{Name: string(name), Error: n.Open.Error(), Retry: n.Retry})
+			}
+		}
+	}
+	return st
+}
+
+// Waiting returns what waits for a confirmation, or for holdFor.
+func (s *Federation) Waiting() (list []admin.Waiting) {
+	for _, b := range s.Braked {
+		w := admin.Waiting{
+			Federation: string(s.Config.Name), Domain: string(s.Config.Domain), Namespace: b.Service.Namespace, Service: b.Service.Name,
+			Empties: b.Empties, Names: len(b.Names), Deletes: b.Names, Watched: b.Watched,
+		}
+		if b.Watched {
+			w.Until = &b.Until
+		}
+		list = append(list, w)
+	}
+	return append(list, s.waitingMembers()...)
+}
+
+func recordStatuses(sets []federation.Explained) (out []admin.RRsetStatus) {
+	for _, set := range sets {
+		out = append(out, admin.RRsetStatus{
+			Name: string(set.Name), Type: set.Type, TTL: set.TTL, Data: set.Data, Reason: string(set.Reason), Members: set.Members,
+		})
+	}
+	return out
+}
+
+func problemStatuses(problems []federation.Problem) []admin.ProblemStatus {
+	out := make([]admin.ProblemStatus, 0, len(problems))
+	for _, p := range problems {
+		s := admin.ProblemStatus{Member: p.Member, Reason: string(p.Reason), Detail: p.Detail}
+		if p.Service != (federation.ServiceName{}) {
+			s.Service = p.Service.String()
+		}
+		out = append(out, s)
+	}
+	return out
+}
