@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -166,23 +167,29 @@ func TestClaimStates(t *testing.T) {
 }
 
 func TestClaimsGoneAtStart(t *testing.T) {
-	bubble(t, "O1e X1b a start without claims withdraws nothing of a member that cannot be reached", func(t *testing.T) {
-		w := three(t)
-		w.start()
-		w.after(10 * time.Second)
-		w.term()
-		for _, set := range w.provider.RRsets() {
-			if strings.HasPrefix(string(set.Name), "_claim.") {
-				w.provider.Remove(set.Name, federation.TypeTXT)
-			}
+	for _, lag := range []time.Duration{0, time.Second} {
+		name := fmt.Sprintf("O1e X1b a start without claims, which take %s to make, withdraws nothing of a member that cannot be reached", lag)
+		bubble(t, name, func(t *testing.T) { claimsGoneAtStart(t, lag) })
+	}
+}
+
+func claimsGoneAtStart(t *testing.T, lag time.Duration) {
+	w := three(t)
+	w.start()
+	w.after(10 * time.Second)
+	w.term()
+	for _, set := range w.provider.RRsets() {
+		if strings.HasPrefix(string(set.Name), "_claim.") {
+			w.provider.Remove(set.Name, federation.TypeTXT)
 		}
-		w.members["c"].cut()
-		before := len(w.provider.History(global))
-		w.start()
-		w.after(10 * time.Second)
-		w.wantAt(global, "203.0.113.1 203.0.113.2 203.0.113.3")
-		if after := len(w.provider.History(global)); after != before {
-			t.Errorf("the global name was changed on the way: %v", w.provider.History(global))
-		}
-	})
+	}
+	w.members["c"].cut()
+	before := len(w.provider.History(global))
+	w.listLag.Store(int64(lag))
+	w.start()
+	w.after(10 * time.Second)
+	w.wantAt(global, "203.0.113.1 203.0.113.2 203.0.113.3")
+	if after := len(w.provider.History(global)); after != before {
+		t.Errorf("the global name was changed on the way: %v", w.provider.History(global))
+	}
 }
