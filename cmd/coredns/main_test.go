@@ -137,7 +137,7 @@ func prepare(t *testing.T, corefile string) string {
 }
 
 // envConf makes the test binary be coredns, with this Corefile. With envTell
-// too, it tells its address and ends with its standard input.
+// too, it prints its address and ends with its standard input.
 const envConf, envTell = "COREDNS_TEST_CONF", "COREDNS_TEST_TELL"
 
 func TestMain(m *testing.M) {

@@ -19,7 +19,7 @@ import (
 
 // kubeAPI is an API server whose objects change: LIST and WATCH of the kinds
 // that the kubernetes plugin reads, and GET of a node. All of its Services
-// stand in namespace ns.
+// are in namespace ns.
 type kubeAPI struct {
 	url string
 

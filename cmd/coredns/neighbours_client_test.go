@@ -28,7 +28,7 @@ func newClient(t testing.TB, udp, tcp string) *client {
 	return c
 }
 
-// noMore ends the sockets, after a look at what else has come in.
+// noMore closes the sockets, after checking what else has arrived.
 func (c *client) noMore() {
 	deadline := time.Now().Add(50 * time.Millisecond)
 	for _, conn := range c.conns {

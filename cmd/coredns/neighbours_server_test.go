@@ -19,11 +19,11 @@ import (
 	"github.com/coredns/coredns/plugin/metrics"
 )
 
-// envNeighbour makes the test binary be a coredns that tells its addresses,
-// starts anew when told so, and ends with its standard input.
+// envNeighbour makes the test binary a coredns that reports its addresses,
+// restarts on request, and ends with its standard input.
 const envNeighbour = "COREDNS_TEST_NEIGHBOUR"
 
-// told is what such a coredns tells, a line of JSON each time.
+// told is what such a coredns reports, a line of JSON each time.
 type told struct {
 	Servers []string `json:"servers"` // "UDP-ADDRESS TCP-ADDRESS" of each
 	Metrics string   `json:"metrics"`
@@ -158,7 +158,7 @@ func (p *process) write(corefile string) {
 	}
 }
 
-// hear waits for what it tells next.
+// hear waits for its next report.
 func (p *process) hear() {
 	p.t.Helper()
 	for p.tells.Scan() {
@@ -173,7 +173,7 @@ func (p *process) hear() {
 	p.t.Fatalf("coredns ended: %s", p.says.String())
 }
 
-// reload makes it start anew with the Corefile, and returns its error.
+// reload restarts it with the Corefile, and returns its error.
 func (p *process) reload(corefile string) string {
 	p.t.Helper()
 	p.write(corefile)

@@ -11,7 +11,7 @@ import (
 	"github.com/miekg/dns"
 )
 
-// What public reports of cluster DNS tell of, tried on a whole CoreDNS.
+// What public reports of cluster DNS describe, tried on a whole CoreDNS.
 
 func TestNeighboursUnusual(t *testing.T) {
 	t.Parallel()

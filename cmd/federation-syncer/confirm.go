@@ -110,7 +110,7 @@ func printWaiting(out io.Writer, list []admin.Waiting) error {
 	return w.Flush()
 }
 
-// ask goes on only after a yes.
+// ask continues only after a yes.
 func ask(in io.Reader, out io.Writer, question string) error {
 	fmt.Fprintf(out, "\n%s [y/N] ", question)
 	answer, err := bufio.NewReader(in).ReadString('\n')

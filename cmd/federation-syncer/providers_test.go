@@ -91,7 +91,7 @@ var wrongs = []wrong{
 }
 
 // TestWrongProviders runs the program with each of wrongs, and holds what
-// docs/providers.md says that it says; -update writes it anew.
+// docs/providers.md says that it says; -update regenerates it.
 func TestWrongProviders(t *testing.T) {
 	const path = "../../docs/providers.md"
 	const begin = "<!-- errors: made by go test ./cmd/federation-syncer -update -->\n"
@@ -134,7 +134,7 @@ func TestWrongProviders(t *testing.T) {
 	}
 }
 
-// said runs the program until its status tells an error, and returns that.
+// said runs the program until its status has an error, and returns that.
 func (w wrong) said(t *testing.T) string {
 	dir, err := os.MkdirTemp("", "providers") // t.TempDir's are too long for a socket
 	if err != nil {

@@ -55,10 +55,10 @@ func run(ctx context.Context, path string, adopt bool, logs *logWriter, reload <
 	return nil
 }
 
-// resignTimeout bounds the wait for the Lease to be given back at a stop: a request to the host may hang.
+// resignTimeout bounds the wait for the release of the Lease at a stop: a request to the host may hang.
 const resignTimeout = 5 * time.Second
 
-// elect runs p as one of several replicas (O4). At the end it gives the Lease back, once nothing is written anymore.
+// elect runs p as one of several replicas (O4). At the end it releases the Lease, once nothing is written anymore.
 func (p *program) elect(ctx context.Context, c *config.Config) {
 	e := host.NewElection(hostConfig(*c.Host), p.log)
 	electing, resign := context.WithCancel(context.WithoutCancel(ctx))

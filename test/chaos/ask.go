@@ -23,7 +23,7 @@ const (
 	askLevels  = 5 * time.Millisecond // each DNS server
 	askPlugins = 8 * time.Millisecond
 	askZones   = time.Second // by transfer
-	// askMemory is how often the memory of the syncers is looked at.
+	// askMemory is how often the memory of the syncers is checked.
 	askMemory = 100 * time.Millisecond
 )
 

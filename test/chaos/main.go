@@ -30,7 +30,7 @@ happened than had to.
 Flags:
 `
 
-// envTestcluster tells the copy in the namespace what was found outside.
+// envTestcluster passes what was found outside to the copy in the namespace.
 const envTestcluster = "FEDERATION_DNS_TESTCLUSTER"
 
 type flags struct {

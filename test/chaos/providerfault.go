@@ -156,8 +156,8 @@ func (r saboteur) reclaimed(ctx context.Context, f schedule.Fault) {
 	r.truth.EndFault(time.Now(), string(z.Name), string(f.Class), claimSettles)
 }
 
-// delegate gives a level away, as somebody does who is responsible for the zone:
-// what stands there is not served any more.
+// delegate delegates a level, as the administrator of the zone might do: what
+// is there is no longer served.
 func (r saboteur) delegate(ctx context.Context, f schedule.Fault) error {
 	z, host, level := stage.Zones[f.Federation], r.stage.Hosts[f.Federation], r.level(f, false)
 	at := level

@@ -21,7 +21,7 @@ type violation struct {
 // send (H3e).
 const maxMemory = 1 << 30
 
-// maxTold is how many violations are told in full.
+// maxTold is how many violations are reported in full.
 const maxTold = 8
 
 // report gathers what happened. Its methods may be called by several goroutines.
@@ -168,7 +168,7 @@ func (r *report) note(what, text string) {
 	r.locked(func() { fmt.Printf("--- %s\n%s\n", what, text) })
 }
 
-// violation reports one; of those about the same only the first is told.
+// violation reports one; of several about the same, only the first.
 func (r *report) violation(v violation) {
 	now := time.Now()
 	r.mu.Lock()

@@ -205,7 +205,7 @@ func (r *run) fail(err error) {
 	}
 }
 
-// wait waits until no change is on its way any more.
+// wait waits until no change is under way.
 func (r *run) wait(ctx context.Context, most time.Duration) error {
 	done := make(chan struct{})
 	go func() {

@@ -57,7 +57,7 @@ func (r *run) settle(ctx context.Context) error {
 	return nil
 }
 
-// quiet reports whether nothing comes of any fault any more.
+// quiet reports whether no fault has effects anymore.
 func (r *run) quiet() bool {
 	return !slices.ContainsFunc(stage.Zones,
 		func(z stage.Zone) bool { return !r.truth.Quiet(time.Now(), string(z.Name)) })

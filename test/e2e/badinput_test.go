@@ -172,7 +172,7 @@ func kubectl(t *testing.T, m *world.Member, stdin string, args ...string) {
 	}
 }
 
-// seen is everything that the syncer tells, at one moment.
+// seen is everything that the syncer reports, at one moment.
 type seen struct {
 	status  status
 	raw     string // the status as text
@@ -181,7 +181,7 @@ type seen struct {
 	records world.Table
 }
 
-// The parts of the status that are looked at.
+// The parts of the status that are checked.
 type status struct {
 	Federations []fedStatus `json:"federations"`
 }

@@ -151,7 +151,7 @@ func watched(t *testing.T, w *scenario.Play) {
 	}
 }
 
-// confirmAll has somebody confirm all that waits, until the returned function is
+// confirmAll confirms everything that waits, until the returned function is
 // called.
 func confirmAll(t *testing.T, w *scenario.Play) (stop func()) {
 	t.Helper()

@@ -8,7 +8,7 @@ import (
 )
 
 var (
-	// What each start of the syncer makes anew in the main claim.
+	// What each start of the syncer changes in the main claim.
 	generation = regexp.MustCompile(`generation=\d+`)
 	instance   = regexp.MustCompile(` "instance=\w+"`)
 	// ofListing is what a level's listing says besides the list of earlier releases.

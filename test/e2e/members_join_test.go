@@ -34,7 +34,7 @@ func placed(name, topology string) func(*world.SyncerConfig) {
 	}
 }
 
-// confirmDeparture has somebody confirm that asia has left.
+// confirmDeparture confirms that asia has departed.
 func confirmDeparture(t *testing.T, m *members) {
 	t.Helper()
 	m.wantZone(t, "asia-departed")

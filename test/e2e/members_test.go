@@ -43,7 +43,7 @@ type members struct {
 
 // TestMembers has members that come, go and change, one after the other, in
 // one World: all the time every name is asked for, and no answer may be mixed,
-// empty, or of a shard that is not there any more.
+// empty, or of a shard that no longer exists.
 func TestMembers(t *testing.T) {
 	m := startMembers(t)
 	for _, part := range []struct {

@@ -50,7 +50,7 @@ func (x *resolving) compareDocs(t *testing.T) {
 	}
 }
 
-// render tells what was seen in three tables and a list.
+// render shows what was seen in three tables and a list.
 func (x *resolving) render() string {
 	var b strings.Builder
 	b.WriteString("### What a program gets\n\n")
@@ -145,7 +145,7 @@ func (r *resolved) questions(name string) string {
 	return fmt.Sprintf("%d UDP", udp)
 }
 
-// manners tells what the questions of each resolver look like.
+// manners shows what the questions of each resolver look like.
 func (x *resolving) manners(b *strings.Builder) {
 	writeRow(b, []string{"", "offers by EDNS", "a truncated answer"})
 	writeRow(b, slices.Repeat([]string{"---"}, 3))

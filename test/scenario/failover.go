@@ -40,7 +40,7 @@ const paceOfName = 1100 * time.Millisecond
 // MeasureFailover makes as many rounds, each with a Service of its own, so that
 // no name changes so often that it is damped (X5c). The Services are in two
 // members, and are deleted at the end; the shard in the first fails and comes
-// back. done is told of each round.
+// back. done is called for each round.
 func (p *Play) MeasureFailover(ctx context.Context, first, second string, rounds int, done func(round int)) (f Failover,
 	err error) {
 	shards := make([]*failingShard, rounds)

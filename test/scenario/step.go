@@ -173,7 +173,7 @@ func (p *Play) await(ctx context.Context, c Check, since time.Time) (seen string
 	}
 }
 
-// sameLines compares without a look at how columns are padded.
+// sameLines compares regardless of how columns are padded.
 func sameLines(a, b string) bool {
 	return strings.Join(normalLines(a), "\n") == strings.Join(normalLines(b), "\n")
 }

@@ -278,7 +278,7 @@ func (p *Play) ingresses(ctx context.Context) (string, error) {
 	return b.String(), nil
 }
 
-// Failures are the steps that break things and mend them, from all shards
+// Failures are the steps that break and repair things, from all shards
 // healthy to all shards healthy: they can be made again and again.
 func Failures() []Step {
 	return []Step{KillCentral(), KillAsiaAndEast(), KillEurope(), BringBack(), CutAsia(), HealAsia()}

@@ -42,7 +42,7 @@ type phase struct {
 // does not exist: the SOA record's minimum, and not more than 5 s (Q8c).
 const negativeTTL = 5 * time.Second
 
-// maxWrong is how many wrong answers are told in full.
+// maxWrong is how many wrong answers are reported in full.
 const maxWrong = 10
 
 // newWatch begins to ask for these names. The records are as in table, and stay
@@ -74,7 +74,7 @@ func (x *Watch) Reached() {
 	x.phases = append(x.phases, phase{last, last, time.Now()})
 }
 
-// Pass has the CoreDNS of a cluster not asked any more, or again.
+// Pass stops or resumes asking the CoreDNS of a cluster.
 func (x *Watch) Pass(cluster string, passed bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -16,7 +16,7 @@ const (
 	centralZone = "nginx.mynamespace.myfederation.svc.us-central1-b.example.com."
 )
 
-// TestWrongAnswer shows that the watch tells good answers from bad ones: it is
+// TestWrongAnswer shows that the watch distinguishes good answers from bad ones: it is
 // what the test of a killed syncer relies on.
 func TestWrongAnswer(t *testing.T) {
 	all, without, gone := ExpectedTable("all"), ExpectedTable("without-central"), ExpectedTable("gone")

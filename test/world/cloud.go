@@ -90,7 +90,7 @@ const cloudCorefile = `%[1]s:53 {
 }
 `
 
-// cloudRecords are the records as they stand at the stand-in, once CoreDNS
+// cloudRecords are the records at the stand-in, once CoreDNS
 // answers with them.
 func (w *World) cloudRecords(ctx context.Context) (Table, error) {
 	var stored Table

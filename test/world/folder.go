@@ -16,7 +16,7 @@ import (
 )
 
 // The folder of a running demo lies below the system's folder for temporary
-// files, and beside it its PIDFile. Its path is short, as sockets stand in it.
+// files, and beside it its PIDFile. Its path is short, because it contains sockets.
 const (
 	dirPrefix = "fed-demo-"
 	pidSuffix = ".pid"

@@ -105,7 +105,7 @@ func (m *Member) furnish(ctx context.Context) error {
 	return err
 }
 
-// dnsHost is the address of the CoreDNS as it stands before a port.
+// dnsHost is the address of the CoreDNS in the form that precedes a port.
 func (m *Member) dnsHost() string {
 	if m.DNS.Is6() {
 		return "[" + m.DNS.String() + "]"
@@ -237,7 +237,7 @@ func (m *Member) Replace(ctx context.Context) error {
 	return m.renew(ctx, func() error { return nil }, m.furnish)
 }
 
-// renew starts the cluster on another database. Its CoreDNS is started afresh,
+// renew starts the cluster on another database. Its CoreDNS is restarted,
 // as every client of an API server has to be that has seen newer resource
 // versions than there are now; meanwhile it is not watched.
 func (m *Member) renew(ctx context.Context, database func() error, then ...func(context.Context) error) error {

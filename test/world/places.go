@@ -22,7 +22,7 @@ const (
 	Authority = "198.51.100.53"
 )
 
-// Place is one cluster of the walk-through: where it stands and which
+// Place is one cluster of the walk-through: where it is and which
 // addresses are its own.
 type Place struct {
 	Name, Region, Zone string
@@ -70,7 +70,7 @@ const Outside = "outside"
 // View is how a running World looks from one place: the files that make a
 // process see it so. Views of a cluster are those of its pods.
 type View struct {
-	// Resolv is the file that stands at /etc/resolv.conf.
+	// Resolv is the file at /etc/resolv.conf.
 	Resolv string
 	// Kubeconfig is the cluster administrator's; Outside has none.
 	Kubeconfig string

@@ -20,7 +20,7 @@ type Row struct {
 	Data            []string // sorted
 }
 
-// Table is all RRsets of types A, AAAA and CNAME that stand in the zone,
+// Table is all RRsets of types A, AAAA and CNAME in the zone,
 // without those that the zone began with: global first, then by name.
 type Table []Row
 

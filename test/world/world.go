@@ -20,7 +20,7 @@ import (
 // Options say where the programs are and where the World keeps its files.
 type Options struct {
 	// Dir is the folder of the World, which must be there. It must have a short
-	// path, as sockets stand in it.
+	// path, because it contains sockets.
 	Dir string
 	// CoreDNS and Syncer are the programs under test.
 	CoreDNS, Syncer string

@@ -5,7 +5,7 @@
 //
 //	go run ./test/chaos/selftest [-run NAME] [-list]
 //
-// The bugs stand in bugs.txt, which says how they are written.
+// The bugs are in bugs.txt, which explains their format.
 package main
 
 import (

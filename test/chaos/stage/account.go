@@ -80,7 +80,7 @@ func (m *Member) Hang(hang bool) error {
 	return os.Remove(m.hang)
 }
 
-// Endless has every answer to the syncers go on without an end.
+// Endless makes every answer to the syncers endless.
 func (m *Member) Endless() error {
 	m.Link.Redirect(addrOf(m.standIns.endless))
 	return nil

@@ -27,7 +27,7 @@ type DNSLink struct {
 	turn  sync.Mutex // held while the server has an update, so that their order is known
 }
 
-// newDNSLink makes a link with addresses for so many syncers; watch is told of
+// newDNSLink makes a link with addresses for so many syncers; watch is called for
 // each update that the server has answered, one after the other.
 func newDNSLink(upstream string, syncers int, watch func(dnsUpdate)) (*DNSLink, error) {
 	l := &DNSLink{upstream: upstream, watch: watch, conns: map[net.Conn]bool{}}

@@ -13,7 +13,7 @@ import (
 	"github.com/federation-dns/federation/test/world"
 )
 
-// Host keeps the zone of a federation, serves it, and fails as it is told.
+// Host keeps the zone of a federation, serves it, and fails on request.
 type Host interface {
 	// Provider is what the configuration of a syncer has after "provider:".
 	Provider(syncer int) string
@@ -93,7 +93,7 @@ func ParseHosts(list string) ([]string, error) {
 	return kinds, nil
 }
 
-// startHost starts a host of the kind for a zone; watch is told of each change
+// startHost starts a host of the kind for a zone; watch is called for each change
 // that it has answered, one after the other.
 func startHost(ctx context.Context, lab *world.Lab, kind string, zone Zone, watch func(Update)) (Host, error) {
 	switch kind {

@@ -26,7 +26,7 @@ type Options struct {
 	Lease bool
 	// Hosts are who keeps each of the Zones, of HostKinds.
 	Hosts []string
-	// Watch is told of each change that a host has answered.
+	// Watch is called for each change that a host has answered.
 	Watch func(zone int, u Update)
 }
 

@@ -155,7 +155,7 @@ func (s *Syncer) States(ctx context.Context) (leader string, states []string, er
 	return status.Leader, states, nil
 }
 
-// Status is all that federation-syncer status tells, for a report.
+// Status is the whole output of federation-syncer status, for a report.
 func (s *Syncer) Status(ctx context.Context) string {
 	out, err := proc.Command(ctx, s.stage.opt.Syncer, "status", "--socket", s.path("sock"), "--services")
 	if err != nil {

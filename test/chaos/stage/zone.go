@@ -1,6 +1,6 @@
 // Package stage is what a chaos run plays on: real clusters behind links that
 // can be cut, DNS servers or stand-ins of clouds behind proxies that can fail as
-// these do, and syncers that can be killed, stopped and doubled. It does what it is told, and
+// these do, and syncers that can be killed, stopped and doubled. It does what it is asked to do, and
 // knows nothing of what must come of it.
 package stage
 
@@ -36,7 +36,7 @@ var Timers = struct {
 	PanicHold: 20 * time.Second, HoldFor: 15 * time.Second, HeldMax: 10 * time.Minute, AuditInterval: 8 * time.Second,
 }
 
-// places are where the members stand: two in one region.
+// places are where the members are: two in one region.
 var places = [][3]string{ // name, region, topology zone
 	{"us-central", "us", "us-a"}, {"us-east", "us", "us-b"}, {"europe", "eu", "eu-a"}, {"asia", "asia", "asia-a"},
 }

@@ -11,10 +11,10 @@
 //	missing   an address is gone though its shard is healthy and its member was
 //	          not away for unreachableAfter, or went away with most others (X1b, X2a, X3),
 //	          nor could a new syncer not list it within startupTimeout (X1b)
-//	dead      an address stands 5 s after the API server took the change that made
+//	dead      an address is published 5 s after the API server took the change that made
 //	          its shard unhealthy, with no fault on the way, and it is not the
 //	          service's last (H5, P3b)
-//	lost      an address of a member that is away stands though another shard is
+//	lost      an address of a lost member is published though another shard is
 //	          healthy, 3 s after unreachableAfter and a probe interval (X2a)
 //	foreign   an address of another service, or of a member that is not there (P1)
 //	mixed     a name has a CNAME and something else (P6)
@@ -31,11 +31,11 @@ type Config struct {
 	Deadline time.Duration
 }
 
-// Topology says at which levels the addresses of a member stand: level "" is
+// Topology says at which levels the addresses of a member are: level "" is
 // global.
 type Topology map[string][]string
 
-// at reports whether a member stands at a level.
+// at reports whether a member is at a level.
 func (t Topology) at(member, level string) bool {
 	if level == "" {
 		return true

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Answer is what stood at a service's name at a level.
+// Answer is the answer to a service's name at a level.
 type Answer struct {
 	Federation, Service, Level string
 	// Type is A or AAAA, and Addresses are those at the end of the chain, which
@@ -208,7 +208,7 @@ func (m judge) judgeMissing(a Answer) (v []Violation) {
 	return v
 }
 
-// judgeDead: an address whose shard is not healthy any more.
+// judgeDead finds an address whose shard is no longer healthy.
 func (m judge) judgeDead(a Answer, s *shard, addr netip.Addr) []Violation {
 	dead := s.deadSince(a.Federation, addr)
 	if dead.IsZero() {

@@ -34,7 +34,7 @@ type Exchange struct {
 	Octets          int
 }
 
-// Tap stands between a stub resolver and the DNS server of a cluster, and sees
+// Tap is between a stub resolver and the DNS server of a cluster, and sees
 // what passes. It changes nothing: the octets of both sides pass as they are.
 type Tap struct {
 	// View is the view of a pod whose resolv.conf is that of the cluster, but
