@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"sync"
 
 	"cloud.google.com/go/auth"
 	"cloud.google.com/go/auth/credentials"
@@ -13,67 +12,29 @@ import (
 	"google.golang.org/api/option"
 
 	"github.com/federation-dns/federation/federation/provider"
-	"github.com/federation-dns/federation/federation/provider/budget"
 	"github.com/federation-dns/federation/federation/provider/internal/batch"
 	"github.com/federation-dns/federation/federation/provider/internal/cloud"
 )
 
-// client makes the SDK's client when it is first needed, and anew after the
-// credentials were refused: files may have new ones by then.
-type client struct {
-	config Config
-
-	loading sync.Mutex // held while credentials are looked for
-	mu      sync.Mutex
-	session *session
-	web     *http.Transport
-}
-
 // session is the SDK's client with credentials.
 type session struct {
 	api     *sdk.Service
-	project string // of the credentials; may be ""
+	project string
 }
 
-// get returns the session. Credentials are looked for in the background, as the
-// metadata server may take its time.
-func (c *client) get(ctx context.Context) (*session, error) {
-	if s := c.current(); s != nil {
-		return s, nil
+// load returns a session with the application default credentials.
+func (c Config) load(ctx context.Context, web *http.Transport) (*session, *http.Transport, error) {
+	if web == nil {
+		web = http.DefaultTransport.(*http.Transport).Clone()
 	}
-	type result struct {
-		session *session
-		err     error
-	}
-	loaded := make(chan result, 1)
-	go func() {
-		s, err := c.load(ctx)
-		loaded <- result{s, err}
-	}()
-	select {
-	case r := <-loaded:
-		return r.session, r.err
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+	s, err := c.session(ctx, web)
+	return s, web, err
 }
 
-func (c *client) current() *session {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.session
-}
-
-func (c *client) load(ctx context.Context) (*session, error) {
-	c.loading.Lock()
-	defer c.loading.Unlock()
-	if s := c.current(); s != nil {
-		return s, nil
-	}
-	web := c.transport()
+func (c Config) session(ctx context.Context, web *http.Transport) (*session, error) {
 	creds, err := credentials.DetectDefault(&credentials.DetectOptions{
 		Scopes: []string{sdk.NdevClouddnsReadwriteScope},
-		Client: &http.Client{Transport: web, Timeout: c.config.Timeout},
+		Client: &http.Client{Transport: web, Timeout: c.Timeout},
 	})
 	if err != nil {
 		return nil, err
@@ -86,62 +47,37 @@ func (c *client) load(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	project := c.config.Project
+	project := c.Project
 	if project == "" {
 		if project, err = creds.ProjectID(ctx); err != nil {
 			return nil, err
 		}
 	}
+	if project == "" {
+		err := fmt.Errorf("%w: clouddns: the credentials name no project: say which is meant by project",
+			provider.ErrRefused)
+		return nil, &batch.Error{Kind: batch.Rejected, Err: err}
+	}
 	options := []option.ClientOption{option.WithHTTPClient(&http.Client{
 		Transport:     patient{authorized.Transport, creds, quota},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	})}
-	if c.config.Endpoint != "" {
-		options = append(options, option.WithEndpoint(c.config.Endpoint))
+	if c.Endpoint != "" {
+		options = append(options, option.WithEndpoint(c.Endpoint))
 	}
 	api, err := sdk.NewService(ctx, options...)
 	if err != nil {
 		return nil, err
 	}
-	s := &session{api: api, project: project}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.session = s
-	return s, nil
+	return &session{api: api, project: project}, nil
 }
 
-// transport is the one for all connections, so that they can be closed.
-func (c *client) transport() *http.Transport {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.web == nil {
-		c.web = http.DefaultTransport.(*http.Transport).Clone()
-	}
-	return c.web
-}
-
-// forget has the credentials read again before the next request.
-func (c *client) forget() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.session = nil
-}
-
-func (c *client) close() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.web != nil {
-		c.web.CloseIdleConnections()
-	}
-	c.session, c.web = nil, nil
-}
-
-// patient waits for a token only as long as the request's context allows: the
-// library has all requests wait for the first one's.
+// patient waits for a token only as long as the request's context allows: in the library, all requests wait for the
+// first one's token.
 type patient struct {
 	base  http.RoundTripper
 	creds *auth.Credentials
-	quota string // the project that pays for the request, "" is that of the credentials
+	quota string // the project that is billed; "" is that of the credentials
 }
 
 func (p patient) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -163,28 +99,4 @@ func (p patient) RoundTrip(r *http.Request) (*http.Response, error) {
 		r.Header.Set("X-Goog-User-Project", p.quota)
 	}
 	return p.base.RoundTrip(r)
-}
-
-// call makes one request when the budget allows it. Its error is a
-// *batch.Error unless the outcome is open.
-func (p *Provider) call(ctx context.Context, kind budget.Kind, zone, action string, request func(context.Context, *session) error) error {
-	return p.config.Budget.Do(ctx, kind, zone, func() error {
-		s, err := p.client.get(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return fmt.Errorf("clouddns: %s: %w: %w", action, provider.ErrNotSent, ctx.Err())
-		case err != nil:
-			return notLoaded(err)
-		case s.project == "":
-			return &batch.Error{Kind: batch.Rejected, Err: fmt.Errorf("%w: clouddns: the credentials name no project: say which is meant by project", provider.ErrRefused)}
-		}
-		limited, flight := cloud.WithFlight(ctx)
-		limited, cancel := context.WithTimeout(limited, p.config.Timeout)
-		defer cancel()
-		err = request(limited, s)
-		if err == nil {
-			return nil
-		}
-		return p.failed(ctx, action, zone, flight.Sent(), err)
-	})
 }

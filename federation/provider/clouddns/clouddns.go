@@ -1,17 +1,14 @@
-// Package clouddns is the provider for managed zones of Google Cloud DNS, public
-// and private.
+// Package clouddns is the provider for managed zones of Google Cloud DNS, public and private.
 //
-// A change is the deletion of exactly its From and the addition of exactly its
-// To in one Change, never a patch: a Change that holds one that does not fit is
-// refused as a whole, so nobody else's RRset is ever overwritten. The claim of a
-// batch is asserted by the deletion and addition of the identical TXT RRset in
-// the same Change.
+// A change is the deletion of exactly its From and the addition of exactly its To in one Change, never a patch: a
+// Change that holds one that does not fit is refused as a whole, so nobody else's RRset is ever overwritten. The claim
+// of a batch is asserted by the deletion and addition of the identical TXT RRset in the same Change.
 //
-// What is there besides From and To cannot be asserted: a foreign AAAA RRset
-// beside an A RRset of ours is left alone, and found by the audit.
+// What is there besides From and To cannot be asserted: a foreign AAAA RRset beside an A RRset of ours is left alone,
+// and found by the audit.
 //
-// RRsets with a routing policy are of no type that we handle: they are not read,
-// never changed, and no RRset of their type is made beside them.
+// RRsets with a routing policy are of no type that we handle: they are not read, never changed, and no RRset of their
+// type is made beside them.
 package clouddns
 
 import (
@@ -37,8 +34,7 @@ const (
 	maxData      = 100_000
 )
 
-// changeAction is the one method that changes something, findAction the one that
-// looks for a managed zone.
+// changeAction is the only method that changes something, findAction is for the search for the managed zone.
 const (
 	changeAction = "changes.create"
 	findAction   = "managedZones.list"
@@ -47,38 +43,39 @@ const (
 // Provider implements provider.Provider and provider.ClientView.
 type Provider struct {
 	config Config
-	client *client
-	zone   *lookup.Cached[cloud.Zone]
+	client *cloud.Client[*session]
+	names  cloud.Names
 	last   last.Names
 }
 
-// New returns the provider of a managed zone, or says which field of the
-// configuration is wrong. It does not connect, and looks for no credentials.
+// New returns the provider of a managed zone, or says which field of the configuration is wrong. It does not connect,
+// and looks for no credentials.
 func New(config Config) (*Provider, error) {
 	config, err := config.checked()
 	if err != nil {
 		return nil, fmt.Errorf("clouddns: %w", err)
 	}
-	p := &Provider{config: config, client: &client{config: config}}
-	p.zone = lookup.New(p.findZone)
+	p := &Provider{config: config}
+	p.client = &cloud.Client[*session]{
+		Service: "clouddns", Change: changeAction, TrustedBy: "SSL_CERT_FILE",
+		Timeout: config.Timeout, Budget: config.Budget, Session: &cloud.Session[*session]{Load: config.load},
+		NotLoaded: p.notLoaded, Answered: p.answered,
+	}
+	p.names = cloud.Names{Zone: lookup.New(p.findZone), Read: p.read}
 	return p, nil
 }
 
-// Close closes connections that are kept between requests.
-func (p *Provider) Close() error {
-	p.client.close()
-	return nil
-}
+// Close closes idle connections.
+func (p *Provider) Close() error { return p.client.Session.Close() }
 
 // Caps says what Cloud DNS can do.
 func (p *Provider) Caps() provider.Caps {
 	return provider.Caps{CompareTTL: true, MissesOtherTypes: true, ListsWholeZone: true}
 }
 
-// Apply makes the changes in as few requests as the limits allow; see
-// provider.Provider.
+// Apply makes the changes in as few requests as the limits allow; see provider.Provider.
 func (p *Provider) Apply(ctx context.Context, claim *federation.RRset, changes []plan.Change) []error {
-	zone, err := p.zone.Get(ctx)
+	zone, err := p.names.Zone.Get(ctx)
 	if err != nil {
 		return cloud.FailAll(changes, err)
 	}
@@ -93,12 +90,12 @@ type server struct {
 
 // Limits are those of changes.create.
 func (s *server) Limits() [3]batch.Limit {
-	return [3]batch.Limit{{Max: maxAdditions, What: "additions"}, {Max: maxDeletions, What: "deletions"}, {Max: maxData, What: "octets of data"}}
+	return [3]batch.Limit{{Max: maxAdditions, What: "additions"}, {Max: maxDeletions, What: "deletions"},
+		{Max: maxData, What: "octets of data"}}
 }
 
-// Weigh counts RRsets and the octets of their data, of what goes and of what
-// comes. Whether Cloud DNS counts those of the text or of the wire is not
-// documented: the larger ones count.
+// Weigh counts RRsets and the octets of their data, of what goes and of what comes. Whether Cloud DNS counts those of
+// the text or of the wire is not documented: the larger ones count.
 func (s *server) Weigh(c plan.Change) batch.Weight {
 	w := batch.Weight{len(c.To), len(c.From), 0}
 	for _, sets := range [][]federation.RRset{c.From, c.To} {
@@ -129,7 +126,7 @@ func (s *server) Send(ctx context.Context, claim *federation.RRset, changes []pl
 			in.Additions = append(in.Additions, toSDK(set))
 		}
 	}
-	return s.p.call(ctx, budget.Change, s.zone.ID, changeAction, func(ctx context.Context, on *session) error {
+	return s.p.client.Do(ctx, budget.Change, s.zone.ID, changeAction, func(ctx context.Context, on *session) error {
 		_, err := on.api.Changes.Create(on.project, s.zone.ID, in).Context(ctx).Do()
 		return err
 	})

@@ -1,8 +1,6 @@
 package clouddns
 
 import (
-	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -17,9 +15,10 @@ import (
 	"github.com/federation-dns/federation/federation/provider/internal/cloud"
 )
 
-// notLoaded is the error of credentials that cannot be had. It may heal, so it
-// is no refusal.
-func notLoaded(err error) error {
+// notLoaded is the error of credentials that cannot be loaded. That may heal, so it is no refusal; a file may be
+// replaced.
+func (p *Provider) notLoaded(err error) error {
+	p.client.Session.Forget()
 	kind, text := batch.Rejected, err.Error()
 	var refusal *auth.Error
 	var network net.Error
@@ -29,48 +28,24 @@ func notLoaded(err error) error {
 		if refusal.Temporary() {
 			kind = batch.Later
 		}
-	case errors.As(err, &network): // it was not reached, or did not answer in time
+	case errors.As(err, &network): // not reached, or no answer in time
 		kind = batch.Later
 	}
-	return &batch.Error{Kind: kind, Err: fmt.Errorf("clouddns: %w, check the application default credentials (GOOGLE_APPLICATION_CREDENTIALS, workload identity): %s", provider.ErrNotSent, oneLine(text))}
+	err = fmt.Errorf("clouddns: %w, check the application default credentials (GOOGLE_APPLICATION_CREDENTIALS, "+
+		"workload identity): %s", provider.ErrNotSent, oneLine(text))
+	return &batch.Error{Kind: kind, Err: err}
 }
 
-// failed turns the SDK's error into one that says what is open, and what to
-// do.
-func (p *Provider) failed(ctx context.Context, action, zone string, sent bool, err error) error {
-	if ctx.Err() != nil {
-		kind := provider.ErrNotSent
-		if sent {
-			kind = cloud.Lost(action == changeAction)
-		}
-		return fmt.Errorf("clouddns: %s: %w: %w", action, kind, ctx.Err())
-	}
+// answered returns the error of an answer of the API, by its status and reason.
+func (p *Provider) answered(action, zone string, err error) error {
 	var api *googleapi.Error
-	var op *net.OpError
-	var certificate *tls.CertificateVerificationError
-	switch {
-	case !sent: // it may be an answer of the token endpoint
-		p.client.forget()
-		return notLoaded(err)
-	case errors.As(err, &api):
-		return p.answered(action, zone, api)
-	case errors.As(err, &op) && op.Op == "dial":
-		return &batch.Error{Kind: batch.Later, Err: fmt.Errorf("clouddns: %s: %w: %w", action, provider.ErrNotSent, op)}
-	case errors.As(err, &certificate):
-		return &batch.Error{Kind: batch.Rejected, Err: fmt.Errorf("clouddns: %s: %w, check endpoint, and SSL_CERT_FILE: %w", action, provider.ErrNotSent, certificate)}
+	if !errors.As(err, &api) {
+		return nil
 	}
-	return fmt.Errorf("clouddns: %s: %w: no answer: %w", action, cloud.Lost(action == changeAction), err)
-}
-
-// answered is failed for an answer of the API: it goes by status and reason.
-func (p *Provider) answered(action, zone string, api *googleapi.Error) error {
 	reason, text := described(api)
 	with := func(kind batch.Kind, format string, args ...any) error {
-		err := fmt.Errorf("clouddns: %s: status %d: %s%s", action, api.Code, text, fmt.Sprintf(format, args...))
-		if kind == batch.Rejected || kind == batch.Refused && action != changeAction {
-			err = fmt.Errorf("%w: %w", provider.ErrRefused, err)
-		}
-		return &batch.Error{Kind: kind, Err: err, Throttled: kind == batch.Later}
+		text := fmt.Sprintf("status %d: %s%s", api.Code, text, fmt.Sprintf(format, args...))
+		return p.client.Refused(kind, action, kind == batch.Later, text)
 	}
 	switch reason {
 	case "rateLimitExceeded", "userRateLimitExceeded", "throttled", "concurrentLimitExceeded":
@@ -80,26 +55,31 @@ func (p *Provider) answered(action, zone string, api *googleapi.Error) error {
 	case "quotaExceeded":
 		return with(batch.Refused, ": have this quota of the project raised")
 	case "accessNotConfigured", "SERVICE_DISABLED":
-		return with(batch.Rejected, ": enable the Cloud DNS API in the project (gcloud services enable dns.googleapis.com)")
+		return with(batch.Rejected, ": enable the Cloud DNS API in the project (gcloud services enable "+
+			"dns.googleapis.com)")
 	case "insufficientPermissions":
-		return with(batch.Rejected, ": check the credentials: they need the scope ndev.clouddns.readwrite or cloud-platform")
+		return with(batch.Rejected, ": check the credentials: they need the scope ndev.clouddns.readwrite or "+
+			"cloud-platform")
 	}
 	switch {
 	case api.Code >= 500 || api.Code == http.StatusRequestTimeout:
-		return fmt.Errorf("clouddns: %s: %w: status %d: %s", action, cloud.Lost(action == changeAction), api.Code, text)
+		return p.client.Lost(action, fmt.Errorf("status %d: %s", api.Code, text))
 	case api.Code == http.StatusTooManyRequests:
 		return with(batch.Later, " (another program of the project asks too much, or its quota of requests is low)")
 	case api.Code == http.StatusUnauthorized:
-		p.client.forget()
+		p.client.Session.Forget()
 		return with(batch.Rejected, ": check the credentials: they are expired, revoked or wrong")
 	case api.Code == http.StatusForbidden && action == changeAction:
-		return with(batch.Denied, ": the role needs dns.changes.create and dns.resourceRecordSets.* for managed zone %s (deploy/providers/clouddns-role.yaml)", zone)
+		return with(batch.Denied, ": the role needs dns.changes.create and dns.resourceRecordSets.* for managed zone "+
+			"%s (deploy/providers/clouddns-role.yaml)", zone)
 	case api.Code == http.StatusForbidden && action == findAction:
-		return with(batch.Rejected, ": without managedZone the role needs dns.%s (deploy/providers/clouddns-find-role.yaml), and project must be right", action)
+		return with(batch.Rejected, ": without managedZone the role needs dns.%s "+
+			"(deploy/providers/clouddns-find-role.yaml), and project must be right", action)
 	case api.Code == http.StatusForbidden:
-		return with(batch.Rejected, ": the role needs dns.%s (deploy/providers/clouddns-role.yaml), and project must be right", action)
+		return with(batch.Rejected, ": the role needs dns.%s (deploy/providers/clouddns-role.yaml), and project must "+
+			"be right", action)
 	case api.Code == http.StatusNotFound && !strings.Contains(api.Message, "entity.change."):
-		p.zone.Forget()
+		p.names.Zone.Forget()
 		return with(batch.Rejected, ": check managedZone and project")
 	case api.Code < 400:
 		return with(batch.Rejected, ": check endpoint")
@@ -107,9 +87,8 @@ func (p *Provider) answered(action, zone string, api *googleapi.Error) error {
 	return with(batch.Refused, "")
 }
 
-// described returns the first reason of an error, and reason and message as one
-// line. What stands behind "googleapi: Error" in the SDK's text is not used: it
-// may be a whole page of HTML.
+// described returns the first reason of an error, and reason and message as one line. The text of the SDK's error is
+// not used: it may be a whole page of HTML.
 func described(api *googleapi.Error) (reason, text string) {
 	for _, item := range api.Errors {
 		if item.Reason != "" {
@@ -135,11 +114,7 @@ func described(api *googleapi.Error) (reason, text string) {
 	return reason, text
 }
 
-// oneLine returns the text as one line that is not too long.
+// oneLine returns the text as one line for a log.
 func oneLine(text string) string {
-	text = strings.Join(strings.Fields(text), " ")
-	if len(text) > 500 {
-		text = text[:500] + "..."
-	}
-	return text
+	return cloud.Shorten(strings.Join(strings.Fields(text), " "))
 }

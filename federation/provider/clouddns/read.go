@@ -13,28 +13,23 @@ import (
 	"github.com/federation-dns/federation/federation/provider/internal/cloud"
 )
 
-// maxPage is how many RRsets a page of a list is asked to have. Cloud DNS may
-// answer with fewer.
+// maxPage is how many RRsets a page of a list is asked to have. Cloud DNS may answer with fewer.
 const maxPage = 1000
 
 // Get reads one name; see provider.Provider.
 func (p *Provider) Get(ctx context.Context, name federation.FQDN) ([]federation.RRset, error) {
-	zone, err := p.zone.Get(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("%q: %w", name, err)
-	}
-	if err := cloud.CheckIn(zone.Name, "name", name); err != nil {
-		return nil, err
-	}
-	state, err := p.read(ctx, budget.Change, zone, name)
-	if err != nil {
-		return nil, fmt.Errorf("%q: %w", name, err)
-	}
-	return state.Sets, nil
+	return p.names.Get(ctx, name)
+}
+
+// Serves goes by the delegations and wildcards in the managed zone; see provider.ClientView.
+func (p *Provider) Serves(ctx context.Context, suffix federation.FQDN) (provider.Served, error) {
+	return p.names.Serves(ctx, suffix)
 }
 
 // read returns what is at the name, usually by one request.
-func (p *Provider) read(ctx context.Context, kind budget.Kind, zone cloud.Zone, name federation.FQDN) (batch.State, error) {
+func (p *Provider) read(
+	ctx context.Context, kind budget.Kind, zone cloud.Zone, name federation.FQDN,
+) (batch.State, error) {
 	var all []*sdk.ResourceRecordSet
 	err := p.pages(ctx, kind, zone, name, func(page []*sdk.ResourceRecordSet) error {
 		for _, set := range page {
@@ -48,21 +43,25 @@ func (p *Provider) read(ctx context.Context, kind budget.Kind, zone cloud.Zone, 
 }
 
 // pages calls f for each page of the zone, or of what is at the name.
-func (p *Provider) pages(ctx context.Context, kind budget.Kind, zone cloud.Zone, name federation.FQDN, f func([]*sdk.ResourceRecordSet) error) error {
+func (p *Provider) pages(
+	ctx context.Context, kind budget.Kind, zone cloud.Zone, name federation.FQDN,
+	f func([]*sdk.ResourceRecordSet) error,
+) error {
 	for token, more := "", true; more; {
 		var out *sdk.ResourceRecordSetsListResponse
 		err := batch.Read(ctx, func() error {
-			return p.call(ctx, kind, zone.ID, "resourceRecordSets.list", func(ctx context.Context, on *session) (err error) {
-				list := on.api.ResourceRecordSets.List(on.project, zone.ID).MaxResults(maxPage).Context(ctx)
-				if name != "" {
-					list.Name(string(name))
-				}
-				if token != "" {
-					list.PageToken(token)
-				}
-				out, err = list.Do()
-				return err
-			})
+			return p.client.Do(ctx, kind, zone.ID, "resourceRecordSets.list",
+				func(ctx context.Context, on *session) (err error) {
+					list := on.api.ResourceRecordSets.List(on.project, zone.ID).MaxResults(maxPage).Context(ctx)
+					if name != "" {
+						list.Name(string(name))
+					}
+					if token != "" {
+						list.PageToken(token)
+					}
+					out, err = list.Do()
+					return err
+				})
 		})
 		if err != nil {
 			return err
@@ -75,27 +74,11 @@ func (p *Provider) pages(ctx context.Context, kind budget.Kind, zone cloud.Zone,
 	return nil
 }
 
-// Serves goes by the delegations and wildcards in the managed zone; see
-// provider.ClientView.
-func (p *Provider) Serves(ctx context.Context, suffix federation.FQDN) (provider.Served, error) {
-	zone, err := p.zone.Get(ctx)
-	if err != nil {
-		return provider.Served{}, err
-	}
-	return provider.View(zone.Name, suffix, func(name federation.FQDN) ([]string, error) {
-		state, err := p.read(ctx, budget.List, zone, name)
-		return state.Types(), err
-	})
-}
-
-// List reads the whole zone page by page, as Cloud DNS finds only single names.
-// It is not the state of one moment, but each RRset is. See provider.Provider.
+// List reads the whole zone page by page, as Cloud DNS finds only single names. It is not the state of one moment, but
+// each RRset is. See provider.Provider.
 func (p *Provider) List(ctx context.Context, suffix federation.FQDN, yield func(federation.RRset) error) error {
-	zone, err := p.zone.Get(ctx)
+	zone, err := p.names.Subtree(ctx, suffix)
 	if err != nil {
-		return fmt.Errorf("list of %q: %w", suffix, err)
-	}
-	if err := cloud.CheckIn(zone.Name, "suffix", suffix); err != nil {
 		return err
 	}
 	var ended error // by the caller
@@ -103,7 +86,7 @@ func (p *Provider) List(ctx context.Context, suffix federation.FQDN, yield func(
 		for _, set := range page {
 			owner, err := provider.ParseName(set.Name)
 			if err != nil || !owner.In(suffix) {
-				continue // nobody can ask for it, or it is not asked for
+				continue // no client can query it, or it is outside of the suffix
 			}
 			for _, one := range stateOf(owner, []*sdk.ResourceRecordSet{set}).Sets {
 				if ended = ctx.Err(); ended == nil {
@@ -124,7 +107,7 @@ func (p *Provider) List(ctx context.Context, suffix federation.FQDN, yield func(
 
 // NegativeTTL reads the managed zone's SOA record; see provider.Provider.
 func (p *Provider) NegativeTTL(ctx context.Context) (minimum uint32, err error) {
-	zone, err := p.zone.Get(ctx)
+	zone, err := p.names.Zone.Get(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -141,7 +124,8 @@ func (p *Provider) NegativeTTL(ctx context.Context) (minimum uint32, err error) 
 		return nil
 	})
 	if err == nil && !found {
-		err = fmt.Errorf("%w: clouddns: managed zone %s has no SOA record that can be read", provider.ErrRefused, zone.ID)
+		err = fmt.Errorf("%w: clouddns: managed zone %s has no SOA record that can be read", provider.ErrRefused,
+			zone.ID)
 	}
 	return minimum, err
 }

@@ -10,11 +10,10 @@ import (
 	"github.com/federation-dns/federation/federation/provider/internal/cloud"
 )
 
-// Cloud DNS has names and data in the presentation form of DNS (RFC 1035,
-// section 5), as we do: they are sent as they are, and put into canonical form
-// when they come back.
+// Cloud DNS has names and data in the presentation form of DNS (RFC 1035, section 5), as we do: they are sent as they
+// are, and put into canonical form when they come back.
 
-// stateOf returns what the RRsets are to us.
+// stateOf sorts the RRsets at a name into ours and foreign ones.
 func stateOf(name federation.FQDN, all []*sdk.ResourceRecordSet) batch.State {
 	sets := make([]cloud.RRset, len(all))
 	for i, set := range all {
@@ -32,8 +31,7 @@ func stateOf(name federation.FQDN, all []*sdk.ResourceRecordSet) batch.State {
 	return cloud.State(name, sets)
 }
 
-// quoted returns text with quotation marks. Without them, each word is a string
-// of its own.
+// quoted returns text with quotation marks. Without them, each word is a string of its own.
 func quoted(data string) string {
 	if strings.HasPrefix(data, `"`) {
 		return data

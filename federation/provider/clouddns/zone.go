@@ -18,7 +18,8 @@ func (p *Provider) findZone(ctx context.Context) (cloud.Zone, error) {
 	search := cloud.Search{
 		Domain: p.config.Domain, Visibility: p.config.Visibility,
 		Service: "clouddns", Noun: "managed zone", Named: "managed zones of", Field: "managedZone",
-		None:     fmt.Sprintf("the project has no managed zone of domain %q or a parent of it: create it, or check project", p.config.Domain),
+		None: fmt.Sprintf("the project has no managed zone of domain %q or a parent of it: "+
+			"create it, or check project", p.config.Domain),
 		NoneFits: fmt.Sprintf("no managed zone of domain %q or a parent of it fits", p.config.Domain),
 	}
 	if p.config.ManagedZone == "" {
@@ -34,10 +35,11 @@ func (p *Provider) findZone(ctx context.Context) (cloud.Zone, error) {
 func (p *Provider) zoneByName(ctx context.Context) (cloud.Zone, error) {
 	var out *sdk.ManagedZone
 	err := batch.Read(ctx, func() error {
-		return p.call(ctx, budget.Change, "", "managedZones.get", func(ctx context.Context, on *session) (err error) {
-			out, err = on.api.ManagedZones.Get(on.project, p.config.ManagedZone).Context(ctx).Do()
-			return err
-		})
+		return p.client.Do(ctx, budget.Change, "", "managedZones.get",
+			func(ctx context.Context, on *session) (err error) {
+				out, err = on.api.ManagedZones.Get(on.project, p.config.ManagedZone).Context(ctx).Do()
+				return err
+			})
 	})
 	if err != nil {
 		return cloud.Zone{}, err
@@ -75,7 +77,7 @@ func (p *Provider) zonesOf(ctx context.Context, name federation.FQDN) (all []clo
 	for token, more := "", true; more; {
 		var out *sdk.ManagedZonesListResponse
 		err := batch.Read(ctx, func() error {
-			return p.call(ctx, budget.Change, "", findAction, func(ctx context.Context, on *session) (err error) {
+			return p.client.Do(ctx, budget.Change, "", findAction, func(ctx context.Context, on *session) (err error) {
 				out, err = on.api.ManagedZones.List(on.project).DnsName(string(name)).PageToken(token).Context(ctx).Do()
 				return err
 			})

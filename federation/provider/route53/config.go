@@ -1,7 +1,6 @@
 package route53
 
 import (
-	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -12,16 +11,13 @@ import (
 	"github.com/federation-dns/federation/federation/provider/internal/cloud"
 )
 
-const defaultTimeout = 30 * time.Second
-
-// Config says which hosted zone, and whose. Credentials come from the SDK's
-// default chain: environment, shared files, web identity, container, instance.
+// Config says which hosted zone, and whose. Credentials come from the SDK's default chain: environment, shared files,
+// web identity, container, instance.
 type Config struct {
-	// Domain is the federation's; the hosted zone is that of the domain or of
-	// a parent of it.
+	// Domain is the federation's; the hosted zone is that of the domain or of a parent of it.
 	Domain federation.FQDN
-	// HostedZoneID is with or without "/hostedzone/". If it is "", the hosted
-	// zone is looked for: the longest name that holds Domain.
+	// HostedZoneID is with or without "/hostedzone/". If it is "", the hosted zone is looked for: the longest name that
+	// holds Domain.
 	HostedZoneID string
 	// Visibility is "public" or "private": which one is meant if there are both.
 	Visibility string
@@ -29,24 +25,21 @@ type Config struct {
 	RoleARN string
 	// ExternalID goes with RoleARN.
 	ExternalID string
-	// Region signs the requests; "" is that of the environment or the shared
-	// files, else us-east-1. Only China and GovCloud need one.
+	// Region signs the requests; "" is that of the environment or the shared files, else us-east-1. Only China and
+	// GovCloud need one.
 	Region string
 	// Endpoint is the URL of the API; "" is that of AWS for the region.
 	Endpoint string
-	// WaitInSync has Apply return only when all name servers of Route 53 have
-	// the changes, which takes up to a minute.
+	// WaitInSync has Apply return only when all name servers of Route 53 have the changes, which takes up to a minute.
 	WaitInSync bool
 	// Timeout is how long a request may take; 0 is 30 s.
 	Timeout time.Duration
-	// Budget is shared with all providers of the same account; nil is one of
-	// its own.
+	// Budget is shared with all providers of the same account; nil is one of its own.
 	Budget *budget.Budget
 }
 
-// BudgetKey is the same for providers that use the same account, as far as the
-// configuration tells: they share a Budget. The credentials of the default
-// chain count as an account of their own.
+// BudgetKey is the same for providers that use the same account, as far as the configuration tells: they share a
+// Budget. The credentials of the default chain count as an account of their own.
 func (c Config) BudgetKey() string {
 	account := "default"
 	if parts := roleARN.FindStringSubmatch(c.RoleARN); parts != nil {
@@ -61,35 +54,26 @@ var (
 	roleARN = regexp.MustCompile(`^arn:[a-z0-9-]+:iam::([0-9]{12}):role/.+$`)
 )
 
-// checked returns the configuration with its defaults and canonical names, or
-// says which field is wrong and what is allowed.
+// checked returns the configuration with its defaults and canonical names, or says which field is wrong and what is
+// allowed.
 func (c Config) checked() (Config, error) {
-	domain, err := federation.ParseFQDN(string(c.Domain))
+	err := cloud.Fields{
+		Domain: &c.Domain, Visibility: c.Visibility, Endpoint: c.Endpoint, Timeout: &c.Timeout, Budget: &c.Budget,
+	}.Check()
 	if err != nil {
-		return c, fmt.Errorf("domain: %w", err)
-	}
-	c.Domain = domain
-	if err := errors.Join(cloud.CheckVisibility(c.Visibility), cloud.CheckEndpoint(c.Endpoint)); err != nil {
 		return c, err
 	}
 	c.HostedZoneID = strings.TrimPrefix(c.HostedZoneID, "/hostedzone/")
 	switch {
 	case c.HostedZoneID != "" && !zoneID.MatchString(c.HostedZoneID):
-		return c, fmt.Errorf("hostedZoneID %q: up to 32 of A-Z and 0-9 are allowed, as in Z0123456789ABC", c.HostedZoneID)
+		return c, fmt.Errorf("hostedZoneID %q: up to 32 of A-Z and 0-9 are allowed, as in Z0123456789ABC",
+			c.HostedZoneID)
 	case c.Region != "" && !region.MatchString(c.Region):
 		return c, fmt.Errorf("region %q: a-z, 0-9 and - are allowed, as in us-east-1", c.Region)
 	case c.RoleARN != "" && !roleARN.MatchString(c.RoleARN):
 		return c, fmt.Errorf("roleARN %q: arn:aws:iam::ACCOUNT:role/NAME is allowed", c.RoleARN)
 	case c.ExternalID != "" && c.RoleARN == "":
 		return c, fmt.Errorf("externalID is there without a roleARN")
-	case c.Timeout < 0:
-		return c, fmt.Errorf("timeout %v is negative", c.Timeout)
-	}
-	if c.Timeout == 0 {
-		c.Timeout = defaultTimeout
-	}
-	if c.Budget == nil {
-		c.Budget = budget.New(0)
 	}
 	return c, nil
 }

@@ -18,15 +18,16 @@ import (
 // syncPause is how long waitInSync waits between two looks.
 const syncPause = 2 * time.Second
 
-// waitInSync returns when the changes have reached all name servers, ctx has
-// ended, or Route 53 does not say for now. The error is that it will not say.
+// waitInSync returns when the changes have reached all name servers, ctx has ended, or Route 53 does not say for now.
+// The error is that it will not say.
 func (p *Provider) waitInSync(ctx context.Context, ids []string) error {
 	for _, id := range ids {
 		for {
 			status, err := p.changeStatus(ctx, id)
 			if errors.Is(err, provider.ErrRefused) {
 				// The changes are made: for the caller it is no refusal.
-				return provider.Recast(provider.ErrUnknownOutcome, fmt.Errorf("the change is made, but waitInSync cannot see where: %w", err))
+				return provider.Recast(provider.ErrUnknownOutcome,
+					fmt.Errorf("the change is made, but waitInSync cannot see where: %w", err))
 			}
 			if err != nil || status == types.ChangeStatusInsync {
 				break

@@ -15,8 +15,7 @@ import (
 	"github.com/federation-dns/federation/federation/provider/internal/cloud"
 )
 
-// maxPage is the most RRsets in one answer. A name has few: namePage is
-// asked for to read one.
+// maxPage is the most RRsets in one answer. A name has few: namePage is asked for to read one.
 const (
 	maxPage  = 300
 	namePage = 20
@@ -24,24 +23,20 @@ const (
 
 // Get reads one name; see provider.Provider.
 func (p *Provider) Get(ctx context.Context, name federation.FQDN) ([]federation.RRset, error) {
-	zone, err := p.zone.Get(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("%q: %w", name, err)
-	}
-	if err := cloud.CheckIn(zone.Name, "name", name); err != nil {
-		return nil, err
-	}
-	state, err := p.read(ctx, budget.Change, zone, name)
-	if err != nil {
-		return nil, fmt.Errorf("%q: %w", name, err)
-	}
-	return state.Sets, nil
+	return p.names.Get(ctx, name)
+}
+
+// Serves goes by the delegations and wildcards in the hosted zone; see provider.ClientView.
+func (p *Provider) Serves(ctx context.Context, suffix federation.FQDN) (provider.Served, error) {
+	return p.names.Serves(ctx, suffix)
 }
 
 // read returns what is at the name, usually by one request.
-func (p *Provider) read(ctx context.Context, kind budget.Kind, zone cloud.Zone, name federation.FQDN) (batch.State, error) {
+func (p *Provider) read(
+	ctx context.Context, kind budget.Kind, zone cloud.Zone, name federation.FQDN,
+) (batch.State, error) {
 	var all []types.ResourceRecordSet
-	in := &sdk.ListResourceRecordSetsInput{HostedZoneId: aws.String(zone.ID), StartRecordName: aws.String(nameToOctal(string(name))), MaxItems: aws.Int32(namePage)}
+	in := startAt(zone, name, namePage)
 	for in != nil {
 		out, err := p.page(ctx, kind, in)
 		if err != nil {
@@ -59,28 +54,42 @@ func (p *Provider) read(ctx context.Context, kind budget.Kind, zone cloud.Zone, 
 	return stateOf(name, all), nil
 }
 
-func (p *Provider) page(ctx context.Context, kind budget.Kind, in *sdk.ListResourceRecordSetsInput) (out *sdk.ListResourceRecordSetsOutput, err error) {
+// startAt requests a page that starts at the name.
+func startAt(zone cloud.Zone, name federation.FQDN, size int32) *sdk.ListResourceRecordSetsInput {
+	start := nameToOctal(string(name))
+	return &sdk.ListResourceRecordSetsInput{
+		HostedZoneId: aws.String(zone.ID), StartRecordName: aws.String(start), MaxItems: aws.Int32(size),
+	}
+}
+
+func (p *Provider) page(
+	ctx context.Context, kind budget.Kind, in *sdk.ListResourceRecordSetsInput,
+) (out *sdk.ListResourceRecordSetsOutput, err error) {
 	err = batch.Read(ctx, func() error {
-		return p.call(ctx, kind, aws.ToString(in.HostedZoneId), "ListResourceRecordSets", func(ctx context.Context, api *sdk.Client) (err error) {
-			out, err = api.ListResourceRecordSets(ctx, in)
-			return err
-		})
+		return p.call(ctx, kind, aws.ToString(in.HostedZoneId), "ListResourceRecordSets",
+			func(ctx context.Context, api *sdk.Client) (err error) {
+				out, err = api.ListResourceRecordSets(ctx, in)
+				return err
+			})
 	})
 	return out, err
 }
 
-// next asks for what follows an answer; nil if nothing does.
-func next(zone cloud.Zone, in *sdk.ListResourceRecordSetsInput, out *sdk.ListResourceRecordSetsOutput) *sdk.ListResourceRecordSetsInput {
+// next requests the page that follows an answer; nil if none does.
+func next(
+	zone cloud.Zone, in *sdk.ListResourceRecordSetsInput, out *sdk.ListResourceRecordSetsOutput,
+) *sdk.ListResourceRecordSetsInput {
 	if !out.IsTruncated || out.NextRecordName == nil {
 		return nil
 	}
 	return &sdk.ListResourceRecordSetsInput{
 		HostedZoneId: aws.String(zone.ID), MaxItems: in.MaxItems,
-		StartRecordName: out.NextRecordName, StartRecordType: out.NextRecordType, StartRecordIdentifier: out.NextRecordIdentifier,
+		StartRecordName: out.NextRecordName, StartRecordType: out.NextRecordType,
+		StartRecordIdentifier: out.NextRecordIdentifier,
 	}
 }
 
-// stateOf returns what the RRsets are to us.
+// stateOf sorts the RRsets at a name into ours and foreign ones.
 func stateOf(name federation.FQDN, all []types.ResourceRecordSet) batch.State {
 	sets := make([]cloud.RRset, len(all))
 	for i, set := range all {
@@ -100,31 +109,14 @@ func stateOf(name federation.FQDN, all []types.ResourceRecordSet) batch.State {
 	return cloud.State(name, sets)
 }
 
-// Serves goes by the delegations and wildcards in the hosted zone; see
-// provider.ClientView.
-func (p *Provider) Serves(ctx context.Context, suffix federation.FQDN) (provider.Served, error) {
-	zone, err := p.zone.Get(ctx)
-	if err != nil {
-		return provider.Served{}, err
-	}
-	return provider.View(zone.Name, suffix, func(name federation.FQDN) ([]string, error) {
-		state, err := p.read(ctx, budget.List, zone, name)
-		return state.Types(), err
-	})
-}
-
-// List reads the subtree page by page: as Route 53 sorts by the labels from
-// the right, it is one run of the zone. It is not the state of one moment, but
-// each name is. See provider.Provider.
+// List reads the subtree page by page: as Route 53 sorts by the labels from the right, it is one run of the zone. It is
+// not the state of one moment, but each name is. See provider.Provider.
 func (p *Provider) List(ctx context.Context, suffix federation.FQDN, yield func(federation.RRset) error) error {
-	zone, err := p.zone.Get(ctx)
+	zone, err := p.names.Subtree(ctx, suffix)
 	if err != nil {
-		return fmt.Errorf("list of %q: %w", suffix, err)
-	}
-	if err := cloud.CheckIn(zone.Name, "suffix", suffix); err != nil {
 		return err
 	}
-	in := &sdk.ListResourceRecordSetsInput{HostedZoneId: aws.String(zone.ID), StartRecordName: aws.String(nameToOctal(string(suffix))), MaxItems: aws.Int32(maxPage)}
+	in := startAt(zone, suffix, maxPage)
 	l := lister{ctx: ctx, suffix: suffix, yield: yield}
 	for {
 		out, err := p.page(ctx, budget.List, in)
@@ -145,7 +137,7 @@ func (p *Provider) List(ctx context.Context, suffix federation.FQDN, yield func(
 			break // the subtree ends with the page
 		}
 		if l.restart {
-			// The last name goes on in the next page: read it there as a whole.
+			// The last name continues in the next page: read it there as a whole.
 			in.StartRecordType, in.StartRecordIdentifier = "", nil
 		}
 	}
@@ -162,13 +154,13 @@ type lister struct {
 	restart bool
 }
 
-// page takes an answer; done means that the subtree has ended.
+// page adds an answer; done means that the subtree has ended.
 func (l *lister) page(out *sdk.ListResourceRecordSetsOutput) (done bool, err error) {
 	names := 0
 	for i, set := range out.ResourceRecordSets {
 		owner, err := nameFromOctal(aws.ToString(set.Name))
 		if err != nil {
-			continue // nobody can ask for it, and it is not ours
+			continue // no client can query it, and it is not ours
 		}
 		if i == 0 || owner != l.name {
 			names++
@@ -210,11 +202,12 @@ func (l *lister) flush() error {
 
 // NegativeTTL reads the hosted zone's SOA record; see provider.Provider.
 func (p *Provider) NegativeTTL(ctx context.Context) (minimum uint32, err error) {
-	zone, err := p.zone.Get(ctx)
+	zone, err := p.names.Zone.Get(ctx)
 	if err != nil {
 		return 0, err
 	}
-	in := &sdk.ListResourceRecordSetsInput{HostedZoneId: aws.String(zone.ID), StartRecordName: aws.String(nameToOctal(string(zone.Name))), StartRecordType: types.RRTypeSoa, MaxItems: aws.Int32(1)}
+	in := startAt(zone, zone.Name, 1)
+	in.StartRecordType = types.RRTypeSoa
 	out, err := p.page(ctx, budget.Change, in)
 	if err != nil {
 		return 0, err

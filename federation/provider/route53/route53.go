@@ -1,18 +1,14 @@
-// Package route53 is the provider for hosted zones of Amazon Route 53, public
-// and private.
+// Package route53 is the provider for hosted zones of Amazon Route 53, public and private.
 //
-// A change is the deletion of exactly its From and the creation of exactly its
-// To, never an UPSERT: a request that holds one that does not fit is refused
-// as a whole, so nobody else's RRset is ever overwritten. The claim of a batch
-// is asserted by the deletion and creation of the identical TXT RRset in the
-// same request.
+// A change is the deletion of exactly its From and the creation of exactly its To, never an UPSERT: a request that
+// holds one that does not fit is refused as a whole, so nobody else's RRset is ever overwritten. The claim of a batch
+// is asserted by the deletion and creation of the identical TXT RRset in the same request.
 //
-// What is there besides From and To cannot be asserted: Route 53 refuses a
-// request that creates and deletes the same RRset. A foreign AAAA RRset
-// beside an A RRset of ours is left alone, and found by the audit.
+// What is there besides From and To cannot be asserted: Route 53 refuses a request that creates and deletes the same
+// RRset. A foreign AAAA RRset beside an A RRset of ours is left alone, and found by the audit.
 //
-// Aliases and RRsets with a routing policy are of no type that we handle: they
-// are not read, never changed, and no RRset of their type is made beside them.
+// Aliases and RRsets with a routing policy are of no type that we handle: they are not read, never changed, and no
+// RRset of their type is made beside them.
 package route53
 
 import (
@@ -44,46 +40,46 @@ const (
 // Provider implements provider.Provider and provider.ClientView.
 type Provider struct {
 	config Config
-	client *client
-	zone   *lookup.Cached[cloud.Zone]
+	client *cloud.Client[*sdk.Client]
+	names  cloud.Names
 	last   last.Names
 }
 
-// New returns the provider of a hosted zone, or says which field of the
-// configuration is wrong. It does not connect, and looks for no credentials.
+// New returns the provider of a hosted zone, or says which field of the configuration is wrong. It does not connect,
+// and looks for no credentials.
 func New(config Config) (*Provider, error) {
 	config, err := config.checked()
 	if err != nil {
 		return nil, fmt.Errorf("route53: %w", err)
 	}
-	p := &Provider{config: config, client: &client{config: config}}
-	p.zone = lookup.New(p.findZone)
+	p := &Provider{config: config}
+	p.client = &cloud.Client[*sdk.Client]{
+		Service: "route53", Change: changeAction, TrustedBy: "AWS_CA_BUNDLE",
+		Timeout: config.Timeout, Budget: config.Budget, Session: &cloud.Session[*sdk.Client]{Load: config.load},
+		NotLoaded: notLoaded, Answered: p.answered,
+	}
+	p.names = cloud.Names{Zone: lookup.New(p.findZone), Read: p.read}
 	return p, nil
 }
 
-// Close closes connections that are kept between requests.
-func (p *Provider) Close() error {
-	p.client.close()
-	return nil
-}
+// Close closes idle connections.
+func (p *Provider) Close() error { return p.client.Session.Close() }
 
 // Caps says what Route 53 can do.
 func (p *Provider) Caps() provider.Caps {
 	return provider.Caps{CompareTTL: true, MissesOtherTypes: true}
 }
 
-// Apply makes the changes in as few requests as the limits allow; see
-// provider.Provider.
+// Apply makes the changes in as few requests as the limits allow; see provider.Provider.
 func (p *Provider) Apply(ctx context.Context, claim *federation.RRset, changes []plan.Change) []error {
-	zone, err := p.zone.Get(ctx)
+	zone, err := p.names.Zone.Get(ctx)
 	if err != nil {
 		return cloud.FailAll(changes, err)
 	}
 	s := &server{p: p, zone: zone}
 	errs := batch.Apply(ctx, s, zone.Name, claim, changes)
 	if p.config.WaitInSync && len(s.sent) > 0 {
-		// One change is enough to say that something is wrong, and costs the
-		// caller one look at a name.
+		// One change is enough to say that something is wrong, and costs the caller one look at a name.
 		if err := p.waitInSync(ctx, s.sent); err != nil {
 			first := slices.Index(errs, nil)
 			errs[first] = fmt.Errorf("%q: %w", changes[first].Name, err)
@@ -126,7 +122,8 @@ func (s *server) Last() *last.Names { return &s.p.last }
 func (s *server) Send(ctx context.Context, claim *federation.RRset, changes []plan.Change) error {
 	var elements []types.Change
 	if claim != nil {
-		elements = append(elements, element(types.ChangeActionDelete, *claim), element(types.ChangeActionCreate, *claim))
+		elements = append(elements,
+			element(types.ChangeActionDelete, *claim), element(types.ChangeActionCreate, *claim))
 	}
 	for _, c := range changes {
 		for _, set := range c.From {
@@ -158,7 +155,8 @@ func element(action types.ChangeAction, set federation.RRset) types.Change {
 		TTL:  aws.Int64(int64(set.TTL)),
 	}
 	for _, data := range set.Data {
-		out.ResourceRecords = append(out.ResourceRecords, types.ResourceRecord{Value: aws.String(toOctal(set.Type, data))})
+		out.ResourceRecords = append(out.ResourceRecords,
+			types.ResourceRecord{Value: aws.String(toOctal(set.Type, data))})
 	}
 	return types.Change{Action: action, ResourceRecordSet: out}
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 )
 
-// Route 53 writes octets that cannot stand for themselves as a backslash and
-// three octal digits; the presentation form of DNS has decimal ones.
+// Route 53 writes octets that cannot stand for themselves as a backslash and three octal digits; the presentation form
+// of DNS has decimal ones.
 
 // toOctal returns data of an RRset as Route 53 has it.
 func toOctal(typ, data string) string {
@@ -62,8 +62,7 @@ func digits(s string, highest byte) bool {
 	return true
 }
 
-// fromOctal returns what Route 53 has written in presentation form: octal
-// escapes become decimal ones.
+// fromOctal returns what Route 53 has written in presentation form: octal escapes become decimal ones.
 func fromOctal(s string) string {
 	if !strings.Contains(s, `\`) {
 		return s
@@ -84,8 +83,8 @@ func fromOctal(s string) string {
 	return b.String()
 }
 
-// nameFromOctal returns a name of Route 53's in canonical form. Route 53
-// takes names and targets with and without the trailing dot.
+// nameFromOctal returns a name of Route 53's in canonical form. Route 53 takes names and targets with and without the
+// trailing dot.
 func nameFromOctal(s string) (federation.FQDN, error) {
 	return provider.ParseName(fromOctal(s))
 }

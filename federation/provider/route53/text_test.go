@@ -118,7 +118,7 @@ func TestMessage(t *testing.T) {
 			}
 		})
 	}
-	if err := short(errors.New("plain")); err.Error() != "plain" {
+	if err := withoutLayers(errors.New("plain")); err.Error() != "plain" {
 		t.Errorf("got %v", err)
 	}
 }

@@ -23,7 +23,8 @@ func (p *Provider) findZone(ctx context.Context) (cloud.Zone, error) {
 		Service: "route53", Noun: "hosted zone", Named: "hosted zones named", Field: "hostedZoneID",
 		None: fmt.Sprintf("the account has no hosted zone for domain %q or a parent of it: "+
 			"create it, or check the account that the credentials belong to", p.config.Domain),
-		NoneFits: fmt.Sprintf("no hosted zone for domain %q or a parent of it is %s", p.config.Domain, p.config.Visibility),
+		NoneFits: fmt.Sprintf("no hosted zone for domain %q or a parent of it is %s",
+			p.config.Domain, p.config.Visibility),
 	}
 	if p.config.HostedZoneID == "" {
 		return search.Find(ctx, p.zonesNamed)
@@ -38,10 +39,11 @@ func (p *Provider) findZone(ctx context.Context) (cloud.Zone, error) {
 func (p *Provider) zoneByID(ctx context.Context) (cloud.Zone, error) {
 	var out *sdk.GetHostedZoneOutput
 	err := batch.Read(ctx, func() error {
-		return p.call(ctx, budget.Change, p.config.HostedZoneID, "GetHostedZone", func(ctx context.Context, api *sdk.Client) (err error) {
-			out, err = api.GetHostedZone(ctx, &sdk.GetHostedZoneInput{Id: aws.String(p.config.HostedZoneID)})
-			return err
-		})
+		return p.call(ctx, budget.Change, p.config.HostedZoneID, "GetHostedZone",
+			func(ctx context.Context, api *sdk.Client) (err error) {
+				out, err = api.GetHostedZone(ctx, &sdk.GetHostedZoneInput{Id: aws.String(p.config.HostedZoneID)})
+				return err
+			})
 	})
 	if err != nil {
 		return cloud.Zone{}, err
@@ -58,7 +60,8 @@ func asZone(z types.HostedZone) (cloud.Zone, error) {
 	if z.Config != nil && z.Config.PrivateZone {
 		visibility = "private"
 	}
-	return cloud.Zone{ID: strings.TrimPrefix(aws.ToString(z.Id), "/hostedzone/"), Name: name, Visibility: visibility}, nil
+	id := strings.TrimPrefix(aws.ToString(z.Id), "/hostedzone/")
+	return cloud.Zone{ID: id, Name: name, Visibility: visibility}, nil
 }
 
 // zonesNamed returns the hosted zones of exactly that name.
@@ -67,10 +70,11 @@ func (p *Provider) zonesNamed(ctx context.Context, name federation.FQDN) (all []
 	for {
 		var out *sdk.ListHostedZonesByNameOutput
 		err := batch.Read(ctx, func() error {
-			return p.call(ctx, budget.Change, "", "ListHostedZonesByName", func(ctx context.Context, api *sdk.Client) (err error) {
-				out, err = api.ListHostedZonesByName(ctx, in)
-				return err
-			})
+			return p.call(ctx, budget.Change, "", "ListHostedZonesByName",
+				func(ctx context.Context, api *sdk.Client) (err error) {
+					out, err = api.ListHostedZonesByName(ctx, in)
+					return err
+				})
 		})
 		if err != nil {
 			return nil, err
@@ -85,6 +89,8 @@ func (p *Provider) zonesNamed(ctx context.Context, name federation.FQDN) (all []
 		if !out.IsTruncated {
 			return all, nil
 		}
-		in = &sdk.ListHostedZonesByNameInput{DNSName: out.NextDNSName, HostedZoneId: out.NextHostedZoneId, MaxItems: in.MaxItems}
+		in = &sdk.ListHostedZonesByNameInput{
+			DNSName: out.NextDNSName, HostedZoneId: out.NextHostedZoneId, MaxItems: in.MaxItems,
+		}
 	}
 }

@@ -1,50 +1,72 @@
+// Package cloud holds what the providers of cloud services have in common: the configuration's checks, the SDK's
+// session, requests and their errors, the search for the zone, and what is at a name.
 package cloud
 
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/plan"
 	"github.com/federation-dns/federation/federation/provider"
+	"github.com/federation-dns/federation/federation/provider/budget"
+	"github.com/federation-dns/federation/federation/provider/internal/batch"
+	"github.com/federation-dns/federation/federation/provider/internal/lookup"
 )
 
-// Flight is a request on its way. What fails before the request is given to the
-// network, such as fetching credentials, was surely not sent.
-type Flight struct{ sent bool }
-
-type flightKey struct{}
-
-// WithFlight returns a context for one request that goes through a Marking.
-func WithFlight(ctx context.Context) (context.Context, *Flight) {
-	f := &Flight{}
-	return context.WithValue(ctx, flightKey{}, f), f
+// Names reads single names of a zone. It implements the Get of provider.Provider, and provider.ClientView.
+type Names struct {
+	// Zone of the provider.
+	Zone *lookup.Cached[Zone]
+	// Read returns what is at the name, usually by one request.
+	Read func(ctx context.Context, kind budget.Kind, zone Zone, name federation.FQDN) (batch.State, error)
 }
 
-// Sent reports whether the request was given to the network. Call it after the
-// request has ended.
-func (f *Flight) Sent() bool { return f.sent }
-
-// Marking is a transport that marks the Flight of each request as sent.
-type Marking struct{ Base http.RoundTripper }
-
-// RoundTrip implements http.RoundTripper.
-func (m Marking) RoundTrip(r *http.Request) (*http.Response, error) {
-	if f, ok := r.Context().Value(flightKey{}).(*Flight); ok {
-		f.sent = true
+// Get reads one name; see provider.Provider.
+func (n Names) Get(ctx context.Context, name federation.FQDN) ([]federation.RRset, error) {
+	zone, err := n.Zone.Get(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%q: %w", name, err)
 	}
-	return m.Base.RoundTrip(r)
+	if err := checkIn(zone.Name, "name", name); err != nil {
+		return nil, err
+	}
+	state, err := n.Read(ctx, budget.Change, zone, name)
+	if err != nil {
+		return nil, fmt.Errorf("%q: %w", name, err)
+	}
+	return state.Sets, nil
 }
 
-// Lost returns the kind of error of a request without an answer that says
-// whether it was carried out.
-func Lost(changes bool) error {
-	if changes {
-		return provider.ErrUnknownOutcome
+// Serves goes by the delegations and wildcards in the zone; see provider.ClientView.
+func (n Names) Serves(ctx context.Context, suffix federation.FQDN) (provider.Served, error) {
+	zone, err := n.Zone.Get(ctx)
+	if err != nil {
+		return provider.Served{}, err
 	}
-	return provider.ErrUnavailable
+	return provider.View(zone.Name, suffix, func(name federation.FQDN) ([]string, error) {
+		state, err := n.Read(ctx, budget.List, zone, name)
+		return state.Types(), err
+	})
+}
+
+// Subtree returns the zone for a list of the suffix.
+func (n Names) Subtree(ctx context.Context, suffix federation.FQDN) (Zone, error) {
+	zone, err := n.Zone.Get(ctx)
+	if err != nil {
+		return zone, fmt.Errorf("list of %q: %w", suffix, err)
+	}
+	return zone, checkIn(zone.Name, "suffix", suffix)
+}
+
+// checkIn returns an error that wraps provider.ErrRefused unless the name, a what, is in the zone.
+func checkIn(zone federation.FQDN, what string, name federation.FQDN) error {
+	if !name.In(zone) {
+		return fmt.Errorf("%w: %s %q is not in zone %q", provider.ErrRefused, what, name, zone)
+	}
+	return nil
 }
 
 // FailAll returns err as the error of every change.
@@ -56,31 +78,39 @@ func FailAll(changes []plan.Change, err error) []error {
 	return errs
 }
 
-// CheckIn returns an error that wraps provider.ErrRefused unless the name, which
-// is called what, is in the zone.
-func CheckIn(zone federation.FQDN, what string, name federation.FQDN) error {
-	if !name.In(zone) {
-		return fmt.Errorf("%w: %s %q is not in zone %q", provider.ErrRefused, what, name, zone)
-	}
-	return nil
+// Fields are those that the configurations of all services have.
+type Fields struct {
+	Domain               *federation.FQDN
+	Visibility, Endpoint string
+	Timeout              *time.Duration
+	Budget               **budget.Budget
 }
 
-// CheckVisibility checks a field of the configuration; "" is allowed.
-func CheckVisibility(visibility string) error {
-	switch visibility {
-	case "", "public", "private":
-		return nil
-	}
-	return fmt.Errorf("visibility %q: \"public\" and \"private\" are allowed", visibility)
-}
+const defaultTimeout = 30 * time.Second
 
-// CheckEndpoint checks a field of the configuration; "" is allowed.
-func CheckEndpoint(endpoint string) error {
-	if endpoint == "" {
-		return nil
+// Check sets the defaults and canonical names, or says which field is wrong and what is allowed.
+func (f Fields) Check() error {
+	domain, err := federation.ParseFQDN(string(*f.Domain))
+	if err != nil {
+		return fmt.Errorf("domain: %w", err)
 	}
-	if u, err := url.Parse(endpoint); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return fmt.Errorf("endpoint %q: http://HOST[:PORT] and https://HOST[:PORT] are allowed", endpoint)
+	*f.Domain = domain
+	if f.Visibility != "" && f.Visibility != "public" && f.Visibility != "private" {
+		return fmt.Errorf("visibility %q: \"public\" and \"private\" are allowed", f.Visibility)
+	}
+	if f.Endpoint != "" {
+		if u, err := url.Parse(f.Endpoint); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			return fmt.Errorf("endpoint %q: http://HOST[:PORT] and https://HOST[:PORT] are allowed", f.Endpoint)
+		}
+	}
+	switch {
+	case *f.Timeout < 0:
+		return fmt.Errorf("timeout %v is negative", *f.Timeout)
+	case *f.Timeout == 0:
+		*f.Timeout = defaultTimeout
+	}
+	if *f.Budget == nil {
+		*f.Budget = budget.New(0)
 	}
 	return nil
 }

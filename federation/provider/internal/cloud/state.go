@@ -16,8 +16,8 @@ type RRset struct {
 	Type string
 	TTL  int64
 	Data []string // in presentation form
-	// Special is what the service makes of an RRset that it does not answer as it
-	// is, such as "alias"; "" for all others.
+	// Special is what the service makes of an RRset that it does not answer as it is, such as "alias"; "" for all
+	// others.
 	Special string
 }
 

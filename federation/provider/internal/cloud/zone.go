@@ -1,6 +1,3 @@
-// Package cloud holds what the providers of cloud services have in common: the
-// search for a zone, checks of the configuration, and whether a request was
-// given to the network.
 package cloud
 
 import (
@@ -19,8 +16,7 @@ type Zone struct {
 	Name federation.FQDN
 	// Visibility is "public" or "private".
 	Visibility string
-	// Purpose is what a zone without records of its own is for, such as
-	// "forwarding"; "" for a zone with records.
+	// Purpose is what a zone without records of its own is for, such as "forwarding"; "" for a zone with records.
 	Purpose string
 }
 
@@ -32,19 +28,16 @@ type Search struct {
 	Visibility string
 	// Service is the name of the provider: "route53".
 	Service string
-	// Noun is what the service calls a zone, Named what it calls zones of a name:
-	// "hosted zone", "hosted zones named".
+	// Noun is what the service calls a zone, Named what it calls zones of a name: "hosted zone", "hosted zones named".
 	Noun, Named string
 	// Field is the field of the configuration that names the zone.
 	Field string
-	// None is the error if there is no such zone, NoneFits if there are only
-	// others.
+	// None is the error if there is no such zone, NoneFits if there are only others.
 	None, NoneFits string
 }
 
-// Find returns the zone with the longest name that holds the domain. named
-// returns the zones of exactly a name. All errors wrap provider.ErrRefused,
-// except those of named.
+// Find returns the zone with the longest name that holds the domain. named returns the zones of exactly a name. All
+// errors wrap provider.ErrRefused, except those of named.
 func (s Search) Find(ctx context.Context, named func(context.Context, federation.FQDN) ([]Zone, error)) (Zone, error) {
 	var others []Zone // found on the way, but not wanted
 	for name := s.Domain; name != "" && name != "."; name = name.Parent() {
@@ -59,7 +52,8 @@ func (s Search) Find(ctx context.Context, named func(context.Context, federation
 		case 1:
 			return wanted[0], nil
 		default:
-			return Zone{}, s.refused("there are several %s %q: %s: say which is meant by %s, or by visibility", s.Named, name, describe(wanted), s.Field)
+			return Zone{}, s.refused("there are several %s %q: %s: say which is meant by %s, or by visibility", s.Named,
+				name, describe(wanted), s.Field)
 		}
 	}
 	if len(others) > 0 {
@@ -68,12 +62,12 @@ func (s Search) Find(ctx context.Context, named func(context.Context, federation
 	return Zone{}, s.refused("%s", s.None)
 }
 
-// Check returns the error of a zone that the configuration names but that is
-// not the wanted one.
+// Check returns the error of a zone that the configuration names but that is not the wanted one.
 func (s Search) Check(z Zone) error {
 	switch {
 	case !s.Domain.In(z.Name):
-		return s.refused("%s %s is %q, which does not hold domain %q: check %s and domain", s.Noun, z.ID, z.Name, s.Domain, s.Field)
+		return s.refused("%s %s is %q, which does not hold domain %q: check %s and domain", s.Noun, z.ID, z.Name,
+			s.Domain, s.Field)
 	case !s.visible(z):
 		return s.refused("%s %s is not %s: check %s and visibility", s.Noun, z.ID, s.Visibility, s.Field)
 	case z.Purpose != "":
