@@ -4,9 +4,8 @@ import "context"
 
 type auditKey struct{}
 
-// ForAudit marks what is asked for an audit: a provider with a budget of requests
-// gives it a fifth of them, whether or not anything else is asked (X5b). Other
-// programs of the account need some too.
+// ForAudit marks requests of an audit: a provider with a request budget gives them a fifth of it, even when it is
+// otherwise idle (X5b), as other programs share the account.
 func ForAudit(ctx context.Context) context.Context { return context.WithValue(ctx, auditKey{}, true) }
 
 // IsForAudit reports whether ForAudit has marked the context.

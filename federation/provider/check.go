@@ -8,21 +8,21 @@ import (
 	"github.com/federation-dns/federation/federation/plan"
 )
 
-// Check says why no provider that hosts the zone could make the change; the
-// error wraps ErrRefused. Providers call it before they send anything, so
-// that they all refuse the same changes: names outside the zone, longer than
-// 255 octets or with a label longer than 63 (N6), RRsets of another name, type
-// or form than federation.RRset has, TXT where no claim and no list of levels
-// can be (O2), an RRset twice, a CNAME beside another RRset.
+// Check returns why no provider that hosts the zone could make the change; the error wraps ErrRefused. Providers call
+// it before they send anything, so that they all refuse the same changes: names outside the zone, longer than 255
+// octets or with a label longer than 63 (N6), RRsets of another name, type or form than federation.RRset has, TXT
+// outside of claims and lists of levels (O2), duplicate RRsets, a CNAME beside another RRset.
 func Check(zone federation.FQDN, c plan.Change) error {
 	if !c.Name.In(zone) {
 		return fmt.Errorf("%w: name %q is not in zone %q", ErrRefused, c.Name, zone)
 	}
 	if n := c.Name.WireOctets(); n > federation.MaxNameOctets {
-		return fmt.Errorf("%w: name %q has %d octets in wire form, at most %d are allowed", ErrRefused, c.Name, n, federation.MaxNameOctets)
+		return fmt.Errorf("%w: name %q has %d octets in wire form, at most %d are allowed", ErrRefused, c.Name, n,
+			federation.MaxNameOctets)
 	}
 	if !isName(string(c.Name)) {
-		return fmt.Errorf("%w: %q is not a domain name in canonical form with labels of at most 63 octets", ErrRefused, c.Name)
+		return fmt.Errorf("%w: %q is not a domain name in canonical form with labels of at most 63 octets", ErrRefused,
+			c.Name)
 	}
 	for _, sets := range [][]federation.RRset{c.From, c.To} {
 		if err := checkSets(c.Name, sets); err != nil {
@@ -65,7 +65,8 @@ func checkSet(name federation.FQDN, set federation.RRset) error {
 		return fmt.Errorf("RRset of type %s has another name, %q", set.Type, set.Name)
 	}
 	if set.Type == federation.TypeTXT && !ofOwnership(name) {
-		return fmt.Errorf("TXT RRsets are for claims and lists of levels only: names that begin with _claim, or with _levels in them")
+		return fmt.Errorf("TXT RRsets are for claims and lists of levels only: names that begin with _claim, or with " +
+			"_levels in them")
 	}
 	if len(set.Data) == 0 {
 		return fmt.Errorf("RRset of type %q has no data", set.Type)
@@ -75,7 +76,8 @@ func checkSet(name federation.FQDN, set federation.RRset) error {
 			return fmt.Errorf("a CNAME RRset has one target, not %d", len(set.Data))
 		}
 		if n := federation.FQDN(set.Data[0]).WireOctets(); n > federation.MaxNameOctets {
-			return fmt.Errorf("CNAME target %q has %d octets in wire form, at most %d are allowed", set.Data[0], n, federation.MaxNameOctets)
+			return fmt.Errorf("CNAME target %q has %d octets in wire form, at most %d are allowed", set.Data[0], n,
+				federation.MaxNameOctets)
 		}
 	}
 	rrs, err := ParseRRs(set)
@@ -83,25 +85,23 @@ func checkSet(name federation.FQDN, set federation.RRset) error {
 		return err
 	}
 	if canonical := RRsets(rrs); len(canonical) != 1 || !canonical[0].Equal(set) {
-		return fmt.Errorf("RRset of type %s is not in canonical form (lower case, sorted, no doubles): %q", set.Type, set.Data)
+		return fmt.Errorf("RRset of type %s is not in canonical form (lower case, sorted, no doubles): %q", set.Type,
+			set.Data)
 	}
 	return nil
 }
 
-// ofOwnership reports whether a claim, or a part of the list of levels, can be at
-// the name.
+// ofOwnership reports whether a claim, or a part of the list of levels, can be at the name.
 func ofOwnership(name federation.FQDN) bool {
 	return strings.HasPrefix(string(name), "_claim.") || strings.Contains("."+string(name), "._levels.")
 }
 
-// HasTXT reports whether the change has TXT RRsets, so that From says all
-// about TXT at the name too.
+// HasTXT reports whether the change has TXT RRsets, so that From says all about TXT at the name too.
 func HasTXT(c plan.Change) bool {
 	return Find(c.From, federation.TypeTXT) != nil || Find(c.To, federation.TypeTXT) != nil
 }
 
-// Find returns the RRset of the type among the RRsets of one name, nil if
-// there is none.
+// Find returns the RRset of the type among the RRsets of one name, nil if there is none.
 func Find(sets []federation.RRset, typ string) *federation.RRset {
 	for i := range sets {
 		if sets[i].Type == typ {

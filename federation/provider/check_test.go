@@ -20,8 +20,7 @@ func one(name federation.FQDN, typ string, data ...string) []federation.RRset {
 	return []federation.RRset{{Name: name, Type: typ, TTL: 180, Data: data}}
 }
 
-// labelled returns a name in the zone that begins with labels of so many
-// octets.
+// labelled returns a name in the zone that begins with labels of so many octets.
 func labelled(first int, rest ...int) federation.FQDN {
 	var b strings.Builder
 	for _, n := range append([]int{first}, rest...) {
@@ -54,9 +53,11 @@ func TestCheck(t *testing.T) {
 		{"O2 CNAME", nginx, one(nginx, "CNAME", "lb.example.org."), ""},
 		{"O2 nothing", nginx, nil, ""},
 		{"O2 TXT of a claim", claim, one(claim, "TXT", `"owner=test"`), ""},
-		{"O2 TXT of the list of levels", "_levels." + "fed.svc." + zone, one("_levels."+"fed.svc."+zone, "TXT", `"level"`), ""},
+		{"O2 TXT of the list of levels", "_levels." + "fed.svc." + zone, one("_levels."+"fed.svc."+zone, "TXT",
+			`"level"`), ""},
 		{"O2 TXT of a service", nginx, one(nginx, "TXT", `"text"`), "claims and lists of levels only"},
-		{"O2 TXT of a name like a claim's", "x" + claim, one("x"+claim, "TXT", `"text"`), "claims and lists of levels only"},
+		{"O2 TXT of a name like a claim's", "x" + claim, one("x"+claim, "TXT", `"text"`),
+			"claims and lists of levels only"},
 		{"O2 outside the zone", "nginx.example.org.", nil, `not in zone "example.com."`},
 		{"O2 a label apart", "notexample.com.", nil, "not in zone"},
 		{"O2 an RRset of another name", nginx, one("x.example.com.", "A", "192.0.2.1"), "another name"},
@@ -118,7 +119,8 @@ func TestCheckClaim(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			err := provider.CheckClaim(zone, tt.set)
-			if tt.want == "" && err != nil || tt.want != "" && (!errors.Is(err, provider.ErrRefused) || !strings.Contains(err.Error(), tt.want)) {
+			if tt.want == "" && err != nil || tt.want != "" && (!errors.Is(err, provider.ErrRefused) ||
+				!strings.Contains(err.Error(), tt.want)) {
 				t.Errorf("error is %v, want ErrRefused with %q", err, tt.want)
 			}
 		})

@@ -2,7 +2,7 @@ package provider
 
 import "errors"
 
-// kinds are those that an error of a provider may be of.
+// kinds are the kinds of errors of a provider.
 var kinds = []error{ErrConflict, ErrRefused, ErrNotSent, ErrUnknownOutcome, ErrUnavailable}
 
 // KindOf returns which of the five kinds the error is of, nil for none.
@@ -15,9 +15,8 @@ func KindOf(err error) error {
 	return nil
 }
 
-// Recast returns an error of the kind, whatever kind its cause is of: what an
-// earlier failure means for another change is rarely of the same kind. It wraps
-// everything else that the cause wraps.
+// Recast returns an error of the kind, whatever the kind of its cause: an earlier failure rarely has the same meaning
+// for another change. It wraps everything else that the cause wraps.
 func Recast(kind, cause error) error { return &recast{kind, cause} }
 
 type recast struct{ kind, cause error }

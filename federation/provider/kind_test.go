@@ -10,7 +10,8 @@ import (
 )
 
 func TestKindOf(t *testing.T) {
-	all := []error{provider.ErrConflict, provider.ErrRefused, provider.ErrNotSent, provider.ErrUnknownOutcome, provider.ErrUnavailable}
+	all := []error{provider.ErrConflict, provider.ErrRefused, provider.ErrNotSent, provider.ErrUnknownOutcome,
+		provider.ErrUnavailable}
 	for _, kind := range all {
 		t.Run("X5a "+kind.Error(), func(t *testing.T) {
 			cause := fmt.Errorf("server: %w: %w: %w", kind, context.Canceled, provider.ErrThrottled)
@@ -24,7 +25,8 @@ func TestKindOf(t *testing.T) {
 						t.Errorf("recast as %v: it is %v: %v", other, k, errors.Is(err, k))
 					}
 				}
-				if !errors.Is(provider.KindOf(err), other) || !errors.Is(err, context.Canceled) || !errors.Is(err, provider.ErrThrottled) {
+				if !errors.Is(provider.KindOf(err), other) || !errors.Is(err, context.Canceled) ||
+					!errors.Is(err, provider.ErrThrottled) {
 					t.Errorf("recast as %v: %v", other, err)
 				}
 			}

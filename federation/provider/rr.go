@@ -15,8 +15,7 @@ import (
 // Types are the types of RRsets that providers handle, sorted.
 var Types = []string{federation.TypeA, federation.TypeAAAA, federation.TypeCNAME, federation.TypeTXT}
 
-// ParseRRs returns the RRset as resource records of the DNS library, one for
-// each element of Data, in order.
+// ParseRRs returns the RRset as resource records of the DNS library, one for each element of Data, in order.
 func ParseRRs(set federation.RRset) ([]dns.RR, error) {
 	rrs := make([]dns.RR, 0, len(set.Data))
 	for _, d := range set.Data {
@@ -56,9 +55,8 @@ func parseRR(set federation.RRset, data string) (dns.RR, error) {
 	return nil, fmt.Errorf("RRset %q %s: %q is not valid data", set.Name, set.Type, data)
 }
 
-// ParseName returns a name in presentation form, with or without the trailing
-// dot, in canonical form: lower case, and escaped as a server on the wire would
-// have it.
+// ParseName returns a name in presentation form, with or without the trailing dot, in canonical form: lower case, and
+// escaped as a server on the wire would have it.
 func ParseName(s string) (federation.FQDN, error) {
 	name, err := roundTrip(dns.Fqdn(s))
 	if err != nil {
@@ -67,8 +65,7 @@ func ParseName(s string) (federation.FQDN, error) {
 	return federation.CanonicalName(name), nil
 }
 
-// isName reports whether s is a name with the trailing dot as it comes from
-// the wire: what needs an escape has it.
+// isName reports whether s is a name with the trailing dot as it comes from the wire: what needs an escape has it.
 func isName(s string) bool {
 	back, err := roundTrip(s)
 	return err == nil && back == s
@@ -85,9 +82,8 @@ func roundTrip(s string) (string, error) {
 	return back, err
 }
 
-// RRsets gathers the records of our types into RRsets in canonical form,
-// sorted by name and type; records of other types and classes are left out.
-// If the TTLs in an RRset differ the lowest counts (RFC 2181, section 5.2).
+// RRsets gathers the records of our types into RRsets in canonical form, sorted by name and type; records of other
+// types and classes are left out. If the TTLs in an RRset differ the lowest counts (RFC 2181, section 5.2).
 func RRsets(rrs []dns.RR) []federation.RRset {
 	type key struct {
 		name federation.FQDN
@@ -135,8 +131,7 @@ func rrData(rr dns.RR) (data string, ok bool) {
 	return "", false
 }
 
-// SortData sorts the data of an RRset in place as federation.RRset has it:
-// addresses by value, all else as text.
+// SortData sorts the data of an RRset in place as federation.RRset has it: addresses by value, all else as text.
 func SortData(typ string, data []string) {
 	if typ != federation.TypeA && typ != federation.TypeAAAA {
 		slices.Sort(data)

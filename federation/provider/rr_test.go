@@ -10,15 +10,15 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 )
 
-// FuzzParseRRs holds that whatever is taken as an RRset comes back the same
-// from the wire once it is in canonical form.
+// FuzzParseRRs holds that whatever is taken as an RRset comes back the same from the wire once it is in canonical form.
 func FuzzParseRRs(f *testing.F) {
 	f.Add("A", "192.0.2.1")
 	f.Add("AAAA", "2001:db8::1")
 	f.Add("CNAME", "nginx.example.org.")
 	f.Add("TXT", `"heritage=federation-dns" "a \"b\" \\ \007 ;"`)
 	f.Fuzz(func(t *testing.T, typ, data string) {
-		rrs, err := provider.ParseRRs(federation.RRset{Name: "nginx.example.com.", Type: typ, TTL: 180, Data: []string{data}})
+		rrs, err := provider.ParseRRs(federation.RRset{Name: "nginx.example.com.", Type: typ, TTL: 180,
+			Data: []string{data}})
 		if err != nil {
 			return
 		}

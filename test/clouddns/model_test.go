@@ -20,7 +20,8 @@ func TestModel(t *testing.T) {
 	const answer = `{"kind":"dns#resourceRecordSetsListResponse","rrsets":[` + set + `],"nextPageToken":"t"}`
 	const made = `{"kind":"dns#change","id":"1","status":"pending","startTime":"2026-01-01T00:00:00Z","additions":[` +
 		set + `]}`
-	const failed = `{"error":{"code":409,"message":"m","errors":[{"message":"m","domain":"global","reason":"alreadyExists"}]}}`
+	const failed = `{"error":{"code":409,"message":"m","errors":[` +
+		`{"message":"m","domain":"global","reason":"alreadyExists"}]}}`
 	list := func(query, answer string) fakecloud.Exchange {
 		return fakecloud.Exchange{Action: "resourceRecordSets.list", Method: "GET", URL: &url.URL{Path: base + "rrsets",
 			RawQuery: query}, Status: 200, Answer: []byte(answer)}

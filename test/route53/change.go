@@ -86,8 +86,8 @@ func invalidBatch(messages ...string) *fakecloud.Error {
 func parseSet(zone string, change xmlChange) (cloudzone.Set, *fakecloud.Error) {
 	in := change.Set
 	if change.Action != "CREATE" && change.Action != "DELETE" {
-		return cloudzone.Set{}, invalidInput("action %q: the fake accepts CREATE and DELETE only: an UPSERT overwrites "+
-			"another client's records", change.Action)
+		return cloudzone.Set{}, invalidInput("action %q: the fake accepts CREATE and DELETE only: an UPSERT "+
+			"overwrites another client's records", change.Action)
 	}
 	if in.AliasTarget != nil || in.SetIdentifier != "" || in.Weight != nil {
 		return cloudzone.Set{}, invalidInput("the fake changes no aliases and routing policies")
@@ -97,8 +97,8 @@ func parseSet(zone string, change xmlChange) (cloudzone.Set, *fakecloud.Error) {
 	case err != nil:
 		return cloudzone.Set{}, invalidBatch(err.Error())
 	case in.TTL == nil || in.Records == nil || len(in.Records.Records) == 0:
-		return cloudzone.Set{}, invalidInput("Invalid request: Missing field 'TTL' or 'ResourceRecords' in Change with "+
-			"[Action=%s, Name=%s, Type=%s]", change.Action, in.Name, in.Type)
+		return cloudzone.Set{}, invalidInput("Invalid request: Missing field 'TTL' or 'ResourceRecords' in Change "+
+			"with [Action=%s, Name=%s, Type=%s]", change.Action, in.Name, in.Type)
 	case *in.TTL > 1<<31-1:
 		return cloudzone.Set{}, invalidInput("TTL %d is out of range", *in.TTL)
 	case !dns.IsSubDomain(zone, name):

@@ -176,7 +176,7 @@ func (m *Model) checkAnswer(op operation, e fakecloud.Exchange) error {
 	return nil
 }
 
-// pathParts returns what stands in the path for the {parts} of the pattern.
+// pathParts returns the values in the path of the {parts} of the pattern.
 func pathParts(pattern, path string) (map[string]string, error) {
 	want, got := strings.Split(strings.Trim(pattern, "/"), "/"), strings.Split(strings.Trim(path, "/"), "/")
 	if len(want) != len(got) {

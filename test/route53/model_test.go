@@ -22,7 +22,8 @@ func TestModel(t *testing.T) {
 	const set = `<ResourceRecordSet><Name>x.</Name><Type>A</Type><TTL>60</TTL></ResourceRecordSet>`
 	answer := head + `<ResourceRecordSets>` + set +
 		`</ResourceRecordSets><IsTruncated>false</IsTruncated><MaxItems>300</MaxItems></ListResourceRecordSetsResponse>`
-	failed := `<ErrorResponse xmlns="https://route53.amazonaws.com/doc/2013-04-01/"><Error><Type>Sender</Type><Code>InvalidInput</Code><Message>m</Message></Error><RequestId>r</RequestId></ErrorResponse>`
+	failed := `<ErrorResponse xmlns="https://route53.amazonaws.com/doc/2013-04-01/">` +
+		`<Error><Type>Sender</Type><Code>InvalidInput</Code><Message>m</Message></Error><RequestId>r</RequestId></ErrorResponse>`
 	list := func(query, answer string) fakecloud.Exchange {
 		return fakecloud.Exchange{Action: "ListResourceRecordSets", Method: "GET",
 			URL: &url.URL{Path: path, RawQuery: query}, Status: 200, Answer: []byte(answer)}

@@ -76,10 +76,12 @@ func send(t *testing.T, s *route53.Server, method, path, body string, headers ..
 // batch is the body of a request with changes "ACTION NAME TYPE TTL DATA...".
 func batch(lines ...string) string {
 	var b strings.Builder
-	b.WriteString(`<ChangeResourceRecordSetsRequest xmlns="https://route53.amazonaws.com/doc/2013-04-01/"><ChangeBatch><Changes>`)
+	b.WriteString(`<ChangeResourceRecordSetsRequest xmlns="https://route53.amazonaws.com/doc/2013-04-01/">`)
+	b.WriteString("<ChangeBatch><Changes>")
 	for _, line := range lines {
 		w := strings.Fields(line)
-		fmt.Fprintf(&b, "<Change><Action>%s</Action><ResourceRecordSet><Name>%s</Name><Type>%s</Type><TTL>%s</TTL><ResourceRecords>", w[0], w[1], w[2], w[3])
+		fmt.Fprintf(&b, "<Change><Action>%s</Action><ResourceRecordSet><Name>%s</Name><Type>%s</Type><TTL>%s</TTL>"+
+			"<ResourceRecords>", w[0], w[1], w[2], w[3])
 		for _, data := range w[4:] {
 			fmt.Fprintf(&b, "<ResourceRecord><Value>%s</Value></ResourceRecord>", data)
 		}

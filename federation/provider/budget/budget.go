@@ -1,5 +1,5 @@
-// Package budget holds what the providers of one account share: so many
-// requests a second, and one request in flight for each zone (X5b).
+// Package budget holds what the providers of one account share: a number of requests per second, and one request in
+// flight per zone (X5b).
 package budget
 
 import (
@@ -15,17 +15,14 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 )
 
-// PerSecond is the default rate. Route 53 allowed 5 requests a second and
-// account for many years, and 10 since 2026; other programs of the account
-// need some of them.
+// PerSecond is the default rate. Route 53 allowed 5 requests per second and account for many years, and 10 since 2026;
+// other programs of the account need some of them.
 const PerSecond = 5
 
-// listShare is the part of the requests that audits may take, and all lists while
-// changes are made (X5b).
+// listShare is the share of the requests for audits, and for all lists while changes are made (X5b).
 const listShare = 0.2
 
-// Budget is what is left of an account's requests. All its methods may be
-// called by several goroutines.
+// Budget limits the requests of an account. All its methods may be called by several goroutines.
 type Budget struct {
 	requests *rate.Limiter
 	lists    *rate.Limiter
@@ -40,8 +37,7 @@ type Budget struct {
 	zones map[string]chan struct{}
 }
 
-// New returns a budget of so many requests a second; 0 is PerSecond. As many
-// may be made at once after a pause.
+// New returns a budget with this rate; 0 is PerSecond. After a pause, the requests of one second may be made at once.
 func New(perSecond float64) *Budget {
 	if perSecond <= 0 {
 		perSecond = PerSecond
@@ -57,17 +53,15 @@ func New(perSecond float64) *Budget {
 type Kind int
 
 const (
-	// Change is a request that changes records, or reads what one needs to know.
+	// Change is a request that changes records, or reads what a change depends on.
 	Change Kind = iota
-	// List is a request for a part of many records. It comes after changes while
-	// these are made.
+	// List is a request for a page of records. It yields to changes.
 	List
 )
 
-// Do makes a request, by a call of f, when it is its turn. If ctx ends before,
-// f is not called, and the error says so and wraps that of ctx. What is for an
-// audit takes its share only (provider.ForAudit). The zone is
-// "" for a request that belongs to none.
+// Do calls f, which makes one request, when the budget allows it. If ctx ends first, f is not called, and the error
+// wraps provider.ErrNotSent and that of ctx. Requests of an audit have a share of their own (provider.ForAudit). The
+// zone is "" for a request that belongs to none.
 func (b *Budget) Do(ctx context.Context, kind Kind, zone string, f func() error) error {
 	asked := time.Now()
 	audit := provider.IsForAudit(ctx)
@@ -105,19 +99,18 @@ func (b *Budget) Do(ctx context.Context, kind Kind, zone string, f func() error)
 
 // Stats are counts since New.
 type Stats struct {
-	// Requests were made; of these, Throttled were put off by the server.
+	// Requests that were made, and how many of them the server throttled.
 	Requests, Throttled uint64
-	// Waited is how long they have waited for their turn, together.
+	// Waited is the total time that they waited for their turn.
 	Waited time.Duration
 }
 
-// Stats returns the counts of now.
+// Stats returns the current counts.
 func (b *Budget) Stats() Stats {
 	return Stats{Requests: b.made.Load(), Throttled: b.throttled.Load(), Waited: time.Duration(b.waited.Load())}
 }
 
-// changing reports whether changes are made now, or were within the last
-// second.
+// changing reports whether changes are made now, or were within the last second.
 func (b *Budget) changing() bool {
 	return b.waiting.Load() > 0 || time.Now().UnixNano()-b.lastChange.Load() < int64(time.Second)
 }

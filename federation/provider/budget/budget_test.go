@@ -23,7 +23,8 @@ func starts(t *testing.T, b *budget.Budget, kind budget.Kind, zone func(i int) s
 	var wg sync.WaitGroup
 	for i := range count {
 		wg.Go(func() {
-			if err := b.Do(t.Context(), kind, zone(i), func() error { at[i] = time.Since(begin); return nil }); err != nil {
+			if err := b.Do(t.Context(), kind, zone(i),
+				func() error { at[i] = time.Since(begin); return nil }); err != nil {
 				t.Error(err)
 			}
 		})
@@ -102,7 +103,8 @@ func TestRate(t *testing.T) {
 				})
 				wg.Go(func() { // a start's list beside it
 					for listed < 100 {
-						if err := b.Do(t.Context(), budget.List, "Z2", func() error { listed++; return nil }); err != nil {
+						if err := b.Do(t.Context(), budget.List, "Z2",
+							func() error { listed++; return nil }); err != nil {
 							t.Error(err)
 						}
 					}
@@ -161,7 +163,8 @@ func TestZone(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b, wrong := budget.New(10), errors.New("wrong")
 			for range 3 {
-				if err := b.Do(t.Context(), budget.Change, "Z1", func() error { return wrong }); !errors.Is(err, wrong) {
+				if err := b.Do(t.Context(), budget.Change, "Z1", func() error { return wrong }); !errors.Is(err,
+					wrong) {
 					t.Errorf("error is %v", err)
 				}
 			}

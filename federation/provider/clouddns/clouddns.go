@@ -94,8 +94,8 @@ func (s *server) Limits() [3]batch.Limit {
 		{Max: maxData, What: "octets of data"}}
 }
 
-// Weigh counts RRsets and the octets of their data, of what goes and of what comes. Whether Cloud DNS counts those of
-// the text or of the wire is not documented: the larger ones count.
+// Weigh counts RRsets and the octets of their data, deleted and added. Whether Cloud DNS counts the text or the wire
+// form is not documented: the larger one counts.
 func (s *server) Weigh(c plan.Change) batch.Weight {
 	w := batch.Weight{len(c.To), len(c.From), 0}
 	for _, sets := range [][]federation.RRset{c.From, c.To} {
@@ -139,7 +139,7 @@ func toSDK(set federation.RRset) *sdk.ResourceRecordSet {
 	}
 }
 
-// Read returns what is at the name.
+// Read returns the state of the name.
 func (s *server) Read(ctx context.Context, name federation.FQDN) (batch.State, error) {
 	return s.p.read(ctx, budget.Change, s.zone, name)
 }

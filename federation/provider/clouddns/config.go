@@ -18,7 +18,7 @@ type Config struct {
 	Domain federation.FQDN
 	// Project has the managed zone; "" is the project of the credentials.
 	Project string
-	// ManagedZone is its name, or its id. If it is "", the managed zone is looked for: the longest DNS name that holds
+	// ManagedZone is its name, or its id. If it is "", the managed zone is looked up: the longest DNS name that holds
 	// Domain.
 	ManagedZone string
 	// Visibility is "public" or "private": which one is meant if there are both.
@@ -31,8 +31,8 @@ type Config struct {
 	Budget *budget.Budget
 }
 
-// BudgetKey is the same for providers that use the same project, as far as the configuration tells: they share a
-// Budget. The project of the credentials counts as one of its own.
+// BudgetKey is the same for providers whose configuration names the same project: they share a Budget. The project of
+// the credentials counts as one of its own.
 func (c Config) BudgetKey() string {
 	project := c.Project
 	if project == "" {

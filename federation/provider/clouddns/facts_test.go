@@ -20,8 +20,8 @@ import (
 	"github.com/federation-dns/federation/test/fakecloud"
 )
 
-// What the provider takes for granted of Cloud DNS, as Changes and their outcome. The same table runs against the
-// stand-in, here, and against a real project, in the tests tagged live.
+// What the provider relies on at Cloud DNS, as Changes and their outcome. The same table runs against the fake, here,
+// and against a real project, in the tests tagged live.
 
 var facts = []cloudtest.Fact{
 	{Name: "O3a deletion and addition of the identical TXT", Before: []string{`claim TXT 60 "a" "b"`},
@@ -204,7 +204,7 @@ func testFacts(t *testing.T, m managed) {
 	})
 }
 
-// forged sends a token that nobody has given out.
+// forged sends a token that was never issued.
 type forged struct{}
 
 func (forged) RoundTrip(r *http.Request) (*http.Response, error) {

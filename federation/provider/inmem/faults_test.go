@@ -99,7 +99,8 @@ func TestFaults(t *testing.T) {
 					t.Errorf("error is %v, of kind %v", err, is)
 				}
 			}
-			if got, err := p.Get(t.Context(), b.Name); errs[1] != nil || err != nil || !federation.EqualRRsets(got, b.To) {
+			if got, err := p.Get(t.Context(), b.Name); errs[1] != nil || err != nil ||
+				!federation.EqualRRsets(got, b.To) {
 				t.Errorf("the other name: %v; %v, %v", errs[1], got, err)
 			}
 			if diff := cmp.Diff(b.To, p.RRsets()); diff != "" {
@@ -152,7 +153,8 @@ func TestReads(t *testing.T) {
 			t.Error(err)
 		}
 		listed := 0
-		if err := p.List(t.Context(), c.Name, func(federation.RRset) error { listed++; return nil }); err != nil || listed != len(sets) {
+		if err := p.List(t.Context(), c.Name, func(federation.RRset) error { listed++; return nil }); err != nil ||
+			listed != len(sets) {
 			t.Errorf("List yields %d, %v, Get returns %v", listed, err, sets)
 		}
 		return len(sets)
@@ -190,7 +192,8 @@ func TestRecord(t *testing.T) {
 		p := inmem.New(zone)
 		a := creation("a", "192.0.2.1")
 		alias := []federation.RRset{{Name: a.Name, Type: "CNAME", TTL: 180, Data: []string{"b.example.org."}}}
-		changes := []plan.Change{a, {Name: a.Name, From: a.To, To: alias}, {Name: a.Name, From: alias, To: alias}, {Name: a.Name, From: alias}}
+		changes := []plan.Change{a, {Name: a.Name, From: a.To, To: alias}, {Name: a.Name, From: alias, To: alias},
+			{Name: a.Name, From: alias}}
 		for _, err := range apply(t, p, changes...) {
 			if err != nil {
 				t.Error(err)
@@ -209,7 +212,8 @@ func TestRecord(t *testing.T) {
 		six := federation.RRset{Name: a.Name, Type: "AAAA", TTL: 180, Data: []string{"2001:db8::1"}}
 		both := append(slices.Clone(a.To), six)
 		alias := []federation.RRset{{Name: a.Name, Type: "CNAME", TTL: 180, Data: []string{"b.example.org."}}}
-		for _, err := range apply(t, p, plan.Change{Name: a.Name, To: both}, plan.Change{Name: a.Name, From: both, To: alias}, plan.Change{Name: a.Name, From: alias, To: both}) {
+		for _, err := range apply(t, p, plan.Change{Name: a.Name, To: both}, plan.Change{Name: a.Name, From: both,
+			To: alias}, plan.Change{Name: a.Name, From: alias, To: both}) {
 			if err != nil {
 				t.Error(err)
 			}

@@ -1,7 +1,6 @@
-// Package inmem is a provider that keeps its zone in memory, for tests of all
-// that writes through a provider. It is a real one: it compares and swaps,
-// asserts claims, keeps CNAMEs exclusive and refuses what a server refuses.
-// Faults can be put into it, and it remembers every state a name was ever in.
+// Package inmem is a provider that keeps its zone in memory, for tests of everything that writes through a provider. It
+// is a real one: it compares and swaps, asserts claims, keeps CNAMEs exclusive and refuses what a server refuses. It
+// can inject faults, and keeps the history of each name.
 package inmem
 
 import (
@@ -19,8 +18,7 @@ import (
 
 const maxBatch = 1000
 
-// Provider implements provider.Provider and provider.ClientView. All its methods
-// may be called by several goroutines.
+// Provider implements provider.Provider and provider.ClientView. All its methods may be called by several goroutines.
 type Provider struct {
 	zone federation.FQDN
 
@@ -33,10 +31,9 @@ type Provider struct {
 	negative uint32
 }
 
-// Requests counts what was asked of the provider.
+// Requests counts the calls to the provider.
 type Requests struct {
-	// Apply, Get and List are requests as a server would count them: a call of
-	// Apply is one for each batch.
+	// Apply, Get and List are requests as a server would count them: a call of Apply is one for each batch.
 	Apply, Get, List int
 	// Changes is the sum of the changes in the Apply requests.
 	Changes int
@@ -125,8 +122,7 @@ func (p *Provider) apply(faults Faults, claim *federation.RRset, c plan.Change) 
 	return nil
 }
 
-// swap returns the RRsets at a name after the change, those before it being
-// now.
+// swap returns the RRsets at a name after the change; now are those before it.
 func swap(now []federation.RRset, c plan.Change) ([]federation.RRset, error) {
 	var compared, kept []federation.RRset
 	withTXT := provider.HasTXT(c)
@@ -142,12 +138,13 @@ func swap(now []federation.RRset, c plan.Change) ([]federation.RRset, error) {
 		return nil, fmt.Errorf("%w: %q has %v", provider.ErrConflict, c.Name, compared)
 	}
 	if provider.Find(c.To, federation.TypeCNAME) != nil && len(kept) > 0 {
-		return nil, fmt.Errorf("%w: %q has a foreign %s RRset, which allows no CNAME beside it", provider.ErrRefused, c.Name, kept[0].Type)
+		return nil, fmt.Errorf("%w: %q has a foreign %s RRset, which allows no CNAME beside it", provider.ErrRefused,
+			c.Name, kept[0].Type)
 	}
 	return append(kept, c.To...), nil
 }
 
-// put makes sets what is at the name. The lock is held.
+// put replaces the RRsets at the name. The lock is held.
 func (p *Provider) put(name federation.FQDN, sets []federation.RRset) {
 	next := make([]federation.RRset, 0, len(sets))
 	for _, set := range sets {
@@ -179,8 +176,7 @@ func (p *Provider) Get(ctx context.Context, name federation.FQDN) ([]federation.
 	return ours(p.visible()[name]), nil
 }
 
-// List yields the RRsets of the subtree as they were at one moment; see
-// provider.Provider.
+// List yields the RRsets of the subtree as they were at one moment; see provider.Provider.
 func (p *Provider) List(ctx context.Context, suffix federation.FQDN, yield func(federation.RRset) error) error {
 	if err := p.read(ctx, List, suffix, func(r *Requests) { r.List++ }); err != nil {
 		return err
@@ -217,8 +213,7 @@ func (p *Provider) NegativeTTL(ctx context.Context) (minimum uint32, err error) 
 	return p.negative, nil
 }
 
-// Serves goes by the delegations and wildcards that Put has placed; see
-// provider.ClientView.
+// Serves goes by the delegations and wildcards that Put has placed; see provider.ClientView.
 func (p *Provider) Serves(ctx context.Context, suffix federation.FQDN) (provider.Served, error) {
 	if err := p.read(ctx, Serves, suffix, func(*Requests) {}); err != nil {
 		return provider.Served{}, err

@@ -12,29 +12,28 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 )
 
-// Faults are what goes wrong. The zero value is a provider that works. The
-// functions may be called by several goroutines at once and may block.
+// Faults are what goes wrong. The zero value is a provider that works. The functions may be called by several
+// goroutines at once and may block.
 type Faults struct {
-	// Before is called for each request of Apply; its error is the error of
-	// all changes of the request, and none is made.
+	// Before is called for each request of Apply; its error is the error of all changes of the request, and none is
+	// made.
 	Before func(ctx context.Context, claim *federation.RRset, changes []plan.Change) error
-	// Refuse is called for each change; its error is the error of the change,
-	// which is not made. It should wrap provider.ErrRefused where that is meant.
+	// Refuse is called for each change; its error is the error of the change, which is not made. It should wrap
+	// provider.ErrRefused where that is meant.
 	Refuse func(c plan.Change) error
-	// LoseReply is called for each change after it was made, with the
-	// provider locked; true gives the change ErrUnknownOutcome all the same.
+	// LoseReply is called for each change after it was made, with the provider locked; true gives the change
+	// ErrUnknownOutcome all the same.
 	LoseReply func(c plan.Change) bool
 	// BeforeRead is called for each Get, List, SOA and Serves.
 	BeforeRead func(ctx context.Context) error
-	// Fail is called for each change, Get, List, SOA and Serves with its name,
-	// suffix or zone. Its error is that of the change, which is not made, or of the read.
-	// It may count what is asked of a name, as it is called for each attempt.
+	// Fail is called for each change, Get, List, SOA and Serves with its name, suffix or zone. Its error is that of the
+	// change, which is not made, or of the read. It may count the attempts, as it is called for each.
 	Fail func(ctx context.Context, op Op, name federation.FQDN) error
 	// Latency is how long each request takes; it ends early with its ctx.
 	Latency time.Duration
 }
 
-// Op is what is asked of a name; ops can be added up.
+// Op is a set of operations.
 type Op int
 
 // The operations.
@@ -44,7 +43,7 @@ const (
 	List
 	SOA
 	Serves
-	// Reads are all that change nothing.
+	// Reads are all operations that change nothing.
 	Reads = Get | List | SOA | Serves
 )
 
@@ -75,8 +74,7 @@ func (k Kind) Error(name federation.FQDN) error {
 	return fmt.Errorf("%q: %w: injected", name, k.Err)
 }
 
-// FailNames returns a Fail function: these operations fail with the kind at
-// exactly these names, all others work.
+// FailNames returns a Fail function: these operations fail with the kind at exactly these names, all others work.
 func FailNames(kind Kind, ops Op, names ...federation.FQDN) func(context.Context, Op, federation.FQDN) error {
 	return func(_ context.Context, op Op, name federation.FQDN) error {
 		if op&ops != 0 && slices.Contains(names, name) {
@@ -117,10 +115,9 @@ func RefuseName(names ...federation.FQDN) func(plan.Change) error {
 	}
 }
 
-// Put places an RRset as somebody else would who writes to the zone: it
-// replaces the one of this name and type. The type may be a foreign one, "MX"
-// for instance. It panics on what no server would take: a name outside the
-// zone, no data, a CNAME beside another type.
+// Put writes an RRset as another client would: it replaces the one with this name and type. The type may be a foreign
+// one, such as "MX". It panics on what no server would accept: a name outside the zone, no data, a CNAME beside another
+// type.
 func (p *Provider) Put(set federation.RRset) {
 	if !set.Name.In(p.zone) || len(set.Data) == 0 {
 		panic(fmt.Sprintf("inmem: %q is not an RRset in zone %q", set.String(), p.zone))
@@ -140,7 +137,7 @@ func (p *Provider) Put(set federation.RRset) {
 	p.put(set.Name, next)
 }
 
-// Remove takes the RRset of the name and type away, as somebody else would.
+// Remove deletes an RRset as another client would.
 func (p *Provider) Remove(name federation.FQDN, typ string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -153,9 +150,8 @@ func (p *Provider) Remove(name federation.FQDN, typ string) {
 	p.put(name, next)
 }
 
-// FreezeReads has Get, List and Serves show the zone as it is now, whatever is
-// changed from now on, as a secondary does that forwards updates and is not
-// refreshed; false ends it.
+// FreezeReads makes Get, List and Serves show the zone as it is now, until FreezeReads(false), as a secondary does that
+// forwards updates and is not refreshed.
 func (p *Provider) FreezeReads(frozen bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -165,8 +161,7 @@ func (p *Provider) FreezeReads(frozen bool) {
 	}
 }
 
-// Restore makes the zone what RRsets once returned, as an admin does who
-// restores it from its file.
+// Restore replaces the zone by what RRsets once returned, as an admin does who restores a backup.
 func (p *Provider) Restore(zone []federation.RRset) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -203,9 +198,8 @@ func (p *Provider) RRsets() []federation.RRset {
 	return out
 }
 
-// History returns the states that the name was in, oldest first; the empty
-// state that every name begins with is not among them. The states are not to
-// be changed.
+// History returns the states that the name was in, oldest first; the empty state that every name begins with is not
+// among them. Do not modify the states.
 func (p *Provider) History(name federation.FQDN) [][]federation.RRset {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -26,8 +26,7 @@ func (g *target) longName(octets int) federation.FQDN {
 	return name
 }
 
-// testLength makes names and targets of 255 octets, with labels of 63; what
-// is longer is refused and costs only itself.
+// testLength makes names and targets of 255 octets, with labels of 63; what is longer is refused and costs only itself.
 func testLength(t *testing.T, g *target) {
 	longest := g.longName(federation.MaxNameOctets)
 	tooLong := federation.FQDN("y." + string(g.longName(federation.MaxNameOctets-1)))
@@ -98,7 +97,8 @@ func testLargeBatch(t *testing.T, g *target) {
 	var all []federation.RRset
 	for i := range n {
 		name := g.name("service-%d.namespace.fed.svc.us-central1", i)
-		to := sets(set(name, "A", 180, fmt.Sprintf("192.0.2.%d", i+1)), set(name, "AAAA", 180, fmt.Sprintf("2001:db8::%x", i+1)))
+		to := sets(set(name, "A", 180, fmt.Sprintf("192.0.2.%d", i+1)),
+			set(name, "AAAA", 180, fmt.Sprintf("2001:db8::%x", i+1)))
 		create[i], remove[i] = change(nil, to), change(to, nil)
 		all = append(all, to...)
 	}

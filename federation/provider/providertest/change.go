@@ -17,7 +17,8 @@ func testLifecycle(t *testing.T, g *target) {
 	two := sets(set(n, "A", 180, "192.0.2.1", "192.0.2.2", "192.0.2.10"), set(n, "AAAA", 180, "2001:db8::1"))
 	three := sets(set(n, "AAAA", 180, "2001:db8::2", "2001:db8::10"))
 	g.has(n)
-	for _, step := range [][2][]federation.RRset{{nil, one}, {one, two}, {two, three}, {three, nil}, {nil, two}, {two, two}} {
+	for _, step := range [][2][]federation.RRset{{nil, one}, {one, two}, {two, three}, {three, nil}, {nil, two},
+		{two, two}} {
 		c := change(step[0], step[1])
 		before := copyChange(c)
 		if err := g.apply(nil, c); err != nil {
@@ -59,8 +60,8 @@ func testCreateOnly(t *testing.T, g *target) {
 	}
 }
 
-// unseen reports whether the provider, by its Caps, does not see the RRset
-// that is there when it makes another: both are addresses.
+// unseen reports whether the provider, by its Caps, does not see the RRset that is there when it makes another: both
+// are addresses.
 func (g *target) unseen(there, to federation.RRset) bool {
 	return g.Provider.Caps().MissesOtherTypes && there.Type != to.Type &&
 		there.Type != federation.TypeCNAME && to.Type != federation.TypeCNAME

@@ -13,7 +13,8 @@ import (
 )
 
 func (g *target) claim(generation string) federation.RRset {
-	return set(g.name("_claim.fed.svc"), "TXT", 180, `"heritage=federation-dns" "owner=test" "generation=`+generation+`"`)
+	return set(g.name("_claim.fed.svc"), "TXT", 180,
+		`"heritage=federation-dns" "owner=test" "generation=`+generation+`"`)
 }
 
 func testClaim(t *testing.T, g *target) {
@@ -52,12 +53,12 @@ func testClaim(t *testing.T, g *target) {
 	})
 }
 
-// testClaimCreated holds that a foreign TXT RRset is never replaced and never
-// added to, whatever it says.
+// testClaimCreated holds that a foreign TXT RRset is never replaced and never added to, whatever it says.
 func testClaimCreated(t *testing.T, g *target) {
 	mine := g.claim("1")
 	for name, foreign := range map[string]federation.RRset{
-		"another owner's":        set(g.name("_claim.fed.svc"), "TXT", 60, `"heritage=federation-dns" "owner=other" "generation=7"`),
+		"another owner's": set(g.name("_claim.fed.svc"), "TXT", 60,
+			`"heritage=federation-dns" "owner=other" "generation=7"`),
 		"no claim at all":        set(g.name("_claim.fed.svc.us-central1"), "TXT", 60, `"v=spf1 -all"`),
 		"with the same text too": set(g.name("_claim.fed.svc.us-east1"), "TXT", 60, mine.Data[0], `"v=spf1 -all"`),
 	} {
@@ -129,8 +130,7 @@ func testClaimRewritten(t *testing.T, g *target) {
 	first, second := g.claim("1"), g.claim("2")
 	a, b := g.name("a.ns.fed.svc"), g.name("b.ns.fed.svc")
 	g.must(nil, sets(first))
-	// The rewrite is under the old claim; what follows it in the same call no
-	// longer finds that.
+	// The rewrite is under the old claim; what follows it in the same call no longer finds that.
 	errs := g.Provider.Apply(g.ctx(), &first, []plan.Change{
 		change(nil, sets(set(a, "A", 180, "192.0.2.1"))),
 		change(sets(first), sets(second)),

@@ -10,20 +10,19 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 )
 
-// maxRounds is how often the changes are made that are left, before all of the
-// other names have to be right.
+// maxRounds is how often the changes are made that are left, before all of the other names have to be right.
 const maxRounds = 6
 
-// testKinds makes many changes while one name gets errors of one kind, in the
-// midst of them and as the only one: the error is of this kind, the others are
-// made, and the name is when the error ends.
+// testKinds makes many changes while one name gets errors of one kind, in the midst of them and as the only one: the
+// error is of this kind, the others are made, and the name is when the error ends.
 func testKinds(t *testing.T, g *target) {
 	if g.Break == nil {
 		t.Log("nothing can be broken here")
 		return
 	}
 	for _, kind := range []error{
-		provider.ErrConflict, provider.ErrRefused, provider.ErrNotSent, provider.ErrUnknownOutcome, provider.ErrUnavailable, nil,
+		provider.ErrConflict, provider.ErrRefused, provider.ErrNotSent, provider.ErrUnknownOutcome,
+		provider.ErrUnavailable, nil,
 	} {
 		t.Run("X5a "+kindName(kind), func(t *testing.T) {
 			g := &target{g.Target, t}
@@ -73,7 +72,9 @@ func (g *target) others(kind error, claim federation.RRset, bad plan.Change, lab
 			}
 			left = append(left, changes[i])
 			is := provider.KindOf(err)
-			if name := changes[i].Name; name != bad.Name && (errors.Is(is, provider.ErrConflict) || errors.Is(is, provider.ErrRefused)) || name == bad.Name && !errors.Is(is, kind) && !errors.Is(is, provider.ErrNotSent) {
+			if name := changes[i].Name; name != bad.Name && (errors.Is(is, provider.ErrConflict) ||
+				errors.Is(is, provider.ErrRefused)) || name == bad.Name && !errors.Is(is, kind) &&
+				!errors.Is(is, provider.ErrNotSent) {
 				g.t.Errorf("round %d, %q: %v", round, name, err)
 			}
 		}

@@ -13,9 +13,8 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 )
 
-// testSequence makes random changes, some with a stale From, some under a
-// claim that does not hold, and compares with a model after each batch and
-// with plan.Apply at the end. Each check has names of its own.
+// testSequence makes random changes, some with a stale From, some under a claim that does not hold, and compares with a
+// model after each batch and with plan.Apply at the end. Each check has names of its own.
 func testSequence(t *testing.T, g *target) {
 	claim := g.claim("1")
 	g.must(nil, sets(claim))
@@ -85,8 +84,7 @@ func (m *model) apply(c plan.Change) bool {
 	return true
 }
 
-// mergeUnchangedTTL is To, but an RRset that the change leaves as it is keeps
-// the TTL the server has.
+// mergeUnchangedTTL is To, but an RRset that the change leaves as it is keeps the TTL the server has.
 func mergeUnchangedTTL(now []federation.RRset, c plan.Change) []federation.RRset {
 	var next []federation.RRset
 	for _, to := range c.To {
@@ -101,8 +99,7 @@ func mergeUnchangedTTL(now []federation.RRset, c plan.Change) []federation.RRset
 // stale marks a change whose From is not to be filled in.
 const staleTTL = 7
 
-// change draws a change; From is filled in later, as it depends on the
-// changes before it.
+// change draws a change; From is filled in later, as it depends on the changes before it.
 func (m *model) change(t *rapid.T) plan.Change {
 	names := make([]federation.FQDN, 0, len(m.names))
 	for name := range m.names {
@@ -120,8 +117,7 @@ func (m *model) change(t *rapid.T) plan.Change {
 	return c
 }
 
-// fillFrom gives each change that is not stale the From that holds if all
-// changes before it succeed.
+// fillFrom gives each change that is not stale the From that holds if all changes before it succeed.
 func (m *model) fillFrom(changes []plan.Change) {
 	ahead := &model{compareTTL: m.compareTTL, names: map[federation.FQDN][]federation.RRset{}}
 	for name, s := range m.names {

@@ -17,8 +17,7 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 )
 
-// load says how often a name is switched under load at least, and how many
-// queries are answered meanwhile.
+// load says how often a name is switched under load at least, and how many queries are answered meanwhile.
 func (g *target) load() (switches int, queries int64) {
 	if g.Slow {
 		return 10, 20
@@ -41,9 +40,8 @@ func testSwitch(_ *testing.T, g *target) {
 	}
 }
 
-// testSwitchLoad asks for A and AAAA without a break while the name is
-// switched: each answer holds either just the addresses or just the CNAME. A
-// provider without a server to query is read instead.
+// testSwitchLoad asks for A and AAAA without a break while the name is switched: each answer holds either just the
+// addresses or just the CNAME. A provider without a server to query is read instead.
 func testSwitchLoad(t *testing.T, g *target) {
 	n, global := g.name("nginx.ns.fed.svc.us-central1"), g.name("nginx.ns.fed.svc")
 	g.must(nil, sets(set(global, "A", 180, "198.51.100.1"), set(global, "AAAA", 180, "2001:db8:1::1")))
@@ -130,7 +128,10 @@ func (w *watchers) read(ctx context.Context, p provider.Provider) {
 				return
 			}
 			answered()
-			if !slices.ContainsFunc(w.states, func(state []federation.RRset) bool { return federation.EqualRRsets(got, state) }) {
+			if !slices.ContainsFunc(w.states, func(state []federation.RRset) bool {
+				return federation.EqualRRsets(got,
+					state)
+			}) {
 				w.report("Get returns %v", got)
 			}
 		}

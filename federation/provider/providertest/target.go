@@ -1,5 +1,4 @@
-// Package providertest is the one suite that every provider passes. Its
-// subtests are named after the rules they hold.
+// Package providertest is the one suite that every provider passes. Its subtests are named after the rules they hold.
 package providertest
 
 import (
@@ -17,28 +16,24 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 )
 
-// Target is a provider under test with a zone of its own: nothing is in it but
-// at its apex and at, or below, ns, wild and sub.
+// Target is a provider under test with a zone of its own: nothing is in it but at its apex and at, or below, ns, wild
+// and sub.
 type Target struct {
 	Provider provider.Provider
 	Zone     federation.FQDN
 	// DNS is where the zone can be queried over UDP; "" if nowhere.
 	DNS string
-	// Put places an RRset as somebody else would who writes to the zone; the
-	// type may also be "MX". It fails the test if that does not work.
+	// Put writes an RRset as another client would; the type may also be "MX". It fails the test if that does not work.
 	Put func(federation.RRset)
-	// Break makes what is asked about the name from now on, changes and reads, end
-	// in an error of the kind, nil being one that is of none; everything else goes
-	// well. The name has no records. It is nil, or returns nil, if that cannot be
-	// done; else mend ends it.
+	// Break makes what is asked about the name from now on, changes and reads, end in an error of the kind, nil being
+	// one that is of none; everything else goes well. The name has no records. It is nil, or returns nil, if that
+	// cannot be done; else mend ends it.
 	Break func(kind error, name federation.FQDN) (mend func())
-	// Slow says that requests take long or cost something: where the suite makes
-	// many, it makes fewer.
+	// Slow says that requests take long or cost something: where the suite makes many, it makes fewer.
 	Slow bool
 }
 
-// Run runs the suite. newTarget is called for each subtest; it cleans up by
-// t.Cleanup.
+// Run runs the suite. newTarget is called for each subtest; it cleans up by t.Cleanup.
 func Run(t *testing.T, newTarget func(t *testing.T) Target) {
 	tests := []struct {
 		name string

@@ -65,7 +65,8 @@ func TestRcodes(t *testing.T) {
 	}
 	for rcode, words := range map[int][]string{
 		dns.RcodeNotAuth: {"name, secret and algorithm", "both clocks", "primary", testKey.Algorithm},
-		dns.RcodeRefused: {"name, secret and algorithm", "both clocks", "TSIG-ALLOW-DNSUPDATE", "update-policy", testKey.Algorithm},
+		dns.RcodeRefused: {"name, secret and algorithm", "both clocks", "TSIG-ALLOW-DNSUPDATE", "update-policy",
+			testKey.Algorithm},
 	} {
 		t.Run("X7 a server that does not say what is wrong: "+dns.RcodeToString[rcode], func(t *testing.T) {
 			f := startFake(t, func(r *fakeReply) { _ = r.WriteMsg(r.message(rcode)) })
@@ -88,7 +89,8 @@ func TestRcodes(t *testing.T) {
 				_ = r.WriteMsg(m)
 			})
 			err := apply(t, f.provider(t, nil), creation("nginx", "A", "192.0.2.1"))[0]
-			if !errors.Is(err, provider.ErrRefused) || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), testKey.Name) {
+			if !errors.Is(err, provider.ErrRefused) || !strings.Contains(err.Error(), want) ||
+				!strings.Contains(err.Error(), testKey.Name) {
 				t.Errorf("error is %v, want ErrRefused with %q and the key's name", err, want)
 			}
 		})
@@ -129,7 +131,8 @@ func TestRequests(t *testing.T) {
 	t.Run("X5a a server that does not answer is tried once, and asked once", func(t *testing.T) {
 		f := startFake(t, func(r *fakeReply) { r.hangUp() })
 		p := f.provider(t, func(c *Config) { c.MaxBatch = 1 })
-		for i, err := range apply(t, p, creation("a", "A", "192.0.2.1"), creation("b", "A", "192.0.2.1"), creation("c", "A", "192.0.2.1")) {
+		for i, err := range apply(t, p, creation("a", "A", "192.0.2.1"), creation("b", "A", "192.0.2.1"),
+			creation("c", "A", "192.0.2.1")) {
 			if !open(err) {
 				t.Errorf("change %d: %v", i, err)
 			}
@@ -207,13 +210,15 @@ func TestReplies(t *testing.T) {
 	t.Run("X5 no reply within the time-out", func(t *testing.T) {
 		f := startFake(t, func(*fakeReply) {})
 		p := f.provider(t, func(c *Config) { c.Timeout = 50 * time.Millisecond })
-		if err := apply(t, p, creation("nginx", "A", "192.0.2.1"))[0]; !open(err) || !strings.Contains(err.Error(), "timeout") {
+		if err := apply(t, p, creation("nginx", "A", "192.0.2.1"))[0]; !open(err) ||
+			!strings.Contains(err.Error(), "timeout") {
 			t.Errorf("error is %v", err)
 		}
 	})
 	t.Run("X5 no server", func(t *testing.T) {
 		f := &fake{addr: "127.0.0.1:1"}
-		if err := apply(t, f.provider(t, nil), creation("nginx", "A", "192.0.2.1"))[0]; !open(err) || !errors.Is(err, provider.ErrNotSent) {
+		if err := apply(t, f.provider(t, nil), creation("nginx", "A", "192.0.2.1"))[0]; !open(err) ||
+			!errors.Is(err, provider.ErrNotSent) {
 			t.Errorf("error is %v", err)
 		}
 	})
@@ -260,7 +265,8 @@ func TestCancel(t *testing.T) {
 		<-arrived
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := p.Apply(ctx, nil, []plan.Change{creation("b", "A", "192.0.2.1")})[0]; !errors.Is(err, context.Canceled) {
+		if err := p.Apply(ctx, nil, []plan.Change{creation("b", "A", "192.0.2.1")})[0]; !errors.Is(err,
+			context.Canceled) {
 			t.Errorf("error is %v", err)
 		}
 		close(release)

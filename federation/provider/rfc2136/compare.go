@@ -10,11 +10,10 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 )
 
-// comparing asks the server, before it is first sent a change, whether it
-// compares prerequisites: one that does not would let two syncers overwrite each
-// other, and foreign records. An update without changes demands what cannot hold
-// at the apex, which surely has an SOA and NS records. It returns why nothing may
-// be sent; a server that could not be asked is asked again the next time.
+// comparing checks, before the first change, that the server compares prerequisites: one that does not would let two
+// syncers overwrite each other, and foreign records. It sends an update without changes whose prerequisites cannot hold
+// at the apex, which always has SOA and NS records. It returns why nothing may be sent; a check that failed is repeated
+// next time.
 func (p *Provider) comparing(ctx context.Context) error {
 	if p.compares.Load() {
 		return nil
@@ -26,7 +25,8 @@ func (p *Provider) comparing(ctx context.Context) error {
 	}{
 		{emptyRR(p.config.Zone, "SOA", dns.ClassNONE), "that the zone has no SOA record"},
 		{&dns.NS{
-			Hdr: dns.RR_Header{Name: apex, Rrtype: dns.TypeNS, Class: dns.ClassINET}, Ns: "no-such-name-server.invalid.",
+			Hdr: dns.RR_Header{Name: apex, Rrtype: dns.TypeNS, Class: dns.ClassINET},
+			Ns:  "no-such-name-server.invalid.",
 		},
 			"that the zone's name server is no-such-name-server.invalid"},
 	} {
@@ -41,7 +41,8 @@ func (p *Provider) comparing(ctx context.Context) error {
 		case err == nil:
 			return fmt.Errorf("%w: server %s does not compare prerequisites as RFC 2136, section 3.2, says: "+
 				"it agreed to one that demands %s; "+
-				"nothing is written there, as it would overwrite what others have written: use another server, or another provider",
+				"nothing is written there, as it would overwrite what others have written: use another server, or "+
+				"another provider",
 				provider.ErrRefused, p.config.Server, demand.what)
 		case errors.Is(err, provider.ErrRefused):
 			return err

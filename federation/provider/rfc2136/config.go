@@ -28,20 +28,17 @@ type Config struct {
 	Zone federation.FQDN
 	// TSIG is the key that signs every message.
 	TSIG TSIG
-	// Timeout is how long a connection attempt and each reply may take;
-	// 0 is 5 s.
+	// Timeout is how long a connection attempt and each reply may take; 0 is 5 s.
 	Timeout time.Duration
 	// MaxBatch is the most RRsets in one message, at most 400; 0 is 400.
 	MaxBatch int
 }
 
-// TSIG is a key as name servers have it (RFC 8945). It never prints its
-// secret.
+// TSIG is a key of a name server (RFC 8945). It never prints its secret.
 type TSIG struct {
 	// Name of the key, with or without trailing dot.
 	Name string
-	// Algorithm is hmac-sha1, hmac-sha224, hmac-sha256 (which "" stands for),
-	// hmac-sha384 or hmac-sha512.
+	// Algorithm is hmac-sha1, hmac-sha224, hmac-sha256 (the default), hmac-sha384 or hmac-sha512.
 	Algorithm string
 	// Secret in base64.
 	Secret string
@@ -56,8 +53,8 @@ func (t TSIG) GoString() string { return t.String() }
 // MarshalText is String, for encoders.
 func (t TSIG) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
-// checked returns the configuration with its defaults and canonical names, or
-// says which field is wrong and what is allowed.
+// checked returns the configuration with its defaults and canonical names, or says which field is wrong and what is
+// allowed.
 func (c Config) checked() (Config, error) {
 	zone, err := federation.ParseFQDN(string(c.Zone))
 	if err != nil {
@@ -110,13 +107,14 @@ func (t TSIG) checked() (TSIG, error) {
 	algorithm := dns.CanonicalName(t.Algorithm)
 	if hashes[algorithm] == nil {
 		allowed := slices.Sorted(maps.Keys(hashes))
-		return t, fmt.Errorf("tsig: key %q: unknown algorithm %q: %s are allowed", t.Name, t.Algorithm, strings.Join(allowed, " "))
+		return t, fmt.Errorf("tsig: key %q: unknown algorithm %q: %s are allowed", t.Name, t.Algorithm,
+			strings.Join(allowed, " "))
 	}
 	t.Algorithm = algorithm
 	t.Secret = strings.TrimSpace(t.Secret)
 	secret, err := base64.StdEncoding.DecodeString(t.Secret)
 	if err != nil {
-		// The decoder's error is left out: it tells of the secret.
+		// The decoder's error is left out: it shows parts of the secret.
 		return t, fmt.Errorf("tsig: key %q: the secret is not base64", t.Name)
 	}
 	if len(secret) == 0 {

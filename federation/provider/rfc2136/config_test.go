@@ -15,7 +15,8 @@ func TestNew(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := p.config
-		if c.Server != "192.0.2.53:53" || c.TSIG.Name != "syncer." || c.TSIG.Algorithm != "hmac-sha256." || c.Timeout != 5*time.Second || c.MaxBatch != 400 {
+		if c.Server != "192.0.2.53:53" || c.TSIG.Name != "syncer." || c.TSIG.Algorithm != "hmac-sha256." ||
+			c.Timeout != 5*time.Second || c.MaxBatch != 400 {
 			t.Errorf("configuration is %+v", c)
 		}
 		if p.config.Zone != "example.com." {

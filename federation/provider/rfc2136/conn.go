@@ -16,18 +16,16 @@ import (
 )
 
 const (
-	// maxIdle and maxUses bound the reuse of a connection well below what
-	// servers allow (10 s and 128 messages are common): an update whose
-	// connection is closed by the server at the wrong moment has an open
-	// outcome.
+	// maxIdle and maxUses bound the reuse of a connection well below what servers allow (10 s and 128 messages are
+	// common): an update whose connection is closed by the server at the wrong moment has an open outcome.
 	maxIdle = 2 * time.Second
 	maxUses = 100
-	// A connection that was kept for more than trust is looked at, for the time
-	// of peek (in effect a millisecond), whether the server has closed it.
+	// After more than trust, an idle connection is read for the time of peek (in effect a millisecond) to see whether
+	// the server has closed it.
 	trust = 100 * time.Millisecond
 	peek  = 50 * time.Microsecond
-	// maxPipeline is how many queries are sent before the first reply is read.
-	// They and their replies fit into the buffers of a connection.
+	// maxPipeline is how many queries are sent before the first reply is read. They and their replies fit into the
+	// buffers of a connection.
 	maxPipeline = 64
 )
 
@@ -39,13 +37,13 @@ type conn struct {
 	idle    time.Time // since when
 }
 
-// client sends messages over one connection that it keeps for a short while.
+// client sends messages over one connection, which it keeps open for a short while.
 type client struct {
 	server  string
 	timeout time.Duration
 	key     TSIG
 
-	turn chan struct{} // holds one token; who has it owns kept
+	turn chan struct{} // holds one token; its holder owns kept
 	kept *conn
 }
 
@@ -58,8 +56,7 @@ func (c *client) dial(ctx context.Context) (*conn, error) {
 	return &conn{Conn: nc, timeout: c.timeout}, nil
 }
 
-// lost is the kind of error of a message that was sent and has no reply that
-// could be believed.
+// lost is the kind of error of a message that was sent and got no trustworthy reply.
 func lost(m *dns.Msg) error {
 	if m.Opcode == dns.OpcodeUpdate && len(m.Ns) > 0 {
 		return provider.ErrUnknownOutcome
@@ -67,8 +64,8 @@ func lost(m *dns.Msg) error {
 	return provider.ErrUnavailable // it changes nothing
 }
 
-// failed makes the error of a transport failure. The dialer's and the
-// connection's own errors name both addresses; the server's is enough.
+// failed makes the error of a transport failure. The dialer's and the connection's own errors name both addresses; the
+// server's is enough.
 func (c *client) failed(ctx context.Context, kind, err error) error {
 	if ctx.Err() != nil {
 		err = ctx.Err()
@@ -83,10 +80,9 @@ func (c *client) failed(ctx context.Context, kind, err error) error {
 	return fmt.Errorf("server %s: %w: %w", c.server, kind, err)
 }
 
-// exchange sends the messages, all of them before it reads the replies, and
-// returns the verified replies in the order of the messages. It waits its
-// turn. Queries are sent again if a kept connection turns out to be dead;
-// updates only if the server cannot have received them.
+// exchange sends the messages, all of them before it reads the replies, and returns the verified replies in the order
+// of the messages. It waits its turn. If the kept connection turns out to be dead, queries are sent again; updates only
+// if the server cannot have received them.
 func (c *client) exchange(ctx context.Context, msgs ...*dns.Msg) ([]*dns.Msg, error) {
 	select {
 	case c.turn <- struct{}{}:
@@ -96,7 +92,7 @@ func (c *client) exchange(ctx context.Context, msgs ...*dns.Msg) ([]*dns.Msg, er
 	if ctx.Err() != nil {
 		return nil, c.failed(ctx, provider.ErrNotSent, ctx.Err())
 	}
-	co := c.takeKept(len(msgs))
+	co := c.idleConn(len(msgs))
 	for reused := co != nil; ; reused = false {
 		if co == nil {
 			var err error
@@ -120,8 +116,8 @@ func (c *client) exchange(ctx context.Context, msgs ...*dns.Msg) ([]*dns.Msg, er
 	}
 }
 
-// takeKept returns the kept connection if it is good for n more messages.
-func (c *client) takeKept(n int) *conn {
+// idleConn returns the kept connection if it is good for n more messages.
+func (c *client) idleConn(n int) *conn {
 	co := c.kept
 	c.kept = nil
 	if co != nil && (time.Since(co.idle) > maxIdle || co.uses+n > maxUses || !co.quiet()) {
@@ -131,8 +127,7 @@ func (c *client) takeKept(n int) *conn {
 	return co
 }
 
-// quiet reports whether the connection is as it should be between messages:
-// open, with nothing to read.
+// quiet reports whether the connection is open and has nothing to read.
 func (co *conn) quiet() bool {
 	if time.Since(co.idle) < trust {
 		return true
@@ -200,14 +195,13 @@ func (c *client) sendAndReceive(ctx context.Context, co *conn, msgs []*dns.Msg) 
 	return replies, nil
 }
 
-// bind makes the connection's operations fail once ctx ends; release undoes
-// it and reports whether it came in time.
+// bind makes the connection's operations fail once ctx ends; release undoes it and reports whether ctx is still alive.
 func (co *conn) bind(ctx context.Context) (release func() bool) {
 	// It fails only on a closed connection, which needs no deadline.
 	return context.AfterFunc(ctx, func() { _ = co.SetDeadline(time.Unix(1, 0)) })
 }
 
-// deadline gives the next operation its time, unless ctx has ended.
+// deadline sets the time limit of the next operation, unless ctx has ended.
 func (co *conn) deadline(ctx context.Context) error {
 	if err := co.SetDeadline(time.Now().Add(co.timeout)); err != nil {
 		return err
@@ -215,7 +209,7 @@ func (co *conn) deadline(ctx context.Context) error {
 	return ctx.Err() // checked last: bind's function may have come before
 }
 
-// write sends one message. After an error the server has not got all of it.
+// write sends one message. After an error the server has not received all of it.
 func (co *conn) write(ctx context.Context, wire []byte) error {
 	if len(wire) > dns.MaxMsgSize {
 		return fmt.Errorf("message of %d octets, at most %d are possible", len(wire), dns.MaxMsgSize)

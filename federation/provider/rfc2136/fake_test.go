@@ -65,8 +65,7 @@ func startFake(t *testing.T, handle func(*fakeReply)) *fake {
 	return f
 }
 
-// provider returns a provider that talks to the fake, and takes for granted that
-// it compares.
+// provider returns a provider that talks to the fake, and takes for granted that it compares.
 func (f *fake) provider(t *testing.T, change func(*Config)) *Provider {
 	t.Helper()
 	config := Config{Server: f.addr, Zone: testZone, TSIG: testKey, Timeout: 5 * time.Second}

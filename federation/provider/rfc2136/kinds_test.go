@@ -53,8 +53,10 @@ func TestKinds(t *testing.T) {
 	}{
 		{"conflict", func(r *fakeReply) { r.send(dns.RcodeNXRrset) }, provider.ErrConflict, provider.ErrConflict, 1},
 		{"refused", func(r *fakeReply) { r.send(dns.RcodeRefused) }, provider.ErrRefused, provider.ErrRefused, 1},
-		{"refused, FORMERR", func(r *fakeReply) { r.send(dns.RcodeFormatError) }, provider.ErrRefused, provider.ErrRefused, 1},
-		{"unavailable", func(r *fakeReply) { r.send(dns.RcodeServerFailure) }, provider.ErrUnavailable, provider.ErrUnavailable, 1},
+		{"refused, FORMERR", func(r *fakeReply) { r.send(dns.RcodeFormatError) }, provider.ErrRefused,
+			provider.ErrRefused, 1},
+		{"unavailable", func(r *fakeReply) { r.send(dns.RcodeServerFailure) }, provider.ErrUnavailable,
+			provider.ErrUnavailable, 1},
 		{"unsigned SERVFAIL", func(r *fakeReply) { _ = r.WriteMsg(r.message(dns.RcodeServerFailure)) },
 			provider.ErrUnknownOutcome, provider.ErrUnavailable, 1},
 		{"unknown outcome", func(r *fakeReply) { r.hangUp() }, provider.ErrUnknownOutcome, provider.ErrUnavailable, 6},
@@ -82,7 +84,8 @@ func TestKinds(t *testing.T) {
 					case err == nil:
 						continue
 					case isBad(changes[i]) && !errors.Is(kind, tt.apply) && !errors.Is(kind, provider.ErrNotSent),
-						!isBad(changes[i]) && !errors.Is(kind, provider.ErrUnknownOutcome) && !errors.Is(kind, provider.ErrNotSent):
+						!isBad(changes[i]) && !errors.Is(kind, provider.ErrUnknownOutcome) &&
+							!errors.Is(kind, provider.ErrNotSent):
 						t.Fatalf("round %d, %q: %v", round, changes[i].Name, err)
 					case !isBad(changes[i]):
 						good++
@@ -207,7 +210,8 @@ func TestComparing(t *testing.T) {
 			p.compares.Store(false)
 			for range 2 {
 				err := apply(t, p, creation("nginx", "A", "192.0.2.1"))[0]
-				if !errors.Is(provider.KindOf(err), provider.ErrRefused) || !strings.Contains(err.Error(), "does not compare") || !strings.Contains(err.Error(), f.addr) {
+				if !errors.Is(provider.KindOf(err), provider.ErrRefused) ||
+					!strings.Contains(err.Error(), "does not compare") || !strings.Contains(err.Error(), f.addr) {
 					t.Errorf("error is %v", err)
 				}
 			}
@@ -251,7 +255,8 @@ func TestComparing(t *testing.T) {
 		})
 		p := f.provider(t, nil)
 		p.compares.Store(false)
-		if err := apply(t, p, creation("nginx", "A", "192.0.2.1"))[0]; !errors.Is(provider.KindOf(err), provider.ErrNotSent) {
+		if err := apply(t, p, creation("nginx", "A", "192.0.2.1"))[0]; !errors.Is(provider.KindOf(err),
+			provider.ErrNotSent) {
 			t.Errorf("error is %v", err)
 		}
 		down = false

@@ -18,8 +18,8 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 )
 
-// outgoing sends the messages of a zone transfer. It signs as RFC 8945,
-// section 5.3.1 says, apart from the code under test.
+// outgoing sends the messages of a zone transfer. It signs as RFC 8945, section 5.3.1 says, apart from the code under
+// test.
 type outgoing struct {
 	t        *testing.T
 	r        *fakeReply
@@ -126,16 +126,22 @@ func TestListComplete(t *testing.T) {
 func TestListIncomplete(t *testing.T) {
 	many := slices.Repeat([]string{rrC}, maxUnsigned+1)
 	tests := map[string]func(*outgoing){
-		"nothing":                  func(*outgoing) {},
-		"cut before the last SOA":  func(x *outgoing) { x.send(true, soa1, rrA1, rrB) },
-		"cut between messages":     func(x *outgoing) { x.send(true, soa1, rrA1); x.send(true, rrB) },
-		"no first SOA":             func(x *outgoing) { x.send(true, rrA1, soa1) },
-		"the zone changed":         func(x *outgoing) { x.send(true, soa1, rrA1, soa2) },
-		"records after the end":    func(x *outgoing) { x.send(true, soa1, rrA1, soa1, rrB) },
-		"an empty message":         func(x *outgoing) { x.send(true, soa1, rrA1); x.send(true); x.send(true, soa1) },
-		"unsigned":                 func(x *outgoing) { x.send(false, soa1, rrA1, soa1) },
-		"unsigned at the end":      func(x *outgoing) { x.send(true, soa1, rrA1); x.send(false, soa1) },
-		"an unsigned one replaced": func(x *outgoing) { x.send(true, soa1); x.send(false, rrA1); x.unsigned[20]++; x.send(true, soa1) },
+		"nothing":                 func(*outgoing) {},
+		"cut before the last SOA": func(x *outgoing) { x.send(true, soa1, rrA1, rrB) },
+		"cut between messages":    func(x *outgoing) { x.send(true, soa1, rrA1); x.send(true, rrB) },
+		"no first SOA":            func(x *outgoing) { x.send(true, rrA1, soa1) },
+		"the zone changed":        func(x *outgoing) { x.send(true, soa1, rrA1, soa2) },
+		"records after the end":   func(x *outgoing) { x.send(true, soa1, rrA1, soa1, rrB) },
+		"an empty message":        func(x *outgoing) { x.send(true, soa1, rrA1); x.send(true); x.send(true, soa1) },
+		"unsigned":                func(x *outgoing) { x.send(false, soa1, rrA1, soa1) },
+		"unsigned at the end":     func(x *outgoing) { x.send(true, soa1, rrA1); x.send(false, soa1) },
+		"an unsigned one replaced": func(x *outgoing) {
+			x.send(true, soa1)
+			x.send(false,
+				rrA1)
+			x.unsigned[20]++
+			x.send(true, soa1)
+		},
 		"too many unsigned": func(x *outgoing) {
 			x.send(true, soa1)
 			for _, text := range many {
@@ -192,7 +198,8 @@ func TestGet(t *testing.T) {
 			case r.isUpdate() || n == 1:
 				r.send(dns.RcodeSuccess) // the first query finds no CNAME yet
 			default:
-				r.send(dns.RcodeSuccess, rr(t, string(name)+" 180 IN CNAME nginx.example.org."), rr(t, "nginx.example.org. 60 IN A 192.0.2.66"))
+				r.send(dns.RcodeSuccess, rr(t, string(name)+" 180 IN CNAME nginx.example.org."),
+					rr(t, "nginx.example.org. 60 IN A 192.0.2.66"))
 			}
 		})
 		got, err := f.provider(t, nil).Get(t.Context(), name)

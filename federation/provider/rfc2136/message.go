@@ -11,16 +11,14 @@ import (
 )
 
 const (
-	// maxRecords is the most records in the prerequisite and update sections
-	// together: CoreDNS's dynupdate refuses more than 1024.
+	// maxRecords is the most records in the prerequisite and update sections together: CoreDNS's dynupdate refuses more
+	// than 1024.
 	maxRecords = 1000
-	// maxOctets leaves room for header, zone section, claim and TSIG in the
-	// 65,535 octets of a message over TCP.
+	// maxOctets leaves room for header, zone section, claim and TSIG in the 65,535 octets of a message over TCP.
 	maxOctets = 60000
 )
 
-// job is a change on its way: its place in the caller's list and what it adds
-// to an UPDATE message.
+// job is a change in progress: its index in the caller's list and what it adds to an UPDATE message.
 type job struct {
 	index         int
 	change        plan.Change
@@ -31,11 +29,9 @@ type job struct {
 	putsBack      bool // adds the old RRsets again
 }
 
-// newJob translates a change that provider.Check has passed. With putBack, a
-// switch to CNAME ends by adding the old RRsets again: the server ignores
-// them if the CNAME is there by then, and if it was itself ignored, because
-// of a foreign RRset, the name is as before; no query sees it empty (RFC
-// 2136, section 3.4.2.2: additions are made in order).
+// newJob translates a change that provider.Check has passed. With putBack, a switch to CNAME ends by adding the old
+// RRsets again: the server ignores these if it has made the CNAME; if it has ignored the CNAME because of a foreign
+// RRset, they restore the name. No query sees it empty (RFC 2136, section 3.4.2.2: additions are made in order).
 func newJob(index int, c plan.Change, putBack bool) (job, error) {
 	j := job{index: index, change: c}
 	var add, restore []dns.RR
@@ -54,8 +50,8 @@ func newJob(index int, c plan.Change, putBack bool) (job, error) {
 			continue
 		}
 		if from != nil {
-			// The whole RRset goes even if one address of it stays: a TTL that
-			// has drifted unseen is then mended and never mixed.
+			// The whole RRset is replaced even if some addresses stay: this repairs a TTL that has drifted, and never
+			// mixes TTLs.
 			j.updates = append(j.updates, emptyRR(c.Name, typ, dns.ClassANY))
 			restore = append(restore, old...)
 			j.sets++
@@ -80,8 +76,8 @@ func newJob(index int, c plan.Change, putBack bool) (job, error) {
 	return j, nil
 }
 
-// switches reports whether the change turns other RRsets, or none, into a
-// CNAME, which the server ignores beside a foreign RRset (P6r).
+// switches reports whether the change turns other RRsets, or none, into a CNAME, which the server ignores beside a
+// foreign RRset (P6r).
 func (j job) switches() bool {
 	return provider.Find(j.change.To, federation.TypeCNAME) != nil &&
 		provider.Find(j.change.From, federation.TypeCNAME) == nil
@@ -102,8 +98,7 @@ func records(set *federation.RRset) ([]dns.RR, error) {
 	return provider.ParseRRs(*set)
 }
 
-// asPrerequisites are copies that demand exactly these records (RFC 2136,
-// section 2.4.2).
+// asPrerequisites returns prerequisites for exactly these records (RFC 2136, section 2.4.2).
 func asPrerequisites(rrs []dns.RR) []dns.RR {
 	out := make([]dns.RR, len(rrs))
 	for i, rr := range rrs {
@@ -113,14 +108,13 @@ func asPrerequisites(rrs []dns.RR) []dns.RR {
 	return out
 }
 
-// emptyRR has no data: with class ANY it deletes the RRset, with NONE in the
-// prerequisites it demands that there is none.
+// emptyRR has no data: with class ANY it deletes the RRset, with NONE in the prerequisites it demands that there is
+// none.
 func emptyRR(name federation.FQDN, typ string, class uint16) dns.RR {
 	return &dns.ANY{Hdr: dns.RR_Header{Name: string(name), Rrtype: dns.StringToType[typ], Class: class}}
 }
 
-// message makes one UPDATE of the jobs, all under the claim. Without jobs it
-// changes nothing and only asks whether the claim holds.
+// message returns one UPDATE of the jobs under the claim. Without jobs it only checks whether the claim holds.
 func message(zone federation.FQDN, claim *federation.RRset, jobs []job) (*dns.Msg, error) {
 	m := new(dns.Msg).SetUpdate(string(zone))
 	m.Compress = true
@@ -138,16 +132,15 @@ func message(zone federation.FQDN, claim *federation.RRset, jobs []job) (*dns.Ms
 	return m, nil
 }
 
-// asserts reports whether the job's own prerequisites hold the claim already:
-// a record that is there twice is another RRset to some servers.
+// asserts reports whether the job's own prerequisites hold the claim already: a record that is there twice is another
+// RRset to some servers.
 func (j job) asserts(claim federation.RRset) bool {
 	from := provider.Find(j.change.From, federation.TypeTXT)
 	return from != nil && from.SameData(claim)
 }
 
-// split cuts the jobs into messages that keep all limits. A name is never
-// twice in one message, and a change of the claim's own name stands alone:
-// the prerequisites are judged before the first update is made.
+// split divides the jobs into messages within all limits. No message has a name twice, and a change of the claim's own
+// name is alone: the server checks the prerequisites before it makes the first update.
 func split(jobs []job, claim *federation.RRset, maxSets int) [][]job {
 	var batches [][]job
 	var batch []job

@@ -16,9 +16,8 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 )
 
-// section prints the records of a message's section, sorted: "A" is the
-// data of class IN, "A is there" and the like what has no data (RFC 2136,
-// section 2.4 and 2.5).
+// section prints the records of a message's section, sorted: "A" is the data of class IN, "A is there" and the like
+// what has no data (RFC 2136, section 2.4 and 2.5).
 func section(rrs []dns.RR, any, none string) []string {
 	var out []string
 	for _, rr := range rrs {
@@ -40,8 +39,8 @@ func section(rrs []dns.RR, any, none string) []string {
 	return out
 }
 
-// sent applies the change at a server that says yes to everything, and
-// returns what its updates demand and do, in order.
+// sent applies the change at a server that says yes to everything, and returns what its updates demand and do, in
+// order.
 func sent(t *testing.T, c plan.Change) (demands, does [][]string) {
 	t.Helper()
 	f := startFake(t, func(r *fakeReply) {
@@ -133,8 +132,10 @@ func TestPrerequisites(t *testing.T) {
 		}
 	})
 	t.Run("O3b a claim is rewritten only where the old one is", func(t *testing.T) {
-		demands, _ := sent(t, plan.Change{Name: claim1.Name, From: []federation.RRset{claim1}, To: []federation.RRset{claim2}})
-		want := [][]string{{"A does not exist", "AAAA does not exist", "CNAME does not exist", `TXT "owner=test" "generation=1"`}}
+		demands, _ := sent(t, plan.Change{Name: claim1.Name, From: []federation.RRset{claim1},
+			To: []federation.RRset{claim2}})
+		want := [][]string{{"A does not exist", "AAAA does not exist", "CNAME does not exist",
+			`TXT "owner=test" "generation=1"`}}
 		if diff := cmp.Diff(want, demands); diff != "" {
 			t.Errorf("prerequisites (-want +got):\n%s", diff)
 		}
@@ -169,7 +170,8 @@ func TestUpdates(t *testing.T) {
 					}
 				}
 				for _, set := range to {
-					added := slices.ContainsFunc(does[0], func(s string) bool { return strings.HasPrefix(s, "180 "+set.Type+" ") })
+					added := slices.ContainsFunc(does[0],
+						func(s string) bool { return strings.HasPrefix(s, "180 "+set.Type+" ") })
 					if kept := provider.Find(from, set.Type); (kept == nil) != added {
 						t.Errorf("the message does %q; addition of %s: want %t", does[0], set.Type, kept == nil)
 					}
@@ -178,7 +180,8 @@ func TestUpdates(t *testing.T) {
 		}
 	}
 	t.Run("P6r a switch to CNAME deletes, adds and puts back, in this order", func(t *testing.T) {
-		_, does := sent(t, plan.Change{Name: fqdn("nginx"), From: []federation.RRset{twoA, aaaa}, To: []federation.RRset{cname}})
+		_, does := sent(t, plan.Change{Name: fqdn("nginx"), From: []federation.RRset{twoA, aaaa},
+			To: []federation.RRset{cname}})
 		want := [][]string{{
 			"A delete", "AAAA delete", "180 CNAME nginx.example.org.",
 			"180 A 192.0.2.1", "180 A 192.0.2.2", "180 AAAA 2001:db8::1",
@@ -190,7 +193,8 @@ func TestUpdates(t *testing.T) {
 	t.Run("P5 another TTL replaces the RRset whole", func(t *testing.T) {
 		next := twoA
 		next.TTL = 60
-		_, does := sent(t, plan.Change{Name: fqdn("nginx"), From: []federation.RRset{twoA}, To: []federation.RRset{next}})
+		_, does := sent(t, plan.Change{Name: fqdn("nginx"), From: []federation.RRset{twoA},
+			To: []federation.RRset{next}})
 		want := [][]string{{"A delete", "60 A 192.0.2.1", "60 A 192.0.2.2"}}
 		if diff := cmp.Diff(want, does); diff != "" {
 			t.Errorf("updates (-want +got):\n%s", diff)
@@ -225,7 +229,8 @@ func TestCaps(t *testing.T) {
 func TestLimits(t *testing.T) {
 	t.Run("N6 a label too long costs only its change", func(t *testing.T) {
 		f := startFake(t, func(r *fakeReply) { r.send(dns.RcodeSuccess) })
-		errs := apply(t, f.provider(t, nil), creation(strings.Repeat("x", 64), "A", "192.0.2.1"), creation("nginx", "A", "192.0.2.1"))
+		errs := apply(t, f.provider(t, nil), creation(strings.Repeat("x", 64), "A", "192.0.2.1"),
+			creation("nginx", "A", "192.0.2.1"))
 		if !errors.Is(errs[0], provider.ErrRefused) || errs[1] != nil {
 			t.Errorf("errors are %v", errs)
 		}

@@ -13,7 +13,7 @@ var refusals = []int{
 	dns.RcodeRefused, dns.RcodeNotAuth, dns.RcodeNotZone, dns.RcodeFormatError, dns.RcodeNotImplemented,
 }
 
-// replyError is the error that a reply stands for.
+// replyError is the error of a reply.
 type replyError struct {
 	rcode int
 	err   error
@@ -22,9 +22,8 @@ type replyError struct {
 func (e *replyError) Error() string { return e.err.Error() }
 func (e *replyError) Unwrap() error { return e.err }
 
-// replied turns a reply into an error, nil for NOERROR. It names server, zone
-// and key and what to check, never the secret. Queries use it too, for their
-// rcodes other than NOERROR and NXDOMAIN.
+// replied turns a reply into an error, nil for NOERROR. It names server, zone and key and what to check, never the
+// secret. Queries use it too, for their rcodes other than NOERROR and NXDOMAIN.
 func (p *Provider) replied(reply *dns.Msg) error {
 	if reply.Rcode == dns.RcodeSuccess {
 		return nil
@@ -45,10 +44,12 @@ func (p *Provider) meaning(reply *dns.Msg) (kind error, text string) { //nolint:
 	case dns.RcodeNotAuth:
 		return provider.ErrRefused, p.notAuth(reply)
 	case dns.RcodeRefused:
-		return provider.ErrRefused, fmt.Sprintf("key %q (%s) may not do this in zone %q, or its signature is not accepted: "+
+		return provider.ErrRefused, fmt.Sprintf("key %q (%s) may not do this in zone %q, or its signature is not "+
+			"accepted: "+
 			"check the server's rules for the key (allow-update or update-policy in BIND, acl in Knot, "+
 			"TSIG-ALLOW-DNSUPDATE and dnsupdate in PowerDNS, "+
-			"allow of dynupdate and its limits in CoreDNS; allow-transfer, acl, TSIG-ALLOW-AXFR, transfer for zone transfers), "+
+			"allow of dynupdate and its limits in CoreDNS; allow-transfer, acl, TSIG-ALLOW-AXFR, transfer for zone "+
+			"transfers), "+
 			"and the key's name, secret and algorithm on both sides, and that both clocks differ by less than %d s "+
 			"(PowerDNS answers an update so, whatever is wrong with its key)", key.Name, key.Algorithm, zone, tsigFudge)
 	case dns.RcodeNotZone:
@@ -59,11 +60,12 @@ func (p *Provider) meaning(reply *dns.Msg) (kind error, text string) { //nolint:
 			fmt.Sprintf("the server cannot read the message: check that it supports RFC 2136 updates of zone %q", zone)
 	case dns.RcodeNotImplemented:
 		return provider.ErrRefused,
-			fmt.Sprintf("the server takes no updates: check that zone %q is a primary zone with updates allowed there", zone)
+			fmt.Sprintf("the server takes no updates: check that zone %q is a primary zone with updates allowed there",
+				zone)
 	}
 	kind = provider.ErrUnavailable
 	if reply.IsTsig() == nil && reply.Opcode == dns.OpcodeUpdate {
-		kind = provider.ErrUnknownOutcome // whoever says so is not known
+		kind = provider.ErrUnknownOutcome // the sender is not known
 	}
 	return kind, fmt.Sprintf("zone %q, key %q: the server's log says why "+
 		"(in BIND, it may be an RRset of more than max-records-per-type records, 100 by default)",
@@ -85,8 +87,8 @@ func (p *Provider) notAuth(reply *dns.Msg) string {
 		return fmt.Sprintf("BADSIG: it does not accept the signature of TSIG key %q: "+
 			"check the secret and the algorithm (here %q) on both sides", key.Name, key.Algorithm)
 	case dns.RcodeBadTime:
-		return fmt.Sprintf("BADTIME: the clocks of this host and of the server differ by more than %d s (TSIG key %q): "+
-			"check both clocks", tsigFudge, key.Name)
+		return fmt.Sprintf("BADTIME: the clocks of this host and of the server differ by more than %d s "+
+			"(TSIG key %q): check both clocks", tsigFudge, key.Name)
 	}
 	return fmt.Sprintf("it is not authoritative for zone %[1]q, or rejects TSIG key %[2]q (%[3]q) "+
 		"without saying why, as PowerDNS does: "+

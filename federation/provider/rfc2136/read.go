@@ -11,10 +11,10 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 )
 
-// maxReads is how often Get reads a name that changes between its queries.
+// maxReads is how often Get reads a name that changes between the queries.
 const maxReads = 3
 
-// Get asks the primary; see provider.Provider.
+// Get queries the primary; see provider.Provider.
 func (p *Provider) Get(ctx context.Context, name federation.FQDN) ([]federation.RRset, error) {
 	if !name.In(p.config.Zone) {
 		return nil, fmt.Errorf("%w: name %q is not in zone %q", provider.ErrRefused, name, p.config.Zone)
@@ -28,14 +28,13 @@ func (p *Provider) Get(ctx context.Context, name federation.FQDN) ([]federation.
 			return sets, nil
 		}
 	}
-	return nil, fmt.Errorf("%q: server %s: %w: the name changed between the queries, %d times", name, p.config.Server, provider.ErrUnavailable, maxReads)
+	return nil, fmt.Errorf("%q: server %s: %w: the name changed between the queries, %d times", name, p.config.Server,
+		provider.ErrUnavailable, maxReads)
 }
 
-// read asks for CNAME first: beside one there is nothing else, and the
-// answers to other queries would only chase it. If one turns up later the
-// name has changed meanwhile and the answers do not belong together. The
-// queries go one after the other: small replies to pipelined ones are held
-// back by Nagle's algorithm on BIND and Knot, 40 ms each time.
+// read queries CNAME first: beside one there is nothing else, and the answers to other queries would only chase it. If
+// one appears later, the name has changed meanwhile and the answers do not belong together. The queries are not
+// pipelined: Nagle's algorithm on BIND and Knot would delay small replies by 40 ms each.
 func (p *Provider) read(ctx context.Context, name federation.FQDN) (sets []federation.RRset, stable bool, err error) {
 	reply, err := p.query(ctx, name, dns.TypeCNAME)
 	if err != nil {
@@ -66,8 +65,7 @@ func (p *Provider) read(ctx context.Context, name federation.FQDN) (sets []feder
 	return sets, true, nil
 }
 
-// inUse asks, by an update without changes, whether the name has records of
-// its own (RFC 2136, section 2.4.4).
+// inUse checks by an update without changes whether the name has records of its own (RFC 2136, section 2.4.4).
 func (p *Provider) inUse(ctx context.Context, name federation.FQDN) (bool, error) {
 	m := new(dns.Msg).SetUpdate(string(p.config.Zone))
 	m.Answer = []dns.RR{&dns.ANY{Hdr: dns.RR_Header{Name: string(name), Rrtype: dns.TypeANY, Class: dns.ClassANY}}}
@@ -81,8 +79,7 @@ func (p *Provider) inUse(ctx context.Context, name federation.FQDN) (bool, error
 	return true, p.replied(replies[0])
 }
 
-// setsAt returns the RRsets of the answer section that stand at the name
-// itself.
+// setsAt returns the RRsets of the answer section at the name itself.
 func setsAt(reply *dns.Msg, name federation.FQDN) []federation.RRset {
 	var at []dns.RR
 	for _, rr := range reply.Answer {
@@ -104,11 +101,12 @@ func (p *Provider) NegativeTTL(ctx context.Context) (minimum uint32, err error) 
 			return min(soa.Hdr.Ttl, soa.Minttl), nil
 		}
 	}
-	return 0, fmt.Errorf("%w: server %s: zone %q has no SOA record there: check that it is the name of a zone", provider.ErrRefused, p.config.Server, p.config.Zone)
+	return 0, fmt.Errorf("%w: server %s: zone %q has no SOA record there: check that it is the name of a zone",
+		provider.ErrRefused, p.config.Server, p.config.Zone)
 }
 
-// List transfers the zone (RFC 5936) and yields the subtree; see
-// provider.Provider. Nothing is yielded before the transfer is complete.
+// List transfers the zone (RFC 5936) and yields the subtree; see provider.Provider. Nothing is yielded before the
+// transfer is complete.
 func (p *Provider) List(ctx context.Context, suffix federation.FQDN, yield func(federation.RRset) error) error {
 	if !suffix.In(p.config.Zone) {
 		return fmt.Errorf("%w: suffix %q is not in zone %q", provider.ErrRefused, suffix, p.config.Zone)
@@ -128,8 +126,8 @@ func (p *Provider) List(ctx context.Context, suffix federation.FQDN, yield func(
 	return nil
 }
 
-// transfer returns the zone's records of our types in the subtree. It has a
-// connection of its own, so that updates need not wait.
+// transfer returns the zone's records of our types in the subtree. It uses a connection of its own, so that updates
+// need not wait.
 func (p *Provider) transfer(ctx context.Context, suffix federation.FQDN) ([]dns.RR, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, p.client.failed(ctx, provider.ErrNotSent, err)
@@ -164,7 +162,7 @@ func (p *Provider) transfer(ctx context.Context, suffix federation.FQDN) ([]dns.
 	return x.rrs, nil
 }
 
-// axfr is a transfer under way.
+// axfr is a transfer in progress.
 type axfr struct {
 	p      *Provider
 	id     uint16

@@ -1,14 +1,11 @@
-// Package rfc2136 is the provider for name servers that take dynamic updates
-// (RFC 2136) signed with TSIG (RFC 8945): BIND, Knot, CoreDNS's dynupdate and
-// others. All messages go over TCP to the zone's primary.
+// Package rfc2136 is the provider for name servers that take dynamic updates (RFC 2136) signed with TSIG (RFC 8945):
+// BIND, Knot, CoreDNS's dynupdate and others. All messages go over TCP to the zone's primary.
 //
-// Each change demands in its prerequisites exactly the RRsets of its From, of
-// the types A, AAAA and CNAME and, if it has TXT RRsets, TXT. The TTLs are
-// not compared (RFC 2136, section 2.4.2); an RRset that changes is replaced
-// whole, which mends its TTL too.
+// Each change demands in its prerequisites exactly the RRsets of its From, of the types A, AAAA and CNAME and, if it
+// has TXT RRsets, TXT. The TTLs are not compared (RFC 2136, section 2.4.2); an RRset that changes is replaced as a
+// whole, which repairs its TTL too.
 //
-// A name that only a wildcard answers for has no RRsets of its own: Get asks
-// the server whether the name is in use.
+// A name that only a wildcard matches has no RRsets of its own: Get checks with the server whether the name is in use.
 package rfc2136
 
 import (
@@ -28,16 +25,15 @@ import (
 type Provider struct {
 	config Config
 	client *client
-	// plain is set once the server has refused an old RRset beside a new
-	// CNAME in one message (newJob's putBack) and has taken it without.
+	// plain is set once the server has refused an old RRset beside a new CNAME in one message (newJob's putBack) and
+	// accepted it without.
 	plain atomic.Bool
 	// compares is set once the server has shown that it compares prerequisites.
 	compares atomic.Bool
 	last     last.Names
 }
 
-// New returns the provider of a zone, or says which field of the
-// configuration is wrong. It does not connect.
+// New returns the provider of a zone, or says which field of the configuration is wrong. It does not connect.
 func New(config Config) (*Provider, error) {
 	config, err := config.checked()
 	if err != nil {
@@ -51,8 +47,8 @@ func New(config Config) (*Provider, error) {
 	}}, nil
 }
 
-// Close closes the connection that is kept between requests; it waits for a
-// request under way. The provider can be used again.
+// Close closes the connection that is kept between requests; it waits for a request in progress. The provider can be
+// used again.
 func (p *Provider) Close() error {
 	p.client.close()
 	return nil
@@ -63,9 +59,8 @@ func (p *Provider) Caps() provider.Caps {
 	return provider.Caps{ListsWholeZone: true}
 }
 
-// Apply makes the changes in as few messages as the limits allow; see
-// provider.Provider. A refused message is halved until the bad change stands
-// alone.
+// Apply makes the changes in as few messages as the limits allow; see provider.Provider. A refused message is halved
+// until the bad change is alone.
 func (p *Provider) Apply(ctx context.Context, claim *federation.RRset, changes []plan.Change) []error {
 	r := &run{p: p, claim: claim, errs: make([]error, len(changes))}
 	if err := provider.CheckClaim(p.config.Zone, claim); err != nil {
@@ -106,12 +101,13 @@ func (p *Provider) job(index int, c plan.Change) (job, error) {
 		return j, fmt.Errorf("%w: %w", provider.ErrRefused, err)
 	}
 	if j.octets > maxOctets {
-		return j, fmt.Errorf("%w: the change of %q takes %d octets, a message holds %d", provider.ErrRefused, c.Name, j.octets, maxOctets)
+		return j, fmt.Errorf("%w: the change of %q takes %d octets, a message holds %d", provider.ErrRefused, c.Name,
+			j.octets, maxOctets)
 	}
 	return j, nil
 }
 
-// update sends one message; nil means that the server has made all of it.
+// update sends one message; nil means that the server made all of it.
 func (p *Provider) update(ctx context.Context, claim *federation.RRset, jobs []job) error {
 	m, err := message(p.config.Zone, claim, jobs)
 	if err != nil {
@@ -124,8 +120,7 @@ func (p *Provider) update(ctx context.Context, claim *federation.RRset, jobs []j
 	return p.replied(replies[0])
 }
 
-// query asks the primary and accepts only an authoritative answer; NXDOMAIN
-// is one.
+// query sends a query to the primary and accepts only an authoritative answer; NXDOMAIN is one.
 func (p *Provider) query(ctx context.Context, name federation.FQDN, qtype uint16) (*dns.Msg, error) {
 	m := newQuery(name, qtype)
 	replies, err := p.client.exchange(ctx, m)
@@ -153,7 +148,8 @@ func (p *Provider) authoritative(query, reply *dns.Msg) error {
 		return fmt.Errorf("%s: %w: server %s has cut its answer short", what, provider.ErrUnavailable, p.config.Server)
 	}
 	if !reply.Authoritative {
-		return fmt.Errorf("%s: %w: server %s is not authoritative for the name: check that it is the primary of zone %q, "+
+		return fmt.Errorf("%s: %w: server %s is not authoritative for the name: check that it is the primary of zone "+
+			"%q, "+
 			"and that the name is not delegated from there", what, provider.ErrRefused, p.config.Server, p.config.Zone)
 	}
 	return nil

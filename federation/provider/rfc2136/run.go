@@ -12,17 +12,14 @@ import (
 )
 
 const (
-	// maxFailures is how many changes, or messages, may fail without an answer
-	// that says why before the server is asked whether it is the server's fault.
+	// maxFailures is how many changes, or messages, may fail without a reason before a probe checks whether the server
+	// is at fault.
 	maxFailures = 4
-	// maxInARow is how many may fail one after the other before the rest has to
-	// wait for the next run, in which what has failed comes last.
+	// maxInARow is how many may fail in a row before the run ends. The next run sends what has failed last.
 	maxInARow = 16
-	// maxSilent is the same for messages that are not answered at all: each takes
-	// the whole time-out.
+	// maxSilent is the same for messages without any answer: each takes the whole timeout.
 	maxSilent = 4
-	// shrink is by how much smaller the messages are in which changes are sent
-	// again that had no answer.
+	// shrink is how much smaller the messages are in which changes without an answer are sent again.
 	shrink = 4
 )
 
@@ -38,8 +35,7 @@ type run struct {
 	silent   int   // messages without an answer
 }
 
-// send makes the changes of one message, halving it where it is refused. more
-// says that other messages are to follow.
+// send makes the changes of one message, halving it where it is refused. more says that other messages are to follow.
 func (r *run) send(ctx context.Context, batch []job, more bool) {
 	if r.dead != nil {
 		r.fail(batch, r.dead)
@@ -81,9 +77,8 @@ func namesOf(batch []job) (names []federation.FQDN) {
 	return names
 }
 
-// unanswered deals with a message that has no answer. If the server answers
-// another one, the fault is hardly the server's: the run goes on, and the next
-// one sends these changes last, in smaller messages.
+// unanswered handles a message without an answer. If the server answers another one, it is hardly at fault: the run
+// goes on, and the next one sends these changes last, in smaller messages.
 func (r *run) unanswered(ctx context.Context, batch []job, err error, more bool) {
 	r.fail(batch, err)
 	if errors.Is(err, provider.ErrRefused) {
@@ -104,13 +99,13 @@ func (r *run) unanswered(ctx context.Context, batch []job, err error, more bool)
 	r.p.last.Failed(len(batch)/shrink, namesOf(batch)...)
 }
 
-// end is the end of the run after a failure that is not of the changes to follow.
+// end ends the run after a failure that is not due to the remaining changes.
 func (r *run) end(err error) {
 	r.dead = provider.Recast(provider.ErrNotSent, fmt.Errorf("an earlier change has failed: %w", err))
 }
 
-// probe sends an update without changes: what it gets is not the fault of any
-// change, be it the claim or what the key may do.
+// probe sends an update without changes: its failure is not the fault of any change, but of the claim or the rights of
+// the key.
 func (r *run) probe(ctx context.Context) bool {
 	if r.passed {
 		return true
@@ -130,7 +125,7 @@ func (r *run) probe(ctx context.Context) bool {
 	return false
 }
 
-// single deals with a change that was refused alone.
+// single handles a change that was refused alone.
 func (r *run) single(ctx context.Context, j job, err error, rcode int) {
 	if j.putsBack && !errors.Is(provider.KindOf(err), provider.ErrConflict) && r.withoutPutBack(ctx, j, rcode) {
 		return

@@ -12,11 +12,11 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 )
 
-// Serves asks the server, as a client would, for the addresses of a name that
-// nobody has written; see provider.ClientView.
+// Serves queries the server, as a client would, for addresses of a name that does not exist; see provider.ClientView.
 func (p *Provider) Serves(ctx context.Context, suffix federation.FQDN) (provider.Served, error) {
 	if !suffix.In(p.config.Zone) {
-		return provider.Served{}, fmt.Errorf("%w: suffix %q is not in zone %q", provider.ErrRefused, suffix, p.config.Zone)
+		return provider.Served{}, fmt.Errorf("%w: suffix %q is not in zone %q", provider.ErrRefused, suffix,
+			p.config.Zone)
 	}
 	name := federation.FQDN("_served-" + strings.ToLower(rand.Text()[:12]) + "." + string(suffix))
 	for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA} {
@@ -36,7 +36,7 @@ func (p *Provider) Serves(ctx context.Context, suffix federation.FQDN) (provider
 	return provider.Served{}, nil
 }
 
-// served is what one answer says of a name that nobody has written.
+// served evaluates one answer for a name that does not exist.
 func (p *Provider) served(name federation.FQDN, reply *dns.Msg) provider.Served {
 	for _, rr := range append(reply.Answer[:len(reply.Answer):len(reply.Answer)], reply.Ns...) {
 		owner := federation.CanonicalName(rr.Header().Name)

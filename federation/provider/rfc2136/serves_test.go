@@ -28,13 +28,16 @@ func TestServes(t *testing.T) {
 			m.Rcode, m.Authoritative = dns.RcodeSuccess, false
 			m.Ns = []dns.RR{rr(t, "US.example.com. 60 IN NS ns.example.org.")}
 		}, provider.Served{Delegated: "us.example.com."}, nil},
-		{"a zone below on the same server", func(m *dns.Msg, _ string) { m.Ns = []dns.RR{rr(t, soa("svc.us.example.com."))} },
+		{"a zone below on the same server",
+			func(m *dns.Msg, _ string) { m.Ns = []dns.RR{rr(t, soa("svc.us.example.com."))} },
 			provider.Served{Delegated: "svc.us.example.com."}, nil},
 		{"DNAME", func(m *dns.Msg, name string) {
 			m.Rcode = dns.RcodeSuccess
-			m.Answer = []dns.RR{rr(t, "us.example.com. 60 IN DNAME example.org."), rr(t, name+" 60 IN CNAME x.example.org.")}
+			m.Answer = []dns.RR{rr(t, "us.example.com. 60 IN DNAME example.org."),
+				rr(t, name+" 60 IN CNAME x.example.org.")}
 		}, provider.Served{Delegated: "us.example.com."}, nil},
-		{"not authoritative", func(m *dns.Msg, _ string) { m.Authoritative = false }, provider.Served{Elsewhere: true}, nil},
+		{"not authoritative", func(m *dns.Msg, _ string) { m.Authoritative = false }, provider.Served{Elsewhere: true},
+			nil},
 		{"a referral upwards", func(m *dns.Msg, _ string) {
 			m.Rcode, m.Authoritative = dns.RcodeSuccess, false
 			m.Ns = []dns.RR{rr(t, "com. 60 IN NS ns.example.org.")}
@@ -47,10 +50,13 @@ func TestServes(t *testing.T) {
 		}, provider.Served{Wildcard: "AAAA"}, nil},
 		{"a wildcard alias", func(m *dns.Msg, name string) {
 			m.Rcode = dns.RcodeSuccess
-			m.Answer = []dns.RR{rr(t, name+" 60 IN CNAME www.example.com."), rr(t, "www.example.com. 60 IN A 192.0.2.1")}
+			m.Answer = []dns.RR{rr(t, name+" 60 IN CNAME www.example.com."),
+				rr(t, "www.example.com. 60 IN A 192.0.2.1")}
 		}, provider.Served{Wildcard: "CNAME"}, nil},
-		{"SERVFAIL says nothing", func(m *dns.Msg, _ string) { m.Rcode = dns.RcodeServerFailure }, provider.Served{}, provider.ErrUnavailable},
-		{"REFUSED says nothing", func(m *dns.Msg, _ string) { m.Rcode = dns.RcodeRefused }, provider.Served{}, provider.ErrRefused},
+		{"SERVFAIL says nothing", func(m *dns.Msg, _ string) { m.Rcode = dns.RcodeServerFailure }, provider.Served{},
+			provider.ErrUnavailable},
+		{"REFUSED says nothing", func(m *dns.Msg, _ string) { m.Rcode = dns.RcodeRefused }, provider.Served{},
+			provider.ErrRefused},
 	} {
 		t.Run("O5 "+tt.name, func(t *testing.T) {
 			f := startFake(t, func(r *fakeReply) {
@@ -72,7 +78,8 @@ func TestServes(t *testing.T) {
 	}
 	t.Run("O5 outside the zone", func(t *testing.T) {
 		f := startFake(t, func(*fakeReply) {})
-		if _, err := f.provider(t, nil).Serves(t.Context(), "fed.svc.example.org."); !errors.Is(provider.KindOf(err), provider.ErrRefused) {
+		if _, err := f.provider(t, nil).Serves(t.Context(), "fed.svc.example.org."); !errors.Is(provider.KindOf(err),
+			provider.ErrRefused) {
 			t.Error(err)
 		}
 	})

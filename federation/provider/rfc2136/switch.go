@@ -13,12 +13,11 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 )
 
-// errIgnored is the refusal of a CNAME that the server has acknowledged but not
-// made.
+// errIgnored is the refusal of a CNAME that the server acknowledged but did not make.
 var errIgnored = fmt.Errorf("%w: the server ignored the CNAME: "+
 	"there are foreign RRsets at the name, which allow none beside them", provider.ErrRefused)
 
-// inKnownForm is the batch in the form that the server is known to take.
+// inKnownForm is the batch in the form that the server is known to accept.
 func (r *run) inKnownForm(batch []job) []job {
 	if !r.p.plain.Load() || !slices.ContainsFunc(batch, func(j job) bool { return j.putsBack }) {
 		return batch
@@ -32,10 +31,8 @@ func (r *run) inKnownForm(batch []job) []job {
 	return out
 }
 
-// withoutPutBack sends a switch to CNAME in the form that servers take which
-// refuse a CNAME and another RRset of its name in one message (PowerDNS:
-// FORMERR). It reports whether that has settled the change; else the first
-// refusal stands.
+// withoutPutBack sends a switch to CNAME in the form for servers that refuse a CNAME and another RRset of its name in
+// one message (PowerDNS: FORMERR). It reports whether that settled the change; else the first refusal counts.
 func (r *run) withoutPutBack(ctx context.Context, j job, rcode int) (settled bool) {
 	plain, err := newJob(j.index, j.change, false)
 	if err != nil {
@@ -45,7 +42,7 @@ func (r *run) withoutPutBack(ctx context.Context, j job, rcode int) (settled boo
 	var replied *replyError
 	switch {
 	case err == nil:
-		// A server that cannot answer now says nothing of the form.
+		// A server that cannot answer now says nothing about the form.
 		if rcode != dns.RcodeServerFailure {
 			r.p.plain.Store(true)
 		}
@@ -53,7 +50,7 @@ func (r *run) withoutPutBack(ctx context.Context, j job, rcode int) (settled boo
 		r.p.last.Done(j.change.Name)
 		r.readBack(ctx, []job{plain})
 	case errors.Is(err, provider.ErrConflict):
-		// Somebody else's change.
+		// Another client's change.
 		r.fail([]job{plain}, err)
 	case errors.As(err, &replied), errors.Is(err, provider.ErrRefused):
 		return false
@@ -63,7 +60,7 @@ func (r *run) withoutPutBack(ctx context.Context, j job, rcode int) (settled boo
 	return true
 }
 
-// readBack looks whether the switches to CNAME have come true (P6r).
+// readBack checks that the switches to CNAME were made (P6r).
 func (r *run) readBack(ctx context.Context, batch []job) {
 	var switched []job
 	for _, j := range batch {
@@ -101,15 +98,14 @@ func (r *run) readBackPart(ctx context.Context, part []job) {
 	}
 }
 
-// notReadBack is the error of a switch that the server has acknowledged.
+// notReadBack is the error of a switch that was acknowledged but could not be read back.
 func notReadBack(err error) error {
 	return provider.Recast(provider.ErrUnknownOutcome,
 		fmt.Errorf("the switch to CNAME was sent but not read back: %w", err))
 }
 
-// unseen deals with a switch that a query does not show. Most likely the CNAME
-// was ignored; but a secondary that forwards updates, or a server with lagging
-// replicas behind it, shows old data: what the updates go to knows.
+// unseen handles a switch that a query does not show. Most likely the CNAME was ignored; but a secondary that forwards
+// updates, or a server with lagging replicas, shows old data: an update asks the server that decides.
 func (r *run) unseen(ctx context.Context, j job) error {
 	stands, err := newJob(j.index, plan.Change{Name: j.change.Name, From: j.change.To, To: j.change.To}, false)
 	if err != nil {
@@ -125,8 +121,8 @@ func (r *run) unseen(ctx context.Context, j job) error {
 	return notReadBack(err)
 }
 
-// ignored is the error of a switch that the server has acknowledged but not
-// made. If the message did not do so itself, the old RRsets are put back.
+// ignored returns the error of a switch that the server acknowledged but did not make. It puts the old RRsets back,
+// unless the message did.
 func (r *run) ignored(ctx context.Context, j job) error {
 	if len(j.change.From) == 0 || j.putsBack {
 		return errIgnored
@@ -140,8 +136,8 @@ func (r *run) ignored(ctx context.Context, j job) error {
 	return errIgnored
 }
 
-// undone is the error of a switch at a name that the server does not answer for:
-// it has changed records that nobody is shown. What was there is put back.
+// undone returns the error of a switch at a name that the server is not authoritative for: no client sees the records.
+// It puts the old ones back.
 func (r *run) undone(ctx context.Context, j job, refusal error) error {
 	back := plan.Change{Name: j.change.Name, From: j.change.To, To: j.change.From}
 	if err := r.makeOne(ctx, j.index, back); err != nil {

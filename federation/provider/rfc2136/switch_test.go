@@ -16,8 +16,7 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 )
 
-// strict is a server that refuses a CNAME and another RRset of one name in
-// one message.
+// strict is a server that refuses a CNAME and another RRset of one name in one message.
 type strict struct {
 	t      *testing.T
 	rcode  int  // that it refuses with; 0 is REFUSED
@@ -68,21 +67,22 @@ func (s *strict) handle(r *fakeReply) {
 
 func TestStrictServer(t *testing.T) {
 	for _, rcode := range []int{dns.RcodeRefused, dns.RcodeFormatError, dns.RcodeNotImplemented, dns.RcodeNotZone} {
-		t.Run("P6 a server that refuses to put back in the same message, "+dns.RcodeToString[rcode], func(t *testing.T) {
-			s := &strict{t: t, rcode: rcode}
-			f := startFake(t, s.handle)
-			p := f.provider(t, nil)
-			if err := apply(t, p, toCNAME("nginx"))[0]; err != nil {
-				t.Fatal(err)
-			}
-			before := len(f.requests())
-			if err := apply(t, p, toCNAME("nginx"))[0]; err != nil {
-				t.Fatal(err)
-			}
-			if got := len(f.requests()) - before; got != 2 {
-				t.Errorf("the second switch took %d requests, want 2: it is known by then", got)
-			}
-		})
+		t.Run("P6 a server that refuses to put back in the same message, "+dns.RcodeToString[rcode],
+			func(t *testing.T) {
+				s := &strict{t: t, rcode: rcode}
+				f := startFake(t, s.handle)
+				p := f.provider(t, nil)
+				if err := apply(t, p, toCNAME("nginx"))[0]; err != nil {
+					t.Fatal(err)
+				}
+				before := len(f.requests())
+				if err := apply(t, p, toCNAME("nginx"))[0]; err != nil {
+					t.Fatal(err)
+				}
+				if got := len(f.requests()) - before; got != 2 {
+					t.Errorf("the second switch took %d requests, want 2: it is known by then", got)
+				}
+			})
 	}
 	t.Run("P6 a server that fails at the form makes the switch, and is not known by that", func(t *testing.T) {
 		s := &strict{t: t, rcode: dns.RcodeServerFailure}
@@ -142,11 +142,13 @@ func TestStrictServer(t *testing.T) {
 			_ = r.WriteMsg(m)
 		})
 		errs := apply(t, f.provider(t, nil), toCNAME("sub"), toCNAME("other"))
-		if !errors.Is(provider.KindOf(errs[0]), provider.ErrRefused) || !strings.Contains(errs[0].Error(), "delegated") || errs[1] != nil {
+		if !errors.Is(provider.KindOf(errs[0]), provider.ErrRefused) ||
+			!strings.Contains(errs[0].Error(), "delegated") || errs[1] != nil {
 			t.Errorf("errors are %v", errs)
 		}
 		last := f.requests()[len(f.requests())-1]
-		if diff := gocmp.Diff([]string{"CNAME delete", "180 A 192.0.2.1"}, section(last.Ns, "delete", "delete this")); diff != "" {
+		if diff := gocmp.Diff([]string{"CNAME delete", "180 A 192.0.2.1"},
+			section(last.Ns, "delete", "delete this")); diff != "" {
 			t.Errorf("the last message (-want +got):\n%s", diff)
 		}
 	})

@@ -28,12 +28,10 @@ var hashes = map[string]func() hash.Hash{
 	dns.HmacSHA512: sha512.New,
 }
 
-// maxUnsigned is how many messages of a transfer may come between two signed
-// ones (RFC 8945, section 5.3.1).
+// maxUnsigned is how many messages of a transfer may come between two signed ones (RFC 8945, section 5.3.1).
 const maxUnsigned = 99
 
-// errUnsigned is the error of a reply without a signature that says nothing
-// that could be believed.
+// errUnsigned is the error of an unsigned reply, which proves nothing.
 var errUnsigned = errors.New("the reply is not signed")
 
 // sign packs the message with a TSIG record and returns its MAC too.
@@ -47,10 +45,9 @@ func (t TSIG) sign(m *dns.Msg) (wire []byte, mac string, err error) {
 	return wire, mac, nil
 }
 
-// verify checks the signature of a reply. A refusal may come unsigned: a
-// server that does not know the key cannot sign (RFC 8945, section 5.3.2), and
-// one that fails may not get that far. What it says is only ever reported: an
-// unsigned SERVFAIL leaves open whether an update was made.
+// verify checks the signature of a reply. A refusal may come unsigned: a server that does not know the key cannot sign
+// (RFC 8945, section 5.3.2), and one that fails may not get that far. It is only reported: an unsigned SERVFAIL leaves
+// open whether an update was made.
 func (t TSIG) verify(wire []byte, reply *dns.Msg, requestMAC string) error {
 	if reply.Rcode == dns.RcodeNotAuth {
 		return nil
@@ -71,15 +68,15 @@ func (t TSIG) verify(wire []byte, reply *dns.Msg, requestMAC string) error {
 }
 
 func (t TSIG) verifyName(reply *dns.Msg) error {
-	if sig := reply.IsTsig(); !strings.EqualFold(sig.Hdr.Name, t.Name) || !strings.EqualFold(sig.Algorithm, t.Algorithm) {
+	if sig := reply.IsTsig(); !strings.EqualFold(sig.Hdr.Name, t.Name) ||
+		!strings.EqualFold(sig.Algorithm, t.Algorithm) {
 		return fmt.Errorf("the reply is signed with key %q (%s)", sig.Hdr.Name, sig.Algorithm)
 	}
 	return nil
 }
 
-// stream verifies the messages of a zone transfer: the first is signed like
-// any reply; each later signature covers also the unsigned messages since the
-// one before (RFC 8945, section 5.3.1).
+// stream verifies the messages of a zone transfer: the first is signed like any reply; each later signature covers also
+// the unsigned messages since the one before (RFC 8945, section 5.3.1).
 type stream struct {
 	key      TSIG
 	mac      string
@@ -88,7 +85,7 @@ type stream struct {
 	count    int
 }
 
-// next takes the messages in order. After the last one, signed must be true.
+// next verifies the messages in order. After the last one, signed must be true.
 func (s *stream) next(wire []byte, m *dns.Msg) (signed bool, err error) {
 	if m.IsTsig() == nil {
 		s.count++
@@ -108,9 +105,8 @@ func (s *stream) next(wire []byte, m *dns.Msg) (signed bool, err error) {
 	return true, nil
 }
 
-// Verify implements dns.TsigProvider: what the library has digested is the
-// prior MAC with its length, the message and the variables; the unsigned
-// messages belong behind the MAC.
+// Verify implements dns.TsigProvider: what the library has digested is the prior MAC with its length, the message and
+// the variables; the unsigned messages belong behind the MAC.
 func (s *stream) Verify(digested []byte, sig *dns.TSIG) error {
 	at := 0
 	if s.mac != "" {

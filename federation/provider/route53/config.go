@@ -16,7 +16,7 @@ import (
 type Config struct {
 	// Domain is the federation's; the hosted zone is that of the domain or of a parent of it.
 	Domain federation.FQDN
-	// HostedZoneID is with or without "/hostedzone/". If it is "", the hosted zone is looked for: the longest name that
+	// HostedZoneID is with or without "/hostedzone/". If it is "", the hosted zone is looked up: the longest name that
 	// holds Domain.
 	HostedZoneID string
 	// Visibility is "public" or "private": which one is meant if there are both.
@@ -38,8 +38,8 @@ type Config struct {
 	Budget *budget.Budget
 }
 
-// BudgetKey is the same for providers that use the same account, as far as the configuration tells: they share a
-// Budget. The credentials of the default chain count as an account of their own.
+// BudgetKey is the same for providers whose configuration names the same account: they share a Budget. The credentials
+// of the default chain count as an account of their own.
 func (c Config) BudgetKey() string {
 	account := "default"
 	if parts := roleARN.FindStringSubmatch(c.RoleARN); parts != nil {

@@ -21,8 +21,8 @@ import (
 	"github.com/federation-dns/federation/federation/provider/internal/cloud/cloudtest"
 )
 
-// What the provider takes for granted of Route 53, as batches and their outcome. The same table runs against the
-// stand-in, here, and against a real account, in the tests tagged live.
+// What the provider relies on at Route 53, as batches and their outcome. The same table runs against the fake, here,
+// and against a real account, in the tests tagged live.
 
 var facts = []cloudtest.Fact{
 	{Name: "O3a deletion and creation of the identical TXT", Before: []string{`claim TXT 60 "a" "b"`},

@@ -15,11 +15,11 @@ import (
 	"github.com/federation-dns/federation/federation/provider/internal/batch"
 )
 
-// syncPause is how long waitInSync waits between two looks.
+// syncPause is the interval at which waitInSync polls.
 const syncPause = 2 * time.Second
 
-// waitInSync returns when the changes have reached all name servers, ctx has ended, or Route 53 does not say for now.
-// The error is that it will not say.
+// waitInSync returns when the changes have reached all name servers, ctx has ended, or Route 53 cannot say at the
+// moment. It fails if Route 53 refuses to say.
 func (p *Provider) waitInSync(ctx context.Context, ids []string) error {
 	for _, id := range ids {
 		for {

@@ -79,7 +79,7 @@ func (p *Provider) Apply(ctx context.Context, claim *federation.RRset, changes [
 	s := &server{p: p, zone: zone}
 	errs := batch.Apply(ctx, s, zone.Name, claim, changes)
 	if p.config.WaitInSync && len(s.sent) > 0 {
-		// One change is enough to say that something is wrong, and costs the caller one look at a name.
+		// One change is enough to report the problem, and costs the caller one read of a name.
 		if err := p.waitInSync(ctx, s.sent); err != nil {
 			first := slices.Index(errs, nil)
 			errs[first] = fmt.Errorf("%q: %w", changes[first].Name, err)
@@ -94,7 +94,7 @@ type server struct {
 	zone cloud.Zone
 
 	mu   sync.Mutex
-	sent []string // ids of what Route 53 has accepted
+	sent []string // IDs of the changes that Route 53 accepted
 }
 
 // Limits are those of ChangeResourceRecordSets.
@@ -102,7 +102,7 @@ func (s *server) Limits() [3]batch.Limit {
 	return [3]batch.Limit{{Max: maxValues, What: "values"}, {Max: maxCharacters, What: "characters"}}
 }
 
-// Weigh counts values and characters, of what goes and of what comes.
+// Weigh counts values and characters, deleted and added.
 func (s *server) Weigh(c plan.Change) (w batch.Weight) {
 	for _, sets := range [][]federation.RRset{c.From, c.To} {
 		for _, set := range sets {
@@ -161,7 +161,7 @@ func element(action types.ChangeAction, set federation.RRset) types.Change {
 	return types.Change{Action: action, ResourceRecordSet: out}
 }
 
-// Read returns what is at the name.
+// Read returns the state of the name.
 func (s *server) Read(ctx context.Context, name federation.FQDN) (batch.State, error) {
 	return s.p.read(ctx, budget.Change, s.zone, name)
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/federation-dns/federation/federation/provider/internal/cloud"
 )
 
-// findZone looks for the hosted zone that the configuration means.
+// findZone returns the hosted zone that the configuration means.
 func (p *Provider) findZone(ctx context.Context) (cloud.Zone, error) {
 	search := cloud.Search{
 		Domain: p.config.Domain, Visibility: p.config.Visibility,

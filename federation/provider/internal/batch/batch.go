@@ -1,5 +1,5 @@
-// Package batch makes changes at servers that take many in one request and
-// make all of them or none: Route 53 and Cloud DNS.
+// Package batch makes changes at servers that accept many in one request and make all of them or none: Route 53 and
+// Cloud DNS.
 package batch
 
 import (
@@ -13,17 +13,15 @@ import (
 	"github.com/federation-dns/federation/federation/provider/internal/last"
 )
 
-// Server is where the requests go. Its methods return soon after ctx has
-// ended and send nothing after that.
+// Server is where the requests go. Its methods return soon after ctx has ended and send nothing after that.
 type Server interface {
-	// Send makes all the changes in one request, or none of them, and none if
-	// the server has not exactly the claim (nil is no claim). The names differ,
-	// and a change of the claim's own RRset comes alone, with a claim of nil.
-	// An error that is no *Error leaves open whether they were made.
+	// Send makes all the changes in one request, or none of them, and none if the server has not exactly the claim (nil
+	// is no claim). The names differ, and a change of the claim's own RRset is sent alone, with a nil claim. Any error
+	// but an *Error leaves open whether they were made.
 	Send(ctx context.Context, claim *federation.RRset, changes []plan.Change) error
-	// Read returns what is at the name now.
+	// Read returns the current state of the name.
 	Read(ctx context.Context, name federation.FQDN) (State, error)
-	// Weigh says how much of each limit of a request the change takes.
+	// Weigh returns how much of each limit of a request the change takes.
 	Weigh(c plan.Change) Weight
 	// Limits of a request, each with its name.
 	Limits() [len(Weight{})]Limit
@@ -47,14 +45,13 @@ type Limit struct {
 	What string // "values"
 }
 
-// Apply makes the changes as provider.Provider has it, in as few requests as
-// the limits allow, one after the other. A refused request is halved until the
-// bad change stands alone; what is at its name then says whether it is a
-// conflict. What is surely not made because the server is busy is sent again,
-// a few times. If it is open whether a request was made, a look at some of its
-// names tells. What has failed without an answer that says why comes last the
-// next time, in smaller requests. Each error is of one of the five kinds.
-func Apply(ctx context.Context, server Server, zone federation.FQDN, claim *federation.RRset, changes []plan.Change) []error {
+// Apply makes the changes as provider.Provider defines it, in as few requests as the limits allow, one after the other.
+// A refused request is halved until the bad change is alone; reading its name then shows whether it is a conflict. A
+// request that a busy server certainly did not make is retried a few times. If it is open whether a request was made,
+// some of its names are read to find out. Changes that failed without a reason are sent last the next time, in smaller
+// requests. Each error is of one of the five kinds.
+func Apply(ctx context.Context, server Server, zone federation.FQDN, claim *federation.RRset,
+	changes []plan.Change) []error {
 	r := &run{server: server, claim: claim, errs: make([]error, len(changes))}
 	if err := provider.CheckClaim(zone, claim); err != nil {
 		for i := range changes {
@@ -63,7 +60,8 @@ func Apply(ctx context.Context, server Server, zone federation.FQDN, claim *fede
 		return r.errs
 	}
 	base := r.claimWeight()
-	first, failed := last.Order(server.Last(), r.jobs(zone, base, changes), func(j job) federation.FQDN { return j.change.Name })
+	first, failed := last.Order(server.Last(), r.jobs(zone, base, changes),
+		func(j job) federation.FQDN { return j.change.Name })
 	for _, group := range append([][]job{first}, failed...) {
 		for _, part := range split(group, base, server.Limits()) {
 			r.top(ctx, part)
@@ -72,7 +70,7 @@ func Apply(ctx context.Context, server Server, zone federation.FQDN, claim *fede
 	return r.errs
 }
 
-// job is a change on its way.
+// job is a change in progress.
 type job struct {
 	index  int
 	change plan.Change
@@ -80,8 +78,7 @@ type job struct {
 	alone  bool // it is of the claim's own RRset, and asserts it itself
 }
 
-// empty reports whether there is nothing to send: the change only says that
-// there is nothing at the name.
+// empty reports whether there is nothing to send: the change only says that there is nothing at the name.
 func (j job) empty() bool { return len(j.change.From) == 0 && len(j.change.To) == 0 }
 
 func (r *run) claimWeight() Weight {
@@ -92,7 +89,7 @@ func (r *run) claimWeight() Weight {
 	return r.server.Weigh(plan.Change{Name: r.claim.Name, From: sets, To: sets})
 }
 
-// jobs checks the changes; those that cannot be made have their errors then.
+// jobs checks the changes, and records the errors of those that cannot be made.
 func (r *run) jobs(zone federation.FQDN, base Weight, changes []plan.Change) []job {
 	jobs := make([]job, 0, len(changes))
 	for i, c := range changes {
@@ -101,7 +98,8 @@ func (r *run) jobs(zone federation.FQDN, base Weight, changes []plan.Change) []j
 		if err == nil && r.claim != nil && c.Name == r.claim.Name && provider.HasTXT(c) {
 			j.alone = true
 			if from := provider.Find(c.From, federation.TypeTXT); from == nil || !from.Equal(*r.claim) {
-				err = fmt.Errorf("%w: change of %q: its From and the claim of the batch contradict each other", provider.ErrConflict, c.Name)
+				err = fmt.Errorf("%w: change of %q: its From and the claim of the batch contradict each other",
+					provider.ErrConflict, c.Name)
 			}
 		}
 		if err == nil {
@@ -119,14 +117,14 @@ func (r *run) jobs(zone federation.FQDN, base Weight, changes []plan.Change) []j
 func fits(name federation.FQDN, w Weight, limits [len(Weight{})]Limit) error {
 	for i, limit := range limits {
 		if limit.Max > 0 && w[i] > limit.Max {
-			return fmt.Errorf("%w: the change of %q takes %d %s, a request holds %d", provider.ErrRefused, name, w[i], limit.What, limit.Max)
+			return fmt.Errorf("%w: the change of %q takes %d %s, a request holds %d", provider.ErrRefused, name, w[i],
+				limit.What, limit.Max)
 		}
 	}
 	return nil
 }
 
-// split cuts the jobs into requests that keep all limits, in order. A name is
-// never twice in one request.
+// split divides the jobs into requests within all limits, in order. No request has a name twice.
 func split(jobs []job, base Weight, limits [len(Weight{})]Limit) [][]job {
 	var parts [][]job
 	var part []job
@@ -154,7 +152,7 @@ func split(jobs []job, base Weight, limits [len(Weight{})]Limit) [][]job {
 	return parts
 }
 
-// Error is the error of a request that was surely not made.
+// Error is the error of a request that was certainly not made.
 type Error struct {
 	Kind Kind
 	Err  error
@@ -165,33 +163,33 @@ type Error struct {
 func (e *Error) Error() string { return e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
 
-// Is makes it one of the provider's kinds, unless what it wraps is one already,
-// and a throttled one a provider.ErrThrottled.
+// Is gives the error one of the provider's kinds, unless the wrapped one has one, and a throttled one
+// provider.ErrThrottled.
 func (e *Error) Is(target error) bool {
 	if target == provider.ErrThrottled {
 		return e.Throttled
 	}
-	return target == e.Kind.of() && provider.KindOf(e.Err) == nil
+	return target == e.Kind.kind() && provider.KindOf(e.Err) == nil
 }
 
 // Kind is what to do about a request that was not made.
 type Kind int
 
 const (
-	// Open is one that may have been made. Errors that are no *Error are of this kind.
+	// Open: the request may have been made. Errors other than *Error have this kind.
 	Open Kind = iota
-	// Refused says that something in the request cannot be made.
+	// Refused: something in the request cannot be made.
 	Refused
 	// Denied is Refused, for a reason that is probably the same for all changes.
 	Denied
-	// Rejected says that no request will fare better for now.
+	// Rejected: no other request would succeed at the moment either.
 	Rejected
-	// Later says that the server is busy, or was not reached; send it again.
+	// Later: the server is busy, or was not reached; retry.
 	Later
 )
 
-// of is the provider's kind of an error that wraps none itself.
-func (k Kind) of() error {
+// kind returns the provider's kind of an error that wraps none itself.
+func (k Kind) kind() error {
 	switch k {
 	case Refused, Denied, Rejected:
 		return provider.ErrRefused

@@ -53,7 +53,8 @@ func TestSplit(t *testing.T) {
 		s := newServer(100)
 		n := name("a")
 		errs := batch.Apply(t.Context(), s, zone, nil, []plan.Change{
-			create(n), {Name: n, From: address(n, 1), To: address(n, 2)}, create(name("b")), {Name: n, From: address(n, 2)},
+			create(n), {Name: n, From: address(n, 1), To: address(n, 2)}, create(name("b")),
+			{Name: n, From: address(n, 2)},
 		})
 		if err := errors.Join(errs...); err != nil {
 			t.Error(err)

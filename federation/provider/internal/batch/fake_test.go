@@ -23,8 +23,8 @@ type server struct {
 	names   map[federation.FQDN][]federation.RRset
 	foreign map[federation.FQDN][]string
 
-	// fate is asked for each request to change something, the first is 1. Its
-	// error is the answer; done says that the request is made all the same.
+	// fate is asked for each request to change something, the first is 1. Its error is the answer; done says that the
+	// request is made all the same.
 	fate func(n int, changes []plan.Change) (done bool, err error)
 	// readFate is the same for reads.
 	readFate func(n int) error

@@ -11,13 +11,13 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 )
 
-// A request is sent maxAttempts times at most, with pauses that double.
+// A request is sent at most maxAttempts times, with exponential backoff.
 const (
 	maxAttempts = 5
 	firstPause  = 200 * time.Millisecond
 )
 
-// verdict is what has become of a request whose outcome was open.
+// verdict is the outcome of a request, as reading its names shows it.
 type verdict int
 
 const (
@@ -26,7 +26,7 @@ const (
 	notMade
 )
 
-// settle looks at up to three of the names: a request is made as a whole.
+// settle reads up to three of the names: a request is made as a whole.
 func (r *run) settle(ctx context.Context, changes []plan.Change) verdict {
 	var differ []plan.Change
 	for _, c := range changes {
@@ -35,7 +35,7 @@ func (r *run) settle(ctx context.Context, changes []plan.Change) verdict {
 		}
 	}
 	if len(differ) == 0 {
-		return notMade // to send it again changes nothing
+		return notMade // a retry has no effect
 	}
 	result := unknown
 	for n, i := range []int{0, len(differ) / 2, len(differ) - 1} {
@@ -75,8 +75,7 @@ func pause(ctx context.Context, n int) bool {
 	}
 }
 
-// Read makes a request that reads, again if the server is busy or does not
-// answer, with pauses that double.
+// Read makes a request that reads, and retries with exponential backoff if the server is busy or does not answer.
 func Read(ctx context.Context, request func() error) error {
 	for n := 1; ; n++ {
 		err := request()

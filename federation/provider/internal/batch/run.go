@@ -11,16 +11,13 @@ import (
 )
 
 const (
-	// maxRefused is how many changes in a row may be refused one by one before
-	// the rest is not sent any more: the reason is then hardly theirs (a full
-	// zone, say). maxDenied is the same for Denied if nothing was made yet: the
+	// maxRefused is how many changes in a row may be refused one by one before the run ends: the reason is then hardly
+	// the changes themselves (a full zone, say). maxDenied is the same for Denied while nothing was made: the
 	// credentials then hardly allow anything.
 	maxRefused = 64
 	maxDenied  = 3
-	// maxSilent is how many requests may stay without an answer that says why, and
-	// how many names may be unreadable, before the rest has to wait for the next
-	// run, in which these come last. shrink is by how much smaller the requests are
-	// in which changes are sent again that had no answer.
+	// maxSilent is how many requests may fail without a reason, and how many names may be unreadable, before the run
+	// ends; the next run sends these last. shrink is how much smaller the requests are in which it does so.
 	maxSilent = 4
 	shrink    = 4
 )
@@ -40,7 +37,7 @@ type run struct {
 // top makes one request of the first round.
 func (r *run) top(ctx context.Context, part []job) {
 	if part[0].empty() {
-		r.look(ctx, part[0])
+		r.checkEmpty(ctx, part[0])
 		return
 	}
 	r.send(ctx, part, true)
@@ -60,7 +57,7 @@ func (r *run) send(ctx context.Context, part []job, top bool) {
 	}
 	switch KindOf(err) {
 	case Refused, Denied:
-		// One look at the claim tells whether it is worth to go on.
+		// Reading the claim once shows whether it is worth going on.
 		if top && !part[0].alone && KindOf(err) == Refused && !r.claimHolds(ctx) {
 			r.fail(part, r.dead)
 			return
@@ -82,8 +79,8 @@ func (r *run) send(ctx context.Context, part []job, top bool) {
 	}
 }
 
-// unanswered deals with a request that has no answer that says why. If the
-// server shows the claim, the fault is hardly the server's.
+// unanswered handles a request that failed without a reason. If the server still shows the claim, the server is hardly
+// at fault.
 func (r *run) unanswered(ctx context.Context, part []job, err error) {
 	if provider.KindOf(err) == nil {
 		err = fmt.Errorf("%w: %w", provider.ErrUnknownOutcome, err)
@@ -99,8 +96,8 @@ func (r *run) unanswered(ctx context.Context, part []job, err error) {
 	}
 }
 
-// stumble counts a failure that is perhaps that of one name; it ends the run if
-// there were many, or if the claim cannot be read either.
+// stumble counts a failure that may be specific to one name. It ends the run after many, or if the claim cannot be read
+// either.
 func (r *run) stumble(ctx context.Context, err error) {
 	if r.silent++; r.silent >= maxSilent || ctx.Err() != nil {
 		r.end(err)
@@ -109,7 +106,7 @@ func (r *run) stumble(ctx context.Context, err error) {
 	r.claimHolds(ctx)
 }
 
-// end is the end of the run after a failure that is not of the changes to follow.
+// end ends the run after a failure that is not due to the remaining changes.
 func (r *run) end(err error) {
 	r.dead = provider.Recast(provider.ErrNotSent, fmt.Errorf("an earlier change has failed: %w", err))
 }
@@ -127,7 +124,7 @@ func (r *run) fail(part []job, err error) {
 	}
 }
 
-// attempt sends one request, again if it was surely not made.
+// attempt sends one request, and retries if it was certainly not made.
 func (r *run) attempt(ctx context.Context, part []job) error {
 	changes := make([]plan.Change, len(part))
 	for i, j := range part {
@@ -172,7 +169,7 @@ func (r *run) attempt(ctx context.Context, part []job) error {
 	}
 }
 
-// claimHolds reads the claim; if it is another, the run is over.
+// claimHolds reads the claim. If it differs, the run is over.
 func (r *run) claimHolds(ctx context.Context) bool {
 	if r.claim == nil {
 		return true
@@ -189,8 +186,7 @@ func (r *run) claimHolds(ctx context.Context) bool {
 	return true
 }
 
-// single deals with a change that was refused alone: what is at its name
-// tells whether it is a conflict.
+// single handles a change that was refused alone: reading its name shows whether it is a conflict.
 func (r *run) single(ctx context.Context, j job, refusal error, claimRead bool) {
 	if KindOf(refusal) == Denied {
 		r.fail([]job{j}, fmt.Errorf("%w: %w", provider.ErrRefused, refusal))
@@ -232,8 +228,8 @@ func (r *run) count(refusal error, soon bool) {
 	}
 }
 
-// look compares what is at a name with a change that has neither From nor To.
-func (r *run) look(ctx context.Context, j job) {
+// checkEmpty makes a change that has neither From nor To: it only checks that the name is empty.
+func (r *run) checkEmpty(ctx context.Context, j job) {
 	if r.dead != nil || !r.claimHolds(ctx) {
 		r.fail([]job{j}, r.dead)
 		return

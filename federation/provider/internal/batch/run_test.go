@@ -44,7 +44,8 @@ func TestHalving(t *testing.T) {
 		s.foreign[foreign] = []string{"MX"}
 		alias := []federation.RRset{{Name: foreign, Type: "CNAME", TTL: 180, Data: []string{"lb.example.org."}}}
 		errs := batch.Apply(t.Context(), s, zone, &claim, []plan.Change{
-			create(name("a")), create(old), {Name: foreign, To: alias}, create("bad.fed.svc." + zone), create(name("b")),
+			create(name("a")), create(old), {Name: foreign, To: alias}, create("bad.fed.svc." + zone),
+			create(name("b")),
 		})
 		for i, want := range []error{nil, provider.ErrConflict, provider.ErrRefused, provider.ErrRefused, nil} {
 			fails(t, errs[i], want)
@@ -78,7 +79,10 @@ func TestHalving(t *testing.T) {
 	t.Run("X5a some denied block no others", func(t *testing.T) {
 		s := newServer(100)
 		s.fate = func(_ int, changes []plan.Change) (bool, error) {
-			if slices.ContainsFunc(changes, func(c plan.Change) bool { return strings.Contains(string(c.Name), "denied") }) {
+			if slices.ContainsFunc(changes, func(c plan.Change) bool {
+				return strings.Contains(string(c.Name),
+					"denied")
+			}) {
 				return false, &batch.Error{Kind: batch.Denied, Err: errors.New("access denied")}
 			}
 			return false, nil
@@ -111,12 +115,12 @@ func TestHalving(t *testing.T) {
 	})
 }
 
-// refusedFirst checks that so many changes were refused, and no other was sent:
-// nothing is known of those.
+// refusedFirst checks that so many changes were refused, and no other was sent: nothing is known of those.
 func refusedFirst(t *testing.T, errs []error, n int) {
 	t.Helper()
 	for i, err := range errs {
-		if kind := provider.KindOf(err); (i < n) != (errors.Is(kind, provider.ErrRefused)) || i >= n && !errors.Is(kind, provider.ErrNotSent) {
+		if kind := provider.KindOf(err); (i < n) != (errors.Is(kind, provider.ErrRefused)) || i >= n &&
+			!errors.Is(kind, provider.ErrNotSent) {
 			t.Errorf("change %d: %v", i, err)
 			return
 		}
@@ -226,7 +230,8 @@ func TestKinds(t *testing.T) {
 		{"throttled", &batch.Error{Kind: batch.Later, Err: lost, Throttled: true}, provider.ErrUnavailable},
 	} {
 		t.Run("X5a the kind of an error: "+tt.name, func(t *testing.T) {
-			if got := provider.KindOf(tt.err); !errors.Is(got, tt.want) || errors.Is(tt.err, provider.ErrThrottled) != (tt.name == "throttled") {
+			if got := provider.KindOf(tt.err); !errors.Is(got, tt.want) ||
+				errors.Is(tt.err, provider.ErrThrottled) != (tt.name == "throttled") {
 				t.Errorf("kind %v", got)
 			}
 		})

@@ -30,7 +30,7 @@ func (s State) Types() (types []string) {
 	return types
 }
 
-// compared are the RRsets that a change's From and To speak of.
+// compared separates the RRsets that a change's From and To cover from the others.
 func compared(c plan.Change, sets []federation.RRset) (in, out []federation.RRset) {
 	for _, set := range sets {
 		if set.Type == federation.TypeTXT && !provider.HasTXT(c) {
@@ -42,7 +42,7 @@ func compared(c plan.Change, sets []federation.RRset) (in, out []federation.RRse
 	return in, out
 }
 
-// conflict is the error of a change whose From is not what is there.
+// conflict is the error of a change whose From is not the current state.
 func conflict(c plan.Change, state State) error {
 	if is, _ := compared(c, state.Sets); !federation.EqualRRsets(is, c.From) {
 		return fmt.Errorf("%w: %s", provider.ErrConflict, describe(state))
@@ -60,7 +60,8 @@ func blocked(c plan.Change, state State) error {
 	for _, to := range c.To {
 		for _, f := range foreign {
 			if to.Type == federation.TypeCNAME || strings.HasPrefix(f, to.Type+" ") {
-				return fmt.Errorf("%w: the name has a foreign RRset, %s, which allows no %s: remove it, or the service", provider.ErrRefused, f, to.Type)
+				return fmt.Errorf("%w: the name has a foreign RRset, %s, which allows no %s: remove it, or the service",
+					provider.ErrRefused, f, to.Type)
 			}
 		}
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/federation-dns/federation/federation/provider/internal/batch"
 )
 
-// RRset is one that the service has at a name.
+// RRset is an RRset as the service has it.
 type RRset struct {
 	Type string
 	TTL  int64
@@ -21,7 +21,7 @@ type RRset struct {
 	Special string
 }
 
-// State sorts what is at a name into what we handle and what we do not.
+// State sorts the RRsets at a name into those that we handle and foreign ones.
 func State(name federation.FQDN, all []RRset) batch.State {
 	var state batch.State
 	for _, set := range all {
@@ -36,7 +36,7 @@ func State(name federation.FQDN, all []RRset) batch.State {
 	return state
 }
 
-// records returns the records of an RRset, or what else it is.
+// records returns the records of an RRset, or a description of a foreign one.
 func records(name federation.FQDN, set RRset) (rrs []dns.RR, foreign string) {
 	switch {
 	case !slices.Contains(provider.Types, set.Type):
@@ -61,7 +61,7 @@ func records(name federation.FQDN, set RRset) (rrs []dns.RR, foreign string) {
 	return rrs, ""
 }
 
-// NegativeTTL returns that of a zone with this SOA record (RFC 2308, section 5).
+// NegativeTTL returns the negative TTL of a zone with this SOA record (RFC 2308, section 5).
 func NegativeTTL(ttl int64, data string) (seconds uint32, ok bool) {
 	rr, err := dns.NewRR(fmt.Sprintf(". %d IN SOA %s", ttl, data))
 	soa, ok := rr.(*dns.SOA)

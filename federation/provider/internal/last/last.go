@@ -1,5 +1,4 @@
-// Package last has the names whose changes have failed come last, so that they
-// never starve the others (X5a).
+// Package last orders changes so that names that failed come last, and never starve the others (X5a).
 package last
 
 import (
@@ -10,19 +9,17 @@ import (
 	"github.com/federation-dns/federation/federation"
 )
 
-// maxNames bounds what is remembered; beyond it all is forgotten, which costs a
-// round in which failing names are in front again.
+// maxNames bounds the memory. Beyond it all names are forgotten, which costs one round in which failing names come
+// first.
 const maxNames = 20_000
 
-// Names are the names that have failed. Its methods may be called by several
-// goroutines; the zero value has none.
+// Names are the names that have failed. Its methods may be called by several goroutines; the zero value has none.
 type Names struct {
 	mu     sync.Mutex
 	groups map[federation.FQDN]int // how many may be sent together
 }
 
-// Failed says that changes of these names have failed. At most group of them are
-// sent together next time.
+// Failed records that changes of these names failed. At most group of them are sent together next time.
 func (n *Names) Failed(group int, names ...federation.FQDN) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -34,7 +31,7 @@ func (n *Names) Failed(group int, names ...federation.FQDN) {
 	}
 }
 
-// Done says that changes of these names have been made, or are decided upon.
+// Done records that changes of these names were made, or settled otherwise.
 func (n *Names) Done(names ...federation.FQDN) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -43,9 +40,8 @@ func (n *Names) Done(names ...federation.FQDN) {
 	}
 }
 
-// Order splits items into those of names that have not failed and, to be sent
-// after them, groups of those that have, the larger groups first. The items of
-// one name keep their order.
+// Order splits items into those of names that have not failed and, to be sent after them, groups of those that have,
+// the larger groups first. The items of one name keep their order.
 func Order[T any](n *Names, items []T, name func(T) federation.FQDN) (first []T, groups [][]T) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -27,7 +27,8 @@ func TestOrder(t *testing.T) {
 		n := &Names{}
 		n.Failed(0, "single.")
 		n.Failed(2, "a.", "b.", "c.")
-		first, groups := order(n, item{"single.", 1}, item{"a.", 2}, item{"x.", 3}, item{"b.", 4}, item{"a.", 5}, item{"y.", 6})
+		first, groups := order(n, item{"single.", 1}, item{"a.", 2}, item{"x.", 3}, item{"b.", 4}, item{"a.", 5},
+			item{"y.", 6})
 		if diff := cmp.Diff([]item{{"x.", 3}, {"y.", 6}}, first); diff != "" {
 			t.Errorf("first (-want +got):\n%s", diff)
 		}

@@ -1,5 +1,4 @@
-// Package lookup remembers what a provider has to look for once, such as the
-// zone that it writes to.
+// Package lookup caches what a provider looks up once, such as the zone that it writes to.
 package lookup
 
 import (
@@ -10,24 +9,22 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 )
 
-// Cached is a value that is looked for when it is first needed. Its methods may
-// be called by several goroutines.
+// Cached is a value that is looked up when it is first needed. Its methods may be called by several goroutines.
 type Cached[T any] struct {
 	find func(context.Context) (T, error)
-	turn chan struct{} // one looks at a time
+	turn chan struct{} // one lookup at a time
 
 	mu    sync.Mutex
 	found *T
 }
 
-// New returns a Cached that has not been looked for.
+// New returns a Cached without a value.
 func New[T any](find func(context.Context) (T, error)) *Cached[T] {
 	return &Cached[T]{find: find, turn: make(chan struct{}, 1)}
 }
 
-// Get returns the value, and looks for it if it is not known; an error is not
-// remembered. One call looks at a time, the others wait for it, or until ctx
-// ends: the error says then that nothing was sent.
+// Get returns the value, and looks it up if it is not known; an error is not cached. One call does so at a time, the
+// others wait for it or until ctx ends: the error then wraps provider.ErrNotSent.
 func (c *Cached[T]) Get(ctx context.Context) (none T, err error) {
 	select {
 	case c.turn <- struct{}{}:
@@ -54,7 +51,7 @@ func (c *Cached[T]) Get(ctx context.Context) (none T, err error) {
 	return value, nil
 }
 
-// Forget has the value looked for anew when it is next needed.
+// Forget makes the next Get look the value up again.
 func (c *Cached[T]) Forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

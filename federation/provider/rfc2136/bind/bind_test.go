@@ -1,5 +1,4 @@
-// Package bind_test runs the suite of all providers, and that of RFC 2136
-// servers, against BIND from the distribution.
+// Package bind_test runs the suite of all providers, and that of RFC 2136 servers, against BIND from the distribution.
 package bind_test
 
 import (
@@ -30,7 +29,8 @@ func TestSecondary(t *testing.T) {
 func TestPolicy(t *testing.T) {
 	t.Run("X5a what a key may not write costs nothing else", func(t *testing.T) {
 		s := nameserver.Start(t, nameserver.BINDWithPolicy(
-			`grant syncer. subdomain svc.example.com. A AAAA CNAME TXT; grant syncer. subdomain svc.us.example.com. A AAAA CNAME TXT;`))
+			`grant syncer. subdomain svc.example.com. A AAAA CNAME TXT; `+
+				`grant syncer. subdomain svc.us.example.com. A AAAA CNAME TXT;`))
 		rfc2136test.Subtree(t, s, []string{"svc", "svc.us"}, "svc.eu")
 	})
 }

@@ -46,7 +46,8 @@ func TestAllow(t *testing.T) {
 			changes = append(changes, addresses(fmt.Sprintf("s%d", i), "192.0.2.1"))
 		}
 		const bad = 17
-		changes[bad].To = append(changes[bad].To, federation.RRset{Name: changes[bad].Name, Type: "AAAA", TTL: 180, Data: []string{"2001:db8::1"}})
+		changes[bad].To = append(changes[bad].To, federation.RRset{Name: changes[bad].Name, Type: "AAAA", TTL: 180,
+			Data: []string{"2001:db8::1"}})
 		for i, err := range p.Apply(t.Context(), nil, changes) {
 			if i == bad && !errors.Is(err, provider.ErrRefused) || i != bad && err != nil {
 				t.Errorf("change %d: %v", i, err)

@@ -1,6 +1,5 @@
-// Package dynupdate_test runs the suite of all providers, and what only this
-// one does, against CoreDNS with its dynupdate plugin, the embedded default.
-// It is a folder of its own because CoreDNS takes long to compile.
+// Package dynupdate_test runs the suite of all providers, and what only this one does, against CoreDNS with its
+// dynupdate plugin, the embedded default. It is a folder of its own because CoreDNS takes long to compile.
 package dynupdate_test
 
 import (
@@ -105,7 +104,8 @@ func (s *server) run() error {
 	defer starting.Unlock()
 	caddy.Quiet, dnsserver.Quiet = true, true
 	clog.Discard()
-	instance, err := caddy.Start(caddy.CaddyfileInput{Contents: []byte(s.corefile()), Filepath: "Corefile", ServerTypeName: "dns"})
+	instance, err := caddy.Start(caddy.CaddyfileInput{Contents: []byte(s.corefile()), Filepath: "Corefile",
+		ServerTypeName: "dns"})
 	if err != nil {
 		return fmt.Errorf("%w\n%s", err, s.corefile())
 	}

@@ -1,5 +1,4 @@
-// Package knot_test runs the suite of all providers, and that of RFC 2136
-// servers, against Knot from the distribution.
+// Package knot_test runs the suite of all providers, and that of RFC 2136 servers, against Knot from the distribution.
 package knot_test
 
 import (

@@ -1,5 +1,5 @@
-// Package pdns_test runs the suite of all providers, and that of RFC 2136
-// servers, against PowerDNS from the distribution.
+// Package pdns_test runs the suite of all providers, and that of RFC 2136 servers, against PowerDNS from the
+// distribution.
 package pdns_test
 
 import (

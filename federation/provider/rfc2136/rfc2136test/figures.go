@@ -12,8 +12,7 @@ import (
 	"github.com/federation-dns/federation/federation/provider/rfc2136"
 )
 
-// Figures holds what docs/providers.md says of messages and octets; -v prints
-// them. The server takes 120,000 RRsets.
+// Figures holds what docs/providers.md says of messages and octets; -v prints them. The server takes 120,000 RRsets.
 func Figures(t *testing.T, start func(t *testing.T) Server) {
 	const count, foreign, bad = 10_000, 100_000, 6789
 	server := start(t)
@@ -33,7 +32,8 @@ func Figures(t *testing.T, start func(t *testing.T) Server) {
 	}
 	var create, remove []plan.Change
 	for i := range count {
-		a := addresses(fmt.Sprintf("service-%d", i), fmt.Sprintf("192.0.2.%d", i%250+1), fmt.Sprintf("2001:db8::%x", i+1))
+		a := addresses(fmt.Sprintf("service-%d", i), fmt.Sprintf("192.0.2.%d", i%250+1),
+			fmt.Sprintf("2001:db8::%x", i+1))
 		create, remove = append(create, change(nil, a)), append(remove, change(a, nil))
 	}
 	one, alias := create[0], alias("service-0", "nginx.ns.fed.svc."+Zone)
@@ -52,7 +52,8 @@ func Figures(t *testing.T, start func(t *testing.T) Server) {
 		}
 		n := 0
 		// All levels by one List, as Caps says.
-		if err := fresh.List(t.Context(), Zone, func(federation.RRset) error { n++; return nil }); err != nil || n < foreign {
+		if err := fresh.List(t.Context(), Zone, func(federation.RRset) error { n++; return nil }); err != nil ||
+			n < foreign {
 			t.Errorf("List yields %d RRsets, %v", n, err)
 		}
 	}
@@ -62,7 +63,8 @@ func Figures(t *testing.T, start func(t *testing.T) Server) {
 		messages int // at most
 	}{
 		{"O3a one change: creation of A and AAAA", func() { must(one) }, 1},
-		{"P6 one change: switch to CNAME, with its read-back", func() { must(plan.Change{Name: one.Name, From: one.To, To: alias}) }, 2},
+		{"P6 one change: switch to CNAME, with its read-back",
+			func() { must(plan.Change{Name: one.Name, From: one.To, To: alias}) }, 2},
 		{"O3a one change: deletion", func() { must(plan.Change{Name: one.Name, From: alias}) }, 1},
 		{"X6 start against 100,000 foreign RRsets, any number of levels", list, 2},
 		{"X5b 10,000 changes: creation", func() { must(create...) }, 60},
@@ -79,7 +81,8 @@ func Figures(t *testing.T, start func(t *testing.T) Server) {
 				t.Errorf("%d messages, want at most %d", messages, tt.messages)
 			}
 			sent, received := proxy.wire()
-			t.Logf("%s: %d messages, %d octets sent, %d received, %v", tt.name, messages, sent, received, took.Round(time.Millisecond))
+			t.Logf("%s: %d messages, %d octets sent, %d received, %v", tt.name, messages, sent, received,
+				took.Round(time.Millisecond))
 		})
 	}
 }

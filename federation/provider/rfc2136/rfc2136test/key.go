@@ -21,8 +21,7 @@ type wrong struct {
 	reads  bool // queries and transfers fail too
 }
 
-// Clocks holds that an error says so where the server's clock differs too much
-// from ours.
+// Clocks holds that an error says so where the server's clock differs too much from ours.
 func Clocks(t *testing.T, late Server, words ...string) {
 	p := late.Provider(t, nil)
 	c := plan.Change{Name: "nginx.ns.fed.svc." + Zone}
@@ -42,23 +41,28 @@ func Clocks(t *testing.T, late Server, words ...string) {
 	}
 }
 
-// testWrongKey holds that a wrong key or zone is an error that names the key,
-// the server, its answer and what to check, and no secret.
+// testWrongKey holds that a wrong key or zone is an error that names the key, the server, its answer and what to check,
+// and no secret.
 func testWrongKey(t *testing.T, s *suite) {
 	tests := []wrong{
-		{"name", func(c *rfc2136.Config) { c.TSIG.Name = "unknown." }, []string{"NOTAUTH", "BADKEY", `"unknown."`, "key's name"}, true},
-		{"secret", func(c *rfc2136.Config) { c.TSIG.Secret = "d3Jvbmcgc2VjcmV0" }, []string{"NOTAUTH", "BADSIG", `"syncer."`, "check the secret"}, true},
-		{"algorithm", func(c *rfc2136.Config) { c.TSIG.Algorithm = "hmac-sha512" }, []string{"NOTAUTH", "BAD", `"syncer."`, "hmac-sha512", "algorithm"}, true},
+		{"name", func(c *rfc2136.Config) { c.TSIG.Name = "unknown." }, []string{"NOTAUTH", "BADKEY", `"unknown."`,
+			"key's name"}, true},
+		{"secret", func(c *rfc2136.Config) { c.TSIG.Secret = "d3Jvbmcgc2VjcmV0" },
+			[]string{"NOTAUTH", "BADSIG", `"syncer."`, "check the secret"}, true},
+		{"algorithm", func(c *rfc2136.Config) { c.TSIG.Algorithm = "hmac-sha512" },
+			[]string{"NOTAUTH", "BAD", `"syncer."`, "hmac-sha512", "algorithm"}, true},
 		// Knot does not tell a key without rights from one that it does not know.
 		{"rights", func(c *rfc2136.Config) { c.TSIG = Powerless }, []string{`"powerless."`, "acl"}, false},
-		{"zone", func(c *rfc2136.Config) { c.Zone = "fed.svc." + Zone }, []string{"NOTAUTH", `"syncer."`, `"fed.svc.example.com."`, "primary"}, false},
+		{"zone", func(c *rfc2136.Config) { c.Zone = "fed.svc." + Zone }, []string{"NOTAUTH", `"syncer."`,
+			`"fed.svc.example.com."`, "primary"}, false},
 	}
 	if s.server.AnyAlgorithm {
 		tests = slices.DeleteFunc(tests, func(tt wrong) bool { return tt.name == "algorithm" })
 	}
 	if s.server.Silent {
 		for i := range tests[:3] {
-			tests[i].want = []string{fmt.Sprintf("%q", []string{"unknown.", "syncer.", "syncer."}[i]), "key's name, secret and algorithm"}
+			tests[i].want = []string{fmt.Sprintf("%q", []string{"unknown.", "syncer.", "syncer."}[i]),
+				"key's name, secret and algorithm"}
 		}
 		tests[3].want = []string{`"powerless."`, "TSIG-ALLOW-DNSUPDATE"}
 	}

@@ -14,8 +14,8 @@ const (
 	between = 20
 )
 
-// testKilled kills the server while changes are made, and starts it again.
-// The provider goes on by itself; nothing that was confirmed is lost.
+// testKilled kills the server while changes are made, and starts it again. The provider goes on by itself; nothing that
+// was confirmed is lost.
 func testKilled(t *testing.T, s *suite) {
 	if s.server.Kill == nil {
 		t.Log("this server does not keep its zone")

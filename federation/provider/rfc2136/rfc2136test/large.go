@@ -12,8 +12,8 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 )
 
-// TooLarge makes changes at a server that takes RRsets of at most that many
-// records: names with more, in front of the others, cost only themselves.
+// TooLarge makes changes at a server that takes RRsets of at most that many records: names with more, in front of the
+// others, cost only themselves.
 func TooLarge(t *testing.T, s Server, limit int) {
 	p := s.Provider(t, nil)
 	large := func(label string) plan.Change {
@@ -39,7 +39,8 @@ func TooLarge(t *testing.T, s Server, limit int) {
 			}
 			continue
 		}
-		if !errors.Is(provider.KindOf(err), provider.ErrUnavailable) || !strings.Contains(err.Error(), "max-records-per-type") {
+		if !errors.Is(provider.KindOf(err), provider.ErrUnavailable) ||
+			!strings.Contains(err.Error(), "max-records-per-type") {
 			t.Errorf("change %d: %v", i, err)
 		}
 	}

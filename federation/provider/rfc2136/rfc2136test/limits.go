@@ -15,15 +15,17 @@ import (
 	"github.com/federation-dns/federation/federation/provider/rfc2136"
 )
 
-// testLargeMessage makes 400 RRsets in one message, changes them all in as
-// few as the limits allow, and deletes them in one.
+// testLargeMessage makes 400 RRsets in one message, changes them all in as few as the limits allow, and deletes them in
+// one.
 func testLargeMessage(t *testing.T, s *suite) {
 	const n = 200 // names with two RRsets each
 	var create, switched, remove []plan.Change
 	for i := range n {
 		label := fmt.Sprintf("s%d", i)
-		a, c := addresses(label, fmt.Sprintf("192.0.2.%d", i+1), fmt.Sprintf("2001:db8::%x", i+1)), alias(label, "nginx.example.org.")
-		create, switched, remove = append(create, change(nil, a)), append(switched, change(a, c)), append(remove, change(c, nil))
+		a, c := addresses(label, fmt.Sprintf("192.0.2.%d", i+1), fmt.Sprintf("2001:db8::%x", i+1)),
+			alias(label, "nginx.example.org.")
+		create, switched, remove = append(create, change(nil, a)), append(switched, change(a, c)),
+			append(remove, change(c, nil))
 	}
 	claim := federation.RRset{Name: "_claim.fed.svc." + Zone, Type: "TXT", TTL: 60, Data: []string{`"owner=test"`}}
 	s.must(change(nil, []federation.RRset{claim}))
@@ -57,8 +59,8 @@ func testLargeMessage(t *testing.T, s *suite) {
 	}
 }
 
-// testCancel ends the context when the third request is under way: none
-// starts after that, none of the changes behind it is made.
+// testCancel ends the context when the third request is under way: none starts after that, none of the changes behind
+// it is made.
 func testCancel(t *testing.T, s *suite) {
 	p := s.server.met(t, s.server.Provider(t, func(c *rfc2136.Config) { c.Server, c.MaxBatch = s.proxy.addr, 2 }))
 	var changes []plan.Change
@@ -103,7 +105,8 @@ func testCancel(t *testing.T, s *suite) {
 		// Another provider's request has passed the proxy: what this one sent has too.
 		s.has(changes[third], nil)
 		if requests, conns := s.proxy.counts(); conns-before > 1 || arrived < third || requests-getRequests > third {
-			t.Errorf("%s: %d requests over %d connections, want none after the third", call, requests-getRequests, conns)
+			t.Errorf("%s: %d requests over %d connections, want none after the third", call, requests-getRequests,
+				conns)
 		}
 		cancel()
 	}

@@ -12,8 +12,7 @@ import (
 	"github.com/federation-dns/federation/federation/plan"
 )
 
-// steps are changes of one name, one after the other: creation, replacement,
-// switch to CNAME and back, deletion.
+// steps are changes of one name, one after the other: creation, replacement, switch to CNAME and back, deletion.
 func steps() []plan.Change {
 	var out []plan.Change
 	var now []federation.RRset
@@ -28,8 +27,8 @@ func steps() []plan.Change {
 	return out
 }
 
-// testReplyLost loses the reply to each update once. The caller learns that
-// the outcome is open, and by reading the name that the change was made.
+// testReplyLost loses the reply to each update once. The caller learns that the outcome is open, and by reading the
+// name that the change was made.
 func testReplyLost(t *testing.T, s *suite) {
 	for i, c := range steps() {
 		serial := s.server.Serial(t)
@@ -51,8 +50,7 @@ func testReplyLost(t *testing.T, s *suite) {
 	}
 }
 
-// testRequestLost cuts the connection before the server has the update: it
-// is as open, and the name has what it had.
+// testRequestLost cuts the connection before the server has the update: it is as open, and the name has what it had.
 func testRequestLost(t *testing.T, s *suite) {
 	for i, c := range steps() {
 		s.proxy.set(func(_ int, m *dns.Msg) fate {
@@ -70,9 +68,8 @@ func testRequestLost(t *testing.T, s *suite) {
 	}
 }
 
-// testRepliesLost loses one message in three, of all kinds, some before and
-// some after the server has acted. A caller that keeps to the contract sees
-// each change through all the same, alone and among many.
+// testRepliesLost loses one message in three, of all kinds, some before and some after the server has acted. A caller
+// that keeps to the contract sees each change through all the same, alone and among many.
 func testRepliesLost(t *testing.T, s *suite) {
 	random := rand.New(rand.NewPCG(1, 2))
 	s.proxy.set(func(int, *dns.Msg) fate {

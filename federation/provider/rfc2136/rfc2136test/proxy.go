@@ -69,8 +69,8 @@ func startProxy(t testing.TB, s Server) *proxy {
 	return p
 }
 
-// set makes decide say what becomes of the requests from now on, which it
-// counts anew. It is called by one goroutine at a time.
+// set makes decide say what becomes of the requests from now on, which it counts anew. It is called by one goroutine at
+// a time.
 func (p *proxy) set(decide func(n int, request *dns.Msg) fate) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -20,16 +20,18 @@ const Zone = federation.FQDN("example.com.")
 // The keys of every server under test. The secrets are for tests.
 var (
 	// Key may update all of the zone and transfer it.
-	Key = rfc2136.TSIG{Name: "syncer.", Algorithm: "hmac-sha256", Secret: "c3luY2VyIHRlc3Qga2V5LCBub3QgYSBzZWNyZXQhISE="}
-	// Foreign may too; it signs what the tests write as somebody else.
-	Foreign = rfc2136.TSIG{Name: "foreign.", Algorithm: "hmac-sha256", Secret: "Zm9yZWlnbiB0ZXN0IGtleSwgbm90IGEgc2VjcmV0ISE="}
+	Key = rfc2136.TSIG{Name: "syncer.", Algorithm: "hmac-sha256",
+		Secret: "c3luY2VyIHRlc3Qga2V5LCBub3QgYSBzZWNyZXQhISE="}
+	// Foreign may too; it signs what the tests write as another client.
+	Foreign = rfc2136.TSIG{Name: "foreign.", Algorithm: "hmac-sha256",
+		Secret: "Zm9yZWlnbiB0ZXN0IGtleSwgbm90IGEgc2VjcmV0ISE="}
 	// Powerless is known to the server and may do nothing.
-	Powerless = rfc2136.TSIG{Name: "powerless.", Algorithm: "hmac-sha256", Secret: "cG93ZXJsZXNzIHRlc3Qga2V5LCBub3QgYSBzZWNyZXQ="}
+	Powerless = rfc2136.TSIG{Name: "powerless.", Algorithm: "hmac-sha256",
+		Secret: "cG93ZXJsZXNzIHRlc3Qga2V5LCBub3QgYSBzZWNyZXQ="}
 )
 
-// ZoneFile is what the zone holds at first: nothing of ours, a wildcard and a
-// delegation. The mark, a label, stands in the SOA record, where a test can
-// tell its own server from another.
+// ZoneFile is what the zone holds at first: nothing of ours, a wildcard and a delegation. The mark, a label, stands in
+// the SOA record, where a test can tell its own server from another.
 func ZoneFile(mark string) string {
 	return fmt.Sprintf(`$ORIGIN example.com.
 @    60 IN SOA ns.example.com. %s.example.com. 1 3600 600 86400 30
@@ -45,17 +47,15 @@ sub  60 IN NS ns.example.org.
 type Server struct {
 	// UDP and TCP are its addresses.
 	UDP, TCP string
-	// Kill ends it without notice where that can be done, and Start starts it
-	// again at the same TCP address with every change that it has confirmed.
-	// Both are nil for a server that does not keep its zone.
+	// Kill ends it without notice where that can be done, and Start starts it again at the same TCP address with every
+	// change that it has confirmed. Both are nil for a server that does not keep its zone.
 	Kill, Start func() error
 	// AnyAlgorithm says that it takes a known key with any algorithm.
 	AnyAlgorithm bool
-	// Strict says that it refuses a CNAME and another RRset of its name in one
-	// message, so that an ignored CNAME leaves the name empty for a round trip.
+	// Strict says that it refuses a CNAME and another RRset of its name in one message, so that an ignored CNAME leaves
+	// the name empty for a round trip.
 	Strict bool
-	// Silent says that it does not say what is wrong with a key: REFUSED to an
-	// update, NOTAUTH to a query.
+	// Silent says that it does not say what is wrong with a key: REFUSED to an update, NOTAUTH to a query.
 	Silent bool
 }
 
@@ -74,12 +74,13 @@ func (s Server) Provider(t testing.TB, change func(*rfc2136.Config)) *rfc2136.Pr
 	return p
 }
 
-// met returns the provider once it has learned what it learns of a server by its
-// first changes: what the tests count is what it costs from then on.
+// met returns the provider once it has learned what it learns of a server by its first changes: what the tests count is
+// what it costs from then on.
 func (s Server) met(t testing.TB, p *rfc2136.Provider) *rfc2136.Provider {
 	t.Helper()
 	var now []federation.RRset
-	for _, next := range [][]federation.RRset{addresses("met", "192.0.2.1", "2001:db8::1"), alias("met", "nginx.example.org."), nil} {
+	for _, next := range [][]federation.RRset{addresses("met", "192.0.2.1", "2001:db8::1"),
+		alias("met", "nginx.example.org."), nil} {
 		if err := p.Apply(t.Context(), nil, []plan.Change{change(now, next)})[0]; err != nil {
 			t.Fatal(err)
 		}
@@ -97,7 +98,7 @@ func (s Server) Target(t testing.TB) providertest.Target {
 	}
 }
 
-// put places an RRset as somebody else would.
+// put writes an RRset as another client would.
 func (s Server) put(t testing.TB, set federation.RRset) {
 	t.Helper()
 	m := new(dns.Msg).SetUpdate(string(Zone))
@@ -111,7 +112,7 @@ func (s Server) put(t testing.TB, set federation.RRset) {
 	s.update(t, m)
 }
 
-// fill places that many A RRsets as somebody else would.
+// fill writes that many A RRsets as another client would.
 func (s Server) fill(t testing.TB, count int) {
 	t.Helper()
 	for i := 0; i < count; {
@@ -129,19 +130,19 @@ func (s Server) fill(t testing.TB, count int) {
 	}
 }
 
-// update sends an update with somebody else's key.
+// update sends an update with another client's key.
 func (s Server) update(t testing.TB, m *dns.Msg) {
 	t.Helper()
 	m.SetTsig(Foreign.Name, dns.HmacSHA256, 300, time.Now().Unix())
-	client := &dns.Client{Net: "tcp", Timeout: 10 * time.Second, TsigSecret: map[string]string{Foreign.Name: Foreign.Secret}}
+	client := &dns.Client{Net: "tcp", Timeout: 10 * time.Second,
+		TsigSecret: map[string]string{Foreign.Name: Foreign.Secret}}
 	reply, _, err := client.Exchange(m, s.TCP)
 	if err != nil || reply.Rcode != dns.RcodeSuccess {
 		t.Fatalf("an update of somebody else: %v, %v", err, reply)
 	}
 }
 
-// Serial asks for the zone's serial number: each update that changes
-// something raises it.
+// Serial asks for the zone's serial number: each update that changes something raises it.
 func (s Server) Serial(t testing.TB) uint32 {
 	t.Helper()
 	reply, _, err := (&dns.Client{Net: "tcp"}).Exchange(new(dns.Msg).SetQuestion(string(Zone), dns.TypeSOA), s.TCP)

@@ -1,7 +1,6 @@
-// Package rfc2136test is the suite for the provider against a real name
-// server: what providertest cannot ask of every provider, as it needs keys,
-// messages on the wire, lost replies and restarts. Its subtests are named
-// after the rules they hold.
+// Package rfc2136test is the suite for the provider against a real name server: what providertest cannot ask of every
+// provider, as it needs keys, messages on the wire, lost replies and restarts. Its subtests are named after the rules
+// they hold.
 package rfc2136test
 
 import (
@@ -22,8 +21,7 @@ import (
 	"github.com/federation-dns/federation/federation/provider/rfc2136"
 )
 
-// Run runs the suite. start is called for each subtest; it cleans up by
-// t.Cleanup.
+// Run runs the suite. start is called for each subtest; it cleans up by t.Cleanup.
 func Run(t *testing.T, start func(t *testing.T) Server) {
 	tests := []struct {
 		name string
@@ -55,8 +53,7 @@ func Run(t *testing.T, start func(t *testing.T) Server) {
 	}
 }
 
-// suite is what a subtest has: a server, a proxy before it, and a provider
-// that talks to the proxy.
+// suite is what a subtest has: a server, a proxy before it, and a provider that talks to the proxy.
 type suite struct {
 	t      *testing.T
 	server Server
@@ -118,7 +115,8 @@ func (s *suite) has(c plan.Change, want []federation.RRset) {
 // open reports whether the name has to be read, or the change made again.
 func open(err error) bool {
 	kind := provider.KindOf(err)
-	return errors.Is(kind, provider.ErrUnknownOutcome) || errors.Is(kind, provider.ErrNotSent) || errors.Is(kind, provider.ErrUnavailable)
+	return errors.Is(kind, provider.ErrUnknownOutcome) || errors.Is(kind, provider.ErrNotSent) ||
+		errors.Is(kind, provider.ErrUnavailable)
 }
 
 // isOpen checks that.
@@ -129,10 +127,9 @@ func (s *suite) isOpen(err error) {
 	}
 }
 
-// settle makes a change as the contract wants it of callers: after an error
-// that leaves the outcome open, the name is read until the server answers. It
-// returns how many such errors there were. As nobody else writes, a conflict
-// is an error, and so is any other state than before or after the change.
+// settle makes a change as the contract wants it of callers: after an error that leaves the outcome open, the name is
+// read until the server answers. It returns how many such errors there were. As nobody else writes, a conflict is an
+// error, and so is any other state than before or after the change.
 func (s *suite) settle(c plan.Change) (opens int, err error) {
 	for {
 		err := s.apply(c)

@@ -37,8 +37,7 @@ func testOneMessage(t *testing.T, s *suite) {
 	}
 }
 
-// testIgnoredUnderLoad holds more than the contract asks for: the message puts
-// the old RRsets back itself.
+// testIgnoredUnderLoad holds more than the contract asks for: the message puts the old RRsets back itself.
 func testIgnoredUnderLoad(t *testing.T, s *suite) {
 	old := addresses("nginx", "192.0.2.1", "2001:db8::1")
 	s.must(change(nil, old))
@@ -61,8 +60,7 @@ func testIgnoredUnderLoad(t *testing.T, s *suite) {
 	}
 }
 
-// testDelegated switches a name below a zone cut: the server takes the update,
-// and shows it to nobody.
+// testDelegated switches a name below a zone cut: the server takes the update, and shows it to nobody.
 func testDelegated(t *testing.T, s *suite) {
 	below := "nginx.ns.fed.svc.sub." + Zone
 	old := []federation.RRset{{Name: below, Type: "A", TTL: 180, Data: []string{"192.0.2.1"}}}
@@ -72,7 +70,8 @@ func testDelegated(t *testing.T, s *suite) {
 		t.Fatal(err)
 	}
 	errs := s.p.Apply(s.ctx(), nil, []plan.Change{change(old, next), other})
-	if kind := provider.KindOf(errs[0]); !errors.Is(kind, provider.ErrRefused) && !errors.Is(kind, provider.ErrConflict) || errs[1] != nil {
+	if kind := provider.KindOf(errs[0]); !errors.Is(kind, provider.ErrRefused) &&
+		!errors.Is(kind, provider.ErrConflict) || errs[1] != nil {
 		t.Errorf("errors are %v", errs)
 	}
 	if _, err := s.p.Get(s.ctx(), below); !errors.Is(provider.KindOf(err), provider.ErrRefused) {
@@ -94,7 +93,8 @@ func testServes(t *testing.T, s *suite) {
 		{"a delegated level", "sub", func(federation.FQDN) {}, provider.Served{Delegated: "sub." + Zone}},
 		{"a delegated suffix", "eu", ns, provider.Served{Delegated: "fed.svc.eu." + Zone}},
 		{"a wildcard", "af", func(suffix federation.FQDN) {
-			s.server.put(t, federation.RRset{Name: "*." + suffix, Type: "AAAA", TTL: 60, Data: []string{"2001:db8::25"}})
+			s.server.put(t, federation.RRset{Name: "*." + suffix, Type: "AAAA", TTL: 60,
+				Data: []string{"2001:db8::25"}})
 		}, provider.Served{Wildcard: "AAAA"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -134,8 +134,8 @@ func watch(server string, name federation.FQDN, stop <-chan struct{}) error {
 	}
 }
 
-// testReadBackLost loses every reply after that to the update: whether the
-// CNAME was ignored is then unknown, which is not a success.
+// testReadBackLost loses every reply after that to the update: whether the CNAME was ignored is then unknown, which is
+// not a success.
 func testReadBackLost(t *testing.T, s *suite) {
 	a, c := addresses("nginx", "192.0.2.1", "2001:db8::1"), alias("nginx", "nginx.example.org.")
 	s.must(change(nil, a))

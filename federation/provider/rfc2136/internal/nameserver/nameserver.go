@@ -1,5 +1,5 @@
-// Package nameserver runs name servers of the distribution for tests: on
-// loopback, on a port that the kernel picks, in a temporary folder each.
+// Package nameserver runs name servers of the distribution for tests: on loopback, on a port that the kernel picks, in
+// a temporary folder each.
 package nameserver
 
 import (
@@ -47,8 +47,7 @@ type nameserver struct {
 	process *process
 }
 
-// Start runs the program until the test ends. If the test has failed by then,
-// it shows the end of the program's log.
+// Start runs the program until the test ends. If the test has failed by then, it shows the end of the program's log.
 func Start(t testing.TB, program Program) rfc2136test.Server {
 	t.Helper()
 	needs.Program(t, program.command, program.debian)
@@ -99,9 +98,10 @@ func (p Program) find(dir string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("the program %s is missing: install the Debian package %s", p.command, p.debian)
 	}
-	// A profile of AppArmor, which the package may bring, is bound to the path
-	// of the executable and allows no other folders; a copy has none.
-	if enabled, err := os.ReadFile("/sys/module/apparmor/parameters/enabled"); err != nil || !bytes.HasPrefix(enabled, []byte("Y")) {
+	// A profile of AppArmor, which the package may bring, is bound to the path of the executable and allows no other
+	// folders; a copy has none.
+	if enabled, err := os.ReadFile("/sys/module/apparmor/parameters/enabled"); err != nil ||
+		!bytes.HasPrefix(enabled, []byte("Y")) {
 		return path, nil
 	}
 	executable, err := os.ReadFile(path)
@@ -191,8 +191,7 @@ func (n *nameserver) wholeLog() []byte {
 	return text
 }
 
-// serves says why the zone is not served, by this very server, over UDP and
-// TCP.
+// serves says why the zone is not served, by this very server, over UDP and TCP.
 func (n *nameserver) serves() error {
 	for _, network := range []string{"udp", "tcp"} {
 		client := &dns.Client{Net: network, Timeout: time.Second}

@@ -35,7 +35,8 @@ func TestStart(t *testing.T) {
 			if second.path, err = program.find(dir); err != nil {
 				t.Fatal(err)
 			}
-			if err := os.WriteFile(filepath.Join(dir, "zone"), []byte(rfc2136test.ZoneFile(second.mark)), 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, "zone"), []byte(rfc2136test.ZoneFile(second.mark)),
+				0o600); err != nil {
 				t.Fatal(err)
 			}
 			if program.prepare != nil {
@@ -55,16 +56,17 @@ func TestStart(t *testing.T) {
 		})
 	}
 	for _, program := range []Program{PowerDNS, PowerDNS.Behind(time.Minute), Knot.Behind(time.Minute)} {
-		t.Run(fmt.Sprintf("nothing is left of a killed program, %s, %v behind", program.command, program.behind), func(t *testing.T) {
-			s := Start(t, program)
-			if err := s.Kill(); err != nil {
-				t.Fatal(err)
-			}
-			if conn, err := net.DialTimeout("tcp", s.TCP, time.Second); err == nil {
-				conn.Close()
-				t.Error("its port is still open")
-			}
-		})
+		t.Run(fmt.Sprintf("nothing is left of a killed program, %s, %v behind", program.command, program.behind),
+			func(t *testing.T) {
+				s := Start(t, program)
+				if err := s.Kill(); err != nil {
+					t.Fatal(err)
+				}
+				if conn, err := net.DialTimeout("tcp", s.TCP, time.Second); err == nil {
+					conn.Close()
+					t.Error("its port is still open")
+				}
+			})
 	}
 	t.Run("a missing program names its package", func(t *testing.T) {
 		_, err := Program{command: "no-such-name-server", debian: "a-package"}.find(t.TempDir())

@@ -16,8 +16,7 @@ import (
 // schema is what Debian's package of the backend brings.
 const schema = "/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql"
 
-// PowerDNS is pdns_server with its SQLite backend, all other settings as they
-// are by default.
+// PowerDNS is pdns_server with its SQLite backend, all other settings as they are by default.
 var PowerDNS = Program{
 	command: "pdns_server",
 	debian:  "pdns-server, with pdns-backend-sqlite3 and sqlite3",
@@ -75,17 +74,20 @@ func zoneRows(zone string) (string, error) {
 		if h.Rrtype == dns.TypeNS && h.Name != string(rfc2136test.Zone) {
 			auth = 0
 		}
-		fmt.Fprintf(&b, "INSERT INTO records (domain_id, name, type, content, ttl, auth) VALUES (1, %s, %s, %s, %d, %d);\n",
+		fmt.Fprintf(&b, "INSERT INTO records (domain_id, name, type, content, ttl, auth) VALUES (1, %s, %s, %s, %d, "+
+			"%d);\n",
 			bare(h.Name), text(dns.TypeToString[h.Rrtype]), bare(data), h.Ttl, auth)
 	}
 	if err := parser.Err(); err != nil {
 		return "", err
 	}
 	meta := func(kind, content string) {
-		fmt.Fprintf(&b, "INSERT INTO domainmetadata (domain_id, kind, content) VALUES (1, %s, %s);\n", text(kind), content)
+		fmt.Fprintf(&b, "INSERT INTO domainmetadata (domain_id, kind, content) VALUES (1, %s, %s);\n", text(kind),
+			content)
 	}
 	for _, key := range keys {
-		fmt.Fprintf(&b, "INSERT INTO tsigkeys (name, algorithm, secret) VALUES (%s, %s, %s);\n", bare(key.Name), text(key.Algorithm), text(key.Secret))
+		fmt.Fprintf(&b, "INSERT INTO tsigkeys (name, algorithm, secret) VALUES (%s, %s, %s);\n", bare(key.Name),
+			text(key.Algorithm), text(key.Secret))
 		if key != rfc2136test.Powerless {
 			meta("TSIG-ALLOW-DNSUPDATE", bare(key.Name))
 			meta("TSIG-ALLOW-AXFR", bare(key.Name))

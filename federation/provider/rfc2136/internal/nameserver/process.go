@@ -16,8 +16,8 @@ type process struct {
 	err   error         // why, then
 }
 
-// startProcess starts the program; all that it prints is appended to the log.
-// The program ends with this process, however that ends. env is added to ours.
+// startProcess starts the program; all that it prints is appended to the log. The program ends with this process,
+// however that ends. env is added to ours.
 func startProcess(log string, env []string, path string, args ...string) (*process, error) {
 	out, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {

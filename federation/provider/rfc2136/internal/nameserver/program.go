@@ -21,15 +21,13 @@ type Program struct {
 	file    string // that its configuration is in
 	config  func(dir string, port int) string
 	args    func(config string) []string
-	// prepare turns the zone file into what the program keeps its zone in; nil
-	// if that is the file.
+	// prepare turns the zone file into what the program keeps its zone in; nil if that is the file.
 	prepare func(dir string) error
 	behind  time.Duration // its clock
 	mark    string        // in the zone that it serves; "" is one of its own
 }
 
-// Behind is the program with a clock that is late, by the library of Debian's
-// package faketime.
+// Behind is the program with a clock that is late, by the library of Debian's package faketime.
 func (p Program) Behind(d time.Duration) Program {
 	p.behind = d
 	return p
@@ -38,8 +36,8 @@ func (p Program) Behind(d time.Duration) Program {
 // fakeClocks is where Debian has the library, for each architecture.
 const fakeClocks = "/usr/lib/*/faketime/libfaketimeMT.so.1"
 
-// environment is what the program gets besides this process's own. The command
-// faketime is of no use: it starts another process, which would outlive it.
+// environment is what the program gets besides this process's own. The command faketime is of no use: it starts another
+// process, which would outlive it.
 func (p Program) environment() ([]string, error) {
 	if p.behind == 0 {
 		return nil, nil
@@ -54,9 +52,8 @@ func (p Program) environment() ([]string, error) {
 // keys are the keys of the suite.
 var keys = []rfc2136.TSIG{rfc2136test.Key, rfc2136test.Foreign, rfc2136test.Powerless}
 
-// BIND is named, in the foreground (-g), without a remote control and without
-// any path outside its folder. It needs no root, and no -u as it binds no port
-// below 1024. With "reuseport", its default, two of them would share a port.
+// BIND is named, in the foreground (-g), without a remote control and without any path outside its folder. It needs no
+// root, and no -u as it binds no port below 1024. With "reuseport", its default, two of them would share a port.
 var BIND = Program{
 	command: "named",
 	debian:  "bind9",
@@ -75,7 +72,8 @@ var BIND = Program{
 func BINDWithPolicy(policy string) Program {
 	p := BIND
 	p.config = func(dir string, port int) string {
-		return bindConfig(dir, port, fmt.Sprintf("	type primary;\n	file \"zone\";\n	update-policy { %s };\n	allow-transfer { key %q; };\n",
+		return bindConfig(dir, port, fmt.Sprintf("	type primary;\n	file \"zone\";\n	update-policy { %s "+
+			"};\n	allow-transfer { key %q; };\n",
 			policy, rfc2136test.Key.Name))
 	}
 	return p
@@ -105,11 +103,12 @@ controls { };
 	return b.String()
 }
 
-// BINDSecondary is named as a secondary of the server: it forwards updates, and is
-// never told that the zone has changed.
+// BINDSecondary is named as a secondary of the server: it forwards updates, and is never told that the zone has
+// changed.
 func BINDSecondary(t testing.TB, primary rfc2136test.Server) Program {
 	t.Helper()
-	reply, _, err := new(dns.Client).Exchange(new(dns.Msg).SetQuestion(string(rfc2136test.Zone), dns.TypeSOA), primary.UDP)
+	reply, _, err := new(dns.Client).Exchange(new(dns.Msg).SetQuestion(string(rfc2136test.Zone), dns.TypeSOA),
+		primary.UDP)
 	if err != nil || len(reply.Answer) != 1 {
 		t.Fatalf("SOA of the primary: %v, %v", err, reply)
 	}
@@ -129,8 +128,7 @@ func BINDSecondary(t testing.TB, primary rfc2136test.Server) Program {
 	return p
 }
 
-// Knot is knotd. Its databases are small, as some containers limit the
-// address space.
+// Knot is knotd. Its databases are small, as some containers limit the address space.
 var Knot = Program{
 	command: "knotd",
 	debian:  "knot",
