@@ -23,7 +23,7 @@ import (
 
 var benchRounds = flag.Int("rounds", 0, "rounds of BenchmarkCompare; 0 leaves it out")
 
-// benchServices is how many the kubernetes plugin has in BenchmarkCompare.
+// benchServices is the number of Services in BenchmarkCompare.
 const benchServices = 5000
 
 // BenchmarkCompare compares, in one process and interleaved, what a federated name costs with what the kubernetes
@@ -138,16 +138,16 @@ func liveHeap() uint64 {
 	return m.HeapAlloc
 }
 
-// benchBatch is how many queries are timed together.
+// benchBatch is the number of queries that are timed together.
 const benchBatch = 200
 
-// subject is a chain and what it is asked.
+// subject is a chain of plugins and the questions for it.
 type subject struct {
 	handler   plugin.Handler
 	questions []*dns.Msg
 }
 
-// benchQuestions ask for Services of a kind, "gone" for such as are not there.
+// benchQuestions ask for Services of a kind, "gone" for ones that do not exist.
 func benchQuestions(federation, kind string, qtype uint16) []*dns.Msg {
 	out := make([]*dns.Msg, benchBatch)
 	for i := range out {
@@ -194,7 +194,7 @@ func cpuTime() time.Duration {
 	return time.Duration(t.Nano())
 }
 
-// allocations are those of one query.
+// allocations returns the number and the bytes of the allocations of one query.
 func (s subject) allocations() (n, bytes uint64) {
 	var before, after runtime.MemStats
 	ctx, w := context.Background(), &discard{}
@@ -234,7 +234,7 @@ func median(x []float64) float64 {
 	return x[len(x)/2]
 }
 
-// discard takes replies, and checks nothing: the tests do.
+// discard drops replies; the tests check them.
 type discard struct{ test.ResponseWriter }
 
 func (*discard) WriteMsg(*dns.Msg) error { return nil }

@@ -68,7 +68,7 @@ type caseServer struct {
 	other    plugin.Handler // for names in none of them
 }
 
-// newCaseServer makes a setup's server on the fakes.
+// newCaseServer returns a setup's server on the fakes.
 func newCaseServer(t *testing.T, s plugincases.Setup) *caseServer {
 	t.Helper()
 	up, err := plugincases.NewUpstream()
@@ -89,7 +89,7 @@ func newCaseServer(t *testing.T, s plugincases.Setup) *caseServer {
 	return out
 }
 
-// delegateTo makes next what stands after the kubernetes plugin.
+// delegateTo sets the plugin after the kubernetes plugin.
 func (f *Federation) delegateTo(next plugin.Handler) { f.k8s.Next = next }
 
 // Name implements plugin.Handler.
@@ -106,7 +106,7 @@ func (s *caseServer) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.
 	return handler.ServeDNS(ctx, w, r)
 }
 
-// caseUpstream looks up what the server itself has, or the upstream.
+// caseUpstream looks up names in the server itself, or else in the upstream.
 type caseUpstream struct {
 	up     *plugincases.Upstream
 	server *caseServer

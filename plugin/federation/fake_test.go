@@ -130,7 +130,7 @@ func (c *cluster) slice(key string, addrs ...string) {
 	c.endpoints[key] = append(c.endpoints[key], ep)
 }
 
-// newCluster has the Services that the tests ask for.
+// newCluster returns a cluster with the Services that the tests ask for.
 func newCluster() *cluster {
 	c := &cluster{
 		services: map[string]*object.Service{}, endpoints: map[string][]*object.Endpoints{},
@@ -159,7 +159,7 @@ func newCluster() *cluster {
 	return c
 }
 
-// records is a fake upstream: zone-file lines, and what is to go wrong.
+// records is a fake upstream: zone-file lines, and the faults to inject.
 type records struct {
 	rrs    []dns.RR
 	rcode  map[string]int  // by name: this, without records
@@ -237,7 +237,7 @@ func (r *records) Lookup(ctx context.Context, state request.Request, name string
 	return m, nil
 }
 
-// stanza makes a kubernetes plugin as its directive does, on the fake indexes.
+// stanza returns a kubernetes plugin set up by its directive, on the fake indexes.
 func stanza(t testing.TB, c *cluster, directive string) *kubernetes.Kubernetes {
 	t.Helper()
 	ctl := caddy.NewTestController("dns", directive)
@@ -255,7 +255,7 @@ const (
 	usualFederation = "federation {\n myfed example.com\n topology region1 zone1\n}"
 )
 
-// newPlugin makes the plugin of two directives on the fakes.
+// newPlugin returns a plugin set up by two directives, on the fakes.
 func newPlugin(t testing.TB, c *cluster, up lookuper, k8s, directive string) *Federation {
 	t.Helper()
 	cfg, err := parse(caddy.NewTestController("dns", directive))
@@ -361,7 +361,7 @@ func short(m *dns.Msg) string {
 	return strings.Join(parts, "; ")
 }
 
-// stepwise is a server that follows no CNAME.
+// stepwise is an upstream that does not follow CNAMEs.
 type stepwise struct{ *records }
 
 func (s stepwise) Lookup(ctx context.Context, state request.Request, name string, typ uint16) (*dns.Msg, error) {

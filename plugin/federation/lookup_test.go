@@ -16,7 +16,7 @@ import (
 	"github.com/miekg/dns"
 )
 
-// far is an upstream that takes its time.
+// far is a slow upstream.
 type far struct {
 	*records
 	takes time.Duration
@@ -32,8 +32,8 @@ func (u far) Lookup(ctx context.Context, state request.Request, name string, typ
 	return u.records.Lookup(ctx, state, name, typ)
 }
 
-// from asks from an address, and returns the reply.
-func from(ctx context.Context, f *Federation, addr, name string, change ...func(*dns.Msg)) *dns.Msg {
+// askFrom asks from an address, and returns the reply.
+func askFrom(ctx context.Context, f *Federation, addr, name string, change ...func(*dns.Msg)) *dns.Msg {
 	r := new(dns.Msg).SetQuestion(name+".myfed.svc.cluster.local.", dns.TypeA)
 	for _, c := range change {
 		c(r)
@@ -64,7 +64,7 @@ func TestManyAtOnce(t *testing.T) {
 			for i := range 1500 {
 				wg.Go(func() {
 					time.Sleep(time.Duration(i) * 50 * time.Millisecond / 1500) // the clock of synctest
-					if m := from(t.Context(), f, address(i), "dead.ns"); m.Rcode != dns.RcodeSuccess ||
+					if m := askFrom(t.Context(), f, address(i), "dead.ns"); m.Rcode != dns.RcodeSuccess ||
 						len(m.Answer) != 4 {
 						failed.Add(1)
 					}
@@ -81,21 +81,21 @@ func TestManyAtOnce(t *testing.T) {
 			up := far{newRecords(t, published...), time.Minute}
 			f := newPlugin(t, newCluster(), up, usualKubernetes, usualFederation)
 			for i := range 1200 {
-				go from(t.Context(), f, "10.1.0.1", fmt.Sprintf("random-%d.ns", i))
+				go askFrom(t.Context(), f, "10.1.0.1", fmt.Sprintf("random-%d.ns", i))
 			}
 			synctest.Wait()
 			if slots, _, _ := inUse(f, ""); slots != 500 {
 				t.Errorf("it has %d slots, want half of them", slots)
 			}
 			for i := range 300 {
-				go from(t.Context(), f, "10.1.0.2", fmt.Sprintf("other-%d.ns", i))
+				go askFrom(t.Context(), f, "10.1.0.2", fmt.Sprintf("other-%d.ns", i))
 			}
 			synctest.Wait()
 			if _, held, _ := inUse(f, "10.1.0.2"); held != 250 {
 				t.Errorf("the second has %d slots, want half of what was left", held)
 			}
 			for i := range 100 {
-				go from(t.Context(), f, address(1000+i), fmt.Sprintf("third-%d.ns", i))
+				go askFrom(t.Context(), f, address(1000+i), fmt.Sprintf("third-%d.ns", i))
 			}
 			synctest.Wait()
 			if slots, _, _ := inUse(f, ""); slots != 850 {
@@ -110,10 +110,10 @@ func TestManyAtOnce(t *testing.T) {
 			f := newPlugin(t, newCluster(), up, usualKubernetes, usualFederation)
 			ctx, cancel := context.WithCancel(t.Context())
 			first := make(chan *dns.Msg)
-			go func() { first <- from(ctx, f, "10.1.0.1", "dead.ns") }()
+			go func() { first <- askFrom(ctx, f, "10.1.0.1", "dead.ns") }()
 			synctest.Wait()
 			second := make(chan *dns.Msg)
-			go func() { second <- from(t.Context(), f, "10.1.0.2", "dead.ns") }()
+			go func() { second <- askFrom(t.Context(), f, "10.1.0.2", "dead.ns") }()
 			synctest.Wait()
 			cancel()
 			if m := <-first; m.Rcode != dns.RcodeServerFailure {
@@ -133,22 +133,23 @@ func TestManyAtOnce(t *testing.T) {
 					&dnsserver.Server{})
 			}
 			for _, ask := range []func() *dns.Msg{
-				func() *dns.Msg { return from(t.Context(), f, "10.1.0.1", "dead.ns") },
-				func() *dns.Msg { return from(t.Context(), f, "10.1.0.1", "gone.ns") },
+				func() *dns.Msg { return askFrom(t.Context(), f, "10.1.0.1", "dead.ns") },
+				func() *dns.Msg { return askFrom(t.Context(), f, "10.1.0.1", "gone.ns") },
 				func() *dns.Msg {
-					return from(t.Context(), f, "10.1.0.1", "dead.ns",
+					return askFrom(t.Context(), f, "10.1.0.1", "dead.ns",
 						func(m *dns.Msg) { m.Question[0].Qtype = dns.TypeAAAA })
 				},
 				func() *dns.Msg {
-					return from(t.Context(), f, "10.1.0.1", "dead.ns", func(m *dns.Msg) { m.SetEdns0(1232, true) })
+					return askFrom(t.Context(), f, "10.1.0.1", "dead.ns", func(m *dns.Msg) { m.SetEdns0(1232, true) })
 				},
 				func() *dns.Msg {
-					return from(t.Context(), f, "10.1.0.1", "dead.ns", func(m *dns.Msg) { m.CheckingDisabled = true })
+					return askFrom(t.Context(), f, "10.1.0.1", "dead.ns",
+						func(m *dns.Msg) { m.CheckingDisabled = true })
 				},
-				func() *dns.Msg { return from(t.Context(), f, "fd00::1", "dead.ns") },
-				func() *dns.Msg { return from(deeper(t.Context()), f, "10.1.0.1", "dead.ns") },
-				func() *dns.Msg { return from(server(), f, "10.1.0.1", "dead.ns") },
-				func() *dns.Msg { return from(server(), f, "10.1.0.1", "dead.ns") },
+				func() *dns.Msg { return askFrom(t.Context(), f, "fd00::1", "dead.ns") },
+				func() *dns.Msg { return askFrom(deeper(t.Context()), f, "10.1.0.1", "dead.ns") },
+				func() *dns.Msg { return askFrom(server(), f, "10.1.0.1", "dead.ns") },
+				func() *dns.Msg { return askFrom(server(), f, "10.1.0.1", "dead.ns") },
 			} {
 				for range 2 {
 					go ask()
@@ -170,7 +171,7 @@ func TestManyAtOnce(t *testing.T) {
 			f := newPlugin(t, newCluster(), newRecords(t), usualKubernetes, usualFederation)
 			start := time.Now()
 			f.chaser.upstream = around{f}
-			if m := from(t.Context(), f, "10.1.0.1", "dead.ns"); m.Rcode != dns.RcodeServerFailure ||
+			if m := askFrom(t.Context(), f, "10.1.0.1", "dead.ns"); m.Rcode != dns.RcodeServerFailure ||
 				time.Since(start) > 0 {
 				t.Errorf("%s after %s", short(m), time.Since(start))
 			}
@@ -182,13 +183,13 @@ func TestManyAtOnce(t *testing.T) {
 type around struct{ f *Federation }
 
 func (u around) Lookup(ctx context.Context, _ request.Request, _ string, _ uint16) (*dns.Msg, error) {
-	return from(ctx, u.f, "10.1.0.1", "dead.ns"), nil
+	return askFrom(ctx, u.f, "10.1.0.1", "dead.ns"), nil
 }
 
 // TestKept: what is kept of an answer is given to nobody to whom it might not have been given.
 func TestKept(t *testing.T) {
 	const name = "bogus.ns"
-	// A validating upstream: NXDOMAIN for who does not want it checked.
+	// A validating upstream: NXDOMAIN, but only if checking is disabled.
 	newOne := func(t *testing.T) (*Federation, *records) {
 		up := newRecords(t)
 		return newPlugin(t, newCluster(), changedFor{up, func(m *dns.Msg, state request.Request) {
@@ -198,12 +199,12 @@ func TestKept(t *testing.T) {
 		}}, usualKubernetes, usualFederation), up
 	}
 	cd := func(m *dns.Msg) { m.CheckingDisabled = true }
-	t.Run("Q8c a denial that was not validated is not given to who wants it validated", func(t *testing.T) {
+	t.Run("Q8c a denial that was not validated is not given to a client that wants it validated", func(t *testing.T) {
 		f, _ := newOne(t)
-		if m := from(t.Context(), f, "10.1.0.1", name, cd); m.Rcode != dns.RcodeNameError {
+		if m := askFrom(t.Context(), f, "10.1.0.1", name, cd); m.Rcode != dns.RcodeNameError {
 			t.Fatalf("with CD: %s", short(m))
 		}
-		if m := from(t.Context(), f, "10.1.0.1", name); m.Rcode != dns.RcodeServerFailure {
+		if m := askFrom(t.Context(), f, "10.1.0.1", name); m.Rcode != dns.RcodeServerFailure {
 			t.Errorf("without: %s", short(m))
 		}
 	})
@@ -223,7 +224,7 @@ func TestKept(t *testing.T) {
 			for range 2 { // side by side, and one after the other
 				for addr, want := range map[string]int{"10.1.0.1": dns.RcodeNameError, "10.1.0.2": dns.RcodeSuccess} {
 					wg.Go(func() {
-						if m := from(t.Context(), f, addr, name); m.Rcode != want {
+						if m := askFrom(t.Context(), f, addr, name); m.Rcode != want {
 							t.Errorf("%s: %s", addr, short(m))
 						}
 					})
@@ -240,14 +241,14 @@ func TestKept(t *testing.T) {
 		for range 2 {
 			ctx := context.WithValue(t.Context(), dnsserver.Key{}, &dnsserver.Server{})
 			before := up.asked.Load()
-			if from(ctx, f, "10.1.0.1", name, cd); up.asked.Load() == before {
+			if askFrom(ctx, f, "10.1.0.1", name, cd); up.asked.Load() == before {
 				t.Error("answered from what another server's blocks have said")
 			}
 		}
 	})
 }
 
-// changedFor is an upstream whose replies are changed for who asks.
+// changedFor is an upstream whose replies are changed for the client.
 type changedFor struct {
 	*records
 	change func(*dns.Msg, request.Request)
@@ -291,7 +292,7 @@ func TestUnclear(t *testing.T) {
 	asked := func(t *testing.T, lines []string, names map[string]func(*dns.Msg)) *dns.Msg {
 		f := newPlugin(t, newCluster(), changedFor{newRecords(t, lines...), at(names)}, usualKubernetes,
 			usualFederation)
-		m := from(t.Context(), f, "10.1.0.1", name, func(m *dns.Msg) { m.SetEdns0(1232, false) })
+		m := askFrom(t.Context(), f, "10.1.0.1", name, func(m *dns.Msg) { m.SetEdns0(1232, false) })
 		for key, kept := range f.chaser.negative.kept {
 			if kept.chain.unclear {
 				t.Errorf("Q8c: kept, though it is no denial: %v", key)

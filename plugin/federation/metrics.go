@@ -30,7 +30,7 @@ var (
 	})
 	topologyKnown = promauto.NewGauge(prometheus.GaugeOpts{
 		Namespace: plugin.Namespace, Subsystem: pluginName, Name: "topology_known",
-		Help: "1 if the topology of this node is known in all server blocks; 0 if it is not, and names point to global.",
+		Help: "1 if the topology of this node is known in all server blocks; 0 if it is not: names point to global.",
 	})
 )
 

@@ -66,8 +66,8 @@ func TestMetrics(t *testing.T) {
 	})
 }
 
-// counted is the sum of a counter or gauge, or the count of a histogram, over all that have the result, if one is
-// given.
+// counted returns the sum of a counter or gauge, or the count of a histogram: of those with the result, if it is not
+// "".
 func counted(t *testing.T, name, result string) (sum float64) {
 	t.Helper()
 	families, err := prometheus.DefaultGatherer.Gather()

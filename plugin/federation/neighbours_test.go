@@ -53,11 +53,11 @@ func TestNeighbours(t *testing.T) {
 	} {
 		t.Run(tc.rule, func(t *testing.T) {
 			f := newPlugin(t, newCluster(), newRecords(t), usualKubernetes, usualFederation)
-			said := heard(t)
+			logged := captureLog(t)
 			f.checkNeighbours(tc.context, func(string) plugin.Handler { return nil })
-			if f.chaser.perClient != (tc.want != "") || tc.want == "" && said.String() != "" ||
-				!strings.Contains(said.String(), tc.want) {
-				t.Errorf("perClient: %t; it said %q, want %q", f.chaser.perClient, said, tc.want)
+			if f.chaser.perClient != (tc.want != "") || tc.want == "" && logged.String() != "" ||
+				!strings.Contains(logged.String(), tc.want) {
+				t.Errorf("perClient: %t; logged %q, want %q", f.chaser.perClient, logged, tc.want)
 			}
 		})
 	}
@@ -92,7 +92,7 @@ func TestNeighbours(t *testing.T) {
 	} {
 		t.Run(tc.rule, func(t *testing.T) {
 			f := newPlugin(t, newCluster(), newRecords(t), usualKubernetes, usualFederation)
-			said := heard(t)
+			logged := captureLog(t)
 			f.checkNeighbours(&blocks{}, func(name string) plugin.Handler {
 				if name == "k8s_external" {
 					return &external.External{Zones: []string{tc.zone}}
@@ -100,8 +100,8 @@ func TestNeighbours(t *testing.T) {
 				return nil
 			})
 			const warning = `[WARNING] plugin/federation: federation "myfed": k8s_external in this server block answers`
-			if warns := strings.Contains(said.String(), warning); warns != tc.warns {
-				t.Errorf("it said %q", said)
+			if warns := strings.Contains(logged.String(), warning); warns != tc.warns {
+				t.Errorf("logged %q", logged)
 			}
 		})
 	}

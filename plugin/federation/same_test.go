@@ -64,7 +64,7 @@ func TestSameAsKubernetes(t *testing.T) {
 	})
 }
 
-// drawn is a question, and how it comes.
+// drawn is a question, and how it is sent.
 type drawn struct {
 	prefix string
 	qtype  uint16
@@ -102,7 +102,7 @@ func (q drawn) ask(t *testing.T, f *Federation, name string) *dns.Msg {
 	return exchange(t, f, q.msg(name)).Copy()
 }
 
-// wire is what the server makes of a reply to the plain name.
+// wire packs a reply to the plain name as the server does.
 func (q drawn) wire(t *testing.T, m *dns.Msg) []byte {
 	t.Helper()
 	state := request.Request{Req: q.msg("drawn.ns.svc.cluster.local."), W: &test.ResponseWriter{TCP: q.tcp}}
@@ -162,7 +162,7 @@ func drawSlice(t *rapid.T, i int) (slice *discovery.EndpointSlice, ready bool) {
 		e := discovery.Endpoint{}
 		switch kind {
 		case discovery.AddressTypeIPv4:
-			// doubles are meant
+			// duplicates are intended
 			e.Addresses = []string{fmt.Sprintf("172.0.%d.%d", rapid.IntRange(0, 1).Draw(t, "net"), j+1)}
 		case discovery.AddressTypeIPv6:
 			e.Addresses = []string{rapid.SampledFrom([]string{

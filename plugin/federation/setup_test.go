@@ -64,12 +64,12 @@ func TestUpstreamOption(t *testing.T) {
 	t.Run("Q1 upstream is ignored with a warning, whatever its arguments", func(t *testing.T) {
 		for _, args := range []string{"", " 192.0.2.1", " example.com", " 192.0.2.1 192.0.2.2:53",
 			" /etc/resolv.conf"} {
-			said := heard(t)
+			logged := captureLog(t)
 			got, err := parse(caddy.NewTestController("dns", "federation {\n prod example.com\n upstream"+args+"\n"+
 				" upstream"+args+"\n}"))
-			if err != nil || len(got.federations) != 1 || !strings.Contains(said.String(),
+			if err != nil || len(got.federations) != 1 || !strings.Contains(logged.String(),
 				`[WARNING] plugin/federation: option "upstream" is ignored`) {
-				t.Errorf("upstream%s: %v, %d federations; it said %q", args, err, len(got.federations), said)
+				t.Errorf("upstream%s: %v, %d federations; logged %q", args, err, len(got.federations), logged)
 			}
 		}
 	})
@@ -204,12 +204,12 @@ func TestAttach(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		said := heard(t)
+		logged := captureLog(t)
 		f.setTopology(core.Topology{Region: "region1", Zone: "zone1"})
 		want := `[ERROR] plugin/federation: federation "prod": level "prod.svc.region1.example.com." ` +
 			"lies in a zone of the kubernetes plugin and is skipped"
-		if !strings.Contains(said.String(), want) {
-			t.Errorf("it said %s", said)
+		if !strings.Contains(logged.String(), want) {
+			t.Errorf("logged %s", logged)
 		}
 		levels := []string{"prod.svc.zone1.example.com.", "prod.svc.example.com."}
 		if diff := cmp.Diff(levels, *f.feds[0].levels.Load()); diff != "" {

@@ -50,12 +50,12 @@ func TestCollisionGauge(t *testing.T) {
 	})
 }
 
-// heard is what is logged until the test ends.
-func heard(t *testing.T) *syncBuffer {
-	said := &syncBuffer{}
-	golog.SetOutput(said)
+// captureLog returns what is logged until the test ends.
+func captureLog(t *testing.T) *syncBuffer {
+	logged := &syncBuffer{}
+	golog.SetOutput(logged)
 	t.Cleanup(func() { golog.SetOutput(io.Discard) })
-	return said
+	return logged
 }
 
 // syncBuffer is a bytes.Buffer for several goroutines.
@@ -85,7 +85,7 @@ func (b *syncBuffer) String() string {
 func TestCollisionWarnings(t *testing.T) {
 	t.Run("Q4a a warning at start, and once an hour later", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			said := heard(t)
+			logged := captureLog(t)
 			c := newCluster()
 			c.unsynced.Store(true)
 			f := newPlugin(t, c, nil, usualKubernetes, "federation {\n ns example.com\n other example.com\n}")
@@ -97,9 +97,9 @@ func TestCollisionWarnings(t *testing.T) {
 				t.Helper()
 				synctest.Wait()
 				const warning = `[WARNING] plugin/federation: federation "ns" has the name of a namespace`
-				text := said.String()
+				text := logged.String()
 				if got := strings.Count(text, warning); got != want || strings.Contains(text, `"other" has`) {
-					t.Errorf("%d warnings, want %d:\n%s", got, want, said)
+					t.Errorf("%d warnings, want %d:\n%s", got, want, logged)
 				}
 			}
 			time.Sleep(10 * time.Second) // the clock of synctest
@@ -114,12 +114,12 @@ func TestCollisionWarnings(t *testing.T) {
 		})
 	})
 	t.Run("Q4b a warning at start", func(t *testing.T) {
-		said := heard(t)
+		logged := captureLog(t)
 		newPlugin(t, newCluster(), nil, usualKubernetes, "federation {\n dev example.com\n myfed example.com\n}")
-		if text := said.String(); !strings.Contains(text,
+		if text := logged.String(); !strings.Contains(text,
 			`[WARNING] plugin/federation: federation "dev" has the name of a public top-level domain`) ||
 			strings.Contains(text, `"myfed" has`) {
-			t.Errorf("it said %s", text)
+			t.Errorf("logged %s", text)
 		}
 	})
 }
@@ -143,12 +143,12 @@ func TestNamespaceThatComes(t *testing.T) {
 	})
 }
 
-// TestLearnSays: what is wrong with the node's labels is said once.
-func TestLearnSays(t *testing.T) {
+// TestLearnWarnings: what is wrong with the node's labels is logged once.
+func TestLearnWarnings(t *testing.T) {
 	t.Setenv("NODE_NAME", "node1")
-	t.Run("Q10 what is wrong with the node is said once, and by name", func(t *testing.T) {
+	t.Run("Q10 what is wrong with the node is logged once, and by name", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			said := heard(t)
+			logged := captureLog(t)
 			c := newCluster()
 			f := newPlugin(t, c, nil, usualKubernetes, "federation {\n myfed example.com\n}")
 			ctx, cancel := context.WithCancel(t.Context())
@@ -158,11 +158,12 @@ func TestLearnSays(t *testing.T) {
 			says := func(want string) {
 				t.Helper()
 				synctest.Wait()
-				if n := strings.Count(said.String(), "[WARNING]"); !strings.Contains(said.String(), want) || n > 1 ||
+				if n := strings.Count(logged.String(), "[WARNING]"); !strings.Contains(logged.String(), want) ||
+					n > 1 ||
 					want == "" && n > 0 {
-					t.Errorf("it said %q, want %q", said, want)
+					t.Errorf("logged %q, want %q", logged, want)
 				}
-				said.Reset()
+				logged.Reset()
 			}
 			says(`names point to global (set "topology REGION [ZONE]" if it has no labels): ` +
 				`node "node1": nodes "node1" not found (the ClusterRole needs nodes: get)`)
@@ -254,7 +255,7 @@ func TestInstances(t *testing.T) {
 			add(failed, "three")
 			add(failed, "four")
 			list.stopAfter(serving)
-			list.stopAfter(serving) // each block of the old instance is told
+			list.stopAfter(serving) // once for each block of the old instance
 		}
 		if stopped["three"] != 5 || stopped["four"] != 5 || stopped["one"]+stopped["two"] != 0 {
 			t.Errorf("stopped: %v", stopped)
