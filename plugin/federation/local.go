@@ -1,6 +1,7 @@
 package federation
 
 import (
+	"iter"
 	"net/netip"
 	"strings"
 
@@ -49,16 +50,27 @@ func (f *Federation) exposed(namespace string) bool {
 	return named || len(f.k8s.Namespaces) == 0
 }
 
-// hasReady reports whether one of the endpoints has an IP address. The index holds ready ones only, among them the
-// names of slices of type FQDN.
-func hasReady(list []*object.Endpoints) bool {
-	for _, ep := range list {
-		for i := range ep.Subsets {
-			for j := range ep.Subsets[i].Addresses {
-				if _, ok := parseIP(ep.Subsets[i].Addresses[j].IP); ok {
-					return true
+// readyEndpoints yields the endpoints of all slices. The index holds ready ones only, among them the names of slices of
+// type FQDN.
+func readyEndpoints(list []*object.Endpoints) iter.Seq[*object.EndpointAddress] {
+	return func(yield func(*object.EndpointAddress) bool) {
+		for _, ep := range list {
+			for i := range ep.Subsets {
+				for j := range ep.Subsets[i].Addresses {
+					if !yield(&ep.Subsets[i].Addresses[j]) {
+						return
+					}
 				}
 			}
+		}
+	}
+}
+
+// hasReady reports whether one of the endpoints has an IP address.
+func hasReady(list []*object.Endpoints) bool {
+	for ep := range readyEndpoints(list) {
+		if _, ok := parseIP(ep.IP); ok {
+			return true
 		}
 	}
 	return false
@@ -211,40 +223,31 @@ func readyAddresses(list []*object.Endpoints, qtype uint16) ([]netip.Addr, bool)
 	if n > manyAddresses {
 		seen = make(map[string]bool, n)
 	}
-	for _, ep := range list {
-		for i := range ep.Subsets {
-			for j := range ep.Subsets[i].Addresses {
-				text := ep.Subsets[i].Addresses[j].IP
-				addr, ok := parseIP(text)
-				if !ok {
-					return nil, false
-				}
-				addr = addr.Unmap()
-				if !isOfType(addr, qtype) || seen[text] || seen == nil && duplicate(list, &ep.Subsets[i].Addresses[j]) {
-					continue
-				}
-				addrs = append(addrs, addr)
-				if seen != nil {
-					seen[text] = true
-				}
-			}
+	for ep := range readyEndpoints(list) {
+		addr, ok := parseIP(ep.IP)
+		if !ok {
+			return nil, false
+		}
+		addr = addr.Unmap()
+		if !isOfType(addr, qtype) || seen[ep.IP] || seen == nil && duplicate(list, ep) {
+			continue
+		}
+		addrs = append(addrs, addr)
+		if seen != nil {
+			seen[ep.IP] = true
 		}
 	}
 	return addrs, true
 }
 
-// duplicate reports whether the list has the text of the address before the address itself.
-func duplicate(list []*object.Endpoints, addr *object.EndpointAddress) bool {
-	for _, ep := range list {
-		for i := range ep.Subsets {
-			for j := range ep.Subsets[i].Addresses {
-				switch other := &ep.Subsets[i].Addresses[j]; {
-				case other == addr:
-					return false
-				case other.IP == addr.IP:
-					return true
-				}
-			}
+// duplicate reports whether the list has the text of the endpoint's address before the endpoint itself.
+func duplicate(list []*object.Endpoints, ep *object.EndpointAddress) bool {
+	for other := range readyEndpoints(list) {
+		switch {
+		case other == ep:
+			return false
+		case other.IP == ep.IP:
+			return true
 		}
 	}
 	return false
@@ -252,13 +255,9 @@ func duplicate(list []*object.Endpoints, addr *object.EndpointAddress) bool {
 
 // allAddresses reports whether none of the endpoints is a name.
 func allAddresses(list []*object.Endpoints) bool {
-	for _, ep := range list {
-		for i := range ep.Subsets {
-			for j := range ep.Subsets[i].Addresses {
-				if _, ok := parseIP(ep.Subsets[i].Addresses[j].IP); !ok {
-					return false
-				}
-			}
+	for ep := range readyEndpoints(list) {
+		if _, ok := parseIP(ep.IP); !ok {
+			return false
 		}
 	}
 	return true
