@@ -105,7 +105,7 @@ timers: {emptyGrace: 5s}
 			central.Kubeconfig, len(central.Member.Topology.Zones), string(central.Member.Topology.Zones[0]),
 			central.UnreachableAfter,
 			c.Clusters[1].Member.Name, c.Clusters[1].Kubeconfig.Path, len(central.Member.Federations),
-			len(central.Member.Policy.ForbiddenHosts),
+			len(central.Member.AddressPolicy.ForbiddenHosts),
 			fmt.Sprint(c.Clusters[1].DNS),
 		}
 		want := []any{

@@ -243,7 +243,9 @@ func (p *parser) cluster(
 	cl.Member = member.Config{
 		Name: name, Federations: labels, MaxServices: int(fc.MaxServices),
 		UnreachableAfter: cmp.Or(cl.UnreachableAfter, times.UnreachableAfter),
-		Policy:           member.Policy{AllowAddressAnnotation: fc.AllowAddressAnnotation, ForbiddenHosts: forbidden},
+		AddressPolicy: member.AddressPolicy{
+			AllowAddressAnnotation: fc.AllowAddressAnnotation, ForbiddenHosts: forbidden,
+		},
 	}
 	for j, ns := range fc.Namespaces {
 		cl.Member.Namespaces = append(cl.Member.Namespaces, string(p.label(here.child("namespaces", j), ns)))
@@ -254,12 +256,12 @@ func (p *parser) cluster(
 			p.fail(here.child("addressCIDRs", j), "%q is not a prefix such as 192.0.2.0/24", s)
 			continue
 		}
-		cl.Member.Policy.AddressCIDRs = append(cl.Member.Policy.AddressCIDRs, prefix.Masked())
+		cl.Member.AddressPolicy.AddressCIDRs = append(cl.Member.AddressPolicy.AddressCIDRs, prefix.Masked())
 	}
 	for j, s := range fc.HostSuffixes {
 		suffix, err := federation.ParseDomain(s)
 		p.check(here.child("hostSuffixes", j), err)
-		cl.Member.Policy.HostSuffixes = append(cl.Member.Policy.HostSuffixes, suffix)
+		cl.Member.AddressPolicy.HostSuffixes = append(cl.Member.AddressPolicy.HostSuffixes, suffix)
 	}
 	cl.Member.Topology = p.topology(here.child("topology"), name, fc.Topology)
 	return cl

@@ -1,55 +1,49 @@
-// Package member turns one member cluster of a federation into events: its
-// shards, its topology, and whether it can be reached.
+// Package member turns one member cluster of a federation into events: its shards, its topology, and whether it can be
+// reached.
 //
-// It watches Services and EndpointSlices that carry the label
-// federation-dns.io/federation, and the metadata of Nodes, so that its cost
-// follows the federated Services and not the cluster's size. It decides
-// nothing: what an unreachable member's shards count as is the business of
-// package policy.
+// It watches Services and EndpointSlices that carry the label federation-dns.io/federation, and the metadata of Nodes,
+// so that its cost depends on the federated Services and not on the size of the cluster. It decides nothing: package
+// policy decides what the shards of an unreachable member count as.
 package member
 
 import (
 	"cmp"
-	"net/netip"
 	"slices"
 	"time"
 
 	"github.com/federation-dns/federation/federation"
 )
 
-// The label and the annotations of a Service that are read (H1, H2, P5).
+// The label and the annotations of a Service that matter (H1, H2, P5).
 const (
 	LabelFederation     = "federation-dns.io/federation"
 	AnnotationAddresses = "federation-dns.io/addresses"
 	AnnotationTTL       = "federation-dns.io/ttl"
 )
 
-// DefaultUnreachableAfter is X2a's time for a Config that has none.
+// DefaultUnreachableAfter is the UnreachableAfter of a Config that has none (X2a).
 const DefaultUnreachableAfter = 45 * time.Second
 
 // Config describes one member.
 type Config struct {
 	// Name is the member's name, unique in its syncer.
 	Name string
-	// Federations are the values of the label that count; others belong to
-	// another syncer.
+	// Federations are this syncer's; Services of others are ignored.
 	Federations []federation.Label
-	// Topology is the member's place if the configuration says it; nil takes it
-	// from the labels of the Nodes (H6).
+	// Topology is the member's region and topology zones; nil takes them from the labels of its Nodes (H6).
 	Topology *federation.Member
-	// Policy says which addresses the member may publish.
-	Policy Policy
-	// Namespaces are those the member may serve; none means all (H3d).
+	// AddressPolicy says which addresses the member may publish.
+	AddressPolicy AddressPolicy
+	// Namespaces are those whose Services it may serve; none means all (H3d).
 	Namespaces []string
-	// MaxServices is the most Services it may serve; 0 means no limit (H3d). The
-	// oldest Services count, so that a new one never takes another's place.
+	// MaxServices limits the Services that it may serve; 0 means no limit (H3d). The oldest count, so that a new
+	// Service never displaces another.
 	MaxServices int
-	// UnreachableAfter sets how often the member is probed (X2a); 0 means
-	// DefaultUnreachableAfter.
+	// UnreachableAfter sets how often the member is probed (X2a); 0 means DefaultUnreachableAfter.
 	UnreachableAfter time.Duration
 }
 
-// probeTimes are the interval and the time-out of probes (X2a).
+// probeTimes returns the interval and the timeout of probes (X2a).
 func (c Config) probeTimes() (interval, timeout time.Duration) {
 	interval = max(min(5*time.Second, cmp.Or(c.UnreachableAfter, DefaultUnreachableAfter)/5), time.Millisecond)
 	return interval, min(3*time.Second, interval)
@@ -57,19 +51,4 @@ func (c Config) probeTimes() (interval, timeout time.Duration) {
 
 func (c Config) serves(namespace string) bool {
 	return len(c.Namespaces) == 0 || slices.Contains(c.Namespaces, namespace)
-}
-
-// Policy says which addresses and host names a member may publish (H3).
-type Policy struct {
-	// AllowAddressAnnotation lets the annotation federation-dns.io/addresses
-	// stand instead of the load balancer's addresses (H2).
-	AllowAddressAnnotation bool
-	// AddressCIDRs are the prefixes in which private addresses, and all
-	// annotated ones, must lie (H3b).
-	AddressCIDRs []netip.Prefix
-	// HostSuffixes are the domains below which annotated host names must lie.
-	HostSuffixes []federation.FQDN
-	// ForbiddenHosts are the domains of the federations and the cluster zones:
-	// a host name in or below them would lead back to us (H3c).
-	ForbiddenHosts []federation.FQDN
 }

@@ -174,8 +174,8 @@ func (t *content) recovered(k kind) (news bool) {
 	return news
 }
 
-// failed records that a list or a watch failed, and reports whether it is the first failure in a row, or one for another
-// reason. It will be retried.
+// failed records that a list or a watch failed, and reports whether it is the first failure in a row, or one for
+// another reason. It will be retried.
 func (t *content) failed(k kind, watch bool, err error) (news bool) {
 	now := time.Now()
 	news = t.liveness.fail(k, watch, err, now)
@@ -195,8 +195,8 @@ func (t *content) overdue(k kind) bool {
 	return t.liveness.overdue(k, time.Now())
 }
 
-// sendList sends the complete content as soon as it is there. The first ListEvent also waits for the lookups of the host
-// names: a published address must not be withdrawn because the syncer was started.
+// sendList sends the complete content as soon as it is there. The first ListEvent also waits for the lookups of the
+// host names: a published address must not be withdrawn because the syncer was started.
 func (t *content) sendList() {
 	p := &t.progress
 	if p.sent || !p.complete() || p.hostsRequested && t.waitForHosts() {
@@ -257,8 +257,8 @@ func (t *content) shards() map[ShardKey]Shard {
 	return out
 }
 
-// shard returns the shard of a Service that there is; nil if the Service is being deleted (H5). It requests the host names
-// of the shard, and releases those that it no longer uses.
+// shard returns the shard of a Service that there is; nil if the Service is being deleted (H5). It requests the host
+// names of the shard, and releases those that it no longer uses.
 func (t *content) shard(key ShardKey) *Shard {
 	s := t.services.list[key.Service]
 	if s.deleting {
@@ -305,8 +305,8 @@ func (t *content) scheduleReport(after time.Duration) {
 	})
 }
 
-// current returns the topology, and the problems that belong to no shard. If time alone will change them, it schedules a
-// report for then.
+// current returns the topology, and the problems that belong to no shard. If time alone will change them, it schedules
+// a report for then.
 func (t *content) current() (federation.Member, []federation.Problem) {
 	now := time.Now()
 	problems, next := t.liveness.problems(t.config.Name, now, t.answered())
@@ -361,15 +361,15 @@ func (p *progress) endList(k kind) {
 	}
 }
 
-// hostWait is the time for which the first ListEvent waits for the lookups of host names: a little longer than a lookup may
-// take, and only once.
+// hostWait is the time for which the first ListEvent waits for the lookups of host names: a little longer than a lookup
+// may take, and only once.
 type hostWait struct {
 	started bool
 	timer   *time.Timer // ends it; nil before and after
 }
 
-// pending reports whether the ListEvent has still to wait. Once the time is over, expire is called, which must set timer to
-// nil.
+// pending reports whether the ListEvent has still to wait. Once the time is over, expire is called, which must set
+// timer to nil.
 func (w *hostWait) pending(settled func() bool, expire func()) bool {
 	if !w.started && !settled() {
 		w.started = true

@@ -6,9 +6,8 @@ import (
 	"github.com/federation-dns/federation/federation"
 )
 
-// Event is what a Watcher saw: a ListEvent, a ShardEvent, a TopologyEvent or
-// a ProbeEvent. Events of one member arrive in the order in which they
-// happened; nothing in them is changed after they were sent.
+// Event is what a Watcher saw: a ListEvent, a ShardEvent, a TopologyEvent or a ProbeEvent. Events of one member arrive
+// in the order in which they happened, and are immutable.
 type Event interface{ member() string }
 
 // ShardKey names a shard within a member.
@@ -20,49 +19,43 @@ type ShardKey struct {
 
 // Shard is what a member shows of a federated Service right now.
 type Shard struct {
-	// Shard holds what the publishing rule needs. Healthy is H5 as the watches
-	// see it: an address that may be published and a ready endpoint.
+	// Shard is what the publishing rule needs. Healthy is H5 as the watches see it: an address that may be published
+	// and a ready endpoint.
 	federation.Shard
-	// ReadyEndpoints counts the ready endpoints over all slices.
+	// ReadyEndpoints counts the ready endpoints of all slices.
 	ReadyEndpoints int
-	// Reason says why the shard is not healthy; "" if it is.
+	// Reason is why the shard is not healthy; "" if it is.
 	Reason federation.Reason
-	// Unresolved says that it is not known whether the shard is healthy: its
-	// endpoints are ready, it has no address, and of these host names nothing has
-	// been learned since the start, for the time that a failure keeps the last
-	// answer (H4). Healthy is then false; what was known before tells better, and
-	// Known has not these names.
+	// Unresolved lists host names that have not resolved since the start (H4), if the health of the shard depends on
+	// them: its endpoints are ready, and it has no address. Healthy is then false, but what was known before the start
+	// counts more. A name is listed for at most the time for which a failure keeps the last answer. Known does not have
+	// them.
 	Unresolved []string
-	// Known are the addresses and host names that stand on the Service, ready
-	// or not: by them an address in the records is accounted for (X1b). Those of
-	// its load balancer count even where they may not be published; those of the
-	// annotation, which whoever may edit the Service can choose, only where they
-	// may. Sorted and without doubles.
+	// Known are the addresses and host names of the Service, ready or not: they account for addresses in the records
+	// (X1b). Those of its load balancer are known even if they may not be published; those of the annotation, which
+	// anyone who may edit the Service can choose, only if they may. Sorted, unique.
 	Known []string
-	// Problems are the values that were refused (H3, X7), by name.
+	// Problems name the values that were refused (H3, X7).
 	Problems []federation.Problem
 }
 
-// ListEvent is the complete content of a member after a fresh LIST: what is
-// not in it is gone. It is the first event with shards, and all kinds have been
-// listed since the start, or since the last Relist. It comes again when a
-// watch had to be listed afresh on the way.
+// ListEvent is the complete content of a member after a fresh LIST: what is not in it no longer exists. It is the first
+// event with shards, and follows the lists of all kinds since the start or the last Relist. There is another one
+// whenever a kind had to be listed again.
 type ListEvent struct {
 	Member   string
 	Shards   map[ShardKey]Shard
 	Topology federation.Member
-	// ClusterUID is the UID of the namespace kube-system, or "" if it may not
-	// be read.
+	// ClusterUID is the UID of the namespace kube-system; "" if the syncer may not read it.
 	ClusterUID string
-	// Version is the server's version, such as "v1.37.2", or "" if it is not
-	// told.
+	// Version is the server's version, such as "v1.37.2"; "" if it is unknown.
 	Version string
 	// Problems are those that belong to no shard: labels, refused watches.
 	Problems []federation.Problem
 }
 
-// ShardEvent says that one shard changed. Shard is nil if the Service is
-// gone, not labeled any more, or has a deletionTimestamp (H5).
+// ShardEvent says that one shard changed. Shard is nil if the Service is deleted, has lost its label, or has a
+// deletionTimestamp (H5).
 type ShardEvent struct {
 	Member string
 	Key    ShardKey
@@ -71,29 +64,27 @@ type ShardEvent struct {
 	Seen time.Time
 }
 
-// TopologyEvent says that the region, the topology zones (H6), or the problems
-// that belong to no shard have changed. It may come before the first ListEvent,
-// then with the topology that is known, which may be none.
+// TopologyEvent says that the region, the topology zones (H6), or the problems that belong to no shard have changed.
+// One before the first ListEvent has the topology known so far, which may be none.
 type TopologyEvent struct {
 	Member   string
 	Topology federation.Member
 	Problems []federation.Problem
 }
 
-// ProbeEvent is the result of one probe (X2a): Err is nil after an answer that
-// shows that the API server serves this client, else it names the member and
-// never holds a credential. At is when the probe was sent, or was to be sent:
-// one comes in each interval, whatever becomes of the requests.
+// ProbeEvent is the result of one probe (X2a). There is one in each interval, whatever happens to the requests.
 type ProbeEvent struct {
 	Member string
-	At     time.Time
-	// Unwatched is since when nothing has been seen of the member's Services or
-	// EndpointSlices, as they cannot be listed or watched (X2d); zero if they can.
+	// At is when the probe was sent.
+	At time.Time
+	// Unwatched is since when nothing has been seen of the member's Services or EndpointSlices because they cannot be
+	// listed or watched (X2d); zero if they can.
 	Unwatched time.Time
-	// Idle is how long before it the program itself stood still, so that no probe
-	// was sent when it was time to.
+	// Idle is how long before At this process itself did not run, and so sent no probe when one was due.
 	Idle time.Duration
-	Err  error
+	// Err is nil after an answer that shows that the API server serves this client. Otherwise it names the member; it
+	// never contains a credential.
+	Err error
 }
 
 func (e ListEvent) member() string     { return e.Member }

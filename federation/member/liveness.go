@@ -13,8 +13,8 @@ import (
 	"github.com/federation-dns/federation/federation"
 )
 
-// silence is how long a watch may show nothing, not even a bookmark, while the probes are answered, before the member is
-// listed again (X2b). Bookmarks arrive about once a minute.
+// silence is how long a watch may show nothing, not even a bookmark, while the probes are answered, before the member
+// is listed again (X2b). Bookmarks arrive about once a minute.
 const silence = 3 * time.Minute
 
 // unansweredFor is how long requests without an answer are not a problem of their own: the probes report them.
@@ -81,8 +81,8 @@ func (l *liveness) fail(k kind, watch bool, err error, now time.Time) (news bool
 	return news
 }
 
-// unwatched returns since when nothing has been seen of Services or EndpointSlices that cannot be listed or watched; zero
-// if both can (X2d). Without Nodes only the topology is out of date.
+// unwatched returns since when nothing has been seen of Services or EndpointSlices that cannot be listed or watched;
+// zero if both can (X2d). Without Nodes only the topology is out of date.
 func (l *liveness) unwatched() (since time.Time) {
 	for _, k := range []kind{kindServices, kindSlices} {
 		if l.failures[k].err != nil && (since.IsZero() || l.seen[k].Before(since)) {
@@ -109,7 +109,9 @@ func (l *liveness) silent(now time.Time) (kind, bool) {
 
 // problems returns the problems of watches, one for all kinds that fail in the same way, and in which time there may be
 // another; zero if never. answered says whether the last probe was.
-func (l *liveness) problems(member string, now time.Time, answered bool) (problems []federation.Problem, next time.Duration) {
+func (l *liveness) problems(member string, now time.Time, answered bool) (
+	problems []federation.Problem, next time.Duration,
+) {
 	var alike [kinds][]string // by the first kind that fails that way
 	for k := range kinds {
 		f := l.failures[k]
@@ -136,7 +138,8 @@ func (l *liveness) problems(member string, now time.Time, answered bool) (proble
 		if f := l.failures[k]; failing != nil {
 			problems = append(problems, federation.Problem{
 				Member: member, Reason: federation.ReasonWatchFailed,
-				Detail: fmt.Sprintf("%s of member %q cannot be %s: %v", strings.Join(failing, ", "), member, f.verb(), f.err),
+				Detail: fmt.Sprintf("%s of member %q cannot be %s: %v",
+					strings.Join(failing, ", "), member, f.verb(), f.err),
 			})
 		}
 	}
@@ -166,8 +169,9 @@ func (f failure) refused() bool {
 }
 
 // outage records that a request of the watches reached no API server. The one that answers next may be another, or have
-// older data: a watch that resumes at a resource version which that server has not reached shows nothing until it has, and
-// resource versions have no known order (X2b). So the member is then listed again; after a brief outage that is cheap.
+// older data: a watch that resumes at a resource version which that server has not reached shows nothing until it has,
+// and resource versions have no known order (X2b). So the member is then listed again; after a brief outage that is
+// cheap.
 type outage struct{ seen atomic.Bool }
 
 // end ends the outage, and reports whether there was one.

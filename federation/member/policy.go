@@ -11,9 +11,22 @@ import (
 // MaxAddresses is the most addresses of one shard (H3d).
 const MaxAddresses = 16
 
-// neverPublished are the ranges that lead nowhere, back to the client, or
-// through a translation that only the member knows (H3a). Unspecified,
-// loopback, link-local, multicast and IPv4-mapped addresses are tested apart.
+// AddressPolicy says which addresses and host names a member may publish (H3).
+type AddressPolicy struct {
+	// AllowAddressAnnotation lets the annotation federation-dns.io/addresses replace the load balancer's addresses
+	// (H2).
+	AllowAddressAnnotation bool
+	// AddressCIDRs are the prefixes that must contain private addresses, and all annotated ones (H3b).
+	AddressCIDRs []netip.Prefix
+	// HostSuffixes are the domains below which annotated host names must be (H3b).
+	HostSuffixes []federation.FQDN
+	// ForbiddenHosts are the domains of the federations and the cluster zones: a host name in or below them would
+	// resolve through the records that it is for (H3c).
+	ForbiddenHosts []federation.FQDN
+}
+
+// neverPublished are ranges whose addresses reach nothing, the client itself, or a translator that only the member has
+// (H3a). CheckAddress tests unspecified, loopback, link-local, multicast and IPv4-mapped addresses separately.
 var neverPublished = prefixes(
 	"0.0.0.0/8", "192.0.0.0/24", "240.0.0.0/4",
 	"::/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2002::/16", "2001::/32",
@@ -36,33 +49,34 @@ func within(list []netip.Prefix, a netip.Addr) bool {
 	return slices.ContainsFunc(list, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
-// CheckAddress returns nil if the member may publish the address, else an
-// error that names it and says what is allowed. annotated says that it comes
-// from the Service's annotation.
-func (p Policy) CheckAddress(a netip.Addr, annotated bool) error {
+// CheckAddress returns nil if the member may publish the address, and otherwise an error that names it and says what is
+// allowed. annotated says that it is from the Service's annotation.
+func (p AddressPolicy) CheckAddress(a netip.Addr, annotated bool) error {
 	switch {
 	case !a.IsValid() || a.Zone() != "" || a.IsUnspecified() || a.IsLoopback() || a.IsMulticast() || a.Is4In6() ||
 		a.IsLinkLocalUnicast() || within(neverPublished, a):
 		return fmt.Errorf("address %s is never published: it is not a global unicast address", a)
 	case annotated && !within(p.AddressCIDRs, a):
-		return fmt.Errorf("address %s of the annotation %s is outside the member's addressCIDRs", a, AnnotationAddresses)
+		return fmt.Errorf("address %s of the annotation %s is outside the member's addressCIDRs",
+			a, AnnotationAddresses)
 	case within(privateRanges, a) && !within(p.AddressCIDRs, a):
 		return fmt.Errorf("private address %s is outside the member's addressCIDRs", a)
 	}
 	return nil
 }
 
-// CheckHost returns nil if the member may publish addresses of the host name,
-// and the name itself as the target of a CNAME.
-func (p Policy) CheckHost(host federation.FQDN, annotated bool) error {
+// CheckHost returns nil if the member may publish the addresses of the host name, and the name itself as the target of
+// a CNAME.
+func (p AddressPolicy) CheckHost(host federation.FQDN, annotated bool) error {
 	for _, d := range p.ForbiddenHosts {
 		if host.In(d) {
-			return fmt.Errorf("host name %q lies in %q, which would lead back here", host, d)
+			return fmt.Errorf("host name %q is in %q, a domain of ours: it would resolve to itself", host, d)
 		}
 	}
 	below := func(suffix federation.FQDN) bool { return host != suffix && host.In(suffix) }
 	if annotated && !slices.ContainsFunc(p.HostSuffixes, below) {
-		return fmt.Errorf("host name %q of the annotation %s is not below one of the member's hostSuffixes", host, AnnotationAddresses)
+		return fmt.Errorf("host name %q of the annotation %s is not below one of the member's hostSuffixes",
+			host, AnnotationAddresses)
 	}
 	return nil
 }

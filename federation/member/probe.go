@@ -54,8 +54,8 @@ func (w *Watcher) unwatchedSince() time.Time {
 	return time.Time{}
 }
 
-// contact sends one probe; nil is a contact. It returns after timeout at the latest, whatever happens to the request: see
-// kubeconfig.NewHTTPClient.
+// contact sends one probe; nil is a contact. It returns after timeout at the latest, whatever happens to the request:
+// see kubeconfig.NewHTTPClient.
 func (w *Watcher) contact(ctx context.Context, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()

@@ -8,8 +8,8 @@ import (
 	"github.com/federation-dns/federation/federation"
 )
 
-// quota decides which Services count under maxServices: the oldest, by name among those created in the same second (H3d).
-// A change moves at most two others across the limit, and costs O(log n) (H3e).
+// quota decides which Services count under maxServices: the oldest, by name among those created in the same second
+// (H3d). A change moves at most two others across the limit, and costs O(log n) (H3e).
 type quota struct {
 	limit   int // 0: no limit
 	within  ageHeap

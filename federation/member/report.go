@@ -110,7 +110,8 @@ func countOthers(others map[string]int) string {
 	if total == 1 {
 		return fmt.Sprintf("1 Service names a federation that is none of ours: %s", labels[0])
 	}
-	return fmt.Sprintf("%d Services name federations that are none of ours: %s%s", total, strings.Join(labels, ", "), more)
+	return fmt.Sprintf("%d Services name federations that are none of ours: %s%s",
+		total, strings.Join(labels, ", "), more)
 }
 
 // boundProblems keeps maxProblems of the problems of a member; the last one then counts the rest.

@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// maxIngresses is how many ingresses of a Service are read (H3e). After those that may not be published are dropped, at
-	// most MaxAddresses addresses and MaxAddresses host names of them count.
+	// maxIngresses is how many ingresses of a Service are read (H3e). After those that may not be published are
+	// dropped, at most MaxAddresses addresses and MaxAddresses host names of them count.
 	maxIngresses = 256
 	// maxAnnotation is how many octets of an annotation are kept.
 	maxAnnotation = 2048
@@ -35,8 +35,8 @@ type service struct {
 	ttl       string
 }
 
-// ingress is one entry of status.loadBalancer.ingress: an IP address or a host name. One with an error at a port is skipped
-// (H2), but known.
+// ingress is one entry of status.loadBalancer.ingress: an IP address or a host name. One with an error at a port is
+// skipped (H2), but known.
 type ingress struct {
 	ip, host string
 	failed   bool
@@ -77,7 +77,8 @@ func trimService(s *corev1.Service) service {
 	return t
 }
 
-// truncate bounds what is kept of an annotation. A value of that length is invalid, and remains so when it is truncated.
+// truncate bounds what is kept of an annotation. A value of that length is invalid, and remains so when it is
+// truncated.
 func truncate(text string) string {
 	if len(text) > maxAnnotation {
 		return strings.ToValidUTF8(text[:maxAnnotation], "") + "..."
@@ -111,7 +112,8 @@ type endpointSlice struct {
 }
 
 func trimSlice(s *discoveryv1.EndpointSlice) endpointSlice {
-	t := endpointSlice{service: federation.ServiceName{Namespace: s.Namespace, Name: s.Labels[discoveryv1.LabelServiceName]}}
+	service := federation.ServiceName{Namespace: s.Namespace, Name: s.Labels[discoveryv1.LabelServiceName]}
+	t := endpointSlice{service: service}
 	if s.AddressType == discoveryv1.AddressTypeFQDN {
 		return t // names are not ready endpoints (H5)
 	}
@@ -132,8 +134,8 @@ type endpoints struct {
 // objectKey names an object of one kind.
 type objectKey struct{ namespace, name string }
 
-// services holds the Services of this syncer's federations, and all their EndpointSlices. A change returns the keys of the
-// shards that it touches: one that services no longer has lost its shard.
+// services holds the Services of this syncer's federations, and all their EndpointSlices. A change returns the keys of
+// the shards that it touches: one that services no longer has lost its shard.
 type services struct {
 	list      map[federation.ServiceName]service
 	slices    map[objectKey]endpointSlice

@@ -11,31 +11,32 @@ import (
 	"github.com/federation-dns/federation/federation/resolve"
 )
 
-// maxTTL is a day: a longer one would outlive every repair.
+// maxTTL is a day: resolvers would keep a longer one for too long after a repair.
 const maxTTL = 86400
 
 // lookup returns what is known about a host name now.
 type lookup func(federation.FQDN) resolve.Host
 
-// shard makes the shard of a Service that is federated and not being deleted.
-// It depends on its arguments only, and not on the order in which the watches
-// delivered what they say.
+// shard returns the shard of a Service that is federated and not being deleted. It depends on its arguments only, and
+// not on the order of the watch events (P7).
 func (c Config) shard(s service, eps endpoints, overLimit bool, hosts lookup) Shard {
-	b := shardBuilder{policy: c.Policy, hosts: hosts, member: c.Name, service: s.key.Service}
+	b := shardBuilder{policy: c.AddressPolicy, hosts: hosts, member: c.Name, service: s.key.Service}
 	b.shard.Member = c.Name
 	b.shard.ReadyEndpoints = eps.ready
-	b.known(s)
+	b.addKnown(s)
 	switch name := s.key.Service; {
 	case !c.serves(name.Namespace):
-		b.bar(federation.ReasonNamespaceRefused, fmt.Errorf("namespace %q is not among the namespaces that the member may serve", name.Namespace))
+		b.refuse(federation.ReasonNamespaceRefused,
+			fmt.Errorf("namespace %q is not among the namespaces that the member may serve", name.Namespace))
 	case overLimit:
-		b.bar(federation.ReasonTooManyServices, fmt.Errorf("the member has more federated Services than its maxServices, %d: the oldest count", c.MaxServices))
+		b.refuse(federation.ReasonTooManyServices, fmt.Errorf(
+			"the member has more federated Services than its maxServices, %d: the oldest count", c.MaxServices))
 	default:
-		b.ttl(s.ttl)
-		b.take(s)
+		b.setTTL(s.ttl)
+		b.addAddresses(s)
 		b.resolve()
-		b.bound()
-		b.judge(eps)
+		b.limitAddresses()
+		b.setHealth(eps)
 	}
 	slices.Sort(b.shard.Known)
 	b.shard.Known = slices.Compact(b.shard.Known)
@@ -43,15 +44,15 @@ func (c Config) shard(s service, eps endpoints, overLimit bool, hosts lookup) Sh
 }
 
 type shardBuilder struct {
-	policy     Policy
+	policy     AddressPolicy
 	hosts      lookup
 	member     string
 	service    federation.ServiceName
 	shard      Shard
 	hostNames  []federation.FQDN
-	hostsLeft  int      // host names beyond those
-	unresolved bool     // a host name whose last answer is too old
-	unheard    []string // the host names of which nothing has been learned since the start
+	moreHosts  int      // host names beyond the limit
+	unknown    bool     // a host name has no addresses now, and no evidence that it does not exist
+	unresolved []string // see Shard.Unresolved
 }
 
 func (b *shardBuilder) report(reason federation.Reason, err error) {
@@ -60,14 +61,14 @@ func (b *shardBuilder) report(reason federation.Reason, err error) {
 	})
 }
 
-// bar says that the shard may not be published whatever it shows.
-func (b *shardBuilder) bar(reason federation.Reason, err error) {
+// refuse reports that the shard may not be published, whatever it has.
+func (b *shardBuilder) refuse(reason federation.Reason, err error) {
 	b.report(reason, err)
 	b.shard.Reason = reason
 }
 
-// known notes what the load balancer has, published or not (X1b).
-func (b *shardBuilder) known(s service) {
+// addKnown adds what the load balancer has, published or not (X1b).
+func (b *shardBuilder) addKnown(s service) {
 	for _, in := range s.ingress {
 		if a, err := netip.ParseAddr(in.ip); err == nil {
 			b.shard.Known = append(b.shard.Known, a.String())
@@ -77,33 +78,37 @@ func (b *shardBuilder) known(s service) {
 	}
 }
 
-func (b *shardBuilder) ttl(annotation string) {
+func (b *shardBuilder) setTTL(annotation string) {
 	if annotation == "" {
 		return
 	}
 	n, err := strconv.ParseUint(annotation, 10, 32)
 	if err != nil || n < 1 || n > maxTTL {
-		b.report(federation.ReasonBadAnnotation, fmt.Errorf("annotation %s: %q is not a number of seconds from 1 to %d; it is ignored", AnnotationTTL, annotation, maxTTL))
+		b.report(federation.ReasonBadAnnotation, fmt.Errorf(
+			"annotation %s: %q is not a number of seconds from 1 to %d; it is ignored",
+			AnnotationTTL, annotation, maxTTL))
 		return
 	}
 	b.shard.TTL = uint32(n)
 }
 
-// take gathers the addresses: the annotation's where it is allowed and there,
-// else the load balancer's (H2).
-func (b *shardBuilder) take(s service) {
+// addAddresses adds the addresses and host names: the annotation's if it exists and is allowed, or else the load
+// balancer's (H2).
+func (b *shardBuilder) addAddresses(s service) {
 	if s.annotated && b.policy.AllowAddressAnnotation {
-		b.takeAnnotation(s.addresses)
+		b.addAnnotation(s.addresses)
 		return
 	}
 	if s.annotated {
-		b.report(federation.ReasonBadAnnotation, fmt.Errorf("annotation %s is ignored: the member has no allowAddressAnnotation", AnnotationAddresses))
+		b.report(federation.ReasonBadAnnotation,
+			fmt.Errorf("annotation %s is ignored: the member has no allowAddressAnnotation", AnnotationAddresses))
 	}
 	if !s.balanced {
 		return
 	}
 	if s.ingresses > len(s.ingress) {
-		b.report(federation.ReasonTooManyAddresses, fmt.Errorf("%d load balancer ingresses, %d are read", s.ingresses, len(s.ingress)))
+		b.report(federation.ReasonTooManyAddresses,
+			fmt.Errorf("%d load balancer ingresses, only %d are read", s.ingresses, len(s.ingress)))
 	}
 	for _, in := range s.ingress {
 		switch {
@@ -111,19 +116,19 @@ func (b *shardBuilder) take(s service) {
 		case in.ip != "":
 			a, err := netip.ParseAddr(in.ip)
 			if err != nil {
-				b.report(federation.ReasonAddressRefused, fmt.Errorf("load balancer address %q is not an IP address", in.ip))
+				b.report(federation.ReasonAddressRefused,
+					fmt.Errorf("load balancer address %q is not an IP address", in.ip))
 				continue
 			}
-			b.address(a, false)
+			b.addAddress(a, false)
 		default:
-			b.host(in.host, false)
+			b.addHost(in.host, false)
 		}
 	}
 }
 
-// takeAnnotation takes IP addresses, or one host name. What is neither costs
-// only itself (X7).
-func (b *shardBuilder) takeAnnotation(text string) {
+// addAnnotation adds IP addresses, or one host name. An invalid part invalidates only itself (X7).
+func (b *shardBuilder) addAnnotation(text string) {
 	var addrs []netip.Addr
 	var others []string
 	for part := range strings.SplitSeq(text, ",") {
@@ -136,16 +141,18 @@ func (b *shardBuilder) takeAnnotation(text string) {
 	}
 	switch {
 	case len(addrs) == 0 && len(others) == 1:
-		b.host(others[0], true)
+		b.addHost(others[0], true)
 	case len(addrs) == 0 || len(others) > 0:
-		b.report(federation.ReasonBadAnnotation, fmt.Errorf("annotation %s: %q: comma-separated IP addresses, or one host name, are allowed", AnnotationAddresses, text))
+		b.report(federation.ReasonBadAnnotation, fmt.Errorf(
+			"annotation %s: %q: comma-separated IP addresses, or one host name, are allowed",
+			AnnotationAddresses, text))
 	}
 	for _, a := range addrs {
-		b.address(a, true)
+		b.addAddress(a, true)
 	}
 }
 
-func (b *shardBuilder) address(a netip.Addr, annotated bool) {
+func (b *shardBuilder) addAddress(a netip.Addr, annotated bool) {
 	if err := b.policy.CheckAddress(a, annotated); err != nil {
 		b.report(federation.ReasonAddressRefused, err)
 		return
@@ -154,7 +161,7 @@ func (b *shardBuilder) address(a netip.Addr, annotated bool) {
 	b.shard.Addresses = append(b.shard.Addresses, a)
 }
 
-func (b *shardBuilder) host(text string, annotated bool) {
+func (b *shardBuilder) addHost(text string, annotated bool) {
 	host, err := federation.ParseFQDN(text)
 	if err == nil {
 		err = b.policy.CheckHost(host, annotated)
@@ -166,43 +173,41 @@ func (b *shardBuilder) host(text string, annotated bool) {
 	switch {
 	case slices.Contains(b.hostNames, host):
 	case len(b.hostNames) == MaxAddresses:
-		b.hostsLeft++
+		b.moreHosts++
 	default:
 		b.shard.Known = append(b.shard.Known, string(host))
 		b.hostNames = append(b.hostNames, host)
 	}
 }
 
-// resolve adds what is known of the host names (H4). The host itself is for a
-// CNAME only if the shard has nothing else, and if all its addresses may be
-// published: a CNAME would lead to the others too (H3). A host name of which
-// nothing has been learned accounts for no record (X1b): one that leads to it
-// may be all that is known of it.
+// resolve adds the addresses of the host names (H4). A CNAME to a host name is possible only if the shard has nothing
+// else, and if all addresses of the name may be published: the CNAME would publish the others too (H3). A host name
+// that has not resolved accounts for no record (X1b): a record that points to it may be all that is known about it.
 func (b *shardBuilder) resolve() {
 	s := &b.shard
 	asHost := len(b.hostNames) == 1 && len(s.Addresses) == 0
-	if b.hostsLeft > 0 {
-		b.report(federation.ReasonTooManyAddresses, fmt.Errorf("%d host names, the first %d are used", len(b.hostNames)+b.hostsLeft, MaxAddresses))
+	if b.moreHosts > 0 {
+		b.report(federation.ReasonTooManyAddresses,
+			fmt.Errorf("%d host names, the first %d are used", len(b.hostNames)+b.moreHosts, MaxAddresses))
 	}
 	for _, h := range b.hostNames {
-		r := b.hosts(h)
-		if r.Failure != "" {
-			b.report(federation.ReasonHostUnresolved, fmt.Errorf("host name %q: %s", h, r.Failure))
+		host := b.hosts(h)
+		if host.Failure != "" {
+			b.report(federation.ReasonHostUnresolved, fmt.Errorf("host name %q: %s", h, host.Failure))
 		}
-		if r.Unresolved {
-			b.unheard = append(b.unheard, string(h))
+		if host.Unresolved {
+			b.unresolved = append(b.unresolved, string(h))
 			s.Known = slices.DeleteFunc(s.Known, func(k string) bool { return k == string(h) })
 		}
-		b.unresolved = b.unresolved || len(r.Addresses) == 0 && !r.Nonexistent
-		asHost = asHost && len(r.Addresses) > 0
-		through := b.through(h, r.Aliases)
-		asHost = asHost && through
-		for _, a := range r.Addresses {
+		b.unknown = b.unknown || len(host.Addresses) == 0 && !host.Nonexistent
+		allowed := b.checkAliases(h, host.Aliases)
+		asHost = asHost && len(host.Addresses) > 0 && allowed
+		for _, a := range host.Addresses {
 			s.Known = append(s.Known, a.String())
 			if err := b.policy.CheckAddress(a, false); err != nil {
 				b.report(federation.ReasonAddressRefused, fmt.Errorf("host name %q: %w", h, err))
 				asHost = false
-			} else if through {
+			} else if allowed {
 				s.Addresses = append(s.Addresses, a)
 				s.Resolved = true
 			}
@@ -213,39 +218,39 @@ func (b *shardBuilder) resolve() {
 	}
 }
 
-// through reports whether a host name may be followed through its aliases: one
-// of ours would lead back here (H3c).
-func (b *shardBuilder) through(host federation.FQDN, aliases []federation.FQDN) bool {
+// checkAliases reports whether all aliases of a host name are allowed; one in a domain of ours is not (H3c).
+func (b *shardBuilder) checkAliases(host federation.FQDN, aliases []federation.FQDN) bool {
 	for _, alias := range aliases {
 		if err := b.policy.CheckHost(alias, false); err != nil {
-			b.report(federation.ReasonHostRefused, fmt.Errorf("host name %q leads on: %w", host, err))
+			b.report(federation.ReasonHostRefused, fmt.Errorf("host name %q is an alias: %w", host, err))
 			return false
 		}
 	}
 	return true
 }
 
-// bound sorts the addresses and keeps MaxAddresses of them (H3d).
-func (b *shardBuilder) bound() {
+// limitAddresses sorts the addresses and keeps the first MaxAddresses (H3d).
+func (b *shardBuilder) limitAddresses() {
 	s := &b.shard
 	slices.SortFunc(s.Addresses, netip.Addr.Compare)
 	s.Addresses = slices.Compact(s.Addresses)
 	if len(s.Addresses) > MaxAddresses {
-		b.report(federation.ReasonTooManyAddresses, fmt.Errorf("%d addresses, the first %d are used", len(s.Addresses), MaxAddresses))
+		b.report(federation.ReasonTooManyAddresses,
+			fmt.Errorf("%d addresses, the first %d are used", len(s.Addresses), MaxAddresses))
 		s.Addresses = slices.Clone(s.Addresses[:MaxAddresses])
 	}
 }
 
-// judge decides health as the watches see it (H5).
-func (b *shardBuilder) judge(eps endpoints) {
+// setHealth sets the health as the watches see it (H5).
+func (b *shardBuilder) setHealth(eps endpoints) {
 	s := &b.shard
 	switch {
 	case eps.slices == 0:
 		s.Reason = federation.ReasonNoSlices
 	case eps.ready == 0:
 		s.Reason = federation.ReasonNoReadyEndpoints
-	case len(s.Addresses) == 0 && b.unresolved:
-		s.Reason, s.Unresolved = federation.ReasonHostUnresolved, b.unheard
+	case len(s.Addresses) == 0 && b.unknown:
+		s.Reason, s.Unresolved = federation.ReasonHostUnresolved, b.unresolved
 	case len(s.Addresses) == 0:
 		s.Reason = federation.ReasonNoAddress
 	default:

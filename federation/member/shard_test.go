@@ -55,7 +55,7 @@ func (c shardCase) run(t *testing.T) {
 }
 
 func allow(c *Config) {
-	c.Policy = Policy{
+	c.AddressPolicy = AddressPolicy{
 		AllowAddressAnnotation: true, AddressCIDRs: prefixes("198.51.100.0/24"),
 		HostSuffixes: []federation.FQDN{"lb.example.net."}, ForbiddenHosts: []federation.FQDN{"example.com."},
 	}
@@ -156,7 +156,7 @@ func TestShard(t *testing.T) {
 		{name: "H3a an IPv4-mapped answer", service: balanced(nginx, "a.example.org"), eps: ready,
 			hosts:  map[string]resolve.Host{"a.example.org.": known("::ffff:192.0.2.1")},
 			reason: federation.ReasonNoAddress, refused: []federation.Reason{federation.ReasonAddressRefused}},
-		{name: "H3b a private answer inside addressCIDRs", config: func(c *Config) { c.Policy.AddressCIDRs = prefixes("10.1.0.0/16") }, service: balanced(nginx, "a.example.org"), eps: ready,
+		{name: "H3b a private answer inside addressCIDRs", config: func(c *Config) { c.AddressPolicy.AddressCIDRs = prefixes("10.1.0.0/16") }, service: balanced(nginx, "a.example.org"), eps: ready,
 			hosts: map[string]resolve.Host{"a.example.org.": known("10.1.2.3")},
 			want:  federation.Shard{Addresses: addrs("10.1.2.3"), Host: "a.example.org.", Resolved: true}},
 		{name: "H3c a host name that leads through a federation's domain", config: allow, service: balanced(nginx, "a.example.org"), eps: ready,
@@ -232,7 +232,7 @@ func FuzzAnnotation(f *testing.F) {
 		allow(&c)
 		s := c.shard(trimService(annotated(nginx, AnnotationAddresses, text)), ready, false, func(federation.FQDN) resolve.Host { return known("192.0.2.77") })
 		for _, a := range s.Addresses {
-			if a != netip.MustParseAddr("192.0.2.77") && !within(c.Policy.AddressCIDRs, a) {
+			if a != netip.MustParseAddr("192.0.2.77") && !within(c.AddressPolicy.AddressCIDRs, a) {
 				t.Errorf("%q yields %s", text, a)
 			}
 		}

@@ -225,7 +225,7 @@ func TestLargeService(t *testing.T) {
 	})
 	t.Run("H3e an annotation of 200 KiB", func(t *testing.T) {
 		c := testConfig()
-		c.Policy.AllowAddressAnnotation = true
+		c.AddressPolicy.AllowAddressAnnotation = true
 		s, _ := shardOf(c, annotated(nginx, AnnotationAddresses, strings.Repeat("x", 200<<10), "192.0.2.1"))
 		equal(t, "reason", s.Reason, federation.ReasonNoAddress)
 		for _, p := range s.Problems {

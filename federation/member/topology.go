@@ -19,8 +19,8 @@ const (
 	MaxZones = 16
 	// LabelKept is how long a label outlives its last Node (H6).
 	LabelKept = 24 * time.Hour
-	// maxZonesKept and maxRegionsKept bound the labels that are remembered: all Nodes may be relabeled once in that time.
-	// Each label has been a level, with a claim of its own (H3e).
+	// maxZonesKept and maxRegionsKept bound the labels that are remembered: all Nodes may be relabeled once in that
+	// time. Each label has been a level, with a claim of its own (H3e).
 	maxZonesKept, maxRegionsKept = 2 * MaxZones, 8
 	// changeBurst changes of a member's topology count at once, and then one per changeEvery (H3e).
 	changeBurst, changeEvery = 5, time.Minute
@@ -56,8 +56,8 @@ func (n *nodes) known() federation.Member {
 	return n.history.current()
 }
 
-// topology returns what the member counts as now, see TopologyHistory.update. Before all Nodes are listed, it is what is
-// known.
+// topology returns what the member counts as now, see TopologyHistory.update. Before all Nodes are listed, it is what
+// is known.
 func (n *nodes) topology(listed bool, now time.Time) (federation.Member, []federation.Problem, time.Duration) {
 	switch {
 	case n.configured != nil:
@@ -79,8 +79,9 @@ func trimLabels(labels map[string]string) nodeLabels {
 	}
 }
 
-// TopologyHistory remembers which topology labels the Nodes of a member have had, and when last. It outlives the Watcher
-// that uses it: a new kubeconfig is no reason to forget what was there an hour ago (H6). It may be used concurrently.
+// TopologyHistory remembers which topology labels the Nodes of a member have had, and when last. It outlives the
+// Watcher that uses it: a new kubeconfig is no reason to forget what was there an hour ago (H6). It may be used
+// concurrently.
 type TopologyHistory struct {
 	mu        sync.Mutex
 	cluster   string // the UID of kube-system; "" if unknown
@@ -139,7 +140,8 @@ func (h *TopologyHistory) update(nodes map[string]nodeLabels, now time.Time) (
 		delay = max(time.Duration((1-h.changes.TokensAt(now))*float64(changeEvery)), time.Second)
 		problems = append(problems, federation.Problem{
 			Member: m.Name, Reason: federation.ReasonLabelsUnstable,
-			Detail: fmt.Sprintf("the topology labels of the Nodes change too often: only one change in %s counts now", changeEvery),
+			Detail: fmt.Sprintf("the topology labels of the Nodes change too often: one change in %s counts now",
+				changeEvery),
 		})
 	}
 	return h.effective, problems, delay
@@ -150,12 +152,16 @@ func sameTopology(a, b federation.Member) bool {
 }
 
 // topology returns the member's topology by its Nodes: the region of most Nodes (of a tie, the first by name), and all
-// topology zones. Labels that are not DNS-1123 labels count as missing and are reported (N4). A label is kept for LabelKept
-// after its last Node (H6).
-func (h *TopologyHistory) topology(nodes map[string]nodeLabels, now time.Time) (federation.Member, []federation.Problem) {
+// topology zones. Labels that are not DNS-1123 labels count as missing and are reported (N4). A label is kept for
+// LabelKept after its last Node (H6).
+func (h *TopologyHistory) topology(nodes map[string]nodeLabels, now time.Time) (
+	federation.Member, []federation.Problem,
+) {
 	var problems []federation.Problem
 	report := func(reason federation.Reason, format string, args ...any) {
-		problems = append(problems, federation.Problem{Member: h.labeled.Name, Reason: reason, Detail: fmt.Sprintf(format, args...)})
+		problems = append(problems, federation.Problem{
+			Member: h.labeled.Name, Reason: reason, Detail: fmt.Sprintf(format, args...),
+		})
 	}
 	regions, zones := map[federation.Label]int{}, map[federation.Label]int{}
 	for _, name := range slices.Sorted(maps.Keys(nodes)) {
@@ -181,7 +187,8 @@ func (h *TopologyHistory) topology(nodes map[string]nodeLabels, now time.Time) (
 		{"topology zones", remember(h.zones, zones, now, maxZonesKept)},
 	} {
 		if dropped.n > 0 {
-			report(federation.ReasonTooManyZones, "%d more %s than are remembered for 24 h do not count", dropped.n, dropped.kind)
+			report(federation.ReasonTooManyZones, "%d more %s than are remembered for 24 h do not count",
+				dropped.n, dropped.kind)
 		}
 	}
 
@@ -194,7 +201,8 @@ func (h *TopologyHistory) topology(nodes map[string]nodeLabels, now time.Time) (
 	}
 	if len(out.Zones) > MaxZones {
 		report(federation.ReasonTooManyZones,
-			"%d topology zones, at most %d are used: those that Nodes have now, by name, come first", len(out.Zones), MaxZones)
+			"%d topology zones, at most %d are used: those that Nodes have now, by name, come first",
+			len(out.Zones), MaxZones)
 		slices.SortStableFunc(out.Zones, func(a, b federation.Label) int {
 			return cmp.Compare(min(zones[b], 1), min(zones[a], 1))
 		})
@@ -205,8 +213,8 @@ func (h *TopologyHistory) topology(nodes map[string]nodeLabels, now time.Time) (
 	return out, problems
 }
 
-// remember records the labels that Nodes have now, counted in current, and forgets those that none has had for LabelKept.
-// It removes those from current for which there is no room, and returns their number.
+// remember records the labels that Nodes have now, counted in current, and forgets those that none has had for
+// LabelKept. It removes those from current for which there is no room, and returns their number.
 func remember(labels map[federation.Label]time.Time, current map[federation.Label]int, now time.Time, limit int) (
 	dropped int,
 ) {

@@ -22,14 +22,16 @@ import (
 const (
 	// listTimeout ends a list that hangs; it is then retried.
 	listTimeout = time.Minute
-	// identityTimeout and identityTries bound the identity requests: a server that answers lists, but not these, must not
-	// hold up the ListEvent.
+	// identityTimeout and identityTries bound the identity requests: a server that answers lists, but not these, must
+	// not hold up the ListEvent.
 	identityTimeout = 3 * time.Second
 	identityTries   = 3
 )
 
 // backoff is the time between the attempts of a watch that fails.
-var backoff = wait.Backoff{Duration: 200 * time.Millisecond, Cap: 3 * time.Second, Steps: 1 << 30, Factor: 2, Jitter: 0.5}
+var backoff = wait.Backoff{
+	Duration: 200 * time.Millisecond, Cap: 3 * time.Second, Steps: 1 << 30, Factor: 2, Jitter: 0.5,
+}
 
 // watch runs the watches of all kinds until ctx ends, and then waits for their end.
 func (w *Watcher) watch(ctx context.Context) {
@@ -156,8 +158,8 @@ func reflect[L runtime.Object](
 				return nil, ctx.Err()
 			}
 			defer w.lists.end()
-			// A list from a cache may be older than what was seen, and a server restored from a backup does not know that
-			// resource version yet.
+			// A list from a cache may be older than what was seen, and a server restored from a backup does not know
+			// that resource version yet.
 			o.ResourceVersion, o.ResourceVersionMatch = "", ""
 			o.LabelSelector = selector
 			if o.Continue == "" {
@@ -197,14 +199,14 @@ func (w *Watcher) updateUnwatched(t *content) {
 	w.unwatched.Store(since)
 }
 
-// relistError hides the type of an error from the reflector. For some types it retries the same watch for as long as that
-// is refused; with any other error it lists first, and so sees what the watch does not show.
+// relistError hides the type of an error from the reflector. For some types it retries the same watch for as long as
+// that is refused; with any other error it lists first, and so sees what the watch does not show.
 type relistError struct{ err error }
 
 func (r relistError) Error() string { return r.err.Error() }
 
-// listThenWatch makes a reflector list by LIST, as X2b requires, and not by a stream of events: on a server in trouble the
-// stream may never end, and the lists are short.
+// listThenWatch makes a reflector list by LIST, as X2b requires, and not by a stream of events: on a server in trouble
+// the stream may never end, and the lists are short.
 type listThenWatch struct{ *cache.ListWatch }
 
 // IsWatchListSemanticsUnSupported is called by the reflector.

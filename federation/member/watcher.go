@@ -43,8 +43,8 @@ type Watcher struct {
 	current   *content
 }
 
-// connection is a client with connections of its own, which can be dropped: a dead one would otherwise be kept until TCP
-// gives up. Watches and probes do not share one, so that neither delays the other.
+// connection is a client with connections of its own, which can be dropped: a dead one would otherwise be kept until
+// TCP gives up. Watches and probes do not share one, so that neither delays the other.
 type connection struct {
 	kubernetes.Interface
 	metadata metadata.Interface
@@ -60,7 +60,7 @@ func newConnection(base *rest.Config, wrap func(http.RoundTripper) http.RoundTri
 	config.QPS, config.Burst = -1, 0 // a few long requests need no limit
 	config.RateLimiter = nil
 	if config.Proxy == nil {
-		config.Proxy = http.ProxyFromEnvironment // client-go's default; if set, the transport is not shared, and ends with us
+		config.Proxy = http.ProxyFromEnvironment // client-go's default; set, it keeps the transport from being shared
 	}
 	config.WarningHandler = rest.NoWarnings{}
 	var closed atomic.Bool
@@ -90,11 +90,12 @@ func newConnection(base *rest.Config, wrap func(http.RoundTripper) http.RoundTri
 	return c, err
 }
 
-// New returns a Watcher that sends what it sees to events, and blocks if nobody receives. It makes no request before Run.
-// It uses the server, the credentials and the content types of base, but not its timeout and rate limits. It reads and
-// updates history. Errors and log records name the member.
+// New returns a Watcher that sends what it sees to events, and blocks if nobody receives. It makes no request before
+// Run. It uses the server, the credentials and the content types of base, but not its timeout and rate limits. It reads
+// and updates history. Errors and log records name the member.
 func New(
-	c Config, base *rest.Config, resolver resolve.Resolver, history *TopologyHistory, log *slog.Logger, events chan<- Event,
+	c Config, base *rest.Config, resolver resolve.Resolver, history *TopologyHistory, log *slog.Logger,
+	events chan<- Event,
 ) (*Watcher, error) {
 	w := &Watcher{config: c, log: log.With("member", c.Name), events: events, history: history}
 	w.hosts = resolve.NewCache(resolver, w.hostChanged)
@@ -150,8 +151,8 @@ func (w *Watcher) Run(ctx context.Context) error {
 var watchers atomic.Uint64
 
 // ownPlugin gives a client a credential plugin of its own. client-go runs equal plugins one at a time for the whole
-// process: one that hangs would block every member with the same command, and the next Watcher of this one. A variable of
-// its environment makes it different.
+// process: one that hangs would block every member with the same command, and the next Watcher of this one. A variable
+// of its environment makes it different.
 func ownPlugin(p *clientcmdapi.ExecConfig, member string, number uint64) *clientcmdapi.ExecConfig {
 	if p == nil {
 		return nil

@@ -8,11 +8,11 @@ import (
 )
 
 func TestCheckAddress(t *testing.T) {
-	inside := Policy{AddressCIDRs: prefixes("10.1.0.0/16", "fd00:1::/32", "198.51.100.0/24")}
-	everything := Policy{AddressCIDRs: prefixes("0.0.0.0/0", "::/0")}
+	inside := AddressPolicy{AddressCIDRs: prefixes("10.1.0.0/16", "fd00:1::/32", "198.51.100.0/24")}
+	everything := AddressPolicy{AddressCIDRs: prefixes("0.0.0.0/0", "::/0")}
 	for _, c := range []struct {
 		name      string
-		policy    Policy
+		policy    AddressPolicy
 		annotated bool
 		addrs     []string
 		ok        bool
@@ -24,14 +24,14 @@ func TestCheckAddress(t *testing.T) {
 			"::127.0.0.1", "::192.0.2.1", "100::1", "192.0.0.1", "192.0.0.255",
 		}, false},
 		{"H3a never, annotated", everything, true, []string{"127.0.0.1", "0.0.0.0", "64:ff9b::1", "::ffff:10.0.0.1"}, false},
-		{"H3a documentation ranges are allowed", Policy{}, false, []string{
+		{"H3a documentation ranges are allowed", AddressPolicy{}, false, []string{
 			"192.0.2.1", "198.51.100.1", "203.0.113.1", "2001:db8::1", "64:ff9b:2::1", "2001:1::1", "2003::1", "1.0.0.1", "223.255.255.255",
 		}, true},
-		{"H3b private outside", Policy{}, false, []string{
+		{"H3b private outside", AddressPolicy{}, false, []string{
 			"10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "100.64.0.1", "100.127.255.255", "fc00::1", "fdff::1",
 			"198.18.0.1", "198.19.255.255", "fec0::1", "feff::1",
 		}, false},
-		{"H3b just beside the private ranges", Policy{}, false, []string{
+		{"H3b just beside the private ranges", AddressPolicy{}, false, []string{
 			"9.255.255.255", "11.0.0.0", "172.15.0.1", "172.32.0.1", "192.167.0.1", "192.169.0.1", "100.63.255.255", "100.128.0.0",
 			"192.0.1.0", "198.17.255.255", "198.20.0.0", "100:0:0:1::1",
 		}, true},
@@ -40,7 +40,7 @@ func TestCheckAddress(t *testing.T) {
 		{"H3b public outside addressCIDRs, of a load balancer", inside, false, []string{"203.0.113.1", "2001:db8::1"}, true},
 		{"H3b annotated inside", inside, true, []string{"198.51.100.7", "10.1.0.1"}, true},
 		{"H3b annotated outside", inside, true, []string{"203.0.113.1", "2001:db8::1", "10.2.0.1"}, false},
-		{"H3b annotated, no addressCIDRs", Policy{}, true, []string{"203.0.113.1"}, false},
+		{"H3b annotated, no addressCIDRs", AddressPolicy{}, true, []string{"203.0.113.1"}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, s := range c.addrs {
@@ -59,11 +59,11 @@ func TestCheckAddress(t *testing.T) {
 
 func TestCheckHost(t *testing.T) {
 	t.Run("H3b annotated, no hostSuffixes", func(t *testing.T) {
-		if (Policy{}).CheckHost("a.lb.example.net.", true) == nil {
+		if (AddressPolicy{}).CheckHost("a.lb.example.net.", true) == nil {
 			t.Error("it is allowed")
 		}
 	})
-	p := Policy{HostSuffixes: []federation.FQDN{"lb.example.net."}, ForbiddenHosts: []federation.FQDN{"example.com.", "cluster.local."}}
+	p := AddressPolicy{HostSuffixes: []federation.FQDN{"lb.example.net."}, ForbiddenHosts: []federation.FQDN{"example.com.", "cluster.local."}}
 	for _, c := range []struct {
 		name      string
 		annotated bool
@@ -86,7 +86,7 @@ func TestCheckHost(t *testing.T) {
 		})
 	}
 	t.Run("H3c goes before hostSuffixes", func(t *testing.T) {
-		q := Policy{HostSuffixes: []federation.FQDN{"example.com."}, ForbiddenHosts: p.ForbiddenHosts}
+		q := AddressPolicy{HostSuffixes: []federation.FQDN{"example.com."}, ForbiddenHosts: p.ForbiddenHosts}
 		if q.CheckHost("a.example.com.", true) == nil {
 			t.Error("a host below a federation's domain is allowed")
 		}
