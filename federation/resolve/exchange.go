@@ -17,23 +17,23 @@ import (
 )
 
 const (
-	// ednsSize is the largest datagram that is asked for: larger ones are fragmented on some path.
+	// ednsSize is the largest UDP reply requested: larger ones may be fragmented.
 	ednsSize = 1232
-	// readSize holds what a server sends that does not care.
+	// readSize has room for the reply of a server that ignores it.
 	readSize = 4096
 )
 
 // errSilent says that a server has not answered in time.
 var errSilent = errors.New("no answer in time")
 
-// isSilence reports whether it is the server that failed, and not the name.
+// isSilence reports whether the server itself did not respond.
 func isSilence(err error) bool {
 	return errors.Is(err, errSilent) || errors.Is(err, syscall.ECONNREFUSED) ||
 		errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.ENETUNREACH)
 }
 
-// ask asks one server: by UDP with EDNS, without EDNS if it does not know that (RFC 6891, section 7), and by TCP if the
-// reply was truncated (RFC 7766).
+// ask asks one server: over UDP with EDNS, without EDNS if the server does not support it (RFC 6891, section 7), and
+// over TCP if the reply is truncated (RFC 7766).
 func (c *Client) ask(ctx context.Context, server netip.AddrPort, question dns.Question) (Answer, error) {
 	request := func(edns bool) *dns.Msg {
 		m := &dns.Msg{MsgHdr: dns.MsgHdr{Id: dns.Id(), RecursionDesired: true}, Question: []dns.Question{question}}
@@ -44,7 +44,7 @@ func (c *Client) ask(ctx context.Context, server netip.AddrPort, question dns.Qu
 	}
 	edns := true
 	reply, err := c.exchange(ctx, "udp", server, request(edns))
-	if err == nil && ignoresEDNS(reply) {
+	if err == nil && lacksEDNS(reply) {
 		edns = false
 		reply, err = c.exchange(ctx, "udp", server, request(edns))
 	}
@@ -59,27 +59,29 @@ func (c *Client) ask(ctx context.Context, server netip.AddrPort, question dns.Qu
 	return read(question, reply)
 }
 
-// ignoresEDNS reports whether the server refuses the question as it does not know EDNS.
-func ignoresEDNS(reply *dns.Msg) bool {
+// lacksEDNS reports whether the server rejects the question because it does not support EDNS.
+func lacksEDNS(reply *dns.Msg) bool {
 	return (reply.Rcode == dns.RcodeFormatError || reply.Rcode == dns.RcodeNotImplemented) && reply.IsEdns0() == nil
 }
 
-// exchange sends a request from a port of its own, and returns the reply to it. What else arrives there is passed over,
-// as it may be late, or a lie (RFC 5452, section 9.1).
-func (c *Client) exchange(ctx context.Context, network string, server netip.AddrPort, request *dns.Msg) (*dns.Msg, error) {
+// exchange sends a request from a new port, and returns the reply to it. It ignores anything else that arrives there,
+// which may be late or forged (RFC 5452, section 9.1).
+func (c *Client) exchange(
+	ctx context.Context, network string, server netip.AddrPort, request *dns.Msg,
+) (*dns.Msg, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.try)
 	defer cancel()
 	var dialer net.Dialer
 	plain, err := dialer.DialContext(ctx, network, server.String())
 	if err != nil {
-		return nil, inWords(ctx, err)
+		return nil, stableError(ctx, err)
 	}
 	defer plain.Close()
 	stop := context.AfterFunc(ctx, func() { _ = plain.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	conn := &dns.Conn{Conn: plain, UDPSize: readSize}
 	if err := conn.WriteMsg(request); err != nil {
-		return nil, inWords(ctx, err)
+		return nil, stableError(ctx, err)
 	}
 	for {
 		packet, err := conn.ReadMsgHeader(nil)
@@ -87,7 +89,7 @@ func (c *Client) exchange(ctx context.Context, network string, server netip.Addr
 			continue
 		}
 		if err != nil {
-			return nil, inWords(ctx, err)
+			return nil, stableError(ctx, err)
 		}
 		reply, err := replyTo(request, packet)
 		if reply != nil || err != nil {
@@ -99,8 +101,8 @@ func (c *Client) exchange(ctx context.Context, network string, server netip.Addr
 	}
 }
 
-// replyTo unpacks a packet; both are nil if it is no reply to the request. A truncated reply is returned without its
-// records: it may end anywhere.
+// replyTo unpacks a packet; both results are nil if it is not a reply to the request. A truncated reply is returned
+// without its records: it may end anywhere.
 func replyTo(request *dns.Msg, packet []byte) (*dns.Msg, error) {
 	reply := new(dns.Msg)
 	err := reply.Unpack(packet) // header and question may be there even with an error
@@ -108,32 +110,33 @@ func replyTo(request *dns.Msg, packet []byte) (*dns.Msg, error) {
 	case reply.Id != request.Id || !reply.Response || reply.Opcode != dns.OpcodeQuery:
 		return nil, nil
 	case len(reply.Question) == 0 && reply.Rcode != dns.RcodeSuccess && reply.Rcode != dns.RcodeNameError:
-		return &dns.Msg{MsgHdr: reply.MsgHdr}, nil // one who has not understood it need not repeat it
+		return &dns.Msg{MsgHdr: reply.MsgHdr}, nil // a server that cannot parse the question need not repeat it
 	case len(reply.Question) != 1 || !sameQuestion(reply.Question[0], request.Question[0]):
 		return nil, nil
 	case reply.Truncated:
 		return &dns.Msg{MsgHdr: reply.MsgHdr, Question: reply.Question}, nil
 	case err != nil:
 		return nil, fmt.Errorf("the reply is malformed: %w", err)
-	case !whole(reply, packet):
-		return nil, errors.New("the reply is malformed: records are missing at its end")
+	case !isComplete(reply, packet):
+		return nil, errors.New("the reply is malformed: records are missing at the end")
 	}
 	return reply, nil
 }
 
-// whole reports whether the reply has the records of answer and authority that its header says: the library does not
-// mind a packet that ends before, which would read as a denial.
-func whole(reply *dns.Msg, packet []byte) bool {
-	return int(binary.BigEndian.Uint16(packet[6:])) == len(reply.Answer) && int(binary.BigEndian.Uint16(packet[8:])) == len(reply.Ns)
+// isComplete reports whether the reply has as many answer and authority records as its header says: the library accepts
+// a packet that ends early, and that would look like a denial.
+func isComplete(reply *dns.Msg, packet []byte) bool {
+	answers, authority := binary.BigEndian.Uint16(packet[6:]), binary.BigEndian.Uint16(packet[8:])
+	return int(answers) == len(reply.Answer) && int(authority) == len(reply.Ns)
 }
 
 func sameQuestion(a, b dns.Question) bool {
 	return a.Qtype == b.Qtype && a.Qclass == b.Qclass && strings.EqualFold(a.Name, b.Name)
 }
 
-// inWords takes what differs from try to try, such as our port, out of an error, so that the same failure reads the
-// same.
-func inWords(ctx context.Context, err error) error {
+// stableError removes what differs between attempts, such as our port, from an error: the same failure has the same
+// text.
+func stableError(ctx context.Context, err error) error {
 	var errno syscall.Errno
 	switch {
 	case ctx.Err() != nil, errors.Is(err, os.ErrDeadlineExceeded):

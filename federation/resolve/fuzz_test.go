@@ -90,7 +90,8 @@ func FuzzReply(f *testing.F) {
 				if ttl > maxTTL {
 					ttl = 0
 				}
-				return has == addr && h.Rrtype == qtype && h.Class == dns.ClassINET && strings.ToLower(h.Name) == end && a.TTL <= seconds(uint32(ttl))
+				return has == addr && h.Rrtype == qtype && h.Class == dns.ClassINET &&
+					strings.ToLower(h.Name) == end && a.TTL <= seconds(uint32(ttl))
 			}) {
 				t.Fatalf("%s is not what %q has in %s", addr, end, m)
 			}

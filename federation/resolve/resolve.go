@@ -1,5 +1,8 @@
-// Package resolve looks up the addresses of host names at recursive DNS servers (H4). It tells for how long an answer
-// is good, and tells a name that does not exist from one of which nothing can be learned. It remembers no answer.
+// Package resolve looks up the addresses of load balancers' host names (H4).
+//
+// A Client asks recursive DNS servers once. It returns for how long an answer is valid, and distinguishes a name that
+// does not exist from a lookup that failed. A Cache has the names of its users looked up again as their TTLs expire,
+// and combines the answers into what counts now.
 package resolve
 
 import (
@@ -24,43 +27,43 @@ const (
 	NoData   Denial = "NODATA"
 )
 
-// Answer is what the servers say of one name and type: Err, a Denial, or at least one address.
+// Answer is the result of looking up one name and type: Err, a Denial, or at least one address.
 type Answer struct {
-	// Addresses are sorted and without doubles.
+	// Addresses are sorted and unique.
 	Addresses []netip.Addr
-	// Aliases are the names that the CNAME records lead to, in their order, of a denial too.
+	// Aliases are the targets of the CNAME records, in order; a denial may have some too.
 	Aliases []federation.FQDN
-	// TTL is for how long the answer is good: the least of the records that it is made of, with the SOA record's
-	// negative TTL if it is a denial; 0 if the denial tells none.
+	// TTL is the least TTL of the records that the answer consists of; for a denial including the SOA record's negative
+	// TTL, or 0 without one.
 	TTL time.Duration
-	// Denial is why there are no addresses; "" if there are, or with Err.
+	// Denial is why there are no addresses; "" if there are some, or with Err.
 	Denial Denial
-	// Err says that nothing is known: no server has given an answer that can be used. It names each server and what it
-	// said, in the same words each time.
+	// Err says that nothing is known: no server has given a usable answer. It names each server and its last failure,
+	// in the same words each time.
 	Err error
 }
 
-// Config says who is asked, and for how long.
+// Config configures a Client.
 type Config struct {
-	// Servers are recursive servers in the order in which they are asked; none means those of File.
+	// Servers are recursive servers, in order of preference; none means those of File.
 	Servers []netip.AddrPort
-	// File is in the form of resolv.conf; "" means DefaultFile. It is read again when it has changed.
+	// File is in resolv.conf format; "" means DefaultFile. Changes of it take effect.
 	File string
-	// TryTimeout is how long one server is waited for; 0 means DefaultTryTimeout.
+	// TryTimeout bounds each exchange with a server; 0 means DefaultTryTimeout.
 	TryTimeout time.Duration
 }
 
 // The defaults of a Config.
 const (
 	DefaultFile = "/etc/resolv.conf"
-	// DefaultTryTimeout lets two servers be tried before a lookup of 5 s ends.
+	// DefaultTryTimeout allows for two servers within LookupTimeout.
 	DefaultTryTimeout = 2 * time.Second
 )
 
 // rounds is how often each server is asked: a datagram may be lost.
 const rounds = 2
 
-// ParseServer reads the address of a server: an IP address, or one with a port; the port is 53 without one.
+// ParseServer parses the address of a server: an IP address with or without a port; the default is port 53.
 func ParseServer(text string) (netip.AddrPort, error) {
 	if a, err := netip.ParseAddr(text); err == nil {
 		return netip.AddrPortFrom(a, 53), nil
@@ -68,16 +71,17 @@ func ParseServer(text string) (netip.AddrPort, error) {
 	if ap, err := netip.ParseAddrPort(text); err == nil && ap.Port() != 0 {
 		return ap, nil
 	}
-	return netip.AddrPort{}, fmt.Errorf("DNS server %q: an IP address, or one with a port such as 192.0.2.53:53 or [2001:db8::53]:53, is allowed", text)
+	return netip.AddrPort{}, fmt.Errorf("DNS server %q: an IP address, or one with a port such as 192.0.2.53:53 or "+
+		"[2001:db8::53]:53, is allowed", text)
 }
 
-// Client looks names up. Its methods may be called at the same time.
+// Client looks up names. Its methods may be called concurrently.
 type Client struct {
 	servers servers
 	try     time.Duration
 }
 
-// New returns a Client; it sends nothing, and reads no file.
+// New returns a Client. It does no I/O.
 func New(c Config) *Client {
 	if c.File == "" {
 		c.File = DefaultFile
@@ -90,7 +94,7 @@ func New(c Config) *Client {
 	return client
 }
 
-// Lookup asks for both types of addresses of a host name, at the same time, and returns when both are answered or ctx
+// Lookup asks for the A and the AAAA records of a host name concurrently, and returns when both lookups are done or ctx
 // ends.
 func (c *Client) Lookup(ctx context.Context, host federation.FQDN) (a, aaaa Answer) {
 	var wg sync.WaitGroup
@@ -100,7 +104,7 @@ func (c *Client) Lookup(ctx context.Context, host federation.FQDN) (a, aaaa Answ
 	return a, aaaa
 }
 
-// lookup asks one server after the other until one gives an answer.
+// lookup asks one server after another until one answers.
 func (c *Client) lookup(ctx context.Context, host federation.FQDN, qtype uint16) Answer {
 	list, err := c.servers.list(time.Now())
 	if err != nil {
@@ -127,16 +131,16 @@ func (c *Client) lookup(ctx context.Context, host federation.FQDN, qtype uint16)
 	return Answer{Err: failure(host, qtype, last, nil)}
 }
 
-// failure says what each server that was asked said last; cut is why no more was asked.
-func failure(host federation.FQDN, qtype uint16, last []error, cut error) error {
+// failure returns an error with the last failure of each server that was asked, or else fallback.
+func failure(host federation.FQDN, qtype uint16, last []error, fallback error) error {
 	err := errors.Join(last...)
 	if err == nil {
-		err = cut
+		err = fallback
 	}
 	return fmt.Errorf("%s of %q: %w", dns.TypeToString[qtype], host, oneLine{err})
 }
 
-// oneLine is a joined error on one line.
+// oneLine is a joined error whose text is one line.
 type oneLine struct{ error }
 
 func (e oneLine) Unwrap() error { return e.error }

@@ -49,7 +49,9 @@ const soa = "example.net. 900 IN SOA ns.example.net. root.example.net. 1 2 3 4 1
 
 func TestLookup(t *testing.T) {
 	t.Run("H4 A and AAAA", func(t *testing.T) {
-		s := serve(t, records(t, dns.RcodeSuccess, "lb.example.net. 30 IN A 192.0.2.2", "lb.example.net. 20 IN A 192.0.2.1", "lb.example.net. 20 IN A 192.0.2.1", "LB.example.NET. 60 IN AAAA 2001:db8::1"))
+		s := serve(t, records(t, dns.RcodeSuccess, "lb.example.net. 30 IN A 192.0.2.2",
+			"lb.example.net. 20 IN A 192.0.2.1", "lb.example.net. 20 IN A 192.0.2.1",
+			"LB.example.NET. 60 IN AAAA 2001:db8::1"))
 		a, aaaa := lookup(t, client(s))
 		equal(t, "A", a, Answer{Addresses: addrs("192.0.2.1", "192.0.2.2"), TTL: 20 * time.Second})
 		equal(t, "AAAA", aaaa, Answer{Addresses: addrs("2001:db8::1"), TTL: time.Minute})
@@ -158,7 +160,9 @@ func TestServers(t *testing.T) {
 	}
 	silent := func(dns.ResponseWriter, *dns.Msg) {}
 	want := Answer{Addresses: addrs("192.0.2.2"), TTL: 30 * time.Second}
-	for _, rcode := range []int{dns.RcodeServerFailure, dns.RcodeRefused, dns.RcodeNotImplemented, dns.RcodeFormatError, dns.RcodeNotAuth} {
+	for _, rcode := range []int{
+		dns.RcodeServerFailure, dns.RcodeRefused, dns.RcodeNotImplemented, dns.RcodeFormatError, dns.RcodeNotAuth,
+	} {
 		t.Run("H4 "+dns.RcodeToString[rcode]+", then the next server", func(t *testing.T) {
 			bad := serve(t, records(t, rcode))
 			a, _ := lookup(t, client(bad, good(t)))
@@ -214,7 +218,8 @@ func TestServers(t *testing.T) {
 	})
 	t.Run("H4 cancelled at once", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		c := New(Config{Servers: []netip.AddrPort{serve(t, func(dns.ResponseWriter, *dns.Msg) { cancel() }).addr}, TryTimeout: time.Hour})
+		s := serve(t, func(dns.ResponseWriter, *dns.Msg) { cancel() })
+		c := New(Config{Servers: []netip.AddrPort{s.addr}, TryTimeout: time.Hour})
 		a, _ := c.Lookup(ctx, host)
 		fails(t, a)
 	})
@@ -232,7 +237,7 @@ func TestServers(t *testing.T) {
 		c := client(serve(t, silent), serve(t, records(t, dns.RcodeServerFailure)))
 		first, _ := lookup(t, c)
 		ordered := strings.Contains(first.Err.Error(), "no answer in time; ")
-		c.servers.muted = nil
+		c.servers.demoted = nil
 		second, _ := lookup(t, c)
 		if !ordered || first.Err.Error() != second.Err.Error() {
 			t.Errorf("%q, then %q", first.Err, second.Err)
@@ -266,28 +271,46 @@ func TestRead(t *testing.T) {
 		want    Answer
 		err     string
 	}{
-		{rule: "H4 a CNAME chain, with its least TTL", records: []string{"b.example.org. 50 IN A 192.0.2.1", "lb.example.net. 300 IN CNAME A.example.org.", "a.example.org. 40 IN CNAME b.example.org."},
-			want: Answer{Addresses: addrs("192.0.2.1"), TTL: 40 * time.Second, Aliases: fqdns("a.example.org.", "b.example.org.")}},
-		{rule: "H4 eight CNAME records", records: chain(8), want: Answer{Addresses: addrs("192.0.2.1"), TTL: 93 * time.Second,
-			Aliases: fqdns("n0.example.net.", "n1.example.net.", "n2.example.net.", "n3.example.net.", "n4.example.net.", "n5.example.net.", "n6.example.net.", "n7.example.net.")}},
+		{rule: "H4 a CNAME chain, with its least TTL", records: []string{"b.example.org. 50 IN A 192.0.2.1",
+			"lb.example.net. 300 IN CNAME A.example.org.", "a.example.org. 40 IN CNAME b.example.org."},
+			want: Answer{Addresses: addrs("192.0.2.1"), TTL: 40 * time.Second,
+				Aliases: fqdns("a.example.org.", "b.example.org.")}},
+		{rule: "H4 eight CNAME records", records: chain(8),
+			want: Answer{Addresses: addrs("192.0.2.1"), TTL: 93 * time.Second,
+				Aliases: fqdns("n0.example.net.", "n1.example.net.", "n2.example.net.", "n3.example.net.",
+					"n4.example.net.", "n5.example.net.", "n6.example.net.", "n7.example.net.")}},
 		{rule: "H4 nine CNAME records", records: chain(9), err: "more than 8"},
-		{rule: "H4 a CNAME loop", records: []string{"lb.example.net. 30 IN CNAME a.example.net.", "a.example.net. 30 IN CNAME lb.example.net."}, err: "back to"},
-		{rule: "H4 a CNAME to itself", records: []string{"lb.example.net. 30 IN CNAME lb.example.net."}, err: "back to"},
-		{rule: "H4 two CNAME records", records: []string{"lb.example.net. 30 IN CNAME a.example.net.", "lb.example.net. 30 IN CNAME b.example.net."}, err: "two CNAME"},
-		{rule: "H4 a chain that ends nowhere", records: []string{"lb.example.net. 30 IN CNAME a.example.net."}, err: "nothing is said"},
-		{rule: "H4 addresses of other names and classes do not count", records: []string{"other.example.net. 5 IN A 192.0.2.66", "lb.example.net. 5 CH A 192.0.2.67", "lb.example.net. 30 IN A 192.0.2.1"},
+		{rule: "H4 a CNAME loop", records: []string{"lb.example.net. 30 IN CNAME a.example.net.",
+			"a.example.net. 30 IN CNAME lb.example.net."}, err: "back to"},
+		{rule: "H4 a CNAME to itself", records: []string{"lb.example.net. 30 IN CNAME lb.example.net."},
+			err: "back to"},
+		{rule: "H4 two CNAME records", records: []string{"lb.example.net. 30 IN CNAME a.example.net.",
+			"lb.example.net. 30 IN CNAME b.example.net."}, err: "two CNAME"},
+		{rule: "H4 a chain that ends nowhere", records: []string{"lb.example.net. 30 IN CNAME a.example.net."},
+			err: "nothing is said"},
+		{rule: "H4 addresses of other names and classes do not count",
+			records: []string{"other.example.net. 5 IN A 192.0.2.66", "lb.example.net. 5 CH A 192.0.2.67",
+				"lb.example.net. 30 IN A 192.0.2.1"},
 			want: Answer{Addresses: addrs("192.0.2.1"), TTL: 30 * time.Second}},
-		{rule: "H4 only addresses of other names", records: []string{"other.example.net. 5 IN A 192.0.2.66", soa}, want: Answer{Denial: NoData, TTL: 2 * time.Minute}},
-		{rule: "H4 a TTL beyond the greatest is 0", records: []string{"lb.example.net. 4000000000 IN A 192.0.2.1"}, want: Answer{Addresses: addrs("192.0.2.1")}},
-		{rule: "H4 an alias of a name that does not exist", rcode: dns.RcodeNameError, records: []string{"lb.example.net. 30 IN CNAME a.example.net.", soa},
-			want: Answer{Denial: NXDomain, TTL: 30 * time.Second, Aliases: fqdns("a.example.net.")}},
-		{rule: "H4 NODATA behind an alias", records: []string{"lb.example.net. 300 IN CNAME a.example.net.", soa}, want: Answer{Denial: NoData, TTL: 2 * time.Minute, Aliases: fqdns("a.example.net.")}},
-		{rule: "H4 the negative TTL is the least of the SOA record's two", rcode: dns.RcodeNameError, records: []string{"net. 60 IN SOA a. b. 1 2 3 4 900"}, want: Answer{Denial: NXDomain, TTL: time.Minute}},
+		{rule: "H4 only addresses of other names", records: []string{"other.example.net. 5 IN A 192.0.2.66", soa},
+			want: Answer{Denial: NoData, TTL: 2 * time.Minute}},
+		{rule: "H4 a TTL beyond the greatest is 0", records: []string{"lb.example.net. 4000000000 IN A 192.0.2.1"},
+			want: Answer{Addresses: addrs("192.0.2.1")}},
+		{rule: "H4 an alias of a name that does not exist", rcode: dns.RcodeNameError,
+			records: []string{"lb.example.net. 30 IN CNAME a.example.net.", soa},
+			want:    Answer{Denial: NXDomain, TTL: 30 * time.Second, Aliases: fqdns("a.example.net.")}},
+		{rule: "H4 NODATA behind an alias", records: []string{"lb.example.net. 300 IN CNAME a.example.net.", soa},
+			want: Answer{Denial: NoData, TTL: 2 * time.Minute, Aliases: fqdns("a.example.net.")}},
+		{rule: "H4 the negative TTL is the least of the SOA record's two", rcode: dns.RcodeNameError,
+			records: []string{"net. 60 IN SOA a. b. 1 2 3 4 900"}, want: Answer{Denial: NXDomain, TTL: time.Minute}},
 		{rule: "H4 a denial without an SOA record", rcode: dns.RcodeNameError, want: Answer{Denial: NXDomain}},
 		{rule: "H4 NODATA without an SOA record", want: Answer{Denial: NoData}},
-		{rule: "H4 the SOA record of another zone tells no TTL", rcode: dns.RcodeNameError, records: []string{"example.org. 60 IN SOA a. b. 1 2 3 4 900"}, want: Answer{Denial: NXDomain}},
-		{rule: "H4 a referral is no answer", records: []string{"example.net. 60 IN NS a.example.net."}, err: "not a recursive server"},
-		{rule: "H4 NXDOMAIN with addresses is no answer", rcode: dns.RcodeNameError, records: []string{"lb.example.net. 30 IN A 192.0.2.1"}, err: "NXDOMAIN with addresses"},
+		{rule: "H4 the SOA record of another zone tells no TTL", rcode: dns.RcodeNameError,
+			records: []string{"example.org. 60 IN SOA a. b. 1 2 3 4 900"}, want: Answer{Denial: NXDomain}},
+		{rule: "H4 a referral is no answer", records: []string{"example.net. 60 IN NS a.example.net."},
+			err: "not a recursive server"},
+		{rule: "H4 NXDOMAIN with addresses is no answer", rcode: dns.RcodeNameError,
+			records: []string{"lb.example.net. 30 IN A 192.0.2.1"}, err: "NXDOMAIN with addresses"},
 		{rule: "H4 an unknown rcode", rcode: 3841, err: "rcode 3841"},
 	} {
 		t.Run(c.rule, func(t *testing.T) {

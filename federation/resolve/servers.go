@@ -2,6 +2,7 @@ package resolve
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -13,26 +14,26 @@ import (
 )
 
 const (
-	// fileEvery is how often the file is read again at most.
-	fileEvery = 5 * time.Second
-	// silentFor is how long a server that did not answer is asked after the others: one that is dead would delay each
-	// lookup.
-	silentFor = 30 * time.Second
+	// reloadInterval is how often the file is read, at most.
+	reloadInterval = 5 * time.Second
+	// demotionTime is how long a server that did not respond is asked after the others: if it is dead, it would delay
+	// each lookup.
+	demotionTime = 30 * time.Second
 )
 
-// servers are who is asked, and in which order.
+// servers are the servers to ask, and their order.
 type servers struct {
 	fixed []netip.AddrPort
 	file  string
 
 	mu      sync.Mutex
-	read    time.Time // when the file was read last
+	read    time.Time // when the file was last read
 	content []byte
-	listed  []netip.AddrPort             // of the file
-	muted   map[netip.AddrPort]time.Time // until when a server is asked last
+	listed  []netip.AddrPort             // in the file
+	demoted map[netip.AddrPort]time.Time // until when a server is asked after the others
 }
 
-// list returns the servers in the order in which they are to be asked.
+// list returns the servers in the order in which to ask them.
 func (s *servers) list(now time.Time) ([]netip.AddrPort, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -43,39 +44,39 @@ func (s *servers) list(now time.Time) ([]netip.AddrPort, error) {
 			return nil, err
 		}
 	}
-	var answering, silent []netip.AddrPort
+	var preferred, demoted []netip.AddrPort
 	for _, server := range list {
-		if now.Before(s.muted[server]) {
-			silent = append(silent, server)
+		if now.Before(s.demoted[server]) {
+			demoted = append(demoted, server)
 		} else {
-			answering = append(answering, server)
+			preferred = append(preferred, server)
 		}
 	}
-	return append(answering, silent...), nil
+	return append(preferred, demoted...), nil
 }
 
-// reload reads the file if it was not read lately. One that cannot be used leaves the servers as they were.
+// reload reads the file unless it was read recently. A file without servers changes nothing.
 func (s *servers) reload(now time.Time) error {
-	if len(s.listed) > 0 && now.Before(s.read.Add(fileEvery)) {
+	if len(s.listed) > 0 && now.Before(s.read.Add(reloadInterval)) {
 		return nil
 	}
 	s.read = now
 	content, err := os.ReadFile(s.file)
 	if err != nil {
-		return fmt.Errorf("no DNS server is known: %w", err)
+		return fmt.Errorf("no known DNS server: %w", err)
 	}
 	if s.content != nil && bytes.Equal(content, s.content) {
 		return nil
 	}
 	listed, err := parseFile(content)
 	if err != nil {
-		return fmt.Errorf("no DNS server is known: %s: %w", s.file, err)
+		return fmt.Errorf("no known DNS server: %s: %w", s.file, err)
 	}
-	s.content, s.listed, s.muted = content, listed, nil
+	s.content, s.listed, s.demoted = content, listed, nil
 	return nil
 }
 
-// parseFile returns the servers of a file in the form of resolv.conf. Lines with anything else are passed over.
+// parseFile returns the servers of a file in resolv.conf format, and ignores lines that it does not understand.
 func parseFile(content []byte) (list []netip.AddrPort, err error) {
 	config, err := dns.ClientConfigFromReader(bytes.NewReader(content))
 	if err != nil {
@@ -87,26 +88,26 @@ func parseFile(content []byte) (list []netip.AddrPort, err error) {
 		}
 	}
 	if len(list) == 0 {
-		return nil, fmt.Errorf("no line \"nameserver ADDRESS\" is there")
+		return nil, errors.New(`it has no line "nameserver ADDRESS"`)
 	}
 	return list, nil
 }
 
-// silent notes that a server did not answer.
+// silent records that a server did not respond.
 func (s *servers) silent(server netip.AddrPort, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.muted == nil {
-		s.muted = map[netip.AddrPort]time.Time{}
+	if s.demoted == nil {
+		s.demoted = map[netip.AddrPort]time.Time{}
 	}
 	if slices.Contains(s.fixed, server) || slices.Contains(s.listed, server) {
-		s.muted[server] = now.Add(silentFor)
+		s.demoted[server] = now.Add(demotionTime)
 	}
 }
 
-// answered notes that a server answers.
+// answered records that a server responded.
 func (s *servers) answered(server netip.AddrPort) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.muted, server)
+	delete(s.demoted, server)
 }

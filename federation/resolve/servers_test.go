@@ -13,7 +13,8 @@ import (
 
 func TestParseServer(t *testing.T) {
 	for text, want := range map[string]string{
-		"192.0.2.53": "192.0.2.53:53", "192.0.2.53:5353": "192.0.2.53:5353", "2001:db8::53": "[2001:db8::53]:53", "[2001:db8::53]:5353": "[2001:db8::53]:5353",
+		"192.0.2.53": "192.0.2.53:53", "192.0.2.53:5353": "192.0.2.53:5353",
+		"2001:db8::53": "[2001:db8::53]:53", "[2001:db8::53]:5353": "[2001:db8::53]:5353",
 		"fe80::1%eth0": "[fe80::1%eth0]:53",
 	} {
 		t.Run("H4 "+text, func(t *testing.T) {
@@ -22,7 +23,10 @@ func TestParseServer(t *testing.T) {
 			}
 		})
 	}
-	for _, text := range []string{"", "dns.example.net", "192.0.2.53:0", "192.0.2.53:dns", "192.0.2.53:65536", ":53", "[2001:db8::53]", "192.0.2.53/32"} {
+	for _, text := range []string{
+		"", "dns.example.net", "192.0.2.53:0", "192.0.2.53:dns", "192.0.2.53:65536", ":53",
+		"[2001:db8::53]", "192.0.2.53/32",
+	} {
 		t.Run("X7 bad "+text, func(t *testing.T) {
 			if got, err := ParseServer(text); err == nil || !strings.Contains(err.Error(), "is allowed") {
 				t.Errorf("is %s, %v, want an error", got, err)
@@ -61,24 +65,25 @@ func TestFile(t *testing.T) {
 		write(t, "search example.com\nnameserver 192.0.2.53\nnameserver 2001:db8::53\noptions ndots:5\n")
 		expect(t, s, "192.0.2.53:53", "[2001:db8::53]:53")
 		write(t, "nameserver 192.0.2.54\n")
-		time.Sleep(fileEvery)
+		time.Sleep(reloadInterval)
 		expect(t, s, "192.0.2.54:53")
 	})
 	run("H4 a file that cannot be used leaves the servers as they were", func(t *testing.T, s *servers) {
 		write(t, "nameserver 192.0.2.53\n")
 		expect(t, s, "192.0.2.53:53")
 		write(t, "# nothing\n")
-		time.Sleep(fileEvery)
+		time.Sleep(reloadInterval)
 		expect(t, s, "192.0.2.53:53")
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(fileEvery)
+		time.Sleep(reloadInterval)
 		expect(t, s, "192.0.2.53:53")
 	})
 	run("H4 no server at all is an error that names the file", func(t *testing.T, s *servers) {
 		write(t, "search example.com\n")
-		if list, err := s.list(time.Now()); err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "nameserver") {
+		if list, err := s.list(time.Now()); err == nil ||
+			!strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "nameserver") {
 			t.Errorf("servers are %v, %v", list, err)
 		}
 		write(t, "nameserver 192.0.2.53\n")
@@ -89,7 +94,7 @@ func TestFile(t *testing.T) {
 		expect(t, s, "192.0.2.53:53", "192.0.2.54:53")
 		s.silent(netip.MustParseAddrPort("192.0.2.53:53"), time.Now())
 		expect(t, s, "192.0.2.54:53", "192.0.2.53:53")
-		time.Sleep(silentFor)
+		time.Sleep(demotionTime)
 		expect(t, s, "192.0.2.53:53", "192.0.2.54:53")
 		s.silent(netip.MustParseAddrPort("192.0.2.53:53"), time.Now())
 		s.answered(netip.MustParseAddrPort("192.0.2.53:53"))
