@@ -22,9 +22,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// api is a small API server: it lists and watches the kinds that a Watcher
-// asks for, with label selectors of the form "exists", bookmarks and watch
-// time-outs. Its faults can be set while it runs.
+// api is a small API server: it lists and watches the kinds that a Watcher asks for, with label selectors of the form
+// "exists", bookmarks and watch time-outs. Its faults can be set while it runs.
 type api struct {
 	mu      sync.Mutex
 	version int
@@ -51,8 +50,9 @@ type change struct {
 func newAPI() *api {
 	return &api{
 		objects: map[string]map[types.NamespacedName]metav1.Object{"services": {}, "endpointslices": {}, "nodes": {}},
-		log:     map[string][]change{}, wake: make(chan struct{}), lists: map[string]int{}, asked: map[string]bool{}, refuse: map[string]int{},
-		uid: "3f0a7d0e-0000-4000-8000-000000000001", version: 100,
+		log:     map[string][]change{}, wake: make(chan struct{}), lists: map[string]int{}, asked: map[string]bool{},
+		refuse: map[string]int{},
+		uid:    "3f0a7d0e-0000-4000-8000-000000000001", version: 100,
 	}
 }
 
@@ -118,8 +118,7 @@ func (a *api) isDown() bool {
 	return a.down
 }
 
-// backup returns the database as it is now; restore puts it back, with its
-// resource versions.
+// backup returns the database as it is now; restore puts it back, with its resource versions.
 func (a *api) backup() (restore func(*api)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -195,8 +194,9 @@ func shown(req *http.Request, obj metav1.Object) any {
 	}
 	if strings.Contains(req.Header.Get("Accept"), "as=PartialObjectMetadata") {
 		return &metav1.PartialObjectMetadata{
-			TypeMeta:   metav1.TypeMeta{APIVersion: "meta.k8s.io/v1", Kind: "PartialObjectMetadata"},
-			ObjectMeta: metav1.ObjectMeta{Name: obj.GetName(), Labels: obj.GetLabels(), ResourceVersion: obj.GetResourceVersion()},
+			TypeMeta: metav1.TypeMeta{APIVersion: "meta.k8s.io/v1", Kind: "PartialObjectMetadata"},
+			ObjectMeta: metav1.ObjectMeta{Name: obj.GetName(), Labels: obj.GetLabels(),
+				ResourceVersion: obj.GetResourceVersion()},
 		}
 	}
 	out := obj.(runtime.Object).DeepCopyObject()
@@ -230,7 +230,8 @@ func (a *api) list(rw http.ResponseWriter, req *http.Request, resource string) {
 	}
 	version := a.version
 	a.mu.Unlock()
-	kind := map[string]string{"services": "ServiceList", "endpointslices": "EndpointSliceList", "nodes": "NodeList"}[resource]
+	kind := map[string]string{"services": "ServiceList", "endpointslices": "EndpointSliceList",
+		"nodes": "NodeList"}[resource]
 	group := "v1"
 	switch {
 	case strings.Contains(req.Header.Get("Accept"), "as=PartialObjectMetadataList"):
@@ -311,8 +312,7 @@ func bookmark(req *http.Request, resource string, version int) any {
 	}
 }
 
-// transport is the way to a handler without a network, so that a test may run
-// in the time of a synctest bubble.
+// transport is the way to a handler without a network, so that a test may run in the time of a synctest bubble.
 type transport struct{ http.Handler }
 
 func (tr transport) RoundTrip(req *http.Request) (*http.Response, error) {

@@ -28,7 +28,8 @@ func certificateFiles(t *testing.T, dir string) {
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "syncer"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true,
+		BasicConstraintsValid: true,
 	}
 	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
@@ -38,7 +39,9 @@ func certificateFiles(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, block := range map[string]*pem.Block{"crt": {Type: "CERTIFICATE", Bytes: cert}, "key": {Type: "EC PRIVATE KEY", Bytes: der}} {
+	for name, block := range map[string]*pem.Block{
+		"crt": {Type: "CERTIFICATE", Bytes: cert}, "key": {Type: "EC PRIVATE KEY", Bytes: der},
+	} {
 		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -50,7 +53,8 @@ func TestNoLeak(t *testing.T) {
 		dir := t.TempDir()
 		certificateFiles(t, dir)
 		path := filepath.Join(dir, "kubeconfig")
-		text := `{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: c, user: u}}],
+		text := `{apiVersion: v1, kind: Config, current-context: c,
+contexts: [{name: c, context: {cluster: c, user: u}}],
 clusters: [{name: c, cluster: {server: "https://127.0.0.1:1", certificate-authority: crt}}],
 users: [{name: u, user: {client-certificate: crt, client-key: key}}]}`
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -78,8 +82,9 @@ users: [{name: u, user: {client-certificate: crt, client-key: key}}]}`
 		for range 20 {
 			run()
 		}
-		for late := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before+5; time.Sleep(10 * time.Millisecond) {
-			if time.Now().After(late) {
+		deadline := time.Now().Add(10 * time.Second)
+		for ; runtime.NumGoroutine() > before+5; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(deadline) {
 				t.Fatalf("%d goroutines before, %d after 20 Watchers", before, runtime.NumGoroutine())
 			}
 		}

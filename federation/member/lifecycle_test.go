@@ -11,8 +11,8 @@ import (
 	"github.com/federation-dns/federation/federation"
 )
 
-// TestServiceChanges has a Service that changes while it is watched, from
-// healthy to something else and back. Its slice stays.
+// TestServiceChanges has a Service that changes while it is watched, from healthy to something else and back. Its slice
+// stays.
 func TestServiceChanges(t *testing.T) {
 	const healthy federation.Reason = "" // of a shard
 	const none federation.Reason = "no shard"
@@ -22,17 +22,21 @@ func TestServiceChanges(t *testing.T) {
 		want   federation.Reason
 	}{
 		{"H1 the label goes", func(s *corev1.Service) { s.Labels = nil }, none},
-		{"H1 the label of somebody else's federation", func(s *corev1.Service) { s.Labels[LabelFederation] = "somebody-elses" }, none},
+		{"H1 the label of somebody else's federation",
+			func(s *corev1.Service) { s.Labels[LabelFederation] = "somebody-elses" }, none},
 		{"H1 the label of no federation", func(s *corev1.Service) { s.Labels[LabelFederation] = "" }, none},
-		{"H2 type ClusterIP, with a status of before", func(s *corev1.Service) { s.Spec.Type = corev1.ServiceTypeClusterIP }, federation.ReasonNoAddress},
-		{"H2 type NodePort", func(s *corev1.Service) { s.Spec.Type = corev1.ServiceTypeNodePort }, federation.ReasonNoAddress},
+		{"H2 type ClusterIP, with a status of before",
+			func(s *corev1.Service) { s.Spec.Type = corev1.ServiceTypeClusterIP }, federation.ReasonNoAddress},
+		{"H2 type NodePort", func(s *corev1.Service) { s.Spec.Type = corev1.ServiceTypeNodePort },
+			federation.ReasonNoAddress},
 		{"H2 type ExternalName", func(s *corev1.Service) {
 			s.Spec = corev1.ServiceSpec{Type: corev1.ServiceTypeExternalName, ExternalName: "www.example.org"}
 		}, federation.ReasonNoAddress},
 		{"H2 headless", func(s *corev1.Service) {
 			s.Spec = corev1.ServiceSpec{Type: corev1.ServiceTypeClusterIP, ClusterIP: corev1.ClusterIPNone}
 		}, federation.ReasonNoAddress},
-		{"H2 a load balancer without addresses yet", func(s *corev1.Service) { s.Status = corev1.ServiceStatus{} }, federation.ReasonNoAddress},
+		{"H2 a load balancer without addresses yet", func(s *corev1.Service) { s.Status = corev1.ServiceStatus{} },
+			federation.ReasonNoAddress},
 		{"H5 a finalizer holds it while it is being deleted", func(s *corev1.Service) {
 			s.Finalizers, s.DeletionTimestamp = []string{"example.org/wait"}, &metav1.Time{Time: time.Now()}
 		}, none},

@@ -22,8 +22,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// One of them sleeps by the time of the last error, which may be in another
-	// bubble's future.
+	// One of them sleeps by the time of the last error, which may be in another bubble's future.
 	utilruntime.ErrorHandlers = nil
 	goleak.VerifyTestMain(m)
 }
@@ -47,8 +46,7 @@ func testConfig() Config {
 	return Config{Name: "gce", Federations: []federation.Label{"myfederation"}}
 }
 
-// balanced is a federated Service with these load balancer ingresses, each an
-// IP address or a host name.
+// balanced is a federated Service with these load balancer ingresses, each an IP address or a host name.
 func balanced(name federation.ServiceName, ingress ...string) *corev1.Service {
 	s := &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{
@@ -73,8 +71,7 @@ func annotated(name federation.ServiceName, annotation, value string, ingress ..
 	return s
 }
 
-// slice is an EndpointSlice of the Service with so many ready endpoints and
-// one that is not.
+// slice is an EndpointSlice of the Service with so many ready endpoints and one that is not.
 func slice(service federation.ServiceName, suffix string, ready int) *discoveryv1.EndpointSlice {
 	no := false
 	s := &discoveryv1.EndpointSlice{
@@ -83,7 +80,8 @@ func slice(service federation.ServiceName, suffix string, ready int) *discoveryv
 			Labels: map[string]string{LabelFederation: "myfederation", discoveryv1.LabelServiceName: service.Name},
 		},
 		AddressType: discoveryv1.AddressTypeIPv4,
-		Endpoints:   []discoveryv1.Endpoint{{Addresses: []string{"192.0.2.250"}, Conditions: discoveryv1.EndpointConditions{Ready: &no}}},
+		Endpoints: []discoveryv1.Endpoint{{Addresses: []string{"192.0.2.250"},
+			Conditions: discoveryv1.EndpointConditions{Ready: &no}}},
 	}
 	for range ready {
 		s.Endpoints = append(s.Endpoints, discoveryv1.Endpoint{Addresses: []string{"192.0.2.251"}})
@@ -118,7 +116,8 @@ func startAt(t *testing.T, a *api, c Config, resolver resolve.Resolver, history 
 		resolver = fixed{}
 	}
 	events := make(chan Event, 1<<16)
-	w, err := New(c, &rest.Config{Host: "http://member.example", Transport: transport{a}}, resolver, history, slog.New(slog.DiscardHandler), events)
+	w, err := New(c, &rest.Config{Host: "http://member.example", Transport: transport{a}}, resolver, history,
+		slog.New(slog.DiscardHandler), events)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,10 +33,14 @@ func newPlugin(t *testing.T, script string) *plugin {
 	return p
 }
 
+// credential begins the answer of a plugin.
+const credential = `{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential",`
+
 // token is a line of a script that answers with a token, valid for that long.
 func token(valid string) string {
 	return fmt.Sprintf(`until=$(date -u -d '+%s' +%%Y-%%m-%%dT%%H:%%M:%%SZ)
-printf '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"sesame","expirationTimestamp":"%%s"}}' "$until"
+printf '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential",'
+printf '"status":{"token":"sesame","expirationTimestamp":"%%s"}}' "$until"
 `, valid)
 }
 
@@ -128,7 +132,8 @@ func (b *pluginBench) until(n int, want string) {
 			if !ok {
 				continue
 			}
-			if row++; want == "" && p.Err != nil || want != "" && (p.Err == nil || !strings.Contains(p.Err.Error(), want)) {
+			if row++; want == "" && p.Err != nil || want != "" &&
+				(p.Err == nil || !strings.Contains(p.Err.Error(), want)) {
 				row = 0
 			}
 			if last = "answered"; p.Err != nil {
@@ -205,10 +210,10 @@ func TestPlugins(t *testing.T) {
 	})
 	for name, script := range map[string]string{
 		"words":                "echo sesame\n",
-		"half an answer":       `printf '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"sesame'` + "\n",
+		"half an answer":       "printf '" + credential + `"status":{"token":"sesame'` + "\n",
 		"nothing":              "true\n",
 		"another kind":         `printf '{"apiVersion":"v1","kind":"Secret","data":{"a":"sesame"}}'` + "\n",
-		"an answer without it": `printf '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{}}'` + "\n",
+		"an answer without it": "printf '" + credential + `"status":{}}'` + "\n",
 	} {
 		t.Run("X2a X7 one that prints "+name, func(t *testing.T) {
 			newPlugin(t, script).watch("gce").until(2, `member "gce": `)
@@ -219,7 +224,8 @@ func TestPlugins(t *testing.T) {
 		if err := os.Remove(filepath.Join(p.dir, "plugin")); err != nil {
 			t.Fatal(err)
 		}
-		if w := kubeconfig.PluginWarning(p.config("https://127.0.0.1:1")); !strings.Contains(w, filepath.Join(p.dir, "plugin")) {
+		w := kubeconfig.PluginWarning(p.config("https://127.0.0.1:1"))
+		if !strings.Contains(w, filepath.Join(p.dir, "plugin")) {
 			t.Errorf("warning %q", w)
 		}
 		b := p.watch("gce")
@@ -231,7 +237,8 @@ func TestPlugins(t *testing.T) {
 		}
 	})
 	t.Run("X2a one that hangs for one member does not stop another with the same", func(t *testing.T) {
-		p := newPlugin(t, "case \"$FEDERATION_SYNCER_MEMBER\" in first/*) "+strings.TrimSpace(hang)+";; esac\n"+token("1 hour"))
+		hangFirst := `case "$FEDERATION_SYNCER_MEMBER" in first/*) ` + strings.TrimSpace(hang) + ";; esac\n"
+		p := newPlugin(t, hangFirst+token("1 hour"))
 		first, second := p.watch("first"), p.watch("second")
 		first.until(3, "no answer to a probe within 400ms")
 		second.until(3, "")

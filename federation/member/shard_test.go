@@ -38,7 +38,8 @@ func (c shardCase) run(t *testing.T) {
 	if c.config != nil {
 		c.config(&config)
 	}
-	got := config.shard(trimService(c.service), c.eps, false, func(h federation.FQDN) resolve.Host { return c.hosts[string(h)] })
+	got := config.shard(trimService(c.service), c.eps, false,
+		func(h federation.FQDN) resolve.Host { return c.hosts[string(h)] })
 	c.want.Member, c.want.Healthy = "gce", c.reason == ""
 	equal(t, "shard", got.Shard, c.want)
 	equal(t, "reason", got.Reason, c.reason)
@@ -65,9 +66,9 @@ func known(list ...string) resolve.Host { return resolve.Host{Addresses: addrs(l
 
 // What is known of a host name without an answer.
 var (
-	unheard = resolve.Host{Unresolved: true, Failure: "no answer in time"}
-	lapsed  = resolve.Host{Failure: "no answer in time"}
-	gone    = resolve.Host{Nonexistent: true, Failure: "it does not exist"}
+	unresolved  = resolve.Host{Unresolved: true, Failure: "no answer in time"}
+	lapsed      = resolve.Host{Failure: "no answer in time"}
+	nonexistent = resolve.Host{Nonexistent: true, Failure: "it does not exist"}
 )
 
 func TestShard(t *testing.T) {
@@ -86,81 +87,122 @@ func TestShard(t *testing.T) {
 	}
 
 	for _, c := range []shardCase{
-		{name: "H2 load balancer addresses, sorted", service: balanced(nginx, "2001:db8::1", "192.0.2.2", "192.0.2.1", "192.0.2.2"), eps: ready,
-			want: federation.Shard{Addresses: addrs("192.0.2.1", "192.0.2.2", "2001:db8::1")}, known: []string{"192.0.2.1", "192.0.2.2", "2001:db8::1"}},
+		{name: "H2 load balancer addresses, sorted",
+			service: balanced(nginx, "2001:db8::1", "192.0.2.2", "192.0.2.1", "192.0.2.2"), eps: ready,
+			want:  federation.Shard{Addresses: addrs("192.0.2.1", "192.0.2.2", "2001:db8::1")},
+			known: []string{"192.0.2.1", "192.0.2.2", "2001:db8::1"}},
 		{name: "H2 an ingress with a port error is skipped", service: portError, eps: ready,
 			want: federation.Shard{Addresses: addrs("192.0.2.2")}, known: []string{"192.0.2.1", "192.0.2.2"}},
-		{name: "H2 IP before host name", service: both, eps: ready, want: federation.Shard{Addresses: addrs("192.0.2.1")}},
+		{name: "H2 IP before host name", service: both, eps: ready,
+			want: federation.Shard{Addresses: addrs("192.0.2.1")}},
 		{name: "H2 only of type LoadBalancer", service: clusterIP, eps: ready, reason: federation.ReasonNoAddress},
 		{name: "H2 never externalIPs", service: external, eps: ready, reason: federation.ReasonNoAddress},
-		{name: "H2 the annotation stands instead", config: allow, service: annotated(nginx, AnnotationAddresses, "198.51.100.2, 198.51.100.1", "192.0.2.1"), eps: ready,
-			want: federation.Shard{Addresses: addrs("198.51.100.1", "198.51.100.2")}, known: []string{"192.0.2.1", "198.51.100.1", "198.51.100.2"}},
-		{name: "H2 the annotation where it is not allowed", service: annotated(nginx, AnnotationAddresses, "198.51.100.1", "192.0.2.1"), eps: ready,
-			want: federation.Shard{Addresses: addrs("192.0.2.1")}, known: []string{"192.0.2.1"}, refused: []federation.Reason{federation.ReasonBadAnnotation}},
-		{name: "H2 an annotation without text stands too", config: allow, service: annotated(nginx, AnnotationAddresses, "", "192.0.2.1"), eps: ready,
+		{name: "H2 the annotation replaces the addresses", config: allow,
+			service: annotated(nginx, AnnotationAddresses, "198.51.100.2, 198.51.100.1", "192.0.2.1"), eps: ready,
+			want:  federation.Shard{Addresses: addrs("198.51.100.1", "198.51.100.2")},
+			known: []string{"192.0.2.1", "198.51.100.1", "198.51.100.2"}},
+		{name: "H2 the annotation where it is not allowed",
+			service: annotated(nginx, AnnotationAddresses, "198.51.100.1", "192.0.2.1"), eps: ready,
+			want: federation.Shard{Addresses: addrs("192.0.2.1")}, known: []string{"192.0.2.1"},
+			refused: []federation.Reason{federation.ReasonBadAnnotation}},
+		{name: "H2 an empty annotation replaces them too", config: allow,
+			service: annotated(nginx, AnnotationAddresses, "", "192.0.2.1"), eps: ready,
 			reason: federation.ReasonNoAddress, refused: []federation.Reason{federation.ReasonBadAnnotation}},
-		{name: "H2 an empty annotation", config: allow, service: annotated(nginx, AnnotationAddresses, " ", "192.0.2.1"), eps: ready,
+		{name: "H2 a blank annotation", config: allow,
+			service: annotated(nginx, AnnotationAddresses, " ", "192.0.2.1"), eps: ready,
 			reason: federation.ReasonNoAddress, refused: []federation.Reason{federation.ReasonBadAnnotation}},
-		{name: "H2 one host name in the annotation", config: allow, service: annotated(nginx, AnnotationAddresses, "A.lb.example.net"), eps: ready,
+		{name: "H2 one host name in the annotation", config: allow,
+			service: annotated(nginx, AnnotationAddresses, "A.lb.example.net"), eps: ready,
 			hosts: map[string]resolve.Host{"a.lb.example.net.": known("192.0.2.9")},
 			want:  federation.Shard{Addresses: addrs("192.0.2.9"), Host: "a.lb.example.net.", Resolved: true}},
-		{name: "X7 a bad part of the annotation costs only itself", config: allow, service: annotated(nginx, AnnotationAddresses, "198.51.100.1,198.51.100.x"), eps: ready,
-			want: federation.Shard{Addresses: addrs("198.51.100.1")}, refused: []federation.Reason{federation.ReasonBadAnnotation}},
-		{name: "X7 two host names in the annotation", config: allow, service: annotated(nginx, AnnotationAddresses, "a.lb.example.net,b.lb.example.net"), eps: ready,
+		{name: "X7 a bad part of the annotation costs only itself", config: allow,
+			service: annotated(nginx, AnnotationAddresses, "198.51.100.1,198.51.100.x"), eps: ready,
+			want:    federation.Shard{Addresses: addrs("198.51.100.1")},
+			refused: []federation.Reason{federation.ReasonBadAnnotation}},
+		{name: "X7 two host names in the annotation", config: allow,
+			service: annotated(nginx, AnnotationAddresses, "a.lb.example.net,b.lb.example.net"), eps: ready,
 			reason: federation.ReasonNoAddress, refused: []federation.Reason{federation.ReasonBadAnnotation}},
-		{name: "H3b annotated addresses outside", config: allow, service: annotated(nginx, AnnotationAddresses, "203.0.113.1,198.51.100.1"), eps: ready,
-			want: federation.Shard{Addresses: addrs("198.51.100.1")}, known: []string{"198.51.100.1"}, refused: []federation.Reason{federation.ReasonAddressRefused}},
-		{name: "H3b annotated host name outside", config: allow, service: annotated(nginx, AnnotationAddresses, "a.example.org"), eps: ready,
+		{name: "H3b annotated addresses outside", config: allow,
+			service: annotated(nginx, AnnotationAddresses, "203.0.113.1,198.51.100.1"), eps: ready,
+			want: federation.Shard{Addresses: addrs("198.51.100.1")}, known: []string{"198.51.100.1"},
+			refused: []federation.Reason{federation.ReasonAddressRefused}},
+		{name: "H3b annotated host name outside", config: allow,
+			service: annotated(nginx, AnnotationAddresses, "a.example.org"), eps: ready,
 			reason: federation.ReasonNoAddress, refused: []federation.Reason{federation.ReasonHostRefused}},
 		{name: "H3b a private address is known but not published", service: balanced(nginx, "10.0.0.1"), eps: ready,
-			reason: federation.ReasonNoAddress, known: []string{"10.0.0.1"}, refused: []federation.Reason{federation.ReasonAddressRefused}},
-		{name: "H3b resolved addresses are checked, for a CNAME too", service: balanced(nginx, "lb.example.org"), eps: ready,
-			hosts: map[string]resolve.Host{"lb.example.org.": known("10.0.0.1", "192.0.2.1")},
-			want:  federation.Shard{Addresses: addrs("192.0.2.1"), Resolved: true}, refused: []federation.Reason{federation.ReasonAddressRefused}},
-		{name: "H3c a host name below a federation's domain", config: allow, service: balanced(nginx, "x.example.com"), eps: ready,
+			reason: federation.ReasonNoAddress, known: []string{"10.0.0.1"},
+			refused: []federation.Reason{federation.ReasonAddressRefused}},
+		{name: "H3b resolved addresses are checked, for a CNAME too", service: balanced(nginx, "lb.example.org"),
+			eps:     ready,
+			hosts:   map[string]resolve.Host{"lb.example.org.": known("10.0.0.1", "192.0.2.1")},
+			want:    federation.Shard{Addresses: addrs("192.0.2.1"), Resolved: true},
+			refused: []federation.Reason{federation.ReasonAddressRefused}},
+		{name: "H3c a host name below a federation's domain", config: allow, service: balanced(nginx, "x.example.com"),
+			eps:    ready,
 			reason: federation.ReasonNoAddress, refused: []federation.Reason{federation.ReasonHostRefused}},
 		{name: "H3d at most 16 addresses", service: balanced(nginx, many...), eps: ready,
-			want: federation.Shard{Addresses: addrs(many[:16]...)}, refused: []federation.Reason{federation.ReasonTooManyAddresses}},
-		{name: "H3d namespaces", config: func(c *Config) { c.Namespaces = []string{"other"} }, service: annotated(nginx, AnnotationTTL, "5", "192.0.2.1"), eps: ready,
-			reason: federation.ReasonNamespaceRefused, known: []string{"192.0.2.1"}, refused: []federation.Reason{federation.ReasonNamespaceRefused}},
+			want:    federation.Shard{Addresses: addrs(many[:16]...)},
+			refused: []federation.Reason{federation.ReasonTooManyAddresses}},
+		{name: "H3d namespaces", config: func(c *Config) { c.Namespaces = []string{"other"} },
+			service: annotated(nginx, AnnotationTTL, "5", "192.0.2.1"), eps: ready,
+			reason: federation.ReasonNamespaceRefused, known: []string{"192.0.2.1"},
+			refused: []federation.Reason{federation.ReasonNamespaceRefused}},
 		{name: "H4 one host name", service: balanced(nginx, "lb.example.org"), eps: ready,
 			hosts: map[string]resolve.Host{"lb.example.org.": known("192.0.2.1", "192.0.2.2")},
-			want:  federation.Shard{Addresses: addrs("192.0.2.1", "192.0.2.2"), Host: "lb.example.org.", Resolved: true}, known: []string{"192.0.2.1", "192.0.2.2", "lb.example.org."}},
+			want: federation.Shard{Addresses: addrs("192.0.2.1", "192.0.2.2"), Host: "lb.example.org.",
+				Resolved: true}, known: []string{"192.0.2.1", "192.0.2.2", "lb.example.org."}},
 		{name: "H4 a host name beside an address", service: balanced(nginx, "lb.example.org", "192.0.2.9"), eps: ready,
 			hosts: map[string]resolve.Host{"lb.example.org.": known("192.0.2.1")},
 			want:  federation.Shard{Addresses: addrs("192.0.2.1", "192.0.2.9"), Resolved: true}},
-		{name: "H4 two host names, one does not resolve", service: balanced(nginx, "a.example.org", "b.example.org"), eps: ready,
-			hosts: map[string]resolve.Host{"a.example.org.": known("192.0.2.1"), "b.example.org.": lapsed},
-			want:  federation.Shard{Addresses: addrs("192.0.2.1"), Resolved: true}, refused: []federation.Reason{federation.ReasonHostUnresolved}},
-		{name: "H4 no answer for longer than the last one is kept", service: balanced(nginx, "a.example.org"), eps: ready,
+		{name: "H4 two host names, one does not resolve", service: balanced(nginx, "a.example.org", "b.example.org"),
+			eps:     ready,
+			hosts:   map[string]resolve.Host{"a.example.org.": known("192.0.2.1"), "b.example.org.": lapsed},
+			want:    federation.Shard{Addresses: addrs("192.0.2.1"), Resolved: true},
+			refused: []federation.Reason{federation.ReasonHostUnresolved}},
+		{name: "H4 no answer for longer than the last one is kept", service: balanced(nginx, "a.example.org"),
+			eps:    ready,
 			hosts:  map[string]resolve.Host{"a.example.org.": lapsed},
-			reason: federation.ReasonHostUnresolved, refused: []federation.Reason{federation.ReasonHostUnresolved}, known: []string{"a.example.org."}},
+			reason: federation.ReasonHostUnresolved, refused: []federation.Reason{federation.ReasonHostUnresolved},
+			known: []string{"a.example.org."}},
 		{name: "H4 nothing learned since the start is unknown", service: balanced(nginx, "a.example.org"), eps: ready,
-			hosts:  map[string]resolve.Host{"a.example.org.": unheard},
-			reason: federation.ReasonHostUnresolved, unresolved: []string{"a.example.org."}, refused: []federation.Reason{federation.ReasonHostUnresolved}},
-		{name: "X1b a name of which nothing is known accounts for nothing", service: balanced(nginx, "a.example.org", "192.0.2.1"), eps: endpoints{slices: 1},
-			hosts: map[string]resolve.Host{"a.example.org.": unheard}, known: []string{"192.0.2.1"}, want: federation.Shard{Addresses: addrs("192.0.2.1")},
+			hosts:  map[string]resolve.Host{"a.example.org.": unresolved},
+			reason: federation.ReasonHostUnresolved, unresolved: []string{"a.example.org."},
+			refused: []federation.Reason{federation.ReasonHostUnresolved}},
+		{name: "X1b an unresolved name accounts for nothing",
+			service: balanced(nginx, "a.example.org", "192.0.2.1"), eps: endpoints{slices: 1},
+			hosts: map[string]resolve.Host{"a.example.org.": unresolved}, known: []string{"192.0.2.1"},
+			want:   federation.Shard{Addresses: addrs("192.0.2.1")},
 			reason: federation.ReasonNoReadyEndpoints, refused: []federation.Reason{federation.ReasonHostUnresolved}},
-		{name: "H5 no ready endpoint is evidence whatever the name", service: balanced(nginx, "a.example.org"), eps: endpoints{slices: 1},
-			hosts:  map[string]resolve.Host{"a.example.org.": unheard},
+		{name: "H5 no ready endpoint is evidence whatever the name", service: balanced(nginx, "a.example.org"),
+			eps:    endpoints{slices: 1},
+			hosts:  map[string]resolve.Host{"a.example.org.": unresolved},
 			reason: federation.ReasonNoReadyEndpoints, refused: []federation.Reason{federation.ReasonHostUnresolved}},
-		{name: "H4 a name that does not resolve is no harm beside an address", service: balanced(nginx, "a.example.org", "192.0.2.1"), eps: ready,
-			hosts: map[string]resolve.Host{"a.example.org.": unheard},
-			want:  federation.Shard{Addresses: addrs("192.0.2.1")}, refused: []federation.Reason{federation.ReasonHostUnresolved}},
+		{name: "H4 a name that does not resolve is no harm beside an address",
+			service: balanced(nginx, "a.example.org", "192.0.2.1"), eps: ready,
+			hosts:   map[string]resolve.Host{"a.example.org.": unresolved},
+			want:    federation.Shard{Addresses: addrs("192.0.2.1")},
+			refused: []federation.Reason{federation.ReasonHostUnresolved}},
 		{name: "H4 a host name that does not exist", service: balanced(nginx, "a.example.org"), eps: ready,
-			hosts:  map[string]resolve.Host{"a.example.org.": gone},
+			hosts:  map[string]resolve.Host{"a.example.org.": nonexistent},
 			reason: federation.ReasonNoAddress, refused: []federation.Reason{federation.ReasonHostUnresolved}},
-		{name: "H4 the last answer is kept and the failure reported", service: balanced(nginx, "a.example.org"), eps: ready,
-			hosts: map[string]resolve.Host{"a.example.org.": {Addresses: addrs("192.0.2.1"), Failure: "no answer in time"}},
-			want:  federation.Shard{Addresses: addrs("192.0.2.1"), Host: "a.example.org.", Resolved: true}, refused: []federation.Reason{federation.ReasonHostUnresolved}},
+		{name: "H4 the last answer is kept and the failure reported", service: balanced(nginx, "a.example.org"),
+			eps: ready,
+			hosts: map[string]resolve.Host{"a.example.org.": {Addresses: addrs("192.0.2.1"),
+				Failure: "no answer in time"}},
+			want:    federation.Shard{Addresses: addrs("192.0.2.1"), Host: "a.example.org.", Resolved: true},
+			refused: []federation.Reason{federation.ReasonHostUnresolved}},
 		{name: "H3a an IPv4-mapped answer", service: balanced(nginx, "a.example.org"), eps: ready,
 			hosts:  map[string]resolve.Host{"a.example.org.": known("::ffff:192.0.2.1")},
 			reason: federation.ReasonNoAddress, refused: []federation.Reason{federation.ReasonAddressRefused}},
-		{name: "H3b a private answer inside addressCIDRs", config: func(c *Config) { c.AddressPolicy.AddressCIDRs = prefixes("10.1.0.0/16") }, service: balanced(nginx, "a.example.org"), eps: ready,
+		{name: "H3b a private answer inside addressCIDRs",
+			config:  func(c *Config) { c.AddressPolicy.AddressCIDRs = prefixes("10.1.0.0/16") },
+			service: balanced(nginx, "a.example.org"), eps: ready,
 			hosts: map[string]resolve.Host{"a.example.org.": known("10.1.2.3")},
 			want:  federation.Shard{Addresses: addrs("10.1.2.3"), Host: "a.example.org.", Resolved: true}},
-		{name: "H3c a host name that leads through a federation's domain", config: allow, service: balanced(nginx, "a.example.org"), eps: ready,
-			hosts:  map[string]resolve.Host{"a.example.org.": {Addresses: addrs("192.0.2.1"), Aliases: []federation.FQDN{"nginx.ns.f.svc.example.com."}}},
+		{name: "H3c an alias in a federation's domain", config: allow,
+			service: balanced(nginx, "a.example.org"), eps: ready,
+			hosts: map[string]resolve.Host{"a.example.org.": {Addresses: addrs("192.0.2.1"),
+				Aliases: []federation.FQDN{"nginx.ns.f.svc.example.com."}}},
 			reason: federation.ReasonNoAddress, refused: []federation.Reason{federation.ReasonHostRefused}},
 		{name: "H5 no ready endpoint", service: balanced(nginx, "192.0.2.1"), eps: endpoints{slices: 2},
 			want: federation.Shard{Addresses: addrs("192.0.2.1")}, reason: federation.ReasonNoReadyEndpoints},
@@ -173,7 +215,8 @@ func TestShard(t *testing.T) {
 	}
 	for _, ttl := range []string{"0", "-1", "86401", "5s", "1.5", " 5", "99999999999999"} {
 		shardCase{service: annotated(nginx, AnnotationTTL, ttl, "192.0.2.1"), eps: ready,
-			want: federation.Shard{Addresses: addrs("192.0.2.1")}, refused: []federation.Reason{federation.ReasonBadAnnotation}}.runAs(t, "P5 bad TTL "+ttl)
+			want:    federation.Shard{Addresses: addrs("192.0.2.1")},
+			refused: []federation.Reason{federation.ReasonBadAnnotation}}.runAs(t, "P5 bad TTL "+ttl)
 	}
 }
 
@@ -191,8 +234,7 @@ func TestTrimSlice(t *testing.T) {
 	})
 }
 
-// TestMaxServices holds that the oldest Services count, and that one which
-// goes makes room (H3d).
+// TestMaxServices checks that the oldest Services count, and that a deleted one makes room (H3d).
 func TestMaxServices(t *testing.T) {
 	t.Run("H3d maxServices", func(t *testing.T) {
 		c := testConfig()
@@ -230,7 +272,8 @@ func FuzzAnnotation(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		c := testConfig()
 		allow(&c)
-		s := c.shard(trimService(annotated(nginx, AnnotationAddresses, text)), ready, false, func(federation.FQDN) resolve.Host { return known("192.0.2.77") })
+		s := c.shard(trimService(annotated(nginx, AnnotationAddresses, text)), ready, false,
+			func(federation.FQDN) resolve.Host { return known("192.0.2.77") })
 		for _, a := range s.Addresses {
 			if a != netip.MustParseAddr("192.0.2.77") && !within(c.AddressPolicy.AddressCIDRs, a) {
 				t.Errorf("%q yields %s", text, a)

@@ -16,7 +16,7 @@ import (
 	"github.com/federation-dns/federation/federation/resolve"
 )
 
-func TestRoster(t *testing.T) {
+func TestQuota(t *testing.T) {
 	name := func(i int) federation.ServiceName {
 		return federation.ServiceName{Namespace: "ns", Name: fmt.Sprintf("s%02d", i)}
 	}
@@ -44,8 +44,9 @@ func TestRoster(t *testing.T) {
 					if r.exceeds(e.name) != (i >= most) {
 						t.Fatalf("%s is over: %t", e.name, r.exceeds(e.name))
 					}
-					if before, had := over[e.name]; had && before != (i >= most) && e.name != n && !slices.Contains(moved, e.name) {
-						t.Fatalf("%s has crossed the bound, and nobody is told", e.name)
+					if before, had := over[e.name]; had && before != (i >= most) && e.name != n &&
+						!slices.Contains(moved, e.name) {
+						t.Fatalf("%s has crossed the limit, and is not returned", e.name)
 					}
 				}
 				clear(over)
@@ -83,7 +84,7 @@ func TestRoster(t *testing.T) {
 	})
 }
 
-// topologies are those that the events tell of.
+// topologies returns the topologies in the events, without repetitions.
 func topologies(events []Event) (out []federation.Member) {
 	for _, e := range events {
 		switch e := e.(type) {
@@ -109,7 +110,8 @@ func TestLabelStorm(t *testing.T) {
 	run("H3e labels that change five times a second", func(b *bench) {
 		var events []Event
 		for i := range 1500 {
-			b.api.set(node("n1", "us-central1", []string{"us-central1-a", "us-central1-b"}[i%2]), node("n2", "us-central1", fmt.Sprintf("storm-%d", i)))
+			b.api.set(node("n1", "us-central1", []string{"us-central1-a", "us-central1-b"}[i%2]),
+				node("n2", "us-central1", fmt.Sprintf("storm-%d", i)))
 			events = append(events, b.after(200*time.Millisecond)...)
 		}
 		if n := len(topologies(events)); n > 12 { // in 5 min: 5 at once, then one a minute
@@ -118,13 +120,15 @@ func TestLabelStorm(t *testing.T) {
 		if n := len(events); n > 301 {
 			b.Errorf("%d events in 300 s", n)
 		}
-		if !slices.Contains(reasons(b.w.current.report.problems), federation.ReasonLabelsUnstable) && !slices.Contains(reasons(b.w.current.report.problems), federation.ReasonTooManyZones) {
+		if !slices.Contains(reasons(b.w.current.report.problems), federation.ReasonLabelsUnstable) &&
+			!slices.Contains(reasons(b.w.current.report.problems), federation.ReasonTooManyZones) {
 			b.Errorf("problems: %v", b.w.current.report.problems)
 		}
 		b.api.set(node("n1", "us-central1", "us-central1-a"), node("n2", "us-central1", "us-central1-b"))
 		b.w.Relist() // a list is no way around it
 		last := topologies(b.after(2 * time.Minute))
-		if zones := b.w.history.current().Zones; !slices.Contains(zones, "us-central1-a") || !slices.Contains(zones, "us-central1-b") {
+		if zones := b.w.history.current().Zones; !slices.Contains(zones, "us-central1-a") ||
+			!slices.Contains(zones, "us-central1-b") {
 			b.Errorf("after the storm: %v, events %v", zones, last)
 		}
 		for _, p := range b.w.current.report.problems {
@@ -136,10 +140,11 @@ func TestLabelStorm(t *testing.T) {
 	run("H3e a few changes are taken at once", func(b *bench) {
 		for i := range changeBurst {
 			b.api.set(node("n2", "us-central1", fmt.Sprintf("z%d", i)))
-			equal(b.T, "zone", slices.Contains(topologies(b.after(1100 * time.Millisecond))[0].Zones, federation.Label(fmt.Sprintf("z%d", i))), true)
+			equal(b.T, "zone", slices.Contains(topologies(b.after(1100 * time.Millisecond))[0].Zones,
+				federation.Label(fmt.Sprintf("z%d", i))), true)
 		}
 		b.api.set(node("n2", "us-central1", "last"))
-		equal(b.T, "changes", len(topologies(b.after(50*time.Second))), 1) // it tells the problem
+		equal(b.T, "changes", len(topologies(b.after(50*time.Second))), 1) // it has the problem
 		equal(b.T, "zone", slices.Contains(b.w.history.current().Zones, "last"), false)
 		b.after(20 * time.Second)
 		equal(b.T, "zone after a minute", slices.Contains(b.w.history.current().Zones, "last"), true)
@@ -168,7 +173,7 @@ func TestLabelStorm(t *testing.T) {
 		m, _, _ := p.update(map[string]nodeLabels{"n": {"r", "z"}}, now.Add(72*time.Hour))
 		equal(t, "days later", m, federation.Member{Name: "gce", Region: "r", Zones: []federation.Label{"z"}})
 	})
-	run("H3e thousands of Services with a label that is none", func(b *bench) {
+	run("H3e thousands of Services with an invalid label", func(b *bench) {
 		for i := range 3_000 {
 			s := balanced(federation.ServiceName{Namespace: "ns", Name: fmt.Sprintf("s%05d", i)})
 			s.Labels[LabelFederation] = "Not_One"

@@ -22,19 +22,22 @@ func TestTopology(t *testing.T) {
 	labels := func(list ...federation.Label) []federation.Label { return list }
 
 	t.Run("H6 region and zones", func(t *testing.T) {
-		m, problems := NewTopologyHistory("gce").topology(nodes(nodeLabels{"r", "b"}, nodeLabels{"r", "a"}, nodeLabels{"r", "b"}, nodeLabels{}), now)
+		m, problems := NewTopologyHistory("gce").topology(nodes(nodeLabels{"r", "b"}, nodeLabels{"r", "a"},
+			nodeLabels{"r", "b"}, nodeLabels{}), now)
 		equal(t, "member", m, federation.Member{Name: "gce", Region: "r", Zones: labels("a", "b")})
 		equal(t, "problems", len(problems), 0)
 	})
 	t.Run("H6 the old labels", func(t *testing.T) {
 		got := trimLabels(map[string]string{
-			corev1.LabelFailureDomainBetaRegion: "old", corev1.LabelFailureDomainBetaZone: "old-a", corev1.LabelTopologyZone: "new-a",
+			corev1.LabelFailureDomainBetaRegion: "old", corev1.LabelFailureDomainBetaZone: "old-a",
+			corev1.LabelTopologyZone: "new-a",
 		})
 		equal(t, "region", got.region, "old")
 		equal(t, "topology zone", got.zone, "new-a")
 	})
 	t.Run("H6 the most frequent region", func(t *testing.T) {
-		m, problems := NewTopologyHistory("gce").topology(nodes(nodeLabels{"a", "z"}, nodeLabels{"b", "z"}, nodeLabels{"b", "z"}), now)
+		m, problems := NewTopologyHistory("gce").topology(nodes(nodeLabels{"a", "z"}, nodeLabels{"b", "z"},
+			nodeLabels{"b", "z"}), now)
 		equal(t, "region", m.Region, federation.Label("b"))
 		equal(t, "problems", reasons(problems), []federation.Reason{federation.ReasonLabelConflict})
 	})
@@ -43,7 +46,8 @@ func TestTopology(t *testing.T) {
 		equal(t, "region", m.Region, federation.Label("a"))
 	})
 	t.Run("N4 lower case and bad labels", func(t *testing.T) {
-		m, problems := NewTopologyHistory("gce").topology(nodes(nodeLabels{"US-Central1", "bad_zone"}, nodeLabels{"us-central1", "A"}), now)
+		m, problems := NewTopologyHistory("gce").topology(nodes(nodeLabels{"US-Central1", "bad_zone"},
+			nodeLabels{"us-central1", "A"}), now)
 		equal(t, "member", m, federation.Member{Name: "gce", Region: "us-central1", Zones: labels("a")})
 		equal(t, "problems", reasons(problems), []federation.Reason{federation.ReasonBadLabel})
 	})

@@ -38,7 +38,9 @@ func TestUnwatched(t *testing.T) {
 		})
 	}
 	for _, resource := range []string{"services", "endpointslices"} {
-		for _, status := range []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusInternalServerError} {
+		for _, status := range []int{
+			http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusInternalServerError,
+		} {
 			run("X2d "+resource+" that are refused: "+http.StatusText(status), func(b *bench) {
 				b.api.fault(func(a *api) {
 					a.refuse[resource] = status
@@ -46,7 +48,7 @@ func TestUnwatched(t *testing.T) {
 				})
 				last, times := b.probed(time.Hour, 3*time.Minute)
 				if last.Err != nil || last.Unwatched.IsZero() || times < 500 {
-					b.Errorf("%d probes told, the last is %+v", times, last)
+					b.Errorf("%d probes with it, the last is %+v", times, last)
 				}
 				b.api.fault(func(a *api) { delete(a.refuse, resource) })
 				if last, _ := b.probed(10*time.Second, 0); !last.Unwatched.IsZero() {
@@ -55,7 +57,7 @@ func TestUnwatched(t *testing.T) {
 			})
 		}
 	}
-	run("X2d X2b while the watch alone is refused, a list a minute tells", func(b *bench) {
+	run("X2d X2b while only the watch is refused, the member is listed every minute", func(b *bench) {
 		for _, status := range []int{http.StatusForbidden, http.StatusTooManyRequests} {
 			b.api.fault(func(a *api) { a.refuse["watch"] = status })
 			b.probed(15*time.Minute, 0) // until the watches have ended
@@ -73,10 +75,10 @@ func TestUnwatched(t *testing.T) {
 		b.api.fault(func(a *api) { a.hang, a.spareProbes, a.down = true, true, true })
 		b.api.fault(func(a *api) { a.down = false }) // the watches have ended
 		if last, times := b.probed(10*time.Minute, 3*time.Minute); last.Err != nil || times < 30 {
-			b.Errorf("%d probes told, the last is %+v", times, last)
+			b.Errorf("%d probes with it, the last is %+v", times, last)
 		}
 	})
-	run("X2d lists that begin anew do not begin the time anew", func(b *bench) {
+	run("X2d a relist does not restart the time", func(b *bench) {
 		b.api.fault(func(a *api) { a.refuse["endpointslices"], a.down = http.StatusForbidden, true })
 		b.after(time.Second)
 		b.api.fault(func(a *api) { a.down = false }) // the watches have ended
@@ -95,7 +97,7 @@ func TestUnwatched(t *testing.T) {
 	})
 }
 
-// lastShard is the last shard that the events tell of.
+// lastShard returns the last shard in the events.
 func lastShard(events []Event) (s Shard) {
 	for _, e := range events {
 		switch e := e.(type) {
@@ -118,8 +120,9 @@ func TestOneProblem(t *testing.T) {
 			a.uniform = "out of order"
 			b := start(t, a, testConfig(), nil)
 			b.after(time.Minute)
-			equal(t, "problems", b.w.current.report.problems, []federation.Problem{{Member: "gce", Reason: federation.ReasonWatchFailed,
-				Detail: `services, endpointslices, nodes of member "gce" cannot be listed: out of order`}})
+			equal(t, "problems", b.w.current.report.problems,
+				[]federation.Problem{{Member: "gce", Reason: federation.ReasonWatchFailed,
+					Detail: `services, endpointslices, nodes of member "gce" cannot be listed: out of order`}})
 		})
 	})
 	t.Run("X7 a refused connection is the probes' to report", func(t *testing.T) {
@@ -139,7 +142,8 @@ func TestOneProblem(t *testing.T) {
 			b.api.fault(func(a *api) { a.hang, a.spareProbes, a.down = true, true, true })
 			b.api.fault(func(a *api) { a.down = false })
 			b.after(5 * time.Minute)
-			equal(t, "reasons", slices.Compact(reasons(b.w.current.report.problems)), []federation.Reason{federation.ReasonWatchFailed})
+			equal(t, "reasons", slices.Compact(reasons(b.w.current.report.problems)),
+				[]federation.Reason{federation.ReasonWatchFailed})
 		})
 	})
 }
@@ -155,13 +159,15 @@ func TestOtherFederations(t *testing.T) {
 			}
 			b := start(t, a, testConfig(), nil)
 			l := b.list(time.Second)
-			equal(t, "problems", l.Problems, []federation.Problem{{Member: "gce", Reason: federation.ReasonOtherFederation,
-				Detail: "3 Services name federations that are none of ours: fedd, x"}})
+			equal(t, "problems", l.Problems,
+				[]federation.Problem{{Member: "gce", Reason: federation.ReasonOtherFederation,
+					Detail: "3 Services name federations that are none of ours: fedd, x"}})
 			for _, name := range []string{"b", "c"} {
 				a.remove(balanced(federation.ServiceName{Namespace: "ns", Name: name}))
 			}
 			b.after(2 * time.Second)
-			equal(t, "detail", b.w.current.report.problems[0].Detail, "1 Service names a federation that is none of ours: fedd")
+			equal(t, "detail", b.w.current.report.problems[0].Detail,
+				"1 Service names a federation that is none of ours: fedd")
 			a.remove(balanced(federation.ServiceName{Namespace: "ns", Name: "a"}))
 			b.after(2 * time.Second)
 			equal(t, "problems", len(b.w.current.report.problems), 0)

@@ -28,7 +28,9 @@ func TestList(t *testing.T) {
 					Shard:          federation.Shard{Member: "gce", Healthy: true, Addresses: addrs("192.0.2.1")},
 					ReadyEndpoints: 2, Known: []string{"192.0.2.1"},
 				}},
-				Topology:   federation.Member{Name: "gce", Region: "us-central1", Zones: []federation.Label{"us-central1-a"}},
+				Topology: federation.Member{
+					Name: "gce", Region: "us-central1", Zones: []federation.Label{"us-central1-a"},
+				},
 				ClusterUID: "3f0a7d0e-0000-4000-8000-000000000001", Version: "v1.37.2",
 			})
 		})
@@ -63,7 +65,7 @@ func TestEvents(t *testing.T) {
 		b.api.set(s)
 		equal(b.T, "shard", b.shard(time.Second, nginxKey), (*Shard)(nil))
 	})
-	run("H1 not labeled any more", func(b *bench) {
+	run("H1 no longer labeled", func(b *bench) {
 		s := balanced(nginx, "192.0.2.1")
 		s.Labels = nil
 		b.api.set(s)
@@ -111,7 +113,8 @@ func TestEvents(t *testing.T) {
 		b.api.set(node("n2", "us-central1", "us-central1-b"))
 		events := b.after(time.Second)
 		equal(b.T, "events", len(events), 1)
-		equal(b.T, "zones", events[0].(TopologyEvent).Topology.Zones, []federation.Label{"us-central1-a", "us-central1-b"})
+		equal(b.T, "zones", events[0].(TopologyEvent).Topology.Zones,
+			[]federation.Label{"us-central1-a", "us-central1-b"})
 		b.api.remove(node("n2", "", ""))
 		equal(b.T, "events before a day is over", len(b.after(23*time.Hour)), 0)
 		events = b.after(2 * time.Hour)
@@ -154,7 +157,7 @@ func TestRelist(t *testing.T) {
 			equal(t, "shards", len(b.list(20*time.Second).Shards), 0)
 		})
 	})
-	t.Run("X2b a silent watch is listed afresh", func(t *testing.T) {
+	t.Run("X2b a silent watch is listed again", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b := start(t, healthyAPI(), testConfig(), nil)
 			b.list(time.Second)
@@ -175,7 +178,7 @@ func TestRelist(t *testing.T) {
 			equal(t, "lists", b.api.listsOf("services"), 1)
 		})
 	})
-	t.Run("X2b silence without an answer to probes is not listed afresh", func(t *testing.T) {
+	t.Run("X2b no relist for silence while probes are not answered", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b := start(t, healthyAPI(), testConfig(), nil)
 			b.list(time.Second)
@@ -184,14 +187,15 @@ func TestRelist(t *testing.T) {
 			equal(t, "lists", b.api.listsOf("services"), 1)
 		})
 	})
-	t.Run("X7 a refused kind is told and harms nothing else", func(t *testing.T) {
+	t.Run("X7 a refused kind is reported and affects nothing else", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			a := healthyAPI()
 			a.refuse["nodes"] = 403
 			b := start(t, a, testConfig(), nil)
 			events := b.after(5 * time.Second)
 			equal(t, "events", len(events), 1)
-			equal(t, "reasons", reasons(events[0].(TopologyEvent).Problems), []federation.Reason{federation.ReasonWatchFailed})
+			equal(t, "reasons", reasons(events[0].(TopologyEvent).Problems),
+				[]federation.Reason{federation.ReasonWatchFailed})
 			l := b.list(time.Minute)
 			equal(t, "healthy", l.Shards[nginxKey].Healthy, true)
 			equal(t, "reasons", reasons(l.Problems), []federation.Reason{federation.ReasonWatchFailed})
@@ -201,7 +205,7 @@ func TestRelist(t *testing.T) {
 			equal(t, "problems", len(l.Problems), 0)
 		})
 	})
-	t.Run("X2b a watch that has expired is listed afresh", func(t *testing.T) {
+	t.Run("X2b an expired watch is listed again", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b := start(t, healthyAPI(), testConfig(), nil)
 			b.list(time.Second)
@@ -218,7 +222,9 @@ func TestRelist(t *testing.T) {
 			}
 			equal(t, "member", last.Member, "gce")
 			equal(t, "shards", len(last.Shards), 0)
-			equal(t, "problems", reasons(last.Problems), []federation.Reason{federation.ReasonWatchFailed, federation.ReasonWatchFailed, federation.ReasonWatchFailed})
+			equal(t, "problems", reasons(last.Problems),
+				[]federation.Reason{federation.ReasonWatchFailed, federation.ReasonWatchFailed,
+					federation.ReasonWatchFailed})
 		})
 	})
 	t.Run("H6 a refusal in passing does not cost the topology", func(t *testing.T) {
@@ -286,16 +292,18 @@ func TestProbe(t *testing.T) {
 	}
 	t.Run("X2a interval", func(t *testing.T) {
 		for after, want := range map[time.Duration]time.Duration{
-			0: 5 * time.Second, 45 * time.Second: 5 * time.Second, 10 * time.Second: 2 * time.Second, time.Second: 200 * time.Millisecond,
+			0: 5 * time.Second, 45 * time.Second: 5 * time.Second, 10 * time.Second: 2 * time.Second,
+			time.Second: 200 * time.Millisecond,
 		} {
 			i, timeout := Config{UnreachableAfter: after}.probeTimes()
 			equal(t, after.String(), i, want)
 			equal(t, after.String(), timeout, min(3*time.Second, want))
 		}
 	})
-	t.Run("X2a the time in which the syncer stood still says nothing of the member", func(t *testing.T) {
+	t.Run("X2a time in which the syncer did not run says nothing about the member", func(t *testing.T) {
 		for between, want := range map[time.Duration]time.Duration{
-			0: 0, 5 * time.Second: 0, 9 * time.Second: 0, 10 * time.Second: 5 * time.Second, time.Hour: time.Hour - 5*time.Second,
+			0: 0, 5 * time.Second: 0, 9 * time.Second: 0, 10 * time.Second: 5 * time.Second,
+			time.Hour: time.Hour - 5*time.Second,
 		} {
 			equal(t, between.String(), standstill(between, 5*time.Second), want)
 		}

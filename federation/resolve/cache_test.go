@@ -330,7 +330,7 @@ func TestHostsSchedule(t *testing.T) {
 			b.Errorf("the last lookups of 1000 names with a TTL of 60 s fell into %d seconds", len(seconds))
 		}
 	})
-	runCache(t, "H4 a name that nobody uses any more is not looked up", func(b *cacheBench) {
+	runCache(t, "H4 a name without users is not looked up", func(b *cacheBench) {
 		b.after(time.Second)
 		b.cache.Get("slow.example.net.", user)
 		synctest.Wait()

@@ -9,8 +9,8 @@ import (
 	"github.com/miekg/dns"
 )
 
-// reach returns the names that any CNAME record leads to from the name, and itself: what an answer may be made of at
-// most.
+// reach returns the name and all targets of CNAME records that start from it: the only names that an answer may be
+// about.
 func reach(m *dns.Msg, name string) map[string]bool {
 	names := map[string]bool{strings.ToLower(name): true}
 	for range m.Answer {
@@ -23,8 +23,9 @@ func reach(m *dns.Msg, name string) map[string]bool {
 	return names
 }
 
-// FuzzReply holds that whatever a server sends, there is one of an error, a denial and addresses, and that these are of
-// the type asked for, belong to the name or what it is an alias of, and are no longer good than the records.
+// FuzzReply checks that any reply results in exactly one of an error, a denial and addresses; that the addresses have
+// the requested type and belong to the name or a target of its aliases; and that they are not valid for longer than the
+// records.
 func FuzzReply(f *testing.F) {
 	for _, list := range [][]string{
 		{"lb.example.net. 30 IN A 192.0.2.2", "lb.example.net. 20 IN AAAA 2001:db8::1"},

@@ -1,8 +1,8 @@
 // Package resolve looks up the addresses of load balancers' host names (H4).
 //
 // A Client asks recursive DNS servers once. It returns for how long an answer is valid, and distinguishes a name that
-// does not exist from a lookup that failed. A Cache has the names of its users looked up again as their TTLs expire,
-// and combines the answers into what counts now.
+// does not exist from a lookup that failed. A Cache looks up the names of its users again as their TTLs expire, and
+// combines the answers into what counts now.
 package resolve
 
 import (

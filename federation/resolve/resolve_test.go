@@ -29,7 +29,7 @@ func equal(t *testing.T, what string, got, want any) {
 	}
 }
 
-// fails holds that nothing was learned, and that the error says so.
+// fails checks that the answer is an error with these words.
 func fails(t *testing.T, a Answer, words ...string) {
 	t.Helper()
 	if a.Err == nil || len(a.Addresses) > 0 || a.Denial != "" {
@@ -78,7 +78,7 @@ func TestLookup(t *testing.T) {
 		equal(t, "A", a, Answer{Addresses: addrs("192.0.2.2"), TTL: 30 * time.Second})
 		equal(t, "AAAA", aaaa, Answer{Denial: NoData, TTL: 2 * time.Minute})
 	})
-	t.Run("H4 one type fails: the other is told", func(t *testing.T) {
+	t.Run("H4 one type fails: the other is returned", func(t *testing.T) {
 		ok := records(t, dns.RcodeSuccess, "lb.example.net. 30 IN A 192.0.2.2")
 		a, aaaa := lookup(t, client(serve(t, func(w dns.ResponseWriter, q *dns.Msg) {
 			if q.Question[0].Qtype == dns.TypeA {
@@ -131,7 +131,7 @@ func TestLookup(t *testing.T) {
 		})))
 		equal(t, "A", a, Answer{Addresses: addrs("192.0.2.2"), TTL: 30 * time.Second})
 	})
-	t.Run("H4 replies to something else are passed over", func(t *testing.T) {
+	t.Run("H4 replies to something else are ignored", func(t *testing.T) {
 		right, wrong := parse(t, "lb.example.net. 30 IN A 192.0.2.2"), parse(t, "lb.example.net. 30 IN A 203.0.113.66")
 		a, _ := lookup(t, client(serve(t, func(w dns.ResponseWriter, q *dns.Msg) {
 			for _, change := range []func(*dns.Msg){
@@ -186,7 +186,7 @@ func TestServers(t *testing.T) {
 	t.Run("H4 a malformed reply, then the next server", func(t *testing.T) {
 		bad := serve(t, func(w dns.ResponseWriter, q *dns.Msg) {
 			b, _ := reply(q, dns.RcodeSuccess, nil).Pack()
-			b[7] = 9 // nine answers, none of which is there
+			b[7] = 9 // nine answers, all missing
 			_, _ = w.Write(b)
 		})
 		a, _ := lookup(t, client(bad, good(t)))
@@ -294,7 +294,7 @@ func TestRead(t *testing.T) {
 			want: Answer{Addresses: addrs("192.0.2.1"), TTL: 30 * time.Second}},
 		{rule: "H4 only addresses of other names", records: []string{"other.example.net. 5 IN A 192.0.2.66", soa},
 			want: Answer{Denial: NoData, TTL: 2 * time.Minute}},
-		{rule: "H4 a TTL beyond the greatest is 0", records: []string{"lb.example.net. 4000000000 IN A 192.0.2.1"},
+		{rule: "H4 a TTL above the maximum is 0", records: []string{"lb.example.net. 4000000000 IN A 192.0.2.1"},
 			want: Answer{Addresses: addrs("192.0.2.1")}},
 		{rule: "H4 an alias of a name that does not exist", rcode: dns.RcodeNameError,
 			records: []string{"lb.example.net. 30 IN CNAME a.example.net.", soa},
@@ -305,7 +305,7 @@ func TestRead(t *testing.T) {
 			records: []string{"net. 60 IN SOA a. b. 1 2 3 4 900"}, want: Answer{Denial: NXDomain, TTL: time.Minute}},
 		{rule: "H4 a denial without an SOA record", rcode: dns.RcodeNameError, want: Answer{Denial: NXDomain}},
 		{rule: "H4 NODATA without an SOA record", want: Answer{Denial: NoData}},
-		{rule: "H4 the SOA record of another zone tells no TTL", rcode: dns.RcodeNameError,
+		{rule: "H4 the SOA record of another zone has no effect on the TTL", rcode: dns.RcodeNameError,
 			records: []string{"example.org. 60 IN SOA a. b. 1 2 3 4 900"}, want: Answer{Denial: NXDomain}},
 		{rule: "H4 a referral is no answer", records: []string{"example.net. 60 IN NS a.example.net."},
 			err: "not a recursive server"},

@@ -38,7 +38,7 @@ func serve(t *testing.T, handle func(w dns.ResponseWriter, q *dns.Msg)) *server 
 	return s
 }
 
-// listen listens at an address, of which UDP chooses the port.
+// listen listens on an address whose port UDP chooses.
 func (s *server) listen(addr string) {
 	s.Helper()
 	var pc net.PacketConn
