@@ -83,7 +83,7 @@ func TestBrake(t *testing.T) {
 		if n := w.withAddress(); n != 40 || len(w.waits()) != 40 {
 			t.Fatalf("%d of 40 have an address, %d wait", n, len(w.waits()))
 		}
-		w.loop.ask(t.Context(), func() { confirmer{w.loop}.confirm(w.loop.Snapshot().Waiting()[:1]) })
+		w.loop.call(t.Context(), func() { confirmer{w.loop}.confirm(w.loop.Snapshot().Waiting()[:1]) })
 		w.after(10 * time.Second)
 		if n := w.withAddress(); n != 39 {
 			t.Errorf("one was confirmed, and %d have an address", n)
@@ -197,7 +197,7 @@ func TestBrake(t *testing.T) {
 		}
 		w.after(time.Minute)
 		var n int
-		w.loop.ask(t.Context(), func() { n = confirmer{w.loop}.confirm(shown) })
+		w.loop.call(t.Context(), func() { n = confirmer{w.loop}.confirm(shown) })
 		w.after(time.Minute)
 		if n != 0 || w.withAddress() != 40 {
 			t.Fatalf("an old list confirmed %d, and %d of 40 have an address", n, w.withAddress())
@@ -241,7 +241,7 @@ func TestBrake(t *testing.T) {
 		w.members["b"].vanish()
 		w.after(time.Minute)
 		var n int
-		w.loop.ask(t.Context(), func() { n = confirmer{w.loop}.confirm(list) })
+		w.loop.call(t.Context(), func() { n = confirmer{w.loop}.confirm(list) })
 		w.after(time.Minute)
 		if got := w.withAddress(); got != 40 || n != 0 {
 			t.Errorf("%d of 40 have an address, %d were confirmed", got, n)

@@ -13,15 +13,15 @@ import (
 
 // beginning is what the records said when this run began. It speaks for the members that have not been listed yet
 // (X1b), and is dropped when all have been.
-type beginning struct {
+type startRecords struct {
 	records *claim.Records
 	// holders are, for each address or host name in a service's records, the listed members that have, or have had, it
 	// on that service. None is ever taken out: an address that a member has given up since is nobody else's.
 	holders map[federation.ServiceName]map[string][]string
 }
 
-func newBeginning(s *claim.Records) *beginning {
-	b := &beginning{records: claim.NewRecords(s.Federation), holders: map[federation.ServiceName]map[string][]string{}}
+func newStartRecords(s *claim.Records) *startRecords {
+	b := &startRecords{records: claim.NewRecords(s.Federation), holders: map[federation.ServiceName]map[string][]string{}}
 	for svc, names := range s.Services {
 		b.records.Services[svc] = maps.Clone(names)
 		b.holders[svc] = map[string][]string{}
@@ -37,24 +37,24 @@ func newBeginning(s *claim.Records) *beginning {
 }
 
 // account notes what a listed member has on a service.
-func (b *beginning) account(member string, svc federation.ServiceName, known []string) {
+func (b *startRecords) account(name string, svc federation.ServiceName, known []string) {
 	if b == nil {
 		return
 	}
 	for _, d := range known {
-		if had, ok := b.holders[svc][d]; ok && !slices.Contains(had, member) {
-			b.holders[svc][d] = append(had, member)
+		if had, ok := b.holders[svc][d]; ok && !slices.Contains(had, name) {
+			b.holders[svc][d] = append(had, name)
 		}
 	}
 }
 
 // accounted reports whether a listed member at the level has, or has had, the address or host name on the service.
-func (b *beginning) accounted(svc federation.ServiceName, lv federation.Level, data string) bool {
+func (b *startRecords) accounted(svc federation.ServiceName, lv federation.Level, data string) bool {
 	return slices.ContainsFunc(b.holders[svc][data], func(m string) bool { return slices.Contains(lv.Members, m) })
 }
 
 // at returns what the records of a service had at the levels.
-func (b *beginning) at(svc federation.ServiceName, places []federation.Level) (sets []federation.RRset) {
+func (b *startRecords) atLevels(svc federation.ServiceName, places []federation.Level) (sets []federation.RRset) {
 	if b == nil {
 		return nil
 	}
@@ -65,29 +65,29 @@ func (b *beginning) at(svc federation.ServiceName, places []federation.Level) (s
 }
 
 // of returns what they had where a member may have something of a service.
-func (b *beginning) of(m string, svc federation.ServiceName, members map[string]*memberState) policy.Records {
+func (b *startRecords) forMember(m string, svc federation.ServiceName, members map[string]*memberState) policy.Records {
 	ms := members[m]
 	r := policy.Records{
-		At: b.at(svc, ms.places),
+		At: b.atLevels(svc, ms.places),
 		Accounted: func(name federation.FQDN, d string) bool {
-			at := func(lv federation.Level) bool { return lv.OwnerName(svc) == name && b.accounted(svc, lv, d) }
-			return slices.ContainsFunc(ms.places, at) || slices.ContainsFunc(ms.above, at)
+			matches := func(lv federation.Level) bool { return lv.OwnerName(svc) == name && b.accounted(svc, lv, d) }
+			return slices.ContainsFunc(ms.places, matches) || slices.ContainsFunc(ms.above, matches)
 		},
 		Elsewhere: func(d string) bool { return b.elsewhere(m, svc, members, d) },
 	}
 	for _, lv := range ms.above {
-		r.Above = append(r.Above, b.at(svc, []federation.Level{lv}))
+		r.Above = append(r.Above, b.atLevels(svc, []federation.Level{lv}))
 	}
 	return r
 }
 
 // elsewhere reports whether the service had the address or host name at a place of another member than m.
-func (b *beginning) elsewhere(m string, svc federation.ServiceName, members map[string]*memberState, data string) bool {
+func (b *startRecords) elsewhere(m string, svc federation.ServiceName, members map[string]*memberState, data string) bool {
 	for name, ms := range members {
 		if name == m {
 			continue
 		}
-		for _, set := range b.at(svc, ms.places) {
+		for _, set := range b.atLevels(svc, ms.places) {
 			if slices.Contains(set.Data, data) {
 				return true
 			}
@@ -101,7 +101,7 @@ func (b *beginning) elsewhere(m string, svc federation.ServiceName, members map[
 // start (X1b). For how long, the member tells by Unresolved.
 
 // unresolved is what is remembered of such a shard.
-type unresolved struct {
+type unresolvedShard struct {
 	since time.Time
 	// before is what it was; nil: the records of the start tell, if anything.
 	before *federation.Shard
@@ -109,7 +109,7 @@ type unresolved struct {
 
 // remember takes in that a shard has become another one; old is nil if there
 // was none, shard if there is none.
-func (ms *memberState) remember(now time.Time, name federation.ServiceName, old, shard *member.Shard) {
+func (ms *memberState) trackUnresolved(now time.Time, name federation.ServiceName, old, shard *member.Shard) {
 	if shard == nil || len(shard.Unresolved) == 0 {
 		delete(ms.unresolved, name)
 		return
@@ -117,7 +117,7 @@ func (ms *memberState) remember(now time.Time, name federation.ServiceName, old,
 	if _, known := ms.unresolved[name]; known {
 		return
 	}
-	u := unresolved{since: now}
+	u := unresolvedShard{since: now}
 	sameHost := func(host string) bool { return old != nil && slices.Contains(old.Known, host) }
 	if slices.ContainsFunc(shard.Unresolved, sameHost) && old.Healthy {
 		before := old.Shard
@@ -128,31 +128,31 @@ func (ms *memberState) remember(now time.Time, name federation.ServiceName, old,
 
 // before returns what a shard was before nothing was learned of its host name,
 // and since when; ok is false if nobody knows.
-func (r *roster) before(m string, name federation.ServiceName) (shard federation.Shard, since time.Time, ok bool) {
+func (r *roster) beforeUnresolved(m string, name federation.ServiceName) (shard federation.Shard, since time.Time, ok bool) {
 	ms := r.members[m]
 	u, ok := ms.unresolved[name]
 	if ok && u.before != nil {
 		return *u.before, u.since, true
 	}
 	if ok {
-		shard, ok = r.recorded(m, name)
+		shard, ok = r.recordedShard(m, name)
 	}
 	return shard, u.since, ok
 }
 
 // recorded is the shard of a member as the records of the start show it (X1b).
-func (r *roster) recorded(m string, name federation.ServiceName) (federation.Shard, bool) {
-	if r.beginning == nil {
+func (r *roster) recordedShard(m string, name federation.ServiceName) (federation.Shard, bool) {
+	if r.startRecords == nil {
 		return federation.Shard{}, false
 	}
-	return policy.Recorded(r.config.Federation, m, r.beginning.of(m, name, r.members))
+	return policy.Recorded(r.config.Federation, m, r.startRecords.forMember(m, name, r.members))
 }
 
 // endBeginning drops the records of the start, as they need not speak for
 // members any more. What they say of unresolved shards is kept.
-func (r *roster) endBeginning() {
+func (r *roster) dropStartRecords() {
 	r.keepUnresolved()
-	r.beginning = nil
+	r.startRecords = nil
 }
 
 // keepUnresolved keeps what the records of the start say of unresolved shards, at the places where their members are
@@ -160,7 +160,7 @@ func (r *roster) endBeginning() {
 func (r *roster) keepUnresolved() {
 	for m, ms := range r.members {
 		for name, u := range ms.unresolved {
-			if shard, ok := r.recorded(m, name); ok && u.before == nil {
+			if shard, ok := r.recordedShard(m, name); ok && u.before == nil {
 				u.before = &shard
 				ms.unresolved[name] = u
 			}
@@ -184,11 +184,11 @@ func (r *roster) keepMoved(entries []federation.LevelEntry) {
 	for m, ms := range r.members {
 		now := *ms
 		for name, u := range ms.unresolved {
-			if _, ok := r.recorded(m, name); ok || u.before != nil {
+			if _, ok := r.recordedShard(m, name); ok || u.before != nil {
 				continue
 			}
 			ms.places, ms.above = policy.PlacesOf(levels.MemberLevels(m))
-			if shard, ok := r.recorded(m, name); ok {
+			if shard, ok := r.recordedShard(m, name); ok {
 				u.before = &shard
 				ms.unresolved[name] = u
 			}

@@ -13,11 +13,11 @@ import (
 // and this one does not, departs: it counts as lost, keeps its levels, and is
 // removed with all that it has when somebody says so (X4d).
 
-func (r *roster) memberState(name string) *memberState {
+func (r *roster) ensureMember(name string) *memberState {
 	ms := r.members[name]
 	if ms == nil {
 		ms = &memberState{
-			topology: federation.Member{Name: name}, losses: policy.Losses{}, unresolved: map[federation.ServiceName]unresolved{},
+			topology: federation.Member{Name: name}, losses: policy.Losses{}, unresolved: map[federation.ServiceName]unresolvedShard{},
 		}
 		r.members[name] = ms
 	}
@@ -26,7 +26,7 @@ func (r *roster) memberState(name string) *memberState {
 
 // present returns what is known of a member of the configuration; nil if it is
 // none.
-func (r *roster) present(name string) *memberState {
+func (r *roster) configured(name string) *memberState {
 	if ms := r.members[name]; ms != nil && !ms.departed {
 		return ms
 	}
@@ -38,14 +38,14 @@ func (l *Loop) depart(now time.Time, name string) {
 	ms := l.members[name]
 	switch {
 	case ms.departed:
-	case l.held == nil: // the records tell when they are read
+	case l.holding == nil: // the records tell when they are read
 		l.removeMember(name)
 	case !ms.mayHaveRecords(): // there is nothing of it
 		l.log.Info("member is not in the configuration any more, and was never seen", "member", name)
 		l.removeMember(name)
 	default:
 		ms.departed, ms.probeErr = true, nil
-		l.standing.Depart(now, name)
+		l.reach.Depart(now, name)
 		l.logDeparted(name)
 	}
 }
@@ -58,10 +58,10 @@ func (r *roster) rememberDeparted(now time.Time, entries []federation.LevelEntry
 			if r.members[name] != nil {
 				continue
 			}
-			ms := r.memberState(name)
+			ms := r.ensureMember(name)
 			ms.departed, ms.seen = true, true
-			r.standing.Add(now, name, 0)
-			r.standing.Depart(now, name)
+			r.reach.Add(now, name, 0)
+			r.reach.Depart(now, name)
 			r.logDeparted(name)
 		}
 	}
@@ -76,10 +76,10 @@ func (r *roster) logDeparted(name string) {
 // removeMember forgets a member with its shards.
 func (l *Loop) removeMember(name string) {
 	for svc := range l.members[name].shards {
-		l.service(svc).shards--
+		l.ensureService(svc).shards--
 	}
 	delete(l.members, name)
-	l.standing.Remove(name)
+	l.reach.Remove(name)
 	l.orderMembers()
 	l.relevel()
 }
@@ -91,9 +91,9 @@ type confirmer struct{ *Loop }
 func (c confirmer) confirmNames(name federation.ServiceName, names []federation.FQDN) bool {
 	ok := c.brake.Confirm(name, names)
 	if ok {
-		c.brakeMoved = true
+		c.brakeChanged = true
 		c.log.Info("confirmed", "service", name.String(), "names", len(names))
-		c.touch(name)
+		c.enqueue(name)
 	}
 	return ok
 }
@@ -120,7 +120,7 @@ func (c confirmer) confirmDeparture(shown admin.Waiting) bool {
 	if ms := c.members[name]; ms == nil || !ms.departed {
 		return false
 	}
-	viewer{c.Loop}.publish(time.Now(), len(c.unshown)) // decided on what is so now
+	viewer{c.Loop}.publish(time.Now(), len(c.unpublished)) // decided on what is so now
 	d := c.Snapshot().Departure(name, nil)
 	if !subset(d.Emptied, shown.Emptied) || !subset(d.Levels, shown.Levels) {
 		c.log.Warn("not confirmed: more goes with the member now than was shown", "member", name, "confirm", "federation-syncer confirm")

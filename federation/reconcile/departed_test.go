@@ -172,7 +172,7 @@ func TestDeparture(t *testing.T) {
 					list = append(list, one)
 				}
 			}
-			w.loop.ask(t.Context(), func() { confirmer{w.loop}.confirm(list) })
+			w.loop.call(t.Context(), func() { confirmer{w.loop}.confirm(list) })
 			w.after(time.Minute)
 			for _, svc := range services[:20] {
 				w.wantAt(federation.FQDN(svc.Name+".shop.fed.svc.example.com."), "")
@@ -205,7 +205,7 @@ func (w *world) drain(names ...string) {
 		next.Clusters[i].Drain = slices.Contains(names, next.Clusters[i].Member.Name)
 	}
 	w.config = &next
-	w.loop.ask(w.t.Context(), func() { w.loop.configure(&next, next.Federations[0]) })
+	w.loop.call(w.t.Context(), func() { w.loop.configure(&next, next.Federations[0]) })
 }
 
 func TestDrain(t *testing.T) {

@@ -214,7 +214,7 @@ func TestFailingMany(t *testing.T) {
 			w.unset("a", svc)
 		}
 		w.after(15 * time.Minute)
-		w.loop.ask(t.Context(), func() {
+		w.loop.call(t.Context(), func() {
 			if len(w.loop.names) > 10 || w.loop.retries.Len() > 0 || len(w.loop.members["a"].losses) > 0 || len(w.loop.services) > 1 {
 				t.Errorf("%d names, %d that fail, %d losses, %d services are remembered",
 					len(w.loop.names), w.loop.retries.Len(), len(w.loop.members["a"].losses), len(w.loop.services))

@@ -170,8 +170,8 @@ func TestFailing(t *testing.T) {
 
 // foreignLevels are the levels that the loop does not write.
 func (w *world) foreignLevels() (names []federation.FQDN) {
-	w.loop.ask(w.t.Context(), func() {}) // which may start what is due at this very moment
+	w.loop.call(w.t.Context(), func() {}) // which may start what is due at this very moment
 	synctest.Wait()
-	w.loop.ask(w.t.Context(), func() { names = slices.Sorted(maps.Keys(w.loop.unclaimed(w.loop.levels))) })
+	w.loop.call(w.t.Context(), func() { names = slices.Sorted(maps.Keys(w.loop.unclaimed(w.loop.levels))) })
 	return names
 }

@@ -18,42 +18,42 @@ import (
 // that has not been claimed yet.
 
 // book is what is to be kept of the levels: their claims, their list, and whether they are served as they are written.
-type book struct {
-	foreign  map[federation.FQDN]*retry.Backoff // the levels that are not ours, and why (O1c, X5a)
-	dropping map[federation.FQDN]*retry.Backoff // the levels that could not be given up
-	unlisted map[federation.FQDN]*retry.Backoff // the levels of ours whose list entry could not be written
-	stale    bool                               // the list of levels is to be compared
+type levelState struct {
+	foreign     map[federation.FQDN]*retry.Backoff // the levels that are not ours, and why (O1c, X5a)
+	dropping    map[federation.FQDN]*retry.Backoff // the levels that could not be given up
+	unlisted    map[federation.FQDN]*retry.Backoff // the levels of ours whose list entry could not be written
+	levelsStale bool                               // the list of levels is to be compared
 	// keepFormer: the list of earlier releases is to be compared; former is how that failed, formerLost that it has not
 	// all levels.
-	keepFormer, formerLost bool
-	former                 retry.Backoff
-	served                 served
+	keepFormer, formerIncomplete bool
+	formerBackoff                retry.Backoff
+	served                       served
 	// crowded are the bounds on levels that are close.
 	crowded []string
 }
 
 // notOurs says which levels are not ours, and why: what is there stays as it is.
-func (z *zone) notOurs(now time.Time, levels map[federation.FQDN]error) {
-	for level, why := range levels {
+func (z *zone) excludeLevels(now time.Time, levels map[federation.FQDN]error) {
+	for level, err := range levels {
 		s := retry.BackoffOf(z.foreign, level)
-		if s.IsNews(why) {
-			z.log.Error(levelProblem(why), "level", string(level), "error", why)
+		if s.IsNews(err) {
+			z.log.Error(levelProblem(err), "level", string(level), "error", err)
 		}
-		if errors.Is(why, claim.ErrForeign) {
-			s.Failed(now, why, foreignRetry, foreignRetry)
+		if errors.Is(err, claim.ErrForeign) {
+			s.Failed(now, err, foreignRetry, foreignRetry)
 		} else {
-			s.NotWritten(now, why)
+			s.NotWritten(now, err)
 		}
-		z.shadow.ForgetLevel(level)
+		z.records.ForgetLevel(level)
 	}
 }
 
 // levelProblem says what it means that a level cannot be written.
-func levelProblem(why error) string {
+func levelProblem(err error) string {
 	switch {
-	case errors.Is(why, claim.ErrForeign):
+	case errors.Is(err, claim.ErrForeign):
 		return "level is not ours, nothing is written there"
-	case errors.Is(why, errNotServed):
+	case errors.Is(err, errNotServed):
 		return "level is not served as it is written, nothing more is written there"
 	}
 	return "level could not be claimed, nothing is written there until it can be; all others go on"
@@ -61,31 +61,31 @@ func levelProblem(why error) string {
 
 // unclaimed are the levels at which nothing may be written now.
 func (z *zone) unclaimed(levels *federation.Levels) map[federation.FQDN]bool {
-	not := map[federation.FQDN]bool{}
+	excluded := map[federation.FQDN]bool{}
 	for _, lv := range levels.All() {
-		if z.held != nil && !z.held.Claimed[lv.Name] && lv.Name != z.config.Domain {
-			not[lv.Name] = true
+		if z.holding != nil && !z.holding.Claimed[lv.Name] && lv.Name != z.config.Domain {
+			excluded[lv.Name] = true
 		}
 	}
 	for level := range z.foreign {
-		not[level] = true
+		excluded[level] = true
 	}
-	return not
+	return excluded
 }
 
 // claimLevels returns a request that lists and claims the levels that there are now and that are not ours yet, and
 // writes list entries that have changed; nil if there is nothing to do now. Starting: not all members are known.
 func (z *zone) claimLevels(now time.Time, here func() []federation.LevelEntry, starting bool) request {
-	if !z.stale && !due(z.foreign, now) && !due(z.unlisted, now) {
+	if !z.levelsStale && !due(z.foreign, now) && !due(z.unlisted, now) {
 		return nil
 	}
 	want := z.wantedEntries(now, here())
-	z.stale = false // an event may set it while the request is under way
+	z.levelsStale = false // an event may set it while the request is under way
 	if len(want) == 0 {
 		z.endAdoption(starting)
 		return nil
 	}
-	return levelsRequest{claims: z.claims, held: z.held, want: want, adopt: z.adopt}
+	return levelsRequest{claims: z.claims, holding: z.holding, want: want, adopt: z.adopt}
 }
 
 // due reports whether something that failed is to be tried again.
@@ -101,25 +101,25 @@ func due(levels map[federation.FQDN]*retry.Backoff, now time.Time) bool {
 // wantedEntries are the levels that are to be listed or claimed now: those of now whose entry has changed, or that are
 // not claimed, and those of before that are to be claimed again before they can be given up.
 func (z *zone) wantedEntries(now time.Time, levels []federation.LevelEntry) (want []federation.LevelEntry) {
-	here := map[federation.FQDN]bool{}
+	current := map[federation.FQDN]bool{}
 	add := func(e federation.LevelEntry) {
 		if _, left := z.served.proven(z.config.Suffix(e.Name)); left && e.Name != z.config.Domain {
 			return
 		}
-		if waits(z.foreign[e.Name], now) || waits(z.unlisted[e.Name], now) {
+		if waiting(z.foreign[e.Name], now) || waiting(z.unlisted[e.Name], now) {
 			return
 		}
-		listed := z.held.Entry(e.Name)
-		if listed == nil || !listed.Equal(e) || !z.held.Claimed[e.Name] && e.Name != z.config.Domain {
+		listed := z.holding.Entry(e.Name)
+		if listed == nil || !listed.Equal(e) || !z.holding.Claimed[e.Name] && e.Name != z.config.Domain {
 			want = append(want, e)
 		}
 	}
 	for _, e := range levels {
-		here[e.Name] = true
+		current[e.Name] = true
 		add(e)
 	}
-	for _, e := range z.held.Entries {
-		if s := z.foreign[e.Name]; !here[e.Name] && z.dropping[e.Name] == nil && (s == nil || !errors.Is(s.Err, claim.ErrForeign)) {
+	for _, e := range z.holding.Entries {
+		if s := z.foreign[e.Name]; !current[e.Name] && z.dropping[e.Name] == nil && (s == nil || !errors.Is(s.Err, claim.ErrForeign)) {
 			e.Members = nil
 			add(e)
 		}
@@ -138,7 +138,7 @@ func (r *roster) entries() (list []federation.LevelEntry) {
 	return list
 }
 
-func waits(s *retry.Backoff, now time.Time) bool { return s != nil && now.Before(s.Until) }
+func waiting(s *retry.Backoff, now time.Time) bool { return s != nil && now.Before(s.Until) }
 
 // mayHaveRecords reports whether anything in the records may be the member's: it has been seen, now or by an earlier run,
 // or has levels by the configuration.
@@ -147,14 +147,14 @@ func (ms *memberState) mayHaveRecords() bool { return ms.seen || ms.place.fixed 
 // endAdoption: what there was at start has been taken over when the levels of all members are known and none is left to
 // be claimed; what turns up later is not meant.
 func (z *zone) endAdoption(starting bool) {
-	z.adopt = z.adopt && (z.stale || starting)
+	z.adopt = z.adopt && (z.levelsStale || starting)
 }
 
 type levelsRequest struct {
-	claims claim.Keeper
-	held   *claim.Holding
-	want   []federation.LevelEntry
-	adopt  bool
+	claims  claim.Keeper
+	holding *claim.Holding
+	want    []federation.LevelEntry
+	adopt   bool
 }
 
 type levelsResult struct {
@@ -163,57 +163,57 @@ type levelsResult struct {
 }
 
 func (r levelsRequest) do(ctx context.Context) result {
-	return levelsResult{r.held, r.claims.Write(ctx, r.held, r.want, r.adopt)}
+	return levelsResult{r.holding, r.claims.Write(ctx, r.holding, r.want, r.adopt)}
 }
 
 func (r levelsResult) apply(l *Loop, now time.Time) {
-	l.merge(r.began, r.levels)
+	l.mergeLevels(r.began, r.levels)
 	l.forgetLevels(l.levels)
-	not := map[federation.FQDN]error{}
+	excluded := map[federation.FQDN]error{}
 	for _, level := range slices.Sorted(maps.Keys(r.levels)) {
 		res := r.levels[level]
 		switch {
 		case res.Err == nil:
 			delete(l.foreign, level)
 			delete(l.unlisted, level)
-			l.succeeded()
-		case l.held.Claimed[level] || level == l.config.Domain:
+			l.providerAnswered()
+		case l.holding.Claimed[level] || level == l.config.Domain:
 			delete(l.foreign, level)
-			l.notListed(now, level, res.Err)
+			l.listingFailed(now, level, res.Err)
 		default:
-			not[level] = res.Err
+			excluded[level] = res.Err
 		}
 		l.suspect = l.suspect || errors.Is(res.Err, provider.ErrConflict)
 	}
-	l.notOurs(now, not)
+	l.excludeLevels(now, excluded)
 	l.watchServed(now)
 	l.noteCrowded()
 	l.keepFormer = true
-	l.endAdoption(l.standing.Summary().Starting)
+	l.endAdoption(l.reach.Summary().Starting)
 	mover{l}.relevelClaimed()
 	for _, res := range r.levels {
 		if res.Err == nil {
-			opener{l}.adopt(res.Records)
+			opener{l}.adoptRecords(res.Records)
 		}
 	}
 }
 
 // adopt takes the records that were found at a level that was claimed just now.
-func (o opener) adopt(records []federation.RRset) {
-	at := map[federation.FQDN][]federation.RRset{}
+func (o opener) adoptRecords(records []federation.RRset) {
+	byName := map[federation.FQDN][]federation.RRset{}
 	for _, set := range records {
-		at[set.Name] = append(at[set.Name], set)
+		byName[set.Name] = append(byName[set.Name], set)
 	}
-	for name, sets := range at {
-		if len(o.shadow.ByName(name)) == 0 {
-			o.know(name, sets)
-			o.touchName(name)
+	for name, sets := range byName {
+		if len(o.records.ByName(name)) == 0 {
+			o.setRecords(name, sets)
+			o.enqueueName(name)
 		}
 	}
 }
 
 // notListed notes that the entry of a level that is ours could not be written; all else goes on there.
-func (z *zone) notListed(now time.Time, level federation.FQDN, err error) {
+func (z *zone) listingFailed(now time.Time, level federation.FQDN, err error) {
 	s := retry.BackoffOf(z.unlisted, level)
 	if s.IsNews(err) {
 		z.log.Error("a level could not be written to the list of levels: it is tried again, all else goes on", "level", string(level), "error", err)
@@ -223,11 +223,11 @@ func (z *zone) notListed(now time.Time, level federation.FQDN, err error) {
 
 // relevelClaimed computes the levels again if there are others now at which something may be written.
 func (m mover) relevelClaimed() {
-	not := m.unclaimed(m.levels)
-	if slices.ContainsFunc(m.levels.All(), func(lv federation.Level) bool { return lv.Foreign != not[lv.Name] }) {
-		stale := m.stale
+	unclaimed := m.unclaimed(m.levels)
+	if slices.ContainsFunc(m.levels.All(), func(lv federation.Level) bool { return lv.Foreign != unclaimed[lv.Name] }) {
+		stale := m.levelsStale
 		m.relevel()
-		m.stale = stale
+		m.levelsStale = stale
 	}
 }
 
@@ -237,10 +237,10 @@ func (z *zone) forgetLevels(levels *federation.Levels) {
 	for _, lv := range levels.All() {
 		known[lv.Name] = true
 	}
-	for _, e := range z.held.Entries {
+	for _, e := range z.holding.Entries {
 		known[e.Name] = true
 	}
-	for _, level := range z.held.Open() {
+	for _, level := range z.holding.Open() {
 		known[level] = true
 	}
 	for _, setbacks := range []map[federation.FQDN]*retry.Backoff{z.foreign, z.unlisted, z.dropping} {
@@ -249,29 +249,29 @@ func (z *zone) forgetLevels(levels *federation.Levels) {
 }
 
 // merge takes what came of levels into the holding, but for the claims that were lost meanwhile.
-func (z *zone) merge(began *claim.Holding, levels map[federation.FQDN]claim.LevelResult) {
+func (z *zone) mergeLevels(began *claim.Holding, levels map[federation.FQDN]claim.LevelResult) {
 	for level, res := range levels {
-		if began.Claimed[level] && !z.held.Claimed[level] {
+		if began.Claimed[level] && !z.holding.Claimed[level] {
 			res.Claimed = false
 			levels[level] = res
 		}
 	}
-	z.held = z.held.With(levels)
+	z.holding = z.holding.With(levels)
 }
 
 // writeFormer returns a request that keeps the list of earlier releases beside the one that is read, so that a rollback
 // finds it; nil if it is not to be written now (O1b).
 func (z *zone) writeFormer(now time.Time) request {
-	if !z.keepFormer || waits(&z.former, now) {
+	if !z.keepFormer || waiting(&z.formerBackoff, now) {
 		return nil
 	}
 	z.keepFormer = false
-	return formerRequest{claims: z.claims, held: z.held}
+	return formerRequest{claims: z.claims, holding: z.holding}
 }
 
 type formerRequest struct {
-	claims claim.Keeper
-	held   *claim.Holding
+	claims  claim.Keeper
+	holding *claim.Holding
 }
 
 type formerResult struct {
@@ -281,7 +281,7 @@ type formerResult struct {
 
 func (r formerRequest) do(ctx context.Context) result {
 	var res formerResult
-	res.kept, res.err = r.claims.KeepFormer(ctx, r.held)
+	res.kept, res.err = r.claims.KeepFormer(ctx, r.holding)
 	return res
 }
 
@@ -289,76 +289,76 @@ func (r formerResult) apply(l *Loop, now time.Time) {
 	switch {
 	case errors.Is(r.err, claim.ErrForeign): // said at the start
 	case r.err != nil:
-		if l.former.IsNews(r.err) {
+		if l.formerBackoff.IsNews(r.err) {
 			l.log.Warn("the list of levels of earlier releases could not be written: it is tried again, all else goes on", "error", r.err)
 		}
-		l.former.NotWritten(now, r.err)
+		l.formerBackoff.NotWritten(now, r.err)
 		l.keepFormer = true
 		l.suspect = l.suspect || errors.Is(r.err, provider.ErrConflict)
 	default:
-		if !r.kept && !l.formerLost {
+		if !r.kept && !l.formerIncomplete {
 			l.log.Warn("there are more levels than the list of earlier releases can have: a rollback to one would not find all of them")
 		}
-		l.former, l.formerLost = retry.Backoff{}, !r.kept
-		l.succeeded()
+		l.formerBackoff, l.formerIncomplete = retry.Backoff{}, !r.kept
+		l.providerAnswered()
 	}
 }
 
 // dropLevel returns a request that gives up one level at which nothing is left and at which no member is (P4, O1b); nil
 // if there is none to give up now.
 func (z *zone) dropLevel(now time.Time, levels *federation.Levels) request {
-	here := map[federation.FQDN]bool{}
+	current := map[federation.FQDN]bool{}
 	for _, lv := range levels.All() {
-		here[lv.Name] = true
+		current[lv.Name] = true
 	}
 	var past []federation.FQDN
-	for _, e := range z.held.Entries {
-		if z.held.Claimed[e.Name] || z.dropping[e.Name] != nil {
+	for _, e := range z.holding.Entries {
+		if z.holding.Claimed[e.Name] || z.dropping[e.Name] != nil {
 			past = append(past, e.Name)
 		}
 	}
-	past = append(past, z.held.Open()...) // such a level may be listed: the reply was lost
-	at := slices.IndexFunc(past, func(level federation.FQDN) bool {
-		return !here[level] && !waits(z.dropping[level], now) && !z.shadow.HasLevel(level)
+	past = append(past, z.holding.Open()...) // such a level may be listed: the reply was lost
+	i := slices.IndexFunc(past, func(level federation.FQDN) bool {
+		return !current[level] && !waiting(z.dropping[level], now) && !z.records.HasLevel(level)
 	})
-	if at < 0 {
+	if i < 0 {
 		return nil
 	}
-	return dropRequest{claims: z.claims, held: z.held, level: past[at]}
+	return dropRequest{claims: z.claims, holding: z.holding, level: past[i]}
 }
 
 type dropRequest struct {
-	claims claim.Keeper
-	held   *claim.Holding
-	level  federation.FQDN
+	claims  claim.Keeper
+	holding *claim.Holding
+	level   federation.FQDN
 }
 
 type dropResult struct {
 	dropRequest
-	came claim.LevelResult
+	outcome claim.LevelResult
 }
 
 func (r dropRequest) do(ctx context.Context) result {
-	return dropResult{r, r.claims.Drop(ctx, r.held, r.level)}
+	return dropResult{r, r.claims.Drop(ctx, r.holding, r.level)}
 }
 
 func (r dropResult) apply(l *Loop, now time.Time) {
-	l.merge(r.held, map[federation.FQDN]claim.LevelResult{r.level: r.came})
+	l.mergeLevels(r.holding, map[federation.FQDN]claim.LevelResult{r.level: r.outcome})
 	l.keepFormer = true
-	if r.came.Err == nil {
-		l.succeeded()
+	if r.outcome.Err == nil {
+		l.providerAnswered()
 		delete(l.dropping, r.level)
 		l.log.Info("level given up", "level", string(r.level))
 		mover{l}.moveWaiting(now)
 		return
 	}
 	s := retry.BackoffOf(l.dropping, r.level)
-	if s.IsNews(r.came.Err) {
-		l.log.Error("a level could not be given up: it is tried again, all else goes on", "level", string(r.level), "error", r.came.Err)
+	if s.IsNews(r.outcome.Err) {
+		l.log.Error("a level could not be given up: it is tried again, all else goes on", "level", string(r.level), "error", r.outcome.Err)
 	}
-	s.NotWritten(now, r.came.Err)
-	l.suspect = l.suspect || errors.Is(r.came.Err, provider.ErrConflict)
-	if !l.held.Claimed[r.level] { // before anything is written there again, or it is given up, it is claimed anew
-		l.stale = true
+	s.NotWritten(now, r.outcome.Err)
+	l.suspect = l.suspect || errors.Is(r.outcome.Err, provider.ErrConflict)
+	if !l.holding.Claimed[r.level] { // before anything is written there again, or it is given up, it is claimed anew
+		l.levelsStale = true
 	}
 }

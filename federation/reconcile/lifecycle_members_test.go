@@ -32,7 +32,7 @@ func (w *world) configured(names ...string) {
 	if w.loop == nil {
 		return
 	}
-	w.loop.ask(w.t.Context(), func() { w.loop.configure(&next, next.Federations[0]) })
+	w.loop.call(w.t.Context(), func() { w.loop.configure(&next, next.Federations[0]) })
 	for _, n := range names {
 		if !before[n] {
 			w.members[n].relist()

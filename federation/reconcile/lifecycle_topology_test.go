@@ -331,7 +331,7 @@ func TestPastLevels(t *testing.T) {
 	bubble(t, "X4c a member that keeps moving stops when 16 levels that it has left still have names", func(t *testing.T) {
 		w := storm(t)
 		past := 0
-		for _, lv := range w.loop.held.Entries {
+		for _, lv := range w.loop.holding.Entries {
 			if strings.HasPrefix(string(lv.Name), "storm-") {
 				past++
 			}

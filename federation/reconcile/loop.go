@@ -69,7 +69,7 @@ type Loop struct {
 
 	inbox  *inbox // from which events are delivered
 	events chan member.Event
-	asks   chan func()
+	calls  chan func()
 	done   chan struct{} // closed when Run has ended
 }
 
@@ -111,19 +111,19 @@ func New(o Options) *Loop {
 	}
 	l := &Loop{
 		env:    e,
-		roster: roster{env: e, standing: policy.NewRoster(c.Policy), members: map[string]*memberState{}},
+		roster: roster{env: e, reach: policy.NewRoster(c.Policy), members: map[string]*memberState{}},
 		zone: zone{
-			env: e, adopt: o.Adopt, shadow: claim.NewRecords(f.Federation), deposed: o.Deposed,
-			book: book{
+			env: e, adopt: o.Adopt, records: claim.NewRecords(f.Federation), deposed: o.Deposed,
+			levelState: levelState{
 				foreign: map[federation.FQDN]*retry.Backoff{}, dropping: map[federation.FQDN]*retry.Backoff{},
 				unlisted: map[federation.FQDN]*retry.Backoff{},
 			},
-			doubts:  doubts{reread: map[federation.FQDN]*unread{}},
-			auditor: auditor{audit: c.AuditInterval},
+			rereads: rereads{reread: map[federation.FQDN]*unread{}},
+			auditor: auditor{auditInterval: c.AuditInterval},
 		},
 		queue: queue{
 			env: e, services: map[federation.ServiceName]*service{}, dirty: map[federation.ServiceName]bool{},
-			unshown: map[federation.ServiceName]bool{}, names: map[federation.FQDN]*retry.Name{}, retries: retry.NewNames(),
+			unpublished: map[federation.ServiceName]bool{}, names: map[federation.FQDN]*retry.Name{}, retries: retry.NewNames(),
 		},
 		requests: requests{
 			env: e, results: make(chan ended, lanes), budget: rate.NewLimiter(requestsPerSecond, requestsPerSecond),
@@ -131,11 +131,11 @@ func New(o Options) *Loop {
 		brake:  policy.NewBrake(c.Policy),
 		inbox:  newInbox(),
 		events: make(chan member.Event, 1024),
-		asks:   make(chan func()),
+		calls:  make(chan func()),
 		done:   make(chan struct{}),
 	}
 	l.provider = o.Metrics.Measured(o.Provider, l.metrics.Labels)
-	l.served.at = map[federation.FQDN]*evidence{}
+	l.served.bySuffix = map[federation.FQDN]*evidence{}
 	if _, ok := o.Provider.(provider.ClientView); ok {
 		l.served.view, _ = l.provider.(provider.ClientView)
 	}
@@ -164,13 +164,13 @@ func (l *Loop) Add(e member.Event) { l.inbox.add(e) }
 // Configure makes the options of the federation, and all that concerns members, those of c and f (P4). It waits for the
 // loop, and reports false if ctx or the loop ended first.
 func (l *Loop) Configure(ctx context.Context, c *config.Config, f config.Federation) bool {
-	return l.ask(ctx, func() { l.configure(c, f) })
+	return l.call(ctx, func() { l.configure(c, f) })
 }
 
 // Confirm lets those of the list go that are this federation's and wait, and counts them (X4c). It waits for the loop, and
 // reports false if ctx or the loop ended first.
 func (l *Loop) Confirm(ctx context.Context, list []admin.Waiting) (n int, ok bool) {
-	ok = l.ask(ctx, func() { n = confirmer{l}.confirm(list) })
+	ok = l.call(ctx, func() { n = confirmer{l}.confirm(list) })
 	return n, ok
 }
 
@@ -190,15 +190,15 @@ func (l *Loop) ForgetGauges() { l.metrics.Forget() }
 // the federation the options, and all that concerns members (P4).
 func (l *Loop) configure(c *config.Config, f config.Federation) {
 	now := time.Now()
-	l.config.Options, l.policy, l.audit = f.Options, c.Policy, c.AuditInterval
-	l.standing.Configure(c.Policy)
+	l.config.Options, l.policy, l.auditInterval = f.Options, c.Policy, c.AuditInterval
+	l.reach.Configure(c.Policy)
 	l.brake.Configure(c.Policy)
 	stay := map[string]bool{}
 	for _, cl := range c.Clusters {
 		name := cl.Member.Name
 		stay[name] = true
-		l.standing.Add(now, name, cl.UnreachableAfter)
-		ms := l.memberState(name)
+		l.reach.Add(now, name, cl.UnreachableAfter)
+		ms := l.ensureMember(name)
 		ms.departed = false
 		if !cl.Drain {
 			ms.drained = time.Time{}
@@ -221,8 +221,8 @@ func (l *Loop) configure(c *config.Config, f config.Federation) {
 
 // run works until ctx ends; then no request starts, and one that is under way may end within stopTimeout.
 func (l *Loop) run(ctx context.Context) {
-	defer l.aside.Wait()
-	requests, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer l.running.Wait()
+	requestCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -232,22 +232,22 @@ func (l *Loop) run(ctx context.Context) {
 		case <-ctx.Done():
 			late := time.AfterFunc(StopTimeout, cancel)
 			defer late.Stop()
-			for l.busy[publishing] || l.busy[keeping] { // what an audit finds is not waited for
-				l.end(<-l.results)
+			for l.busy[publishing] || l.busy[maintaining] { // what an audit finds is not waited for
+				l.finish(<-l.results)
 			}
 			return
 		case e := <-l.events:
 			happened = func() { l.observe(e) }
 		case e := <-l.results:
-			happened = func() { l.end(e) }
-		case happened = <-l.asks:
+			happened = func() { l.finish(e) }
+		case happened = <-l.calls:
 		case <-timer.C:
 			happened = func() {}
 		}
 		l.views.BeginTurn()
-		l.turn(ctx, requests, happened)
+		l.turn(ctx, requestCtx, happened)
 		l.views.EndTurn()
-		timer.Reset(max(time.Until(l.next(time.Now())), 0))
+		timer.Reset(max(time.Until(l.nextDeadline(time.Now())), 0))
 	}
 }
 
@@ -255,7 +255,7 @@ func (l *Loop) run(ctx context.Context) {
 // state; time passes for that state; the services that this concerns are planned, most urgent first; and what they need
 // goes to the provider, one request at a time, before anything else that the provider is asked for (X5a). What readers see
 // comes last (S1). Requests may end after ctx, audits not.
-func (l *Loop) turn(ctx, requests context.Context, happened func()) {
+func (l *Loop) turn(ctx, requestCtx context.Context, happened func()) {
 	happened()
 	if ctx.Err() != nil {
 		return // no request starts any more (X5a)
@@ -263,20 +263,20 @@ func (l *Loop) turn(ctx, requests context.Context, happened func()) {
 	now := time.Now()
 	l.tick(now)
 	if l.deposed == nil && !now.Before(l.retryAt) {
-		up := l.held != nil && l.backoff == 0
+		up := l.holding != nil && l.backoff == 0
 		if up && !l.busy[publishing] && l.affordable(now) {
 			if changes := (planner{l}).changes(now); len(changes) > 0 {
-				l.start(requests, publishing, l.change(now, changes, false))
-				l.kept = false
+				l.start(requestCtx, publishing, l.change(now, changes, false))
+				l.maintained = false
 			}
 		}
-		if !l.busy[keeping] && l.affordable(now) {
-			if r := (keeper{l}).next(now, up); r != nil {
-				l.start(requests, keeping, r)
-				l.kept = true
+		if !l.busy[maintaining] && l.affordable(now) {
+			if r := (maintainer{l}).next(now, up); r != nil {
+				l.start(requestCtx, maintaining, r)
+				l.maintained = true
 			}
 		}
-		if up && l.auditing == nil && !now.Before(l.auditAt) {
+		if up && l.changedInAudit == nil && !now.Before(l.auditAt) {
 			l.start(ctx, auditing, l.beginAudit(l.inFlight()))
 		}
 	}
@@ -285,10 +285,10 @@ func (l *Loop) turn(ctx, requests context.Context, happened func()) {
 
 // ask runs f in the loop's goroutine and waits for it; false if ctx or the loop
 // has ended.
-func (l *Loop) ask(ctx context.Context, f func()) bool {
+func (l *Loop) call(ctx context.Context, f func()) bool {
 	done := make(chan struct{})
 	select {
-	case l.asks <- func() { f(); close(done) }:
+	case l.calls <- func() { f(); close(done) }:
 		<-done
 		return true
 	case <-l.done:
@@ -299,31 +299,31 @@ func (l *Loop) ask(ctx context.Context, f func()) bool {
 }
 
 // next is when there is something to do though nothing happens.
-func (l *Loop) next(now time.Time) time.Time {
-	if len(l.unshown) > 0 {
+func (l *Loop) nextDeadline(now time.Time) time.Time {
+	if len(l.unpublished) > 0 {
 		return now // their views are to be published
 	}
 	next := now.Add(time.Hour)
-	at := func(t time.Time) {
+	wake := func(t time.Time) {
 		if t.After(now) && t.Before(next) {
 			next = t
 		}
 	}
-	at(l.standing.Next(now))
-	at(l.timers.Next())
-	at(l.tidyAt)
-	at(l.formerUntil)
+	wake(l.reach.Next(now))
+	wake(l.timers.Next())
+	wake(l.tidyAt)
+	wake(l.earlierUntil)
 	if l.deposed != nil {
 		return next
 	}
 	for _, t := range []time.Time{
-		l.retryAt, l.checkAt, l.notBefore, l.quietAt, l.auditAt, l.answered.Add(answerValid), l.former.Until, l.retries.Next(), l.reads.Next(), l.served.next(),
+		l.retryAt, l.checkAt, l.notBefore, l.quietAt, l.auditAt, l.answered.Add(answerValid), l.formerBackoff.Until, l.retries.Next(), l.reads.Next(), l.served.next(),
 	} {
-		at(t)
+		wake(t)
 	}
 	for _, levels := range []map[federation.FQDN]*retry.Backoff{l.foreign, l.unlisted, l.dropping} {
 		for _, s := range levels {
-			at(s.Until)
+			wake(s.Until)
 		}
 	}
 	return next
@@ -331,7 +331,7 @@ func (l *Loop) next(now time.Time) time.Time {
 
 // failed takes the error of a neutral request: the provider as a whole does not answer, or the federation's names are
 // somebody else's. Nothing is asked but that until it is answered (X5a).
-func (rq *requests) failed(what string, err error) {
+func (rq *requests) providerFailed(what string, err error) {
 	wait := foreignRetry
 	if !errors.Is(err, claim.ErrForeign) {
 		rq.backoff = min(max(2*rq.backoff, minBackoff), maxBackoff)
@@ -345,7 +345,7 @@ func (rq *requests) failed(what string, err error) {
 }
 
 // succeeded notes that the provider has answered, which ends a row of failures.
-func (l *Loop) succeeded() {
+func (l *Loop) providerAnswered() {
 	now := time.Now()
 	if l.lastErr != nil {
 		l.log.Info("the provider answers again")
@@ -358,7 +358,7 @@ func (l *Loop) succeeded() {
 func compareNames(a, b federation.LevelEntry) int { return cmp.Compare(a.Name, b.Name) }
 
 // changesOf keeps the changes for which keep holds.
-func changesOf(changes []plan.Change, keep func(plan.Change) bool) []plan.Change {
+func filterChanges(changes []plan.Change, keep func(plan.Change) bool) []plan.Change {
 	out := make([]plan.Change, 0, len(changes))
 	for _, c := range changes {
 		if keep(c) {

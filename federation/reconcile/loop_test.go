@@ -149,7 +149,7 @@ func TestPublish(t *testing.T) {
 		w.after(10 * time.Second)
 		next := *w.config
 		next.Clusters = next.Clusters[1:]
-		w.loop.ask(t.Context(), func() { w.loop.configure(&next, next.Federations[0]) })
+		w.loop.call(t.Context(), func() { w.loop.configure(&next, next.Federations[0]) })
 		w.confirm()
 		w.after(2 * time.Second)
 		w.want(

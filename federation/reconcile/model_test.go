@@ -212,7 +212,7 @@ func (m *model) leave(name string) {
 }
 
 func (m *model) reload() {
-	m.w.loop.ask(m.w.t.Context(), func() { m.w.loop.configure(m.w.config, m.w.config.Federations[0]) })
+	m.w.loop.call(m.w.t.Context(), func() { m.w.loop.configure(m.w.config, m.w.config.Federations[0]) })
 }
 
 // levels and shards are those of the members that have joined.

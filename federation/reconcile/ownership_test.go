@@ -304,8 +304,8 @@ func TestOwnership(t *testing.T) {
 		w.kill()
 		w.start()
 		w.after(time.Second)
-		if old.held.Claim.Data[0] == w.loop.held.Claim.Data[0] || !strings.Contains(w.loop.held.Claim.Data[0], "generation=2") {
-			t.Errorf("claims: %s, then %s", old.held.Claim.Data[0], w.loop.held.Claim.Data[0])
+		if old.holding.Claim.Data[0] == w.loop.holding.Claim.Data[0] || !strings.Contains(w.loop.holding.Claim.Data[0], "generation=2") {
+			t.Errorf("claims: %s, then %s", old.holding.Claim.Data[0], w.loop.holding.Claim.Data[0])
 		}
 	})
 	bubble(t, "O3c another generation: deposed, nothing is written any more", func(t *testing.T) {
@@ -515,7 +515,7 @@ func TestAbstain(t *testing.T) {
 		w.abstain = func() { given++ }
 		w.start()
 		w.after(10 * time.Second)
-		w.loop.ask(t.Context(), func() { w.loop.depose(errors.New("deposed")) })
+		w.loop.call(t.Context(), func() { w.loop.depose(errors.New("deposed")) })
 		if given != 1 {
 			t.Errorf("it was given back %d times", given)
 		}

@@ -18,10 +18,10 @@ const maxPastLevels = 16
 type place struct {
 	fixed bool // the topology is the configuration's
 	// shown is the topology that the member showed last.
-	shown federation.Member
+	observed federation.Member
 	// former are the topology zones that an earlier run listed for the member. They count until the roster's formerUntil,
 	// while the region is the same (H6).
-	former []federation.LevelEntry
+	earlier []federation.LevelEntry
 	// left are the levels that the member has left in this run, as long as they have names (X4c).
 	left map[federation.FQDN]bool
 	// stuck: the member has left so many levels that it cannot move to new ones (X4c).
@@ -34,7 +34,7 @@ type mover struct{ *Loop }
 // update moves a member to the topology that it shows, unless the configuration says it. A member that shows no label at
 // all keeps the place it had: without it, it would leave all its levels at once.
 func (m mover) update(ms *memberState, shown federation.Member) {
-	ms.place.shown = shown
+	ms.place.observed = shown
 	if m.move(ms) {
 		m.relevel()
 	}
@@ -47,7 +47,7 @@ func (m mover) move(ms *memberState) (moved bool) {
 		ms.place.stuck = false
 		return false
 	}
-	if past := m.pastLevels(ms); m.held != nil && past > maxPastLevels && m.isNewPlace(t) {
+	if past := m.pastLevels(ms); m.holding != nil && past > maxPastLevels && m.isNewPlace(t) {
 		if !ms.place.stuck {
 			m.log.Error("the member moves to new levels too often: it stays where it is until levels that it has left are gone",
 				"member", ms.topology.Name, "left", past, "confirm", "federation-syncer confirm")
@@ -62,11 +62,11 @@ func (m mover) move(ms *memberState) (moved bool) {
 
 // topology returns the member's topology: what it shows, and the former zones that still count.
 func (p *place) topology(is federation.Member) federation.Member {
-	t := federation.Member{Name: is.Name, Region: p.shown.Region, Zones: slices.Clone(p.shown.Zones)}
+	t := federation.Member{Name: is.Name, Region: p.observed.Region, Zones: slices.Clone(p.observed.Zones)}
 	if t.Region == "" && len(t.Zones) == 0 {
 		return t
 	}
-	for _, e := range p.former {
+	for _, e := range p.earlier {
 		if e.Region == t.Region && !slices.Contains(t.Zones, e.Zone) && len(t.Zones) < member.MaxZones {
 			t.Zones = append(t.Zones, e.Zone)
 		}
@@ -80,7 +80,7 @@ func (m mover) pastLevels(ms *memberState) int {
 	for _, lv := range m.levels.MemberLevels(ms.topology.Name) {
 		delete(ms.place.left, lv.Name)
 	}
-	maps.DeleteFunc(ms.place.left, func(level federation.FQDN, _ bool) bool { return !m.shadow.HasLevel(level) })
+	maps.DeleteFunc(ms.place.left, func(level federation.FQDN, _ bool) bool { return !m.records.HasLevel(level) })
 	return len(ms.place.left)
 }
 
@@ -100,21 +100,21 @@ func (r *roster) leave(ms *memberState) {
 // isNewPlace reports whether a member there would be at a level that is not listed.
 func (m mover) isNewPlace(t federation.Member) bool {
 	return slices.ContainsFunc(federation.NewLevels(m.config.Federation, []federation.Member{t}, m.config.Options).All(), func(lv federation.Level) bool {
-		return lv.Name != m.config.Domain && m.held.Entry(lv.Name) == nil
+		return lv.Name != m.config.Domain && m.holding.Entry(lv.Name) == nil
 	})
 }
 
 // moveWaiting moves the members that may move now: as a level that they had left is gone, or as what an earlier run knew
 // of their topology zones does not count any longer.
 func (m mover) moveWaiting(now time.Time) {
-	moved, expired := false, m.formerExpired(now)
+	moved, expired := false, m.earlierExpired(now)
 	if expired {
-		m.formerUntil = time.Time{}
+		m.earlierUntil = time.Time{}
 	}
 	for _, name := range m.order {
 		ms := m.members[name]
 		if expired {
-			ms.place.former = nil
+			ms.place.earlier = nil
 		}
 		if expired || ms.place.stuck {
 			moved = m.move(ms) || moved
@@ -126,17 +126,17 @@ func (m mover) moveWaiting(now time.Time) {
 }
 
 // formerExpired reports whether what an earlier run knew of the members' topology zones counts no longer.
-func (r *roster) formerExpired(now time.Time) bool {
-	return !r.formerUntil.IsZero() && !now.Before(r.formerUntil)
+func (r *roster) earlierExpired(now time.Time) bool {
+	return !r.earlierUntil.IsZero() && !now.Before(r.earlierUntil)
 }
 
 // placeByLevels applies what an earlier run listed: it gives the members that have not been listed yet, or show no label
 // at all, their topology (X1c), keeps the topology zones of the others (H6), and returns all members that the list has.
 func (m mover) placeByLevels(now time.Time, entries []federation.LevelEntry) (known []string) {
 	unplaced := map[string]bool{}
-	m.formerUntil = now.Add(member.LabelKept)
+	m.earlierUntil = now.Add(member.LabelKept)
 	for name, ms := range m.members {
-		ms.place.former = nil
+		ms.place.earlier = nil
 		unplaced[name] = !ms.place.fixed && (ms.shards == nil || ms.topology.Region == "" && len(ms.topology.Zones) == 0)
 	}
 	for _, e := range entries {
@@ -147,7 +147,7 @@ func (m mover) placeByLevels(now time.Time, entries []federation.LevelEntry) (kn
 			}
 			known, ms.seen = append(known, name), true
 			if e.Zone != "" && !ms.place.fixed {
-				ms.place.former = append(ms.place.former, e)
+				ms.place.earlier = append(ms.place.earlier, e)
 			}
 			if !unplaced[name] {
 				continue

@@ -23,7 +23,7 @@ type planner struct{ *Loop }
 // none may be made now are planned again when that is so.
 func (p planner) changes(now time.Time) []plan.Change {
 	for batch := p.due(now); len(batch) > 0; batch = p.due(now) {
-		changes := changesOf(p.diff(now, batch), func(c plan.Change) bool { return p.allowed(now, c) })
+		changes := filterChanges(p.diff(now, batch), func(c plan.Change) bool { return p.allowed(now, c) })
 		if len(changes) > 0 {
 			return changes
 		}
@@ -50,7 +50,7 @@ func (p planner) due(now time.Time) []federation.ServiceName {
 			batch := row[:min(len(row), maxBatch)]
 			for _, name := range batch {
 				delete(p.dirty, name)
-				p.unshown[name] = true
+				p.unpublished[name] = true
 			}
 			return batch
 		}
@@ -61,7 +61,7 @@ func (p planner) due(now time.Time) []federation.ServiceName {
 
 // urgency is the row of a service; that of 0 is the most urgent.
 func (p planner) urgency(name federation.ServiceName) int {
-	if len(p.shadow.Services[name]) == 0 {
+	if len(p.records.Services[name]) == 0 {
 		return 1
 	}
 	if s := p.services[name]; s == nil || s.shards == 0 {
@@ -75,12 +75,12 @@ func (p planner) urgency(name federation.ServiceName) int {
 // zone is to have with what it has.
 func (p planner) diff(now time.Time, batch []federation.ServiceName) []plan.Change {
 	var current, desired []federation.RRset
-	all := p.standing.Summary()
+	all := p.reach.Summary()
 	for _, name := range batch {
-		have := p.claimed(p.shadow.ByService(name))
+		have := p.claimed(p.records.ByService(name))
 		out := p.decide(now, name, all, have)
-		p.remember(now, name, out)
-		p.report(name, p.service(name), out.Problems)
+		p.rememberOutcome(now, name, out)
+		p.report(name, p.ensureService(name), out.Problems)
 		if !out.Write || federation.EqualRRsets(have, out.Want) {
 			p.settled(name)
 			continue
@@ -88,7 +88,7 @@ func (p planner) diff(now time.Time, batch []federation.ServiceName) []plan.Chan
 		current, desired = append(current, have...), append(desired, out.Want...)
 	}
 	changes := plan.Diff(current, desired)
-	p.unwanted(batch, changes)
+	p.dropUnwanted(batch, changes)
 	return changes
 }
 
@@ -97,7 +97,7 @@ func (p planner) diff(now time.Time, batch []federation.ServiceName) []plan.Chan
 func (p planner) claimed(sets []federation.RRset) []federation.RRset {
 	return slices.DeleteFunc(sets, func(s federation.RRset) bool {
 		_, level, ok := p.config.ParseOwner(s.Name)
-		return ok && level != p.config.Domain && !p.held.Claimed[level]
+		return ok && level != p.config.Domain && !p.holding.Claimed[level]
 	})
 }
 
@@ -121,9 +121,9 @@ func (p planner) allowed(now time.Time, c plan.Change) bool {
 		p.retries.Wait(c.Name, n.Failure.Until)
 		return false
 	}
-	if at := n.Pace.NotBefore(now, policy.Withdraws(p.config.Federation, c)); at.After(now) {
-		p.service(svc).pacedUntil = at
-		p.timers.Set(svc, at)
+	if notBefore := n.Pace.NotBefore(now, policy.Withdraws(p.config.Federation, c)); notBefore.After(now) {
+		p.ensureService(svc).pacedUntil = notBefore
+		p.timers.Set(svc, notBefore)
 		return false
 	}
 	return true
@@ -132,13 +132,13 @@ func (p planner) allowed(now time.Time, c plan.Change) bool {
 // change returns the request that makes changes; again is whether they have failed before.
 func (l *Loop) change(now time.Time, changes []plan.Change, again bool) request {
 	for _, c := range changes {
-		n := l.name(c.Name)
+		n := l.ensureName(c.Name)
 		n.InFlight, n.Tried = true, now
-		if l.auditing != nil { // what it reads may be older or newer than the change
-			l.auditing[c.Name] = true
+		if l.changedInAudit != nil { // what it reads may be older or newer than the change
+			l.changedInAudit[c.Name] = true
 		}
 	}
-	return changeRequest{provider: l.provider, claim: l.held.Claim, changes: changes, again: again}
+	return changeRequest{provider: l.provider, claim: l.holding.Claim, changes: changes, again: again}
 }
 
 // changeRequest makes changes.
@@ -162,7 +162,7 @@ func (r changeRequest) do(ctx context.Context) result {
 func (p planner) settled(name federation.ServiceName) {
 	s := p.services[name]
 	s.since = time.Time{}
-	if s.shards == 0 && len(p.shadow.Services[name]) == 0 && s.parts == 0 {
+	if s.shards == 0 && len(p.records.Services[name]) == 0 && s.parts == 0 {
 		p.forget(name) // nothing to remember
 	}
 }
@@ -170,27 +170,27 @@ func (p planner) settled(name federation.ServiceName) {
 // apply takes the result of each change by itself, by its kind (X5a).
 func (r changeResult) apply(l *Loop, now time.Time) {
 	var t tally
-	stand := map[federation.ServiceName]bool{}
+	changed := map[federation.ServiceName]bool{}
 	unsent := !slices.ContainsFunc(r.errs, func(err error) bool { return !errors.Is(err, provider.ErrNotSent) })
 	for i, c := range r.changes {
 		svc, _, _ := l.config.ParseOwner(c.Name)
-		l.unshown[svc] = true
-		l.name(c.Name).InFlight = false
+		l.unpublished[svc] = true
+		l.ensureName(c.Name).InFlight = false
 		if err := r.errs[i]; err == nil {
-			applier{l}.changed(now, svc, c, &t)
-			stand[svc] = true
+			applier{l}.changeMade(now, svc, c, &t)
+			changed[svc] = true
 		} else {
-			applier{l}.notChanged(now, svc, c, err, unsent, &t)
+			applier{l}.changeFailed(now, svc, c, err, unsent, &t)
 		}
-		if r.errs[i] != nil || r.again || l.service(svc).shards == 0 {
-			l.touch(svc)
+		if r.errs[i] != nil || r.again || l.ensureService(svc).shards == 0 {
+			l.enqueue(svc)
 		}
 	}
-	for svc := range stand {
-		l.stands(svc)
+	for svc := range changed {
+		l.updateBrake(svc)
 	}
 	if t.made > 0 || t.conflicts > 0 {
-		l.succeeded()
+		l.providerAnswered()
 	}
 	if l.retries.Ended(now, t.made, t.recovered, t.failed > 0) {
 		applier{l}.clearBackoffs(now)
@@ -208,7 +208,7 @@ type tally struct{ made, recovered, conflicts, failed int }
 type applier struct{ *Loop }
 
 // notChanged takes a change that was not made, as far as is known.
-func (a applier) notChanged(now time.Time, svc federation.ServiceName, c plan.Change, err error, unsent bool, t *tally) {
+func (a applier) changeFailed(now time.Time, svc federation.ServiceName, c plan.Change, err error, unsent bool, t *tally) {
 	a.metrics.Change(metrics.ResultOf(err))
 	switch {
 	case errors.Is(err, provider.ErrNotSent) && !unsent:
@@ -219,23 +219,23 @@ func (a applier) notChanged(now time.Time, svc federation.ServiceName, c plan.Ch
 		return
 	}
 	t.failed++
-	a.notWritten(now, svc, c, err)
+	a.writeFailed(now, svc, c, err)
 	for _, untouched := range []error{provider.ErrNotSent, provider.ErrRefused, provider.ErrUnavailable} {
 		if errors.Is(err, untouched) {
 			return
 		}
 	}
-	a.doubt(now, c.Name, false, 0)
+	a.scheduleReread(now, c.Name, false, 0)
 }
 
 // conflicted has a name read again that somebody else changed, after the main claim (O3c). If it is in conflict again
 // within a minute, that waits.
 func (a applier) conflicted(now time.Time, svc federation.ServiceName, c plan.Change, err error) {
-	n := a.name(c.Name)
+	n := a.ensureName(c.Name)
 	wait := n.Conflict(now)
 	a.log.Warn("another writer has changed a name: reading it again", "name", string(c.Name), "error", err, "in", wait)
 	a.metrics.Conflicts.Inc()
-	a.doubt(now, c.Name, true, wait)
+	a.scheduleReread(now, c.Name, true, wait)
 	a.suspect = true
 	if wait == 0 {
 		return
@@ -248,15 +248,15 @@ func (a applier) conflicted(now time.Time, svc federation.ServiceName, c plan.Ch
 }
 
 // changed takes a change that the provider has confirmed.
-func (a applier) changed(now time.Time, svc federation.ServiceName, c plan.Change, t *tally) {
+func (a applier) changeMade(now time.Time, svc federation.ServiceName, c plan.Change, t *tally) {
 	t.made++
-	if a.written(now, svc, c.Name) {
+	if a.writeSucceeded(now, svc, c.Name) {
 		t.recovered++
 	}
-	a.learn(c.Name, c.To)
+	a.noteRecords(c.Name, c.To)
 	a.metrics.Change("ok")
 	a.log.Debug("changed", "name", string(c.Name), "from", describe(c.From), "to", describe(c.To))
-	if s := a.service(svc); !s.since.IsZero() {
+	if s := a.ensureService(svc); !s.since.IsZero() {
 		a.metrics.Latency.Observe(now.Sub(s.since).Seconds())
 		s.since = time.Time{}
 	}
@@ -279,7 +279,7 @@ func (a applier) clearBackoffs(now time.Time) {
 		n.Failure = retry.Backoff{}
 		svc, _, _ := a.config.ParseOwner(name)
 		a.retries.Remove(svc, name)
-		a.touch(svc)
+		a.enqueue(svc)
 	}
 	a.retryNow(now)
 }
@@ -296,12 +296,12 @@ func (l *Loop) retryNow(now time.Time) {
 			s.Until = now
 		}
 	}
-	l.former.Until = now
+	l.formerBackoff.Until = now
 }
 
 // decide returns what becomes of the records of the service, by what the members show of it and what the zone has.
 func (p planner) decide(now time.Time, name federation.ServiceName, all policy.Summary, have []federation.RRset) policy.Outcome {
-	s := p.service(name)
+	s := p.ensureService(name)
 	return p.brake.Publish(now, p.levels, policy.Publishing{
 		Service: policy.Service{Shards: p.shards(name), AllMembers: all, Had: len(have) > 0, EmptySince: s.emptySince, HealthyAt: s.healthyAt},
 		Name:    name, Have: have,
@@ -313,19 +313,19 @@ func (p planner) decide(now time.Time, name federation.ServiceName, all policy.S
 // watched reports whether the shards whose addresses the service had last went by events of watches of members that are
 // present (X4c).
 func (p planner) watched(name federation.ServiceName) bool {
-	for _, m := range p.service(name).members {
+	for _, m := range p.ensureService(name).members {
 		ms := p.members[m]
-		if ms == nil || !ms.losses[name] || p.standing.Get(m).Standing != policy.Present {
+		if ms == nil || !ms.losses[name] || p.reach.Get(m).Standing != policy.Present {
 			return false
 		}
 	}
-	return len(p.service(name).members) > 0
+	return len(p.ensureService(name).members) > 0
 }
 
 // forget drops what members are remembered to have shown of a service that nobody has any more.
 func (p planner) forget(name federation.ServiceName) {
 	delete(p.services, name)
-	p.unshown[name], p.brakeMoved = true, true
+	p.unpublished[name], p.brakeChanged = true, true
 	for _, ms := range p.members {
 		delete(ms.losses, name)
 	}

@@ -15,16 +15,16 @@ import (
 // queue is what is to be done, for each service and each name.
 type queue struct {
 	*env
-	services map[federation.ServiceName]*service
-	dirty    map[federation.ServiceName]bool
-	unshown  map[federation.ServiceName]bool // since their views were published (S1)
+	services    map[federation.ServiceName]*service
+	dirty       map[federation.ServiceName]bool
+	unpublished map[federation.ServiceName]bool // since their views were published (S1)
 	// brakeMoved: what waits for the brake may be other than was published last.
-	brakeMoved bool
-	timers     retry.Timers[federation.ServiceName]
-	quietAt    time.Time // the end of debounce
-	names      map[federation.FQDN]*retry.Name
-	retries    retry.Names
-	tidyAt     time.Time
+	brakeChanged bool
+	timers       retry.Timers[federation.ServiceName]
+	quietAt      time.Time // the end of debounce
+	names        map[federation.FQDN]*retry.Name
+	retries      retry.Names
+	tidyAt       time.Time
 }
 
 // service is what is remembered of one service.
@@ -55,7 +55,7 @@ func (q *queue) tidy(now time.Time) {
 	}
 }
 
-func (q *queue) name(n federation.FQDN) *retry.Name {
+func (q *queue) ensureName(n federation.FQDN) *retry.Name {
 	s := q.names[n]
 	if s == nil {
 		s = &retry.Name{}
@@ -75,7 +75,7 @@ func (q *queue) inFlight() map[federation.FQDN]bool {
 	return names
 }
 
-func (q *queue) service(name federation.ServiceName) *service {
+func (q *queue) ensureService(name federation.ServiceName) *service {
 	s := q.services[name]
 	if s == nil {
 		s = &service{}
@@ -84,69 +84,69 @@ func (q *queue) service(name federation.ServiceName) *service {
 	return s
 }
 
-func (q *queue) touch(name federation.ServiceName) { q.touchAt(name, time.Time{}) }
+func (q *queue) enqueue(name federation.ServiceName) { q.enqueueSeen(name, time.Time{}) }
 
 // touchAt has a service planned again; seen is when the reason was seen.
-func (q *queue) touchAt(name federation.ServiceName, seen time.Time) {
-	if s := q.service(name); s.since.IsZero() {
+func (q *queue) enqueueSeen(name federation.ServiceName, seen time.Time) {
+	if s := q.ensureService(name); s.since.IsZero() {
 		s.since = seen
 	}
-	q.dirty[name], q.unshown[name] = true, true
+	q.dirty[name], q.unpublished[name] = true, true
 }
 
-func (q *queue) touchAll() {
+func (q *queue) enqueueAll() {
 	for name := range q.services {
-		q.dirty[name], q.unshown[name] = true, true
+		q.dirty[name], q.unpublished[name] = true, true
 	}
 }
 
 // show has the view of a name's service published.
-func (q *queue) show(name federation.FQDN) {
+func (q *queue) touchView(name federation.FQDN) {
 	if svc, _, ok := q.config.ParseOwner(name); ok {
-		q.unshown[svc] = true
+		q.unpublished[svc] = true
 	}
 }
 
-func (q *queue) touchName(name federation.FQDN) {
+func (q *queue) enqueueName(name federation.FQDN) {
 	if svc, _, ok := q.config.ParseOwner(name); ok {
-		q.touch(svc)
+		q.enqueue(svc)
 	}
 }
 
 // remember keeps what the next decision on the service needs of this one, and when that is due.
-func (q *queue) remember(now time.Time, name federation.ServiceName, out policy.Outcome) {
-	s := q.service(name)
+func (q *queue) rememberOutcome(now time.Time, name federation.ServiceName, out policy.Outcome) {
+	s := q.ensureService(name)
 	s.parts, s.held, s.emptySince, s.healthyAt = len(out.Shards), out.Held, out.EmptySince, out.HealthyAt
 	if members := healthyMembers(out.Shards); out.Write && len(members) > 0 {
 		s.members = members
 	}
 	q.timers.Set(name, out.Next)
-	q.braked(now, name, out.Waits)
+	q.setBraked(now, name, out.Waits)
 }
 
 // brakeRecheck is how often what waits for the brake is looked at again.
 const brakeRecheck = 15 * time.Second
 
 // braked shows that names of the service have to wait (X4).
-func (q *queue) braked(now time.Time, name federation.ServiceName, waits []federation.FQDN) {
-	s := q.service(name)
-	if len(waits) == 0 {
-		q.brakeMoved = q.brakeMoved || !s.brakedSince.IsZero()
+func (q *queue) setBraked(now time.Time, name federation.ServiceName, names []federation.FQDN) {
+	s := q.ensureService(name)
+	if len(names) == 0 {
+		q.brakeChanged = q.brakeChanged || !s.brakedSince.IsZero()
 		s.brakedSince = time.Time{}
 		return
 	}
-	q.brakeMoved = true
+	q.brakeChanged = true
 	if s.brakedSince.IsZero() {
 		s.brakedSince = now
 		q.log.Warn("too much would be withdrawn or deleted at once: it waits", "service", name.String(), "reason", string(federation.ReasonTooMuchAtOnce),
-			"names", len(waits), "confirm", "federation-syncer confirm")
+			"names", len(names), "confirm", "federation-syncer confirm")
 	}
 	s.held = append(s.held, policy.Held{Reason: federation.ReasonTooMuchAtOnce, Since: s.brakedSince})
 	q.timers.Set(name, now.Add(brakeRecheck)) // others may have come back
 }
 
 // unwanted forgets to try again what the plan for the services does not change any more.
-func (q *queue) unwanted(services []federation.ServiceName, changes []plan.Change) {
+func (q *queue) dropUnwanted(services []federation.ServiceName, changes []plan.Change) {
 	if q.retries.Len() == 0 || !slices.ContainsFunc(services, func(s federation.ServiceName) bool { return q.retries.Of(s) > 0 }) {
 		return
 	}
@@ -166,8 +166,8 @@ func (q *queue) unwanted(services []federation.ServiceName, changes []plan.Chang
 }
 
 // notWritten notes that a change of the name failed.
-func (q *queue) notWritten(now time.Time, svc federation.ServiceName, c plan.Change, err error) {
-	n := q.name(c.Name)
+func (q *queue) writeFailed(now time.Time, svc federation.ServiceName, c plan.Change, err error) {
+	n := q.ensureName(c.Name)
 	if n.Failure.IsNews(err) {
 		q.log.Error("a name could not be changed: it is tried again, all others go on", "name", string(c.Name), "error", err)
 	}
@@ -180,8 +180,8 @@ func (q *queue) notWritten(now time.Time, svc federation.ServiceName, c plan.Cha
 }
 
 // written notes that the provider took the change of a name; it returns whether the one before had failed.
-func (q *queue) written(now time.Time, svc federation.ServiceName, name federation.FQDN) (failed bool) {
-	n := q.name(name)
+func (q *queue) writeSucceeded(now time.Time, svc federation.ServiceName, name federation.FQDN) (failed bool) {
+	n := q.ensureName(name)
 	failed = n.Failure.Err != nil
 	n.Failure, n.Refused, n.Wanted = retry.Backoff{}, nil, false
 	n.Pace.Changed(now)

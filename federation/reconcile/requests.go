@@ -22,7 +22,7 @@ type lane int
 
 const (
 	publishing lane = iota
-	keeping
+	maintaining
 	auditing
 	lanes
 )
@@ -46,52 +46,52 @@ type ended struct {
 // requests are those under way, when the next may start, and whether the provider answers.
 type requests struct {
 	*env
-	results   chan ended
-	aside     sync.WaitGroup // goroutines that work beside the loop
-	busy      [lanes]bool
-	kept      bool // a request of keeping has started since the last publication
-	turned    int  // the kind of it
-	budget    *rate.Limiter
-	notBefore time.Time // by the budget
-	retryAt   time.Time // by backoff
-	backoff   time.Duration
-	lastErr   error
-	answered  time.Time // the last time that the provider did
+	results    chan ended
+	running    sync.WaitGroup // goroutines that work beside the loop
+	busy       [lanes]bool
+	maintained bool // a request of keeping has started since the last publication
+	lastKind   int  // the kind of it
+	budget     *rate.Limiter
+	notBefore  time.Time // by the budget
+	retryAt    time.Time // by backoff
+	backoff    time.Duration
+	lastErr    error
+	answered   time.Time // the last time that the provider did
 }
 
 // start starts a request beside the loop.
-func (rq *requests) start(ctx context.Context, in lane, r request) {
-	rq.busy[in] = true
-	if in != auditing {
+func (rq *requests) start(ctx context.Context, to lane, r request) {
+	rq.busy[to] = true
+	if to != auditing {
 		rq.budget.AllowN(time.Now(), 1)
 	}
-	rq.aside.Go(func() { rq.results <- ended{in, r.do(ctx)} })
+	rq.running.Go(func() { rq.results <- ended{to, r.do(ctx)} })
 }
 
 // end applies the result of a request.
-func (l *Loop) end(e ended) {
+func (l *Loop) finish(e ended) {
 	l.busy[e.lane] = false
 	e.result.apply(l, time.Now())
 }
 
 // keeper returns the requests that publish nothing new.
-type keeper struct{ *Loop }
+type maintainer struct{ *Loop }
 
 // next returns the next request; nil if none is due. The kinds of them take turns. Up: the claim is held and the provider
 // answers.
-func (k keeper) next(now time.Time, up bool) request {
+func (k maintainer) next(now time.Time, up bool) request {
 	switch {
-	case k.held == nil:
+	case k.holding == nil:
 		return k.open()
-	case !up || k.suspect && !now.Before(k.checkAt) || k.standing.AskProvider(now) && !k.answers(now):
+	case !up || k.suspect && !now.Before(k.checkAt) || k.reach.AskProvider(now) && !k.answers(now):
 		return k.check(now)
-	case k.kept && len(k.dirty) > 0:
+	case k.maintained && len(k.dirty) > 0:
 		return nil
 	}
 	kinds := []func() request{
 		func() request { return k.readNames(now, &k.retries) },
-		func() request { return k.claimLevels(now, k.entries, k.standing.Summary().Starting) },
-		func() request { return k.retry(now) },
+		func() request { return k.claimLevels(now, k.entries, k.reach.Summary().Starting) },
+		func() request { return k.retryFailed(now) },
 		func() request {
 			if k.busy[publishing] { // what is being published may be at a level that goes
 				return nil
@@ -103,8 +103,8 @@ func (k keeper) next(now time.Time, up bool) request {
 		func() request { return k.askServed(now) },
 	}
 	for range kinds {
-		k.turned = (k.turned + 1) % len(kinds)
-		if r := kinds[k.turned](); r != nil {
+		k.lastKind = (k.lastKind + 1) % len(kinds)
+		if r := kinds[k.lastKind](); r != nil {
 			return r
 		}
 	}
@@ -112,7 +112,7 @@ func (k keeper) next(now time.Time, up bool) request {
 }
 
 // retry returns a request that tries again what failed; nil if there is nothing to try now.
-func (k keeper) retry(now time.Time) request {
+func (k maintainer) retryFailed(now time.Time) request {
 	p := planner{k.Loop}
 	names := k.retries.Due(now, func(n federation.FQDN) int { svc, _, _ := k.config.ParseOwner(n); return p.urgency(svc) })
 	if len(names) == 0 {
@@ -121,10 +121,10 @@ func (k keeper) retry(now time.Time) request {
 	services := map[federation.ServiceName]bool{}
 	for _, name := range names {
 		svc, _, _ := k.config.ParseOwner(name)
-		services[svc], k.unshown[svc] = true, true
+		services[svc], k.unpublished[svc] = true, true
 	}
 	all := p.diff(now, slices.SortedFunc(maps.Keys(services), federation.CompareServiceNames))
-	changes := changesOf(all, func(c plan.Change) bool {
+	changes := filterChanges(all, func(c plan.Change) bool {
 		return slices.Contains(names, c.Name) && k.reread[c.Name] == nil && !k.names[c.Name].InFlight
 	})
 	if len(changes) == 0 {
@@ -135,7 +135,7 @@ func (k keeper) retry(now time.Time) request {
 
 // answers reports whether the provider has answered lately (X3c).
 func (l *Loop) answers(now time.Time) bool {
-	return l.held != nil && l.backoff == 0 && now.Sub(l.answered) < answerValid
+	return l.holding != nil && l.backoff == 0 && now.Sub(l.answered) < answerValid
 }
 
 // affordable reports whether the budget has a request left.

@@ -15,23 +15,23 @@ import (
 
 // auditor says when what is believed of the zone is compared with what is there (X6).
 type auditor struct {
-	audit    time.Duration
-	auditAt  time.Time
-	auditing map[federation.FQDN]bool // the names changed since the audit began; nil: none is under way
+	auditInterval  time.Duration
+	auditAt        time.Time
+	changedInAudit map[federation.FQDN]bool // the names changed since the audit began; nil: none is under way
 }
 
 // beginAudit returns the request that compares everything at the levels with the shadow (X6). inFlight are the names whose
 // changes may come before or after what is read.
 func (z *zone) beginAudit(inFlight map[federation.FQDN]bool) request {
-	z.auditing = inFlight
+	z.changedInAudit = inFlight
 	slow := z.claims
 	slow.Provider = throttled{z.provider, rate.NewLimiter(auditsPerSecond, 1)}
-	return auditRequest{claims: slow, held: z.held}
+	return auditRequest{claims: slow, holding: z.holding}
 }
 
 type auditRequest struct {
-	claims claim.Keeper
-	held   *claim.Holding
+	claims  claim.Keeper
+	holding *claim.Holding
 }
 
 type auditResult struct {
@@ -42,24 +42,24 @@ type auditResult struct {
 }
 
 func (r auditRequest) do(ctx context.Context) result {
-	res := auditResult{began: r.held}
-	if res.state, _, res.err = r.claims.State(ctx, r.held); res.err == nil && res.state == claim.Current {
-		res.found, res.err = r.claims.Survey(ctx, r.held, false)
+	res := auditResult{began: r.holding}
+	if res.state, _, res.err = r.claims.State(ctx, r.holding); res.err == nil && res.state == claim.Current {
+		res.found, res.err = r.claims.Survey(ctx, r.holding, false)
 	}
 	return res
 }
 
 // apply has what the audit found changed repaired, but for what this syncer has changed meanwhile.
 func (r auditResult) apply(l *Loop, now time.Time) {
-	touched := l.auditing
-	l.auditing = nil
-	l.auditAt = now.Add(retry.Jitter(l.audit))
+	touched := l.changedInAudit
+	l.changedInAudit = nil
+	l.auditAt = now.Add(retry.Jitter(l.auditInterval))
 	switch {
 	case r.err != nil:
 		l.log.Warn("audit failed", "error", r.err)
-		l.auditAt = now.Add(retry.Jitter(min(l.audit, foreignRetry)))
+		l.auditAt = now.Add(retry.Jitter(min(l.auditInterval, foreignRetry)))
 		return
-	case r.state != claim.Current || l.held == nil:
+	case r.state != claim.Current || l.holding == nil:
 		l.suspect = true
 		return
 	}
@@ -78,37 +78,37 @@ type repairer struct{ *Loop }
 // repairLevels has claims and list entries that are not as they were left made again, and levels that are somebody
 // else's now left alone. What this syncer has changed during the audit is as it was left.
 func (r repairer) repairLevels(began *claim.Holding, found claim.Survey) {
-	listed := inBoth(began.Drift(found), r.held.Drift(found))
+	listed := intersect(began.Drift(found), r.holding.Drift(found))
 	for _, level := range listed {
 		r.log.Warn("audit: a level is not in the list as it was left", "level", string(level))
 	}
-	claims := inBoth(began.LostClaims(found), r.held.LostClaims(found))
+	claims := intersect(began.LostClaims(found), r.holding.LostClaims(found))
 	for _, level := range claims {
 		r.log.Warn("audit: the claim of a level is gone", "level", string(level))
 	}
-	if began.FormerDrift(r.config.Federation, found) && r.held.FormerDrift(r.config.Federation, found) {
+	if began.FormerDrift(r.config.Federation, found) && r.holding.FormerDrift(r.config.Federation, found) {
 		r.log.Warn("audit: the list of levels of earlier releases is not as it was left", "name", string(r.config.LevelsName()))
 		r.metrics.Drift.Inc()
 		r.keepFormer = true
 	}
 	r.metrics.Drift.Add(float64(len(listed) + len(claims)))
-	r.held = r.held.Reopen(listed...).Without(claims...)
+	r.holding = r.holding.Reopen(listed...).Without(claims...)
 	if len(listed)+len(claims) > 0 {
-		r.stale = true
+		r.levelsStale = true
 	}
 	if len(found.Foreign) > 0 { // lost since
-		r.held = r.held.Without(slices.Collect(maps.Keys(found.Foreign))...)
-		r.notOurs(time.Now(), found.Foreign)
+		r.holding = r.holding.Without(slices.Collect(maps.Keys(found.Foreign))...)
+		r.excludeLevels(time.Now(), found.Foreign)
 	}
 	if len(claims)+len(found.Foreign) > 0 {
-		stale := r.stale
+		stale := r.levelsStale
 		r.relevel()
-		r.stale = r.stale || stale
+		r.levelsStale = r.levelsStale || stale
 	}
 }
 
 // inBoth returns the levels that are in a and in b.
-func inBoth(a, b []federation.FQDN) []federation.FQDN {
+func intersect(a, b []federation.FQDN) []federation.FQDN {
 	return slices.DeleteFunc(slices.Clone(a), func(level federation.FQDN) bool { return !slices.Contains(b, level) })
 }
 
@@ -116,19 +116,19 @@ func inBoth(a, b []federation.FQDN) []federation.FQDN {
 // changed meanwhile, and has what differs planned again.
 func (r repairer) repairNames(found *claim.Records, touched map[federation.FQDN]bool) {
 	drift := map[federation.FQDN]bool{}
-	for _, s := range []*claim.Records{r.shadow, found} {
+	for _, s := range []*claim.Records{r.records, found} {
 		for _, names := range s.Services {
 			for name := range names {
-				if !touched[name] && r.reread[name] == nil && !federation.EqualRRsets(r.shadow.ByName(name), found.ByName(name)) {
+				if !touched[name] && r.reread[name] == nil && !federation.EqualRRsets(r.records.ByName(name), found.ByName(name)) {
 					drift[name] = true
 				}
 			}
 		}
 	}
 	for name := range drift {
-		r.log.Warn("audit: a name is not as it was left", "name", string(name), "was", describe(r.shadow.ByName(name)), "is", describe(found.ByName(name)))
-		r.know(name, found.ByName(name))
-		r.touchName(name)
+		r.log.Warn("audit: a name is not as it was left", "name", string(name), "was", describe(r.records.ByName(name)), "is", describe(found.ByName(name)))
+		r.setRecords(name, found.ByName(name))
+		r.enqueueName(name)
 	}
 	r.metrics.Drift.Add(float64(len(drift)))
 }
@@ -171,7 +171,7 @@ type unread struct {
 }
 
 // doubts are the names, and the main claim, whose state at the provider is open.
-type doubts struct {
+type rereads struct {
 	reread  map[federation.FQDN]*unread
 	reads   retry.Timers[federation.FQDN] // when they are read
 	suspect bool                          // the main claim is to be read: whether the provider works, or is ours, is open
@@ -181,7 +181,7 @@ type doubts struct {
 }
 
 // doubt has the name read again after a while.
-func (d *doubts) doubt(now time.Time, name federation.FQDN, conflict bool, after time.Duration) {
+func (d *rereads) scheduleReread(now time.Time, name federation.FQDN, conflict bool, after time.Duration) {
 	u := d.reread[name]
 	if u == nil {
 		u = &unread{}
@@ -195,7 +195,7 @@ func (d *doubts) doubt(now time.Time, name federation.FQDN, conflict bool, after
 // readNames returns a request that reads a few of the names whose state is open, or many of one level with one List; nil
 // if there is nothing to read now.
 func (z *zone) readNames(now time.Time, retries *retry.Names) request {
-	names, suffix := z.takeReads(now, retries)
+	names, suffix := z.nextReads(now, retries)
 	if len(names) == 0 {
 		return nil
 	}
@@ -203,28 +203,28 @@ func (z *zone) readNames(now time.Time, retries *retry.Names) request {
 }
 
 // takeReads takes out the names to be read now; with a suffix, by a List of it.
-func (z *zone) takeReads(now time.Time, retries *retry.Names) (names []federation.FQDN, suffix federation.FQDN) {
-	name, ok := z.firstRead(now, retries)
+func (z *zone) nextReads(now time.Time, retries *retry.Names) (names []federation.FQDN, suffix federation.FQDN) {
+	name, ok := z.popRead(now, retries)
 	if !ok {
 		return nil, ""
 	}
 	names = []federation.FQDN{name}
 	if u := z.reread[name]; !u.single {
-		of, suffix := z.listedWith(name)
-		together := z.dueReads(now, func(n federation.FQDN, u *unread) bool { return n != name && !u.single && of(n) })
+		sameList, suffix := z.listedWith(name)
+		together := z.dueReads(now, func(n federation.FQDN, u *unread) bool { return n != name && !u.single && sameList(n) })
 		if len(together)+1 >= listFrom {
-			return z.takenOut(append(names, together...)), suffix
+			return z.unscheduleReads(append(names, together...)), suffix
 		}
 	}
 	others := z.dueReads(now, func(n federation.FQDN, u *unread) bool { return n != name && u.Tries == 0 })
-	return z.takenOut(append(names, others[:min(len(others), maxReads-1)]...)), ""
+	return z.unscheduleReads(append(names, others[:min(len(others), maxReads-1)]...)), ""
 }
 
 // firstRead takes out the name that is due first. One that could not be read before keeps to the rate of what failed.
-func (d *doubts) firstRead(now time.Time, retries *retry.Names) (first federation.FQDN, ok bool) {
+func (d *rereads) popRead(now time.Time, retries *retry.Names) (first federation.FQDN, ok bool) {
 	var later []federation.FQDN
 	until := retries.NotBefore()
-	for at := d.reads.Next(); !at.IsZero() && !now.Before(at) && len(later) < 100; at = d.reads.Next() {
+	for due := d.reads.Next(); !due.IsZero() && !now.Before(due) && len(later) < 100; due = d.reads.Next() {
 		name := d.reads.Pop()
 		switch u := d.reread[name]; {
 		case u.conflict && d.suspect:
@@ -253,21 +253,21 @@ func maxTime(a, b time.Time) time.Time {
 }
 
 // listedWith says which names a List that has this one gives too, and of which suffix that List is.
-func (z *zone) listedWith(name federation.FQDN) (of func(federation.FQDN) bool, suffix federation.FQDN) {
+func (z *zone) listedWith(name federation.FQDN) (sameList func(federation.FQDN) bool, suffix federation.FQDN) {
 	if z.provider.Caps().ListsWholeZone {
 		return func(federation.FQDN) bool { return true }, z.config.Domain
 	}
 	_, level, _ := z.config.ParseOwner(name)
 	return func(other federation.FQDN) bool {
-		_, of, _ := z.config.ParseOwner(other)
-		return of == level
+		_, sameList, _ := z.config.ParseOwner(other)
+		return sameList == level
 	}, z.config.Suffix(level)
 }
 
 // dueReads are the names that may be read now and are of a kind, sorted.
-func (d *doubts) dueReads(now time.Time, kind func(federation.FQDN, *unread) bool) (names []federation.FQDN) {
+func (d *rereads) dueReads(now time.Time, cond func(federation.FQDN, *unread) bool) (names []federation.FQDN) {
 	for name, u := range d.reread {
-		if d.reads.Has(name) && !now.Before(u.Until) && (!u.conflict || !d.suspect) && kind(name, u) {
+		if d.reads.Has(name) && !now.Before(u.Until) && (!u.conflict || !d.suspect) && cond(name, u) {
 			names = append(names, name)
 		}
 	}
@@ -275,7 +275,7 @@ func (d *doubts) dueReads(now time.Time, kind func(federation.FQDN, *unread) boo
 	return names
 }
 
-func (d *doubts) takenOut(names []federation.FQDN) []federation.FQDN {
+func (d *rereads) unscheduleReads(names []federation.FQDN) []federation.FQDN {
 	for _, name := range names {
 		d.reads.Unset(name)
 	}
@@ -327,9 +327,9 @@ func (r readResult) apply(l *Loop, now time.Time) {
 		case u == nil:
 		case err == nil:
 			delete(l.reread, name)
-			l.know(name, r.sets[name])
-			l.touchName(name)
-			l.succeeded()
+			l.setRecords(name, r.sets[name])
+			l.enqueueName(name)
+			l.providerAnswered()
 		case r.suffix != "":
 			u.single, u.Until = true, now
 			l.reads.Set(name, now)
@@ -339,7 +339,7 @@ func (r readResult) apply(l *Loop, now time.Time) {
 			}
 			u.Failed(now, err, retry.MinUnread, retry.MaxUnread)
 			l.reads.Set(name, u.Until)
-			l.show(name)
+			l.touchView(name)
 		}
 	}
 }

@@ -13,13 +13,13 @@ import (
 // roster is what the members show, and what the records showed of them when this run began.
 type roster struct {
 	*env
-	standing  *policy.Roster
-	members   map[string]*memberState
-	order     []string // their names, sorted
-	levels    *federation.Levels
-	beginning *beginning
+	reach        *policy.Roster
+	members      map[string]*memberState
+	order        []string // their names, sorted
+	levels       *federation.Levels
+	startRecords *startRecords
 	// formerUntil is until when the topology zones that an earlier run listed count (H6); zero if none do.
-	formerUntil time.Time
+	earlierUntil time.Time
 }
 
 // observe applies e and every event already queued behind it.
@@ -41,35 +41,35 @@ type observer struct{ *Loop }
 func (o observer) apply(e member.Event) {
 	switch e := e.(type) {
 	case member.ProbeEvent:
-		if ms := o.present(e.Member); ms != nil {
-			o.takeProbe(ms, e)
+		if ms := o.configured(e.Member); ms != nil {
+			o.applyProbe(ms, e)
 		}
 	case member.ListEvent:
-		if ms := o.present(e.Member); ms != nil {
+		if ms := o.configured(e.Member); ms != nil {
 			o.applyList(ms, e)
 		}
 	case member.TopologyEvent:
-		if ms := o.present(e.Member); ms != nil {
+		if ms := o.configured(e.Member); ms != nil {
 			o.setProblems(ms, e.Problems)
 			mover{o.Loop}.update(ms, e.Topology)
 		}
 	case member.ShardEvent:
-		if ms := o.present(e.Member); ms != nil && ms.shards != nil {
+		if ms := o.configured(e.Member); ms != nil && ms.shards != nil {
 			if e.Key.Federation == o.config.Name {
 				if e.Shard != nil {
-					o.beginning.account(e.Member, e.Key.Service, e.Shard.Known)
+					o.startRecords.account(e.Member, e.Key.Service, e.Shard.Known)
 				}
 				if _, had := ms.shards[e.Key.Service]; had || e.Shard != nil {
 					ms.losses.Event(e.Key.Service, e.Shard != nil && e.Shard.Healthy, watchedLoss(e.Shard))
 				}
 				o.setShard(ms, e.Key.Service, e.Shard)
-				o.touchAt(e.Key.Service, e.Seen)
+				o.enqueueSeen(e.Key.Service, e.Seen)
 			}
 		}
 	}
 }
 
-func (r *roster) takeProbe(ms *memberState, e member.ProbeEvent) {
+func (r *roster) applyProbe(ms *memberState, e member.ProbeEvent) {
 	if (e.Err == nil) != (ms.probeErr == nil) {
 		if e.Err != nil {
 			r.log.Warn("probe of a member failed", "member", e.Member, "error", e.Err)
@@ -78,9 +78,9 @@ func (r *roster) takeProbe(ms *memberState, e member.ProbeEvent) {
 		}
 	}
 	ms.probeErr = e.Err
-	r.standing.Pause(e.Member, e.Idle)
-	r.standing.Watch(e.Member, e.Unwatched)
-	if r.standing.Probe(e.At, e.Member, e.Err == nil) {
+	r.reach.Pause(e.Member, e.Idle)
+	r.reach.Watch(e.Member, e.Unwatched)
+	if r.reach.Probe(e.At, e.Member, e.Err == nil) {
 		r.relist(e.Member)
 	}
 }
@@ -91,36 +91,36 @@ func (o observer) applyList(ms *memberState, e member.ListEvent) {
 	now := time.Now()
 	ms.version, ms.clusterUID = e.Version, e.ClusterUID
 	o.setProblems(ms, e.Problems)
-	gone := maps.Clone(ms.shards)
+	missing := maps.Clone(ms.shards)
 	if ms.shards == nil {
 		ms.shards = map[federation.ServiceName]member.Shard{}
 	}
 	for key, shard := range e.Shards {
 		if key.Federation == o.config.Name {
-			o.beginning.account(e.Member, key.Service, shard.Known)
+			o.startRecords.account(e.Member, key.Service, shard.Known)
 			ms.losses.Listed(key.Service, shard.Healthy)
 			o.setShard(ms, key.Service, &shard)
-			delete(gone, key.Service)
-			o.touchAt(key.Service, now)
+			delete(missing, key.Service)
+			o.enqueueSeen(key.Service, now)
 		}
 	}
-	for name := range gone {
+	for name := range missing {
 		ms.losses.Missing(name)
 		o.setShard(ms, name, nil)
-		o.touchAt(name, now)
+		o.enqueueSeen(name, now)
 	}
-	o.stale = o.stale || !ms.seen
+	o.levelsStale = o.levelsStale || !ms.seen
 	ms.seen = true
-	o.standing.List(e.Member)
+	o.reach.List(e.Member)
 	mover{o.Loop}.update(ms, e.Topology)
 }
 
 func (o observer) setShard(ms *memberState, name federation.ServiceName, shard *member.Shard) {
 	old, had := ms.shards[name]
 	if had {
-		ms.remember(time.Now(), name, &old, shard)
+		ms.trackUnresolved(time.Now(), name, &old, shard)
 	} else {
-		ms.remember(time.Now(), name, nil, shard)
+		ms.trackUnresolved(time.Now(), name, nil, shard)
 	}
 	if had && old.Healthy {
 		ms.healthy--
@@ -134,7 +134,7 @@ func (o observer) setShard(ms *memberState, name federation.ServiceName, shard *
 		}
 	}
 	if had != (shard != nil) {
-		s := o.service(name)
+		s := o.ensureService(name)
 		if had {
 			s.shards--
 		} else {
@@ -158,10 +158,10 @@ func (r *roster) orderMembers() { r.order = slices.Sorted(maps.Keys(r.members)) 
 
 // tick re-evaluates members and services at now.
 func (l *Loop) tick(now time.Time) {
-	before := l.standing.Panic()
-	v := l.standing.Step(now, l.answers(now))
+	before := l.reach.Panic()
+	v := l.reach.Step(now, l.answers(now))
 	for _, name := range v.Lost {
-		if l.standing.Get(name).Unwatched {
+		if l.reach.Get(name).Unwatched {
 			l.log.Warn("member answers, but its Services or EndpointSlices cannot be listed or watched", "member", name)
 			continue
 		}
@@ -175,22 +175,22 @@ func (l *Loop) tick(now time.Time) {
 		l.log.Info("member is present", "member", name, "version", ms.version, "services", len(ms.shards),
 			"region", string(ms.topology.Region), "zones", ms.topology.Zones)
 	}
-	switch after := l.standing.Panic(); {
+	switch after := l.reach.Panic(); {
 	case before.IsZero() && !after.IsZero():
 		l.log.Error("most members are lost at once: taken for a cut of the syncer's own, nothing of theirs is withdrawn", "reason", string(federation.ReasonSyncerCutOff))
 	case !before.IsZero() && after.IsZero():
 		l.log.Info("the cut is taken to have ended", "after", now.Sub(before).Round(time.Second))
 	}
 	if v.Changed {
-		if l.held != nil && l.standing.Summary().Observed {
-			l.endBeginning()
+		if l.holding != nil && l.reach.Summary().Observed {
+			l.dropStartRecords()
 		}
-		l.touchAll()
+		l.enqueueAll()
 	}
 	for _, name := range l.timers.Due(now) {
-		l.touch(name)
+		l.enqueue(name)
 	}
-	if l.formerExpired(now) {
+	if l.earlierExpired(now) {
 		mover{l}.moveWaiting(now)
 	}
 	if !l.tidyAt.IsZero() && !now.Before(l.tidyAt) {
@@ -207,9 +207,9 @@ func (l *Loop) relevel() {
 	}
 	before := l.levels
 	l.levels = federation.NewLevels(l.config.Federation, members, l.config.Options)
-	if not := l.unclaimed(l.levels); len(not) > 0 {
+	if unclaimed := l.unclaimed(l.levels); len(unclaimed) > 0 {
 		opt := l.config.Options
-		opt.Foreign = not
+		opt.Foreign = unclaimed
 		l.levels = federation.NewLevels(l.config.Federation, members, opt)
 	}
 	for name, ms := range l.members {
@@ -220,8 +220,8 @@ func (l *Loop) relevel() {
 			l.log.Warn("topology", "reason", string(p.Reason), "detail", p.Detail)
 		}
 	}
-	l.stale = true
-	l.touchAll()
+	l.levelsStale = true
+	l.enqueueAll()
 }
 
 // report keeps the problems of a service for the status, and logs new ones.
@@ -243,7 +243,7 @@ func (r *roster) shards(name federation.ServiceName) []policy.ShardState {
 	out := make([]policy.ShardState, 0, len(r.order))
 	for _, m := range r.order {
 		if shard, since, ok := r.shard(m, name); ok {
-			out = append(out, policy.ShardState{Reach: r.standing.Get(m), Drained: r.members[m].drained, Shard: shard, Unresolved: since})
+			out = append(out, policy.ShardState{Reach: r.reach.Get(m), Drained: r.members[m].drained, Shard: shard, Unresolved: since})
 		}
 	}
 	return out
@@ -254,11 +254,11 @@ func (r *roster) shards(name federation.ServiceName) []policy.ShardState {
 func (r *roster) shard(m string, name federation.ServiceName) (shard federation.Shard, since time.Time, ok bool) {
 	shards := r.members[m].shards
 	if shards == nil {
-		shard, ok = r.recorded(m, name)
+		shard, ok = r.recordedShard(m, name)
 		return shard, since, ok
 	}
 	observed, ok := shards[name]
-	if before, since, known := r.before(m, name); ok && known {
+	if before, since, known := r.beforeUnresolved(m, name); ok && known {
 		return before, since, true
 	}
 	return observed.Shard, since, ok
@@ -268,7 +268,7 @@ func (r *roster) shard(m string, name federation.ServiceName) (shard federation.
 func (r *roster) watchedAt(name federation.ServiceName, lv federation.Level) (watched bool) {
 	for _, m := range lv.Members {
 		if seen, lost := r.members[m].losses[name]; lost {
-			if !seen || r.standing.Get(m).Standing != policy.Present {
+			if !seen || r.reach.Get(m).Standing != policy.Present {
 				return false
 			}
 			watched = true
@@ -296,7 +296,7 @@ type memberState struct {
 	// losses are the shards that are not healthy any more, and how that was seen (X4c).
 	losses policy.Losses
 	// unresolved are the shards of whose host names nothing is known (H4).
-	unresolved map[federation.ServiceName]unresolved
+	unresolved map[federation.ServiceName]unresolvedShard
 	version    string
 	clusterUID string
 	problems   []federation.Problem

@@ -188,7 +188,7 @@ func (s *scale) run(b *testing.B) {
 
 // idle reports whether nothing waits to be planned.
 func (s *scale) idle(b *testing.B) (idle bool) {
-	s.loop.ask(b.Context(), func() { idle = len(s.loop.dirty) == 0 && len(s.loop.unshown) == 0 && s.loop.busy == [lanes]bool{} })
+	s.loop.call(b.Context(), func() { idle = len(s.loop.dirty) == 0 && len(s.loop.unpublished) == 0 && s.loop.busy == [lanes]bool{} })
 	return idle
 }
 

@@ -36,7 +36,7 @@ type evidence struct {
 }
 
 // take takes an answer, or why there is none, and returns when to ask again; zero is the next audit.
-func (e *evidence) take(now time.Time, problem string, err error) (again time.Time) {
+func (e *evidence) update(now time.Time, problem string, err error) (again time.Time) {
 	switch {
 	case err != nil:
 		e.failure.Failed(now, err, minUnasked, maxUnasked)
@@ -57,51 +57,51 @@ func (e *evidence) take(now time.Time, problem string, err error) (again time.Ti
 
 // served is the evidence of all levels by their suffix, and that of the domain itself.
 type served struct {
-	view  provider.ClientView // nil: the provider cannot say
-	at    map[federation.FQDN]*evidence
-	due   retry.Timers[federation.FQDN]
-	pause time.Time
+	view        provider.ClientView // nil: the provider cannot say
+	bySuffix    map[federation.FQDN]*evidence
+	due         retry.Timers[federation.FQDN]
+	pausedUntil time.Time
 }
 
 // proven returns what is wrong at the suffix, and whether that is certain.
 func (s *served) proven(suffix federation.FQDN) (problem string, ok bool) {
-	if e := s.at[suffix]; e != nil && e.proven {
+	if e := s.bySuffix[suffix]; e != nil && e.proven {
 		return e.problem, true
 	}
 	return "", false
 }
 
 func (s *served) next() time.Time {
-	at := s.due.Next()
-	if !at.IsZero() && at.Before(s.pause) {
-		return s.pause
+	next := s.due.Next()
+	if !next.IsZero() && next.Before(s.pausedUntil) {
+		return s.pausedUntil
 	}
-	return at
+	return next
 }
 
 // watchServed has levels that were claimed asked for, and forgets those that are none any more.
 func (z *zone) watchServed(now time.Time) {
 	want := map[federation.FQDN]bool{z.config.Domain: true, z.config.Suffix(z.config.Domain): true}
-	for level := range z.held.Claimed {
+	for level := range z.holding.Claimed {
 		want[z.config.Suffix(level)] = true
 	}
-	for _, e := range z.held.Entries { // those that are left alone
+	for _, e := range z.holding.Entries { // those that are left alone
 		if _, proven := z.served.proven(z.config.Suffix(e.Name)); proven {
 			want[z.config.Suffix(e.Name)] = true
 		}
 	}
-	maps.DeleteFunc(z.served.at, func(suffix federation.FQDN, _ *evidence) bool { return !want[suffix] })
+	maps.DeleteFunc(z.served.bySuffix, func(suffix federation.FQDN, _ *evidence) bool { return !want[suffix] })
 	for suffix := range want {
-		if z.served.at[suffix] == nil {
-			z.served.at[suffix] = &evidence{}
+		if z.served.bySuffix[suffix] == nil {
+			z.served.bySuffix[suffix] = &evidence{}
 			z.served.due.Set(suffix, now)
 		}
 	}
 }
 
 // auditServed has all levels asked for again, but those that are waited for.
-func (b *book) auditServed(now time.Time) {
-	for suffix := range b.served.at {
+func (b *levelState) auditServed(now time.Time) {
+	for suffix := range b.served.bySuffix {
 		if !b.served.due.Has(suffix) {
 			b.served.due.Set(suffix, now)
 		}
@@ -109,16 +109,16 @@ func (b *book) auditServed(now time.Time) {
 }
 
 // askServed returns a request for what a client is told at one level; nil if there is none to ask for now.
-func (b *book) askServed(now time.Time) request {
-	if b.served.view == nil || now.Before(b.served.pause) {
+func (b *levelState) askServed(now time.Time) request {
+	if b.served.view == nil || now.Before(b.served.pausedUntil) {
 		return nil
 	}
-	for at := b.served.due.Next(); !at.IsZero() && !now.Before(at); at = b.served.due.Next() {
+	for next := b.served.due.Next(); !next.IsZero() && !now.Before(next); next = b.served.due.Next() {
 		suffix := b.served.due.Pop()
-		if b.served.at[suffix] == nil {
+		if b.served.bySuffix[suffix] == nil {
 			continue
 		}
-		b.served.pause = now.Add(askEvery)
+		b.served.pausedUntil = now.Add(askEvery)
 		return servedRequest{b.served.view, suffix}
 	}
 	return nil
@@ -144,21 +144,21 @@ func (r servedRequest) do(ctx context.Context) result {
 }
 
 func (r servedResult) apply(l *Loop, now time.Time) {
-	e := l.served.at[r.suffix]
-	if e == nil || l.held == nil {
+	e := l.served.bySuffix[r.suffix]
+	if e == nil || l.holding == nil {
 		return
 	}
 	if r.err != nil {
-		l.served.pause = now.Add(unaskedPause)
+		l.served.pausedUntil = now.Add(unaskedPause)
 		if e.failure.IsNews(r.err) {
 			l.log.Warn("what clients are told of a level could not be found out: it is asked again, all else goes on",
 				"suffix", string(r.suffix), "error", r.err)
 		}
 	} else {
-		l.succeeded()
+		l.providerAnswered()
 	}
 	was := *e
-	l.served.due.Set(r.suffix, e.take(now, r.served.Problem(), r.err))
+	l.served.due.Set(r.suffix, e.update(now, r.served.Problem(), r.err))
 	level, isLevel := l.config.ParseSuffix(r.suffix)
 	isLevel = isLevel && level != l.config.Domain
 	switch {
@@ -166,32 +166,32 @@ func (r servedResult) apply(l *Loop, now time.Time) {
 	case !isLevel && e.proven:
 		l.log.Warn("names of the domain are not served as they are written", "suffix", string(r.suffix), "problem", e.problem)
 	case e.proven:
-		l.held = l.held.Without(level)
-		l.notOurs(now, map[federation.FQDN]error{level: fmt.Errorf("%w: %s", errNotServed, e.problem)})
+		l.holding = l.holding.Without(level)
+		l.excludeLevels(now, map[federation.FQDN]error{level: fmt.Errorf("%w: %s", errNotServed, e.problem)})
 		mover{l}.relevelClaimed()
 	case isLevel:
 		l.log.Info("level is served as it is written again: it is claimed again", "level", string(level))
 		if s := l.foreign[level]; s != nil && errors.Is(s.Err, errNotServed) {
 			delete(l.foreign, level)
 		}
-		l.stale = true
+		l.levelsStale = true
 	}
 }
 
 // stillUnserved leaves the levels alone that were so before the main claim was made again.
-func (z *zone) stillUnserved(now time.Time) {
-	for level := range maps.Clone(z.held.Claimed) {
+func (z *zone) dropUnserved(now time.Time) {
+	for level := range maps.Clone(z.holding.Claimed) {
 		if problem, proven := z.served.proven(z.config.Suffix(level)); proven && level != z.config.Domain {
-			z.held = z.held.Without(level)
-			z.notOurs(now, map[federation.FQDN]error{level: fmt.Errorf("%w: %s", errNotServed, problem)})
+			z.holding = z.holding.Without(level)
+			z.excludeLevels(now, map[federation.FQDN]error{level: fmt.Errorf("%w: %s", errNotServed, problem)})
 		}
 	}
 }
 
 // ownProblems are those of the federation's names as a whole: what is not served as it is written, and bounds that are
 // close.
-func (z *zone) ownProblems() (problems []federation.Problem) {
-	for _, suffix := range slices.Sorted(maps.Keys(z.served.at)) {
+func (z *zone) federationProblems() (problems []federation.Problem) {
+	for _, suffix := range slices.Sorted(maps.Keys(z.served.bySuffix)) {
 		if problem, proven := z.served.proven(suffix); proven {
 			problems = append(problems, federation.Problem{Reason: federation.ReasonNotServed, Detail: fmt.Sprintf("%q: %s", suffix, problem)})
 		}
@@ -204,7 +204,7 @@ func (z *zone) ownProblems() (problems []federation.Problem) {
 
 // noteCrowded logs bounds on levels that are close, each once.
 func (z *zone) noteCrowded() {
-	texts := z.held.Warnings()
+	texts := z.holding.Warnings()
 	for _, text := range texts {
 		if !slices.Contains(z.crowded, text) {
 			z.log.Warn("there are many levels", "problem", text)

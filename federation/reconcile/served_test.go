@@ -41,7 +41,7 @@ func TestEvidence(t *testing.T) {
 			var again time.Time
 			for _, a := range test.answers {
 				now = now.Add(a.after)
-				again = e.take(now, a.problem, a.err)
+				again = e.update(now, a.problem, a.err)
 			}
 			if e.proven != test.proven || again.IsZero() != (test.again == 0) || !again.IsZero() && again.Sub(now) < test.again*8/10 {
 				t.Errorf("proven %t, again in %s", e.proven, again.Sub(now))

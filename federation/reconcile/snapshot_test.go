@@ -70,7 +70,7 @@ func TestSnapshot(t *testing.T) {
 		w.after(10 * time.Second)
 		release := make(chan struct{})
 		var blocked sync.WaitGroup
-		blocked.Go(func() { w.loop.ask(t.Context(), func() { <-release }) })
+		blocked.Go(func() { w.loop.call(t.Context(), func() { <-release }) })
 		synctest.Wait()
 		get := func(path string) (int, string) {
 			rec, begin := httptest.NewRecorder(), time.Now()
@@ -112,7 +112,7 @@ func TestSnapshot(t *testing.T) {
 			now := time.Now()
 			viewer{s.loop}.publish(now, maxViews)
 			got := len(s.loop.Snapshot().Views.List())
-			if more := !s.loop.next(now).After(now); got != want || more != (want < s.services) {
+			if more := !s.loop.nextDeadline(now).After(now); got != want || more != (want < s.services) {
 				t.Fatalf("%d are published, want %d; it goes on at once: %t", got, want, more)
 			}
 		}

@@ -17,14 +17,14 @@ type viewer struct{ *Loop }
 
 // publish publishes the federation, and up to limit of the services that changed since the last time.
 func (v viewer) publish(now time.Time, limit int) {
-	for name := range v.unshown {
+	for name := range v.unpublished {
 		if limit--; limit < 0 {
 			break
 		}
-		delete(v.unshown, name)
+		delete(v.unpublished, name)
 		if s := v.services[name]; s != nil {
 			v.views.SetService(&snapshot.Service{
-				Name: name, Shards: v.viewShards(name, s.shards), Records: v.shadow.ByService(name), Held: s.held, Problems: s.problems,
+				Name: name, Shards: v.viewShards(name, s.shards), Records: v.records.ByService(name), Held: s.held, Problems: s.problems,
 				EmptySince: s.emptySince, HealthyAt: s.healthyAt, Names: v.nameViews(now, name, s),
 			})
 		} else {
@@ -32,9 +32,9 @@ func (v viewer) publish(now time.Time, limit int) {
 		}
 	}
 	s := &snapshot.Federation{
-		Views: &v.views, Config: v.config, Policy: v.policy, Levels: v.levels, Summary: v.standing.Summary(), PanicSince: v.standing.Panic(),
-		Members: v.viewMembers(), Problems: slices.Concat(v.levels.Problems(), v.ownProblems()),
-		Claim: snapshot.Claim{Held: v.held != nil, Foreign: v.isForeign(), ProviderDown: v.backoff > 0, Deposed: v.deposed, Err: v.lastErr},
+		Views: &v.views, Config: v.config, Policy: v.policy, Levels: v.levels, Summary: v.reach.Summary(), PanicSince: v.reach.Panic(),
+		Members: v.viewMembers(), Problems: slices.Concat(v.levels.Problems(), v.federationProblems()),
+		Claim: snapshot.Claim{Held: v.holding != nil, Foreign: v.isForeign(), ProviderDown: v.backoff > 0, Deposed: v.deposed, Err: v.lastErr},
 	}
 	if len(v.foreign) > 0 {
 		s.Foreign = map[federation.FQDN]string{}
@@ -42,8 +42,8 @@ func (v viewer) publish(now time.Time, limit int) {
 			s.Foreign[level] = f.Err.Error()
 		}
 	}
-	if old := v.views.Current(); v.brakeMoved || old == nil {
-		s.Braked, v.brakeMoved = v.brake.Waiting(), false
+	if old := v.views.Current(); v.brakeChanged || old == nil {
+		s.Braked, v.brakeChanged = v.brake.Waiting(), false
 	} else {
 		s.Braked = old.Braked
 	}
@@ -55,7 +55,7 @@ func (r *roster) viewMembers() []snapshot.Member {
 	for _, name := range r.order {
 		ms := r.members[name]
 		out = append(out, snapshot.Member{
-			Name: name, Reach: r.standing.Get(name), Contact: r.standing.Contact(name), Topology: ms.topology, Version: ms.version,
+			Name: name, Reach: r.reach.Get(name), Contact: r.reach.Contact(name), Topology: ms.topology, Version: ms.version,
 			Shards: len(ms.shards), Healthy: ms.healthy, Drained: ms.drained, Departed: ms.departed, Problems: ms.allProblems(), ProbeErr: ms.probeErr,
 		})
 	}
@@ -103,7 +103,7 @@ func (v viewer) nameViews(now time.Time, name federation.ServiceName, s *service
 }
 
 // failing returns why what is to be at a name is not there, and when it is tried again; nil if it is, or is about to be.
-func (v viewer) failing(name federation.FQDN) (retry time.Time, err error) {
+func (v viewer) failing(name federation.FQDN) (retryAt time.Time, err error) {
 	if u := v.reread[name]; u != nil && u.Err != nil {
 		return u.Until, u.Err
 	}

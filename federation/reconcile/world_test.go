@@ -243,7 +243,7 @@ func (w *world) logged(text string) {
 
 // confirm confirms all that waits, and counts it.
 func (w *world) confirm() (n int) {
-	w.loop.ask(w.t.Context(), func() { n = confirmer{w.loop}.confirm(w.loop.Snapshot().Waiting()) })
+	w.loop.call(w.t.Context(), func() { n = confirmer{w.loop}.confirm(w.loop.Snapshot().Waiting()) })
 	return n
 }
 

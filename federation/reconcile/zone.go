@@ -20,36 +20,36 @@ type zone struct {
 	provider      provider.Provider
 	claims        claim.Keeper
 	adopt         bool
-	held          *claim.Holding // nil until the claim is taken
-	lost          *claim.Holding // what was held when the claim was lost; nil at the first start
-	shadow        *claim.Records
+	holding       *claim.Holding // nil until the claim is taken
+	lostHolding   *claim.Holding // what was held when the claim was lost; nil at the first start
+	records       *claim.Records
 	deposed       error
 	negativeAsked bool
-	book
-	doubts
+	levelState
+	rereads
 	auditor
 }
 
 // open returns the request that takes the claim and reads what is there (O1, O3b, X1).
 func (z *zone) open() request {
-	return openRequest{claims: z.claims, lost: z.lost, adopt: z.adopt}
+	return openRequest{claims: z.claims, lostHolding: z.lostHolding, adopt: z.adopt}
 }
 
 type openRequest struct {
-	claims claim.Keeper
-	lost   *claim.Holding // what this run held before its claim was lost (O1e)
-	adopt  bool
+	claims      claim.Keeper
+	lostHolding *claim.Holding // what this run held before its claim was lost (O1e)
+	adopt       bool
 }
 
 type openResult struct {
-	held  *claim.Holding
-	found claim.Survey
-	err   error
+	holding *claim.Holding
+	found   claim.Survey
+	err     error
 }
 
 func (r openRequest) do(ctx context.Context) result {
 	var res openResult
-	res.held, res.found, res.err = r.claims.Take(ctx, r.lost, r.adopt)
+	res.holding, res.found, res.err = r.claims.Take(ctx, r.lostHolding, r.adopt)
 	return res
 }
 
@@ -58,43 +58,43 @@ func (r openResult) apply(l *Loop, now time.Time) {
 	case errors.Is(r.err, claim.ErrTaken):
 		l.depose(r.err)
 	case r.err != nil:
-		l.failed("claiming the names of the federation", r.err)
+		l.providerFailed("claiming the names of the federation", r.err)
 	default:
-		l.succeeded()
-		opener{l}.begin(now, r.held, r.found)
+		l.providerAnswered()
+		opener{l}.begin(now, r.holding, r.found)
 	}
 }
 
 // opener applies what is at the provider when the claim is taken.
 type opener struct{ *Loop }
 
-func (o opener) begin(now time.Time, held *claim.Holding, found claim.Survey) {
-	o.held, o.lost, o.shadow, o.beginning = held, nil, found.Records, newBeginning(found.Records)
-	for level := range held.Claimed {
+func (o opener) begin(now time.Time, holding *claim.Holding, found claim.Survey) {
+	o.holding, o.lostHolding, o.records, o.startRecords = holding, nil, found.Records, newStartRecords(found.Records)
+	for level := range holding.Claimed {
 		delete(o.foreign, level)
 	}
-	o.notOurs(now, found.Foreign)
-	o.stillUnserved(now)
+	o.excludeLevels(now, found.Foreign)
+	o.dropUnserved(now)
 	o.watchServed(now)
 	o.noteCrowded()
 	o.keepFormer = true
 	for m, ms := range o.members { // those that were listed before the records
 		for svc, shard := range ms.shards {
-			o.beginning.account(m, svc, shard.Known)
+			o.startRecords.account(m, svc, shard.Known)
 		}
 	}
-	o.rememberDeparted(now, held.Entries)
-	o.standing.Begin(now, mover{o.Loop}.placeByLevels(now, held.Entries))
-	o.auditAt = now.Add(retry.Jitter(o.audit))
+	o.rememberDeparted(now, holding.Entries)
+	o.reach.Begin(now, mover{o.Loop}.placeByLevels(now, holding.Entries))
+	o.auditAt = now.Add(retry.Jitter(o.auditInterval))
 	o.relevel()
-	o.keepMoved(held.Entries)
-	for name := range o.shadow.Services {
+	o.keepMoved(holding.Entries)
+	for name := range o.records.Services {
 		o.recall(name)
-		o.stands(name)
-		o.touch(name)
+		o.updateBrake(name)
+		o.enqueue(name)
 	}
-	if held.Naming != "" {
-		o.log.Warn("the naming has changed: the topology zones get other names", "from", string(held.Naming), "to", string(o.config.Naming))
+	if holding.Naming != "" {
+		o.log.Warn("the naming has changed: the topology zones get other names", "from", string(holding.Naming), "to", string(o.config.Naming))
 	}
 	if found.Former != nil {
 		o.log.Warn("the list of levels of earlier releases is not ours, and is left as it is", "error", found.Former)
@@ -102,19 +102,19 @@ func (o opener) begin(now time.Time, held *claim.Holding, found claim.Survey) {
 	if problem := o.config.NameProblem; problem != "" {
 		o.log.Warn("the federation goes on, as it has its claim, but should get another name", "reason", problem)
 	}
-	o.log.Info("claimed", "claim", held.Claim.Data[0], "levels", len(held.Entries), "services", len(o.shadow.Services))
+	o.log.Info("claimed", "claim", holding.Claim.Data[0], "levels", len(holding.Entries), "services", len(o.records.Services))
 }
 
 // recall says whose addresses the records of a service have: those of the
 // members at whose places there are any (X4a). If it has one, it had a healthy
 // shard until now (X1c).
 func (o opener) recall(name federation.ServiceName) {
-	s := o.service(name)
-	if policy.HasAddress(o.config.Federation, name, o.shadow.ByService(name)) {
+	s := o.ensureService(name)
+	if policy.HasAddress(o.config.Federation, name, o.records.ByService(name)) {
 		s.healthyAt = time.Now()
 	}
 	for _, m := range o.order {
-		r := o.beginning.of(m, name, o.members)
+		r := o.startRecords.forMember(m, name, o.members)
 		r.Accounted = func(federation.FQDN, string) bool { return false } // whoever has it now
 		if _, ok := policy.Recorded(o.config.Federation, m, r); ok && !slices.Contains(s.members, m) {
 			s.members = append(s.members, m)
@@ -127,7 +127,7 @@ func (o opener) recall(name federation.ServiceName) {
 func (z *zone) recordedLevels(levels []federation.Level) []federation.Level {
 	levels = slices.Clone(levels)
 	for i, lv := range levels {
-		levels[i].Foreign = lv.Foreign && (z.foreign[lv.Name] != nil || !z.shadow.HasLevel(lv.Name))
+		levels[i].Foreign = lv.Foreign && (z.foreign[lv.Name] != nil || !z.records.HasLevel(lv.Name))
 	}
 	return levels
 }
@@ -166,27 +166,27 @@ func (r negativeResult) apply(l *Loop, _ time.Time) {
 }
 
 // know takes what is at a name now, and tells the brake.
-func (l *Loop) know(name federation.FQDN, sets []federation.RRset) {
-	l.learn(name, sets)
+func (l *Loop) setRecords(name federation.FQDN, sets []federation.RRset) {
+	l.noteRecords(name, sets)
 	if svc, _, ok := l.config.ParseOwner(name); ok {
-		l.unshown[svc] = true
-		l.stands(svc)
+		l.unpublished[svc] = true
+		l.updateBrake(svc)
 	}
 }
 
 // learn takes what is at a name now.
-func (z *zone) learn(name federation.FQDN, sets []federation.RRset) {
+func (z *zone) noteRecords(name federation.FQDN, sets []federation.RRset) {
 	if _, level, ok := z.config.ParseOwner(name); ok && z.foreign[level] == nil {
-		z.shadow.Set(name, sets)
+		z.records.Set(name, sets)
 	}
-	if z.auditing != nil {
-		z.auditing[name] = true
+	if z.changedInAudit != nil {
+		z.changedInAudit[name] = true
 	}
 }
 
 // stands tells the brake what is published of a service now.
-func (l *Loop) stands(svc federation.ServiceName) {
-	names := l.shadow.Services[svc]
+func (l *Loop) updateBrake(svc federation.ServiceName) {
+	names := l.records.Services[svc]
 	var members []string
 	if s := l.services[svc]; s != nil {
 		members = s.members
@@ -212,7 +212,7 @@ func (z *zone) lostClaim(why error) {
 	z.log.Error("the main claim was lost, and is made again: was the zone restored, or the TXT record deleted, or does the server show old data?",
 		"error", why)
 	z.metrics.Drift.Inc()
-	z.lost, z.held = z.held, nil
+	z.lostHolding, z.holding = z.holding, nil
 }
 
 // checkEvery is how often the main claim is read at most, while what is published fails or is in conflict.
@@ -222,36 +222,36 @@ const checkEvery = time.Second
 // names are still ours (O3c).
 func (z *zone) check(now time.Time) request {
 	z.suspect, z.checkAt = false, now.Add(checkEvery)
-	return checkRequest{claims: z.claims, held: z.held}
+	return checkRequest{claims: z.claims, holding: z.holding}
 }
 
 type checkRequest struct {
-	claims claim.Keeper
-	held   *claim.Holding
+	claims  claim.Keeper
+	holding *claim.Holding
 }
 
 type checkResult struct {
-	state claim.State
-	why   error
-	err   error // the claim could not be read
-	up    bool  // the provider answers though the claim cannot be read
+	state   claim.State
+	reason  error
+	err     error // the claim could not be read
+	answers bool  // the provider answers though the claim cannot be read
 }
 
 func (r checkRequest) do(ctx context.Context) result {
 	var res checkResult
-	if res.state, res.why, res.err = r.claims.State(ctx, r.held); res.err == nil {
+	if res.state, res.reason, res.err = r.claims.State(ctx, r.holding); res.err == nil {
 		return res
 	}
 	_, err := r.claims.Provider.NegativeTTL(ctx)
-	res.up = err == nil
+	res.answers = err == nil
 	return res
 }
 
 func (r checkResult) apply(l *Loop, now time.Time) {
 	switch {
-	case r.err != nil && !r.up:
+	case r.err != nil && !r.answers:
 		l.suspect = true
-		l.failed("reading the main claim", r.err)
+		l.providerFailed("reading the main claim", r.err)
 		return
 	case r.err != nil: // the claim alone cannot be read: changes assert it, so nothing is lost
 		if l.claimUnread.IsNews(r.err) {
@@ -259,15 +259,15 @@ func (r checkResult) apply(l *Loop, now time.Time) {
 		}
 		l.claimUnread.Failed(now, r.err, retry.MinUnread, retry.MaxUnread)
 		l.suspect, l.checkAt = true, l.claimUnread.Until
-		l.succeeded()
+		l.providerAnswered()
 		return
 	}
 	l.claimUnread = retry.Backoff{}
-	l.succeeded()
+	l.providerAnswered()
 	switch r.state {
 	case claim.Taken:
-		l.depose(r.why)
+		l.depose(r.reason)
 	case claim.Lost:
-		l.lostClaim(r.why)
+		l.lostClaim(r.reason)
 	}
 }
