@@ -8,8 +8,8 @@ import (
 	"github.com/federation-dns/federation/federation"
 )
 
-// spread returns members in that many regions of three topology zones each,
-// and a shard of each with one address of each type; every tenth is unhealthy.
+// spread returns members in that many regions of three topology zones each, and a shard of each with one address of
+// each type; every tenth is unhealthy.
 func spread(members, regions int) ([]federation.Member, []federation.Shard) {
 	var ms []federation.Member
 	var shards []federation.Shard
@@ -22,7 +22,8 @@ func spread(members, regions int) ([]federation.Member, []federation.Shard) {
 		ms = append(ms, m)
 		shards = append(shards, federation.Shard{
 			Member: m.Name, Healthy: i%10 != 9,
-			Addresses: []netip.Addr{netip.AddrFrom4([4]byte{203, 0, 113, byte(i)}), netip.MustParseAddr(fmt.Sprintf("2001:db8::%x", i+1))},
+			Addresses: []netip.Addr{netip.AddrFrom4([4]byte{203, 0, 113, byte(i)}),
+				netip.MustParseAddr(fmt.Sprintf("2001:db8::%x", i+1))},
 		})
 	}
 	return ms, shards
@@ -31,7 +32,8 @@ func spread(members, regions int) ([]federation.Member, []federation.Shard) {
 func BenchmarkRRsets(b *testing.B) {
 	for _, size := range []struct{ members, regions int }{{4, 4}, {100, 20}, {100, 100}} {
 		members, shards := spread(size.members, size.regions)
-		levels := federation.NewLevels(federation.Federation{Name: fed, Domain: "example.com.", Naming: federation.Flat}, members, federation.PublishOptions{})
+		f := federation.Federation{Name: fed, Domain: "example.com.", Naming: federation.Flat}
+		levels := federation.NewLevels(f, members, federation.PublishOptions{})
 		svc := federation.ServiceName{Namespace: "mynamespace", Name: "nginx"}
 		b.Run(fmt.Sprintf("members=%d/levels=%d", size.members, len(levels.All())), func(b *testing.B) {
 			b.ReportAllocs()

@@ -12,32 +12,30 @@ const (
 	claimTTL      = 60
 )
 
-// The leftmost labels of the TXT RRsets that say whose the names are. No
-// Service can have such a name, as it begins with an underscore.
+// The first labels of the TXT RRsets that say who holds the names. No Service can have such a name, as it begins with
+// an underscore.
 const (
 	claimLabel  = "_claim"
 	levelsLabel = "_levels"
 )
 
-// Claim is the mark of the syncer that holds the names of a federation (O1a).
+// Claim marks the syncer that holds the names of a federation (O1a).
 type Claim struct {
-	// Owner is the id of the syncer (O1d), as ParseOwnerID allows it.
+	// Owner is the id of the syncer (O1d), as accepted by ParseOwnerID.
 	Owner string
-	// Generation grows with each leader, so that a former leader's writes fail
-	// (O3b).
+	// Generation increases with each leader, so that writes of an earlier leader fail (O3b).
 	Generation uint64
 	Federation Label
 	Naming     Naming
-	// Instance is random, and tells two syncers with one owner id apart (O1e). The
-	// claims of levels and of earlier releases have none.
+	// Instance is random, and distinguishes two syncers with the same owner id (O1e). The claims of levels and of
+	// earlier releases have none.
 	Instance string
-	// Removed: cleanup has removed the federation. Such a claim deposes every
-	// syncer, and no start writes past it.
+	// Removed reports that cleanup has removed the federation. Such a claim deposes every syncer, and keeps others from
+	// starting.
 	Removed bool
 }
 
-// ClaimName is the name of the claim on a level; that on the federation's
-// Domain is the main claim.
+// ClaimName returns the name of the claim on a level; that on the federation's Domain is the main claim.
 func (f Federation) ClaimName(level FQDN) FQDN { return join(claimLabel, f.Suffix(level)) }
 
 // ParseClaimName is the inverse of ClaimName.
@@ -49,9 +47,8 @@ func (f Federation) ParseClaimName(name FQDN) (level FQDN, ok bool) {
 	return f.ParseSuffix(FQDN(suffix))
 }
 
-// LevelsName is the name that the list of every level ever written is below: one
-// TXT RRset a level (O1b). The list of earlier releases is the TXT RRset of this
-// name.
+// LevelsName returns the name below which every level ever written is listed, one TXT RRset for each (O1b). Earlier
+// releases list them in the TXT RRset of this name itself.
 func (f Federation) LevelsName() FQDN { return join(levelsLabel, f.Suffix(f.Domain)) }
 
 // RRset returns the claim as the TXT RRset of the given name.
@@ -69,12 +66,11 @@ func (c Claim) RRset(name FQDN) RRset {
 	return RRset{Name: name, Type: TypeTXT, TTL: claimTTL, Data: []string{printTXT(strs...)}}
 }
 
-// stateRemoved is the state of a claim that cleanup has left.
+// stateRemoved is the state of a claim that cleanup leaves.
 const stateRemoved = "removed"
 
-// ParseClaim is the inverse of Claim.RRset. It refuses what is not a claim of
-// this format, naming the RRset and what is wrong: such a name is somebody
-// else's.
+// ParseClaim is the inverse of Claim.RRset. It refuses an RRset that is not a claim of this format, which is someone
+// else's; the error names the RRset and what is wrong with it.
 func ParseClaim(set RRset) (Claim, error) {
 	c, err := parseClaim(set)
 	if err != nil {
@@ -129,8 +125,8 @@ func parseClaim(set RRset) (c Claim, err error) {
 	return c, err
 }
 
-// ParseOwnerID checks the id of a syncer: printable ASCII without blanks,
-// quotes and backslashes, 1 to 200 characters.
+// ParseOwnerID checks the id of a syncer: 1 to 200 characters of printable ASCII without blanks, quotes and
+// backslashes.
 func ParseOwnerID(s string) (string, error) {
 	if s == "" || len(s) > 200 {
 		return "", fmt.Errorf("owner %q has %d characters, 1 to 200 are allowed", s, len(s))

@@ -13,13 +13,13 @@
 //	nginx.mynamespace.myfederation.svc.europe-west1-b.example.com
 //	└ service └ namespace └ federation  └ level
 //
-// A client begins at the topology zone of its Node. A level with a healthy shard has the addresses of its shards; one
-// without is a CNAME to the next level up, so that every name ends at the closest addresses there are.
+// A client starts at the topology zone of its Node ([Federation.Path]). A level with a healthy shard has the addresses
+// of its shards; one without is a CNAME to the next level up, so that every name ends at the closest healthy shards.
 //
 // # One service
 //
-// nginx has a shard in each of two members. The one in Europe is not healthy, so that clients there are sent one level
-// up twice, and end at the shard in the United States:
+// nginx has a shard in each of two members. The one in Europe is not healthy, so clients there go one level up, twice,
+// and end at the shard in the United States:
 //
 //	…svc.europe-west1-b.example.com   CNAME  …svc.europe-west1.example.com
 //	…svc.europe-west1.example.com     CNAME  …svc.example.com
@@ -30,6 +30,11 @@
 // The package example computes these records: describe the members with [NewLevels], and pass the shards of the service
 // to [Levels.RRsets]. [Levels.Explain] also says why each RRset is as it is, here NoHealthyShard for the first two and
 // HealthyShards for the others, and from which members' shards.
+//
+// # Ownership
+//
+// TXT records beside these names say which syncer writes them: a [Claim] at each level, and below the global one a
+// [Listing] of every level ever written, so that nothing is left behind. Package claim reads and writes them.
 //
 // # Pure
 //

@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// membersKey is the key of the strings with a level's members. It is this
-// short because with a member's name of 253 characters the string is full.
+// membersKey is the key of the strings with a level's members. It is this short because a member's name of 253
+// characters leaves no room for more.
 const membersKey = "m"
 
-// LevelEntry is one level in the list of all levels ever written, with the
-// members that have it (O1b). Name is the level's domain; Members are sorted.
+// LevelEntry is one level in the list of all levels ever written, with its members (O1b). Name is the level's domain;
+// Members are sorted.
 type LevelEntry struct {
 	Name    FQDN
 	Kind    LevelKind
@@ -21,19 +21,19 @@ type LevelEntry struct {
 	Members []string
 }
 
-// Equal reports whether both say the same.
+// Equal reports whether both have the same content.
 func (e LevelEntry) Equal(o LevelEntry) bool {
-	return e.Name == o.Name && e.Kind == o.Kind && e.Region == o.Region && e.Zone == o.Zone && slices.Equal(e.Members, o.Members)
+	return e.Name == o.Name && e.Kind == o.Kind && e.Region == o.Region && e.Zone == o.Zone &&
+		slices.Equal(e.Members, o.Members)
 }
 
-// Entry returns the level as it stands in the list of levels.
+// Entry returns the level's entry in the list of levels.
 func (lv Level) Entry() LevelEntry {
 	return LevelEntry{Name: lv.Name, Kind: lv.Kind, Region: lv.Region, Zone: lv.Zone, Members: lv.Members}
 }
 
-// LevelsRRset returns the entries as the list of earlier releases, one record a
-// level, sorted; their order and that of their members does not matter. With no
-// entries the RRset has no data, and is not to be written.
+// LevelsRRset returns the entries as the list of earlier releases, one record for each level, sorted. The order of the
+// entries and of their members does not matter. Without entries the RRset has no data, and must not be written.
 func (f Federation) LevelsRRset(entries []LevelEntry) RRset {
 	set := RRset{Name: f.LevelsName(), Type: TypeTXT, TTL: claimTTL}
 	for _, e := range entries {
@@ -44,7 +44,7 @@ func (f Federation) LevelsRRset(entries []LevelEntry) RRset {
 	return set
 }
 
-// strings are those that say which level it is.
+// strings returns the character-strings that identify the level.
 func (e LevelEntry) strings() []string {
 	strs := []string{"level=" + string(e.Name), "kind=" + string(e.Kind)}
 	if e.Region != "" {
@@ -56,8 +56,7 @@ func (e LevelEntry) strings() []string {
 	return strs
 }
 
-// memberStrings packs the names of members into as few character-strings as
-// they fit into.
+// memberStrings packs the names of members into as few character-strings as possible.
 func memberStrings(key string, members []string) []string {
 	var strs []string
 	for _, m := range slices.Compact(slices.Sorted(slices.Values(members))) {
@@ -70,10 +69,9 @@ func memberStrings(key string, members []string) []string {
 	return strs
 }
 
-// ParseLevels is the inverse of LevelsRRset; the entries are sorted by name. A
-// record that is not an entry of this federation is an error that names it:
-// the list is not used in part. Levels of the other naming are understood, as
-// their records have to be found after a change of it (P4).
+// ParseLevels is the inverse of LevelsRRset; the entries are sorted by name. A record that is not an entry of this
+// federation is an error that names it: the list is never used in part. Levels of the other naming are accepted, as
+// their records have to be found after the naming has changed (P4).
 func (f Federation) ParseLevels(set RRset) ([]LevelEntry, error) {
 	if set.Name != f.LevelsName() || set.Type != TypeTXT {
 		return nil, fmt.Errorf("list of levels: want TXT of %q, have %s of %q", f.LevelsName(), set.Type, set.Name)
@@ -124,7 +122,7 @@ func (f Federation) parseEntry(fields fields) (e LevelEntry, err error) {
 	return e, err
 }
 
-// names returns the names of members in all strings of the key, sorted.
+// names returns the names of members in all strings with the key, sorted.
 func (f fields) names(key string) (members []string, err error) {
 	for _, v := range f.values[key] {
 		members = append(members, strings.Split(v, ",")...)
@@ -136,8 +134,7 @@ func (f fields) names(key string) (members []string, err error) {
 	return slices.Compact(members), nil
 }
 
-// isLevel reports whether the kind, labels and name of an entry fit together
-// under either naming.
+// isLevel reports whether kind, labels and name of an entry match under either naming.
 func (f Federation) isLevel(e LevelEntry) bool {
 	for _, l := range []Label{e.Region, e.Zone} {
 		if l != "" && checkLabel(string(l)) != nil {

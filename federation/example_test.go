@@ -7,8 +7,8 @@ import (
 	"github.com/federation-dns/federation/federation"
 )
 
-// The service of the package's documentation: the shard in Europe is not healthy, so its topology zone is a CNAME to its
-// region, and the region one to global. The reasons say so.
+// The service of the package's documentation: the shard in Europe is not healthy, so its topology zone is a CNAME to
+// its region, and the region one to global. The reasons say so.
 func Example() {
 	f := federation.Federation{Name: "myfederation", Domain: "example.com.", Naming: federation.Flat}
 	levels := federation.NewLevels(f, []federation.Member{

@@ -32,14 +32,14 @@ func ParseNaming(s string) (Naming, error) {
 type Federation struct {
 	// Name is the label F in S.N.F.svc.
 	Name Label
-	// Domain is D, the domain that the records stand in.
+	// Domain is D, the domain that contains the records.
 	Domain FQDN
 	// Naming is the shape of the names of topology zones.
 	Naming Naming
 }
 
-// ParseName checks the name of a federation: a DNS-1123 label and neither
-// "svc" nor "pod", which stand at its place in ordinary cluster names (N4).
+// ParseName checks the name of a federation: a DNS-1123 label other than "svc" and "pod", which ordinary cluster names
+// have in its place (N4).
 func ParseName(s string) (Label, error) {
 	l, err := ParseLabel(s)
 	if err != nil {
@@ -51,8 +51,7 @@ func ParseName(s string) (Label, error) {
 	return l, nil
 }
 
-// ParseDomain checks the domain of a federation: a DNS-1123 subdomain, with
-// or without the trailing dot (N4).
+// ParseDomain checks the domain of a federation: a DNS-1123 subdomain, with or without the trailing dot (N4).
 func ParseDomain(s string) (FQDN, error) {
 	name, err := ParseFQDN(s)
 	if err != nil {
@@ -66,16 +65,15 @@ func ParseDomain(s string) (FQDN, error) {
 	return name, nil
 }
 
-// Suffix is what stands right of S.N in the names of a level whose own part
-// is levelName: "F.svc.<levelName>", levelName being D itself for global.
+// Suffix returns what follows S.N in the names of a level with the given domain: "F.svc.<levelName>". The domain of
+// global is D itself.
 func (f Federation) Suffix(levelName FQDN) FQDN {
 	return join(string(f.Name), join("svc", levelName))
 }
 
-// LevelName is the domain of a level: <topology zone>.D or
-// <topology zone>.<region>.D, <region>.D, or D for the zero Topology. It is
-// empty if the naming has no name for it: under Nested a topology zone
-// without a region (N3). With both labels it names the topology zone.
+// LevelName returns the domain of a level: <topology zone>.D or <topology zone>.<region>.D, <region>.D, or D for the
+// zero Topology. With both labels it is that of the topology zone. It is empty if the naming has no name for the level:
+// under Nested, a topology zone without a region (N3).
 func (f Federation) LevelName(t Topology) FQDN {
 	switch {
 	case t.Zone == "" && t.Region == "":
@@ -90,14 +88,13 @@ func (f Federation) LevelName(t Topology) FQDN {
 	return join(string(t.Zone), join(string(t.Region), f.Domain))
 }
 
-// Path is the way of a query up from a place: the level names of the
-// topology zone, the region and global, in this order, without those that the
-// place does not have and without doubles (N3, N5, Q7a). Its last element is
-// the domain.
+// Path returns the domains that a query from a place goes through, closest first: those of its topology zone, its
+// region and global, each once and without those that the place does not have (N3, N5, Q7a). The last one is the
+// federation's domain.
 func (f Federation) Path(t Topology) []FQDN {
 	path := make([]FQDN, 0, 3)
-	for _, at := range []Topology{t, {Region: t.Region}, {}} {
-		name := f.LevelName(at)
+	for _, level := range []Topology{t, {Region: t.Region}, {}} {
+		name := f.LevelName(level)
 		if name != "" && (len(path) == 0 || path[len(path)-1] != name) {
 			path = append(path, name)
 		}
@@ -105,27 +102,24 @@ func (f Federation) Path(t Topology) []FQDN {
 	return path
 }
 
-// Topology is a place: the labels topology.kubernetes.io/region and
-// topology.kubernetes.io/zone of a Node. A missing label is "".
+// Topology is a place: the labels topology.kubernetes.io/region and topology.kubernetes.io/zone of a Node. A missing
+// label is "".
 type Topology struct {
 	Region Label
 	Zone   Label
 }
 
-// TopLevel is a kind of top-level domain. A search path turns every outside
-// name below one into a name of the federation with the same name: for a
-// federation "internal", metadata.google.internal.svc.cluster.local is Service
+// TopLevel is a kind of top-level domain. A search path turns every outside name below one into a name of the
+// federation that has the same name: for a federation "internal", metadata.google.internal.svc.cluster.local is Service
 // metadata in namespace google.
 type TopLevel string
 
 const (
-	// Public is a domain of the root zone: the ICANN part of the public suffix
-	// list.
+	// Public is a domain of the root zone: the ICANN section of the public suffix list.
 	Public TopLevel = "public"
-	// SpecialUse is a domain that a standard sets apart, or that ICANN keeps out
-	// of the root zone.
+	// SpecialUse is a domain that a standard reserves, or that ICANN keeps out of the root zone.
 	SpecialUse TopLevel = "special-use"
-	// Private is a domain that private networks use by custom.
+	// Private is a domain that private networks customarily use.
 	Private TopLevel = "private"
 )
 
@@ -145,9 +139,8 @@ var (
 	}
 )
 
-// TopLevelDomain returns what kind of top-level domain the name of a federation
-// is, too; "" if it is none. The syncer refuses such a name, and the plugin
-// expands it for existing namespaces only (N4, Q4b).
+// TopLevelDomain returns the kind of top-level domain that has the same name as the federation; "" if there is none.
+// The syncer refuses such a name, and the plugin expands it for existing namespaces only (N4, Q4b).
 func TopLevelDomain(name Label) TopLevel {
 	// Below some top-level domains every name is a public suffix ("*.ck").
 	suffix, icann := publicsuffix.PublicSuffix("example." + string(name))

@@ -21,25 +21,21 @@ const (
 type Level struct {
 	// Name is the level's own domain, such as us-central1.example.com.
 	Name FQDN
-	// Kind is the kind of the level. A topology zone named like its own region
-	// is that region's level; a label in conflict counts as a topology zone
-	// without a region (N5).
+	// Kind is the kind of the level. A topology zone with the name of its own region is that region's level; a label in
+	// conflict counts as a topology zone without a region (N5).
 	Kind LevelKind
-	// Region and Zone are the labels of the level; Zone is "" for a region, both
-	// are "" for global.
+	// Region and Zone are the labels of the level. Zone is "" for a region, both are "" for global.
 	Region Label
 	Zone   Label
-	// Conflict: the label stands for more than one place, so that the name is
-	// always a CNAME to global (N5).
+	// Conflict reports that the label stands for more than one place, so that the name is always a CNAME to global
+	// (N5).
 	Conflict bool
-	// Foreign: somebody else holds the level; nothing is written there (O1c).
+	// Foreign reports that someone else holds the level, so that nothing is written there (O1c).
 	Foreign bool
-	// Members are the names of the members that stand at the level, sorted.
-	// The caller must not change them.
+	// Members are the names of the members at the level, sorted. The caller must not change them.
 	Members []string
-	// Up is the domain of the next different level up that is not foreign,
-	// where the level leads to while it has no healthy shard (P2a); "" for
-	// global.
+	// Up is the domain of the next different level up that is not foreign. Names at this level are CNAMEs to it while
+	// the level has no healthy shard (P2a). It is "" for global.
 	Up FQDN
 
 	suffix      FQDN  // Federation.Suffix(Name)
@@ -50,33 +46,31 @@ type Level struct {
 	hasFallback bool  // regionFallback lists anything, known or not
 }
 
-// PublishOptions are what a federation's configuration says of publishing.
+// PublishOptions are a federation's options for publishing.
 type PublishOptions struct {
 	// TTL of the records in seconds (P5); 0 means DefaultTTL.
 	TTL uint32
-	// MaxAddresses is the most records of one RRset (P8); 0 means
-	// DefaultMaxAddresses.
+	// MaxAddresses is the maximum number of records in one RRset (P8); 0 means DefaultMaxAddresses.
 	MaxAddresses int
-	// ShardLevelsOnly writes only levels of members that have a shard, and
-	// regions with a fallback (P2c, `levels: shards`).
+	// ShardLevelsOnly writes only levels of members that have a shard, and regions with a fallback (P2c, `levels:
+	// shards`).
 	ShardLevelsOnly bool
-	// RegionFallback lists for a region the regions whose RRsets it gets while
-	// it has no healthy shard, the first choice first (P2b).
+	// RegionFallback lists, for a region, the regions whose RRsets it copies while it has no healthy shard, the first
+	// choice first (P2b).
 	RegionFallback map[Label][]Label
-	// Foreign are the names of the levels that somebody else holds (O1c).
+	// Foreign contains the names of the levels that someone else holds (O1c).
 	Foreign map[FQDN]bool
 }
 
-// The defaults of PublishOptions.
+// Defaults of PublishOptions.
 const (
 	DefaultTTL          = 180
 	DefaultMaxAddresses = 16
 )
 
-// Levels are all levels over all members of a federation, whether or not a
-// member has a shard. They are computed when members, topology or options
-// change, and serve all services until then. A Levels is never changed and may
-// be used by several goroutines.
+// Levels are the levels of all members of a federation, whether or not a member has a shard. They are computed when
+// members, topology or options change, and serve all services until then. A Levels never changes, and may be used by
+// several goroutines.
 type Levels struct {
 	federation  Federation
 	opt         PublishOptions
@@ -88,9 +82,8 @@ type Levels struct {
 	problems    []Problem
 }
 
-// NewLevels returns the levels of the members. Members are told apart by
-// their names, which must be unique; their order does not matter (P7). The
-// maps of opt must not be changed afterwards.
+// NewLevels returns the levels of the members. Members are identified by their names, which must be unique; their order
+// does not matter (P7). The maps of opt must not be changed afterwards.
 func NewLevels(f Federation, members []Member, opt PublishOptions) *Levels {
 	opt.TTL = cmp.Or(opt.TTL, DefaultTTL)
 	opt.MaxAddresses = cmp.Or(opt.MaxAddresses, DefaultMaxAddresses)
@@ -100,7 +93,7 @@ func NewLevels(f Federation, members []Member, opt PublishOptions) *Levels {
 		l.memberIdx[m.Name] = i
 		l.memberName = append(l.memberName, m.Name)
 	}
-	for _, p := range l.places(members) {
+	for _, p := range l.gather(members) {
 		l.all = append(l.all, *p)
 		l.suffixBytes += len(p.suffix)
 	}
@@ -115,20 +108,20 @@ func NewLevels(f Federation, members []Member, opt PublishOptions) *Levels {
 	return l
 }
 
-// kindRank is the place of k on the way up; -1 if there is no such kind.
+// kindRank returns the position of k on the way up; -1 if there is no such kind.
 func kindRank(k LevelKind) int {
 	return slices.Index([]LevelKind{KindTopologyZone, KindRegion, KindGlobal}, k)
 }
 
-// places gathers the levels by name, with the members that stand there.
-func (l *Levels) places(members []Member) map[FQDN]*Level {
+// gather returns the levels by name, with their members.
+func (l *Levels) gather(members []Member) map[FQDN]*Level {
 	conflicts := l.conflicts(members)
-	places := map[FQDN]*Level{}
-	l.place(places, Topology{}, KindGlobal) // global is there without any member
+	byName := map[FQDN]*Level{}
+	l.addLevel(byName, Topology{}, KindGlobal) // global is there without any member
 	for i, m := range members {
-		levels := []*Level{l.place(places, Topology{}, KindGlobal)}
+		levels := []*Level{l.addLevel(byName, Topology{}, KindGlobal)}
 		if m.Region != "" {
-			levels = append(levels, l.ofLabel(places, conflicts, Topology{Region: m.Region}))
+			levels = append(levels, l.labelLevel(byName, conflicts, Topology{Region: m.Region}))
 		}
 		for _, z := range m.Zones {
 			switch {
@@ -136,7 +129,7 @@ func (l *Levels) places(members []Member) map[FQDN]*Level {
 			case l.federation.Naming == Nested && m.Region == "": // has no name (N3)
 			case l.federation.Naming != Nested && z == m.Region: // is the region's level (N5)
 			default:
-				levels = append(levels, l.ofLabel(places, conflicts, Topology{Region: m.Region, Zone: z}))
+				levels = append(levels, l.labelLevel(byName, conflicts, Topology{Region: m.Region, Zone: z}))
 			}
 		}
 		for _, p := range levels {
@@ -146,39 +139,37 @@ func (l *Levels) places(members []Member) map[FQDN]*Level {
 			}
 		}
 	}
-	return places
+	return byName
 }
 
-// ofLabel is place for a topology zone or a region, or for the label's
-// conflict if it has one.
-func (l *Levels) ofLabel(places map[FQDN]*Level, conflicts map[Label]bool, t Topology) *Level {
+// labelLevel returns the level of a topology zone or a region, or that of the label's conflict if it has one.
+func (l *Levels) labelLevel(byName map[FQDN]*Level, conflicts map[Label]bool, t Topology) *Level {
 	if label := cmp.Or(t.Zone, t.Region); conflicts[label] {
-		p := l.place(places, Topology{Zone: label}, KindTopologyZone)
+		p := l.addLevel(byName, Topology{Zone: label}, KindTopologyZone)
 		p.Conflict = true
 		return p
 	}
 	if t.Zone == "" {
-		return l.place(places, t, KindRegion)
+		return l.addLevel(byName, t, KindRegion)
 	}
-	return l.place(places, t, KindTopologyZone)
+	return l.addLevel(byName, t, KindTopologyZone)
 }
 
-// place returns the level of that name, made if it is not there yet.
-func (l *Levels) place(places map[FQDN]*Level, t Topology, kind LevelKind) *Level {
+// addLevel returns the level with the name of t, which it adds if there is none yet.
+func (l *Levels) addLevel(byName map[FQDN]*Level, t Topology, kind LevelKind) *Level {
 	name := l.federation.LevelName(t)
-	p := places[name]
+	p := byName[name]
 	if p == nil {
 		p = &Level{Name: name, Kind: kind, Region: t.Region, Zone: t.Zone, Foreign: l.opt.Foreign[name]}
 		p.suffix = l.federation.Suffix(name)
 		p.suffixWire = p.suffix.WireOctets()
-		places[name] = p
+		byName[name] = p
 	}
 	return p
 }
 
-// conflicts returns the labels that have no level of their own, and reports
-// them (N5). Under Nested the name of a topology zone holds its region's, so
-// there are none.
+// conflicts returns the labels that have no level of their own, and reports them (N5). Under Nested the name of a
+// topology zone holds its region's, so there are none.
 func (l *Levels) conflicts(members []Member) map[Label]bool {
 	conflicts := map[Label]bool{}
 	if l.federation.Naming == Nested {
@@ -214,7 +205,7 @@ func (l *Levels) conflicts(members []Member) map[Label]bool {
 	return conflicts
 }
 
-// inRegions says where a topology zone lies.
+// inRegions describes the regions that a topology zone is in.
 func inRegions(regions map[Label]bool) string {
 	var s string
 	for i, r := range slices.Sorted(maps.Keys(regions)) {
@@ -230,7 +221,7 @@ func inRegions(regions map[Label]bool) string {
 	return s
 }
 
-// link sets the way up of each level and its fallbacks.
+// link sets the way up from each level, and its fallbacks.
 func (l *Levels) link() {
 	index := make(map[FQDN]int, len(l.all))
 	for i := range l.all {
@@ -254,9 +245,9 @@ func (l *Levels) link() {
 		}
 		for _, r := range l.opt.RegionFallback[lv.Region] {
 			lv.hasFallback = true
-			at, ok := index[l.federation.LevelName(Topology{Region: r})]
-			if ok && at != i && l.all[at].Kind == KindRegion {
-				lv.fallback = append(lv.fallback, at)
+			f, ok := index[l.federation.LevelName(Topology{Region: r})]
+			if ok && f != i && l.all[f].Kind == KindRegion {
+				lv.fallback = append(lv.fallback, f)
 			}
 		}
 	}
@@ -265,8 +256,7 @@ func (l *Levels) link() {
 // Federation returns the federation that the levels belong to.
 func (l *Levels) Federation() Federation { return l.federation }
 
-// All returns the levels: topology zones, regions, global; by name within a
-// kind. The caller must not change them.
+// All returns the levels: topology zones, regions, global; by name within a kind. The caller must not change them.
 func (l *Levels) All() []Level { return l.all }
 
 // Level returns the level with that domain; ok is false if there is none.
@@ -279,8 +269,7 @@ func (l *Levels) Level(name FQDN) (lv Level, ok bool) {
 	return Level{}, false
 }
 
-// MemberLevels returns the levels at which the member stands, in the order of All; none
-// if there is no such member.
+// MemberLevels returns the levels of the member, in the order of All; none if there is no such member.
 func (l *Levels) MemberLevels(member string) []Level {
 	var levels []Level
 	for _, lv := range l.all {
@@ -291,16 +280,15 @@ func (l *Levels) MemberLevels(member string) []Level {
 	return levels
 }
 
-// Problems returns what is wrong with the topology of the members as a whole
-// (N5), in a stable order.
+// Problems returns what is wrong with the topology of the members as a whole (N5), in a stable order.
 func (l *Levels) Problems() []Problem { return l.problems }
 
-// OwnerName is the name of the service's records at the level.
+// OwnerName returns the name of the service's records at the level.
 func (lv Level) OwnerName(svc ServiceName) FQDN {
 	return FQDN(svc.Name + "." + svc.Namespace + "." + string(lv.suffix))
 }
 
-// fits reports whether the service's name at the level can be sent (N6).
+// fits reports whether the service's name at the level is short enough to be sent (N6).
 func (lv *Level) fits(svc ServiceName) bool {
 	return len(svc.Name)+1+len(svc.Namespace)+1+lv.suffixWire <= MaxNameOctets
 }

@@ -15,7 +15,8 @@ import (
 func levelText(levels []federation.Level) string {
 	var b strings.Builder
 	for _, lv := range levels {
-		fmt.Fprintf(&b, "%s %s region=%s zone=%s up=%s members=%s", lv.Kind, lv.Name, lv.Region, lv.Zone, lv.Up, strings.Join(lv.Members, ","))
+		fmt.Fprintf(&b, "%s %s region=%s zone=%s up=%s members=%s", lv.Kind, lv.Name, lv.Region, lv.Zone, lv.Up,
+			strings.Join(lv.Members, ","))
 		if lv.Conflict {
 			b.WriteString(" conflict")
 		}

@@ -8,30 +8,28 @@ import (
 )
 
 const (
-	// globalLabel stands for global in the name of a listing: no level has an
-	// underscore.
+	// globalLabel stands for global in the name of a listing: no level begins with an underscore.
 	globalLabel = "_global"
-	// pastKey is the key of the strings with the members that had a level last.
+	// pastKey is the key of the strings with the last members of a level.
 	pastKey = "p"
-	// maxMemberOctets and maxPastOctets bound the names of members in one RRset, so
-	// that each has at most half of the 4,000 characters that Route 53 takes.
+	// maxMemberOctets and maxPastOctets bound the names of members in one RRset, so that each takes at most half of the
+	// 4,000 characters that Route 53 allows.
 	maxMemberOctets, maxPastOctets = 2000, 500
-	// maxParts is more than any federation needs; a higher number is no part of ours.
+	// maxParts is more than any federation needs; a part with a higher number is not ours.
 	maxParts = 1000
 )
 
-// Listing is a level in the list of all levels ever written (O1b): a TXT RRset of
-// its own, or several if the names of its members do not fit into one.
+// Listing is a level in the list of all levels ever written (O1b): a TXT RRset of its own, or several if the names of
+// its members do not fit into one.
 type Listing struct {
 	LevelEntry
-	// Owner is the id of the syncer whose list it is.
+	// Owner is the id of the syncer that lists the level.
 	Owner string
-	// Past are members that had the level last, if none has it now; they are cut to
-	// what fits.
+	// Past are the last members of a level that has none now, as far as they fit.
 	Past []string
 }
 
-// ListingName is the name of one part of a level's listing, counted from 1.
+// ListingName returns the name of one part of a level's listing, counted from 1.
 func (f Federation) ListingName(level FQDN, part int) FQDN {
 	above := globalLabel
 	if level != f.Domain {
@@ -64,23 +62,24 @@ func (f Federation) ParseListingName(name FQDN) (level FQDN, part int, ok bool) 
 	return level, part, ok
 }
 
-// RRsets returns the listing as RRsets, given those that are there now: a member
-// stays in the part that has it, so that one that comes or goes changes one RRset.
+// RRsets returns the listing as RRsets, given those that exist now: a member stays in its part, so that adding or
+// removing one changes one RRset.
 func (l Listing) RRsets(f Federation, have []RRset) []RRset {
-	parts := layOut(slices.Compact(slices.Sorted(slices.Values(l.Members))), f.membersOf(have))
+	parts := layOut(slices.Compact(slices.Sorted(slices.Values(l.Members))), f.membersByPart(have))
 	sets := make([]RRset, len(parts))
 	for i, members := range parts {
 		strs := append([]string{heritageField, versionField, "owner=" + l.Owner}, l.strings()...)
 		strs = append(strs, memberStrings(membersKey, members)...)
 		if i == 0 {
-			strs = append(strs, memberStrings(pastKey, thatFit(l.Past))...)
+			strs = append(strs, memberStrings(pastKey, fitting(l.Past))...)
 		}
-		sets[i] = RRset{Name: f.ListingName(l.Name, i+1), Type: TypeTXT, TTL: claimTTL, Data: []string{printTXT(strs...)}}
+		sets[i] = RRset{Name: f.ListingName(l.Name, i+1), Type: TypeTXT, TTL: claimTTL,
+			Data: []string{printTXT(strs...)}}
 	}
 	return sets
 }
 
-// layOut spreads the members over parts, of which there is at least one.
+// layOut distributes the members over parts, of which there is at least one.
 func layOut(members []string, have [][]string) [][]string {
 	parts := make([][]string, max(len(have), 1))
 	room := make([]int, len(parts))
@@ -120,8 +119,8 @@ func layOut(members []string, have [][]string) [][]string {
 	return parts
 }
 
-// membersOf are the members in each part, as far as it is there and readable.
-func (f Federation) membersOf(sets []RRset) (parts [][]string) {
+// membersByPart returns the members of each part that exists and is readable.
+func (f Federation) membersByPart(sets []RRset) (parts [][]string) {
 	for _, set := range sets {
 		l, part, err := f.parsePart(set)
 		if err != nil {
@@ -135,8 +134,8 @@ func (f Federation) membersOf(sets []RRset) (parts [][]string) {
 	return parts
 }
 
-// thatFit are the first of the names that are not too long together.
-func thatFit(names []string) []string {
+// fitting returns as many of the names as fit into maxPastOctets.
+func fitting(names []string) []string {
 	octets := 0
 	for i, n := range names {
 		if octets += len(n) + 1; octets > maxPastOctets {
@@ -146,9 +145,8 @@ func thatFit(names []string) []string {
 	return names
 }
 
-// ParseListing is the inverse of Listing.RRsets, given the parts of one level in
-// any order; one that is missing costs its members only. A part that is not of
-// this format, or says something else than the others, is an error that names it.
+// ParseListing is the inverse of Listing.RRsets, given the parts of one level in any order; if one is missing, only its
+// members are. A part that is not of this format, or that disagrees with the others, is an error that names it.
 func (f Federation) ParseListing(sets []RRset) (l Listing, err error) {
 	for i, set := range sets {
 		one, _, err := f.parsePart(set)
@@ -171,7 +169,8 @@ func (f Federation) ParseListing(sets []RRset) (l Listing, err error) {
 func (f Federation) parsePart(set RRset) (l Listing, part int, err error) {
 	level, part, ok := f.ParseListingName(set.Name)
 	if !ok || part > maxParts || set.Type != TypeTXT || len(set.Data) != 1 {
-		return l, 0, fmt.Errorf("want one TXT record at the name of a level, have %d of type %q", len(set.Data), set.Type)
+		return l, 0, fmt.Errorf("want one TXT record at the name of a level, have %d of type %q", len(set.Data),
+			set.Type)
 	}
 	fields, err := parseFields(set.Data[0])
 	if err != nil {

@@ -115,7 +115,8 @@ func TestListing(t *testing.T) {
 	t.Run("O1b what is read is what was written", func(t *testing.T) {
 		rapid.Check(t, func(r *rapid.T) {
 			member := rapid.StringMatching(`[a-z0-9]{1,40}`)
-			l := federation.Listing{LevelEntry: region, Owner: "us", Past: rapid.SliceOfNDistinct(member, 0, 5, rapid.ID[string]).Draw(r, "past")}
+			l := federation.Listing{LevelEntry: region, Owner: "us",
+				Past: rapid.SliceOfNDistinct(member, 0, 5, rapid.ID[string]).Draw(r, "past")}
 			slices.Sort(l.Past)
 			var have []federation.RRset
 			for range 3 {
@@ -138,21 +139,34 @@ func TestListing(t *testing.T) {
 		return []federation.RRset{set}
 	}
 	for what, sets := range map[string][]federation.RRset{
-		"another level":  one(func(s *federation.RRset) { s.Name = listed.ListingName("west.example.com.", 1) }),
-		"another name":   one(func(s *federation.RRset) { s.Name = listed.LevelsName() }),
-		"another type":   one(func(s *federation.RRset) { s.Type = federation.TypeA }),
-		"two records":    one(func(s *federation.RRset) { s.Data = append(s.Data, s.Data[0]) }),
-		"no owner":       one(func(s *federation.RRset) { s.Data[0] = strings.Replace(s.Data[0], `"owner=us" `, "", 1) }),
-		"a bad owner":    one(func(s *federation.RRset) { s.Data[0] = strings.Replace(s.Data[0], `owner=us`, `owner=u s`, 1) }),
-		"another format": one(func(s *federation.RRset) { s.Data[0] = strings.Replace(s.Data[0], `version=1`, `version=2`, 1) }),
-		"no kind":        one(func(s *federation.RRset) { s.Data[0] = strings.Replace(s.Data[0], ` "kind=region"`, "", 1) }),
+		"another level": one(func(s *federation.RRset) { s.Name = listed.ListingName("west.example.com.", 1) }),
+		"another name":  one(func(s *federation.RRset) { s.Name = listed.LevelsName() }),
+		"another type":  one(func(s *federation.RRset) { s.Type = federation.TypeA }),
+		"two records":   one(func(s *federation.RRset) { s.Data = append(s.Data, s.Data[0]) }),
+		"no owner": one(func(s *federation.RRset) {
+			s.Data[0] = strings.Replace(s.Data[0], `"owner=us" `, "",
+				1)
+		}),
+		"a bad owner": one(func(s *federation.RRset) {
+			s.Data[0] = strings.Replace(s.Data[0], `owner=us`,
+				`owner=u s`, 1)
+		}),
+		"another format": one(func(s *federation.RRset) {
+			s.Data[0] = strings.Replace(s.Data[0], `version=1`,
+				`version=2`, 1)
+		}),
+		"no kind": one(func(s *federation.RRset) {
+			s.Data[0] = strings.Replace(s.Data[0], ` "kind=region"`, "",
+				1)
+		}),
 		"two owners": append(one(func(*federation.RRset) {}), one(func(s *federation.RRset) {
 			s.Name = listed.ListingName("east.example.com.", 2)
 			s.Data[0] = strings.Replace(s.Data[0], `owner=us`, `owner=them`, 1)
 		})...),
 	} {
 		t.Run("O1b refused: "+what, func(t *testing.T) {
-			if l, err := listed.ParseListing(sets); err == nil || !strings.Contains(err.Error(), string(sets[len(sets)-1].Name)) {
+			if l, err := listed.ParseListing(sets); err == nil ||
+				!strings.Contains(err.Error(), string(sets[len(sets)-1].Name)) {
 				t.Errorf("%v, %v", l, err)
 			}
 		})

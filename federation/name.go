@@ -7,22 +7,19 @@ import (
 	"github.com/miekg/dns"
 )
 
-// MaxNameOctets is the longest name in wire form, length octets and the root
-// label included (RFC 1035, section 3.1).
+// MaxNameOctets is the longest name in wire form, including length octets and the root label (RFC 1035, section 3.1).
 const MaxNameOctets = 255
 
 // maxLabelOctets is the longest label (RFC 1035, section 2.3.4).
 const maxLabelOctets = 63
 
-// FQDN is an absolute domain name: lower case, with the trailing dot, in
-// presentation form. The zero value is no name at all; the root is ".".
-// Values come from ParseFQDN or from joining labels that were parsed.
+// FQDN is an absolute domain name in presentation form: lower case, with the trailing dot. The zero value is no name;
+// the root is ".". Values come from ParseFQDN, or from joining parsed labels.
 type FQDN string
 
-// ParseFQDN returns s as an FQDN: lower-cased, with a trailing dot. It
-// refuses what is not a DNS-1123 subdomain (labels of letters, digits and
-// hyphens), except that a label may begin with an underscore (RFC 8552), and
-// what is longer than MaxNameOctets.
+// ParseFQDN returns s as an FQDN: lower-cased, with a trailing dot. It refuses names that are not DNS-1123 subdomains
+// (labels of letters, digits and hyphens), except that a label may begin with an underscore (RFC 8552), and names
+// longer than MaxNameOctets.
 func ParseFQDN(s string) (FQDN, error) {
 	trimmed := strings.TrimSuffix(lower(s), ".")
 	if trimmed == "" {
@@ -33,12 +30,14 @@ func ParseFQDN(s string) (FQDN, error) {
 			return "", fmt.Errorf("name %q: %w", s, err)
 		}
 		if len(label) > maxLabelOctets {
-			return "", fmt.Errorf("name %q: label %q has %d characters, at most %d are allowed", s, label, len(label), maxLabelOctets)
+			return "", fmt.Errorf("name %q: label %q has %d characters, at most %d are allowed", s, label, len(label),
+				maxLabelOctets)
 		}
 	}
 	name := FQDN(trimmed + ".")
 	if name.WireOctets() > MaxNameOctets {
-		return "", fmt.Errorf("name %q has %d octets in wire form, at most %d are allowed", s, name.WireOctets(), MaxNameOctets)
+		return "", fmt.Errorf("name %q has %d octets in wire form, at most %d are allowed", s, name.WireOctets(),
+			MaxNameOctets)
 	}
 	return name, nil
 }
@@ -46,9 +45,8 @@ func ParseFQDN(s string) (FQDN, error) {
 // String returns the name as it is written in a zone file.
 func (n FQDN) String() string { return string(n) }
 
-// WireOctets is the length of the name in wire form. The DNS library packs
-// over-long names without complaint, so every name that we make is measured
-// here (N6). Escapes count as the octet they stand for.
+// WireOctets returns the length of the name in wire form. An escape counts as the octet that it stands for. The DNS
+// library packs names that are too long without complaint, so every name that we make is measured here (N6).
 func (n FQDN) WireOctets() int {
 	s := string(n)
 	if s == "." || s == "" {
@@ -67,8 +65,7 @@ func (n FQDN) WireOctets() int {
 	return octets
 }
 
-// In reports whether n is suffix or lies below it. The zero value, which is no
-// name, lies in nothing and holds nothing.
+// In reports whether n is suffix or below it. The zero value is in nothing and contains nothing.
 func (n FQDN) In(suffix FQDN) bool {
 	if n == "" || suffix == "" {
 		return false
@@ -84,8 +81,7 @@ func (n FQDN) In(suffix FQDN) bool {
 	return escapes%2 == 0 // an escaped dot ends no label
 }
 
-// Parent returns the name without its first label: "." for a name of one label,
-// "" for "." and for the zero value.
+// Parent returns the name without its first label: "." for a name of one label, "" for "." and for the zero value.
 func (n FQDN) Parent() FQDN {
 	if n == "." {
 		return ""
@@ -103,8 +99,7 @@ func (n FQDN) Parent() FQDN {
 	return ""
 }
 
-// Label is one DNS-1123 label: lower-case letters, digits and inner hyphens,
-// at most 63. The zero value stands for "none".
+// Label is one DNS-1123 label: at most 63 lower-case letters, digits and inner hyphens. The zero value is no label.
 type Label string
 
 // ParseLabel returns s, lower-cased, as a Label (N4).
@@ -131,8 +126,8 @@ func checkLabel(l string) error {
 	return nil
 }
 
-// lower is lower case as DNS has it, for ASCII letters only (RFC 4343): a
-// letter such as the Kelvin sign must not turn into a "k".
+// lower lower-cases ASCII letters only, as DNS does (RFC 4343): a letter such as the Kelvin sign must not turn into a
+// "k".
 func lower(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= 'A' && r <= 'Z' {
@@ -147,24 +142,21 @@ func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 // join returns the name made of the label and the suffix.
 func join(label string, suffix FQDN) FQDN { return FQDN(label + "." + string(suffix)) }
 
-// CanonicalName returns a name in presentation form as servers and libraries
-// hand it out, lower-cased and with the trailing dot. It checks nothing.
+// CanonicalName returns a name in presentation form, as servers and libraries return it, lower-cased and with the
+// trailing dot. It checks nothing.
 func CanonicalName(s string) FQDN { return FQDN(dns.CanonicalName(s)) }
 
-// OwnerName is the name of the service's records at the level of that domain:
-// S.N.F.svc.<level>.
+// OwnerName returns the name of the service's records at the level with that domain: S.N.F.svc.<level>.
 func (f Federation) OwnerName(svc ServiceName, level FQDN) FQDN {
 	return join(svc.Name, join(svc.Namespace, f.Suffix(level)))
 }
 
-// ParseOwner takes the owner name of a service's records apart: the inverse of
-// OwnerName. ok is false unless name is of the shape of N2 or N3 under this
-// federation; only such names are ever written or deleted (O2).
+// ParseOwner parses the owner name of a service's records: the inverse of OwnerName. ok is false unless name has the
+// shape of N2 or N3 under this federation; only such names are ever written or deleted (O2).
 //
-// level is the level's domain: the federation's Domain for global, else one
-// or two labels below it. The two labels of a nested topology zone are
-// understood under Flat too: what was written before a change of the naming
-// has to be found and removed (P4).
+// level is the level's domain: the federation's Domain for global, else one or two labels below it. The two labels of a
+// nested topology zone are accepted under Flat too: what was written before a change of the naming has to be found and
+// removed (P4).
 func (f Federation) ParseOwner(name FQDN) (svc ServiceName, level FQDN, ok bool) {
 	service, rest, ok1 := strings.Cut(string(name), ".")
 	namespace, suffix, ok2 := strings.Cut(rest, ".")
@@ -178,8 +170,8 @@ func (f Federation) ParseOwner(name FQDN) (svc ServiceName, level FQDN, ok bool)
 	return ServiceName{Namespace: namespace, Name: service}, level, true
 }
 
-// ParseSuffix is the inverse of Suffix: the level's domain in "F.svc.<level>".
-// ok is false if suffix is not of that shape under this federation.
+// ParseSuffix is the inverse of Suffix: it returns the level's domain in "F.svc.<level>". ok is false if suffix does
+// not have that shape under this federation.
 func (f Federation) ParseSuffix(suffix FQDN) (level FQDN, ok bool) {
 	s, ok := strings.CutPrefix(string(suffix), string(f.Name)+".svc.")
 	if !ok {

@@ -29,10 +29,12 @@ func TestNames(t *testing.T) {
 		{"N2 topology zone", federation.Flat, zone, "nginx.mynamespace.myfederation.svc.us-central1-a.example.com."},
 		{"N2 region", federation.Flat, region, "nginx.mynamespace.myfederation.svc.us-central1.example.com."},
 		{"N2 global", federation.Flat, global, "nginx.mynamespace.myfederation.svc.example.com."},
-		{"N3 topology zone", federation.Nested, zone, "nginx.mynamespace.myfederation.svc.us-central1-a.us-central1.example.com."},
+		{"N3 topology zone", federation.Nested, zone,
+			"nginx.mynamespace.myfederation.svc.us-central1-a.us-central1.example.com."},
 		{"N3 region", federation.Nested, region, "nginx.mynamespace.myfederation.svc.us-central1.example.com."},
 		{"N3 global", federation.Nested, global, "nginx.mynamespace.myfederation.svc.example.com."},
-		{"N3 flat without a region", federation.Flat, noRegion, "nginx.mynamespace.myfederation.svc.us-central1-a.example.com."},
+		{"N3 flat without a region", federation.Flat, noRegion,
+			"nginx.mynamespace.myfederation.svc.us-central1-a.example.com."},
 		{"N3 nested without a region", federation.Nested, noRegion, ""},
 	} {
 		t.Run(tt.id, func(t *testing.T) {
@@ -56,13 +58,20 @@ func TestPath(t *testing.T) {
 		at     federation.Topology
 		want   []federation.FQDN
 	}{
-		{"N2", federation.Flat, federation.Topology{Region: "r", Zone: "z"}, []federation.FQDN{"z.example.com.", "r.example.com.", "example.com."}},
-		{"N3 nested", federation.Nested, federation.Topology{Region: "r", Zone: "z"}, []federation.FQDN{"z.r.example.com.", "r.example.com.", "example.com."}},
-		{"N3 nested without a region", federation.Nested, federation.Topology{Zone: "z"}, []federation.FQDN{"example.com."}},
-		{"N3 flat without a region", federation.Flat, federation.Topology{Zone: "z"}, []federation.FQDN{"z.example.com.", "example.com."}},
-		{"N5 topology zone named like its region", federation.Flat, federation.Topology{Region: "r", Zone: "r"}, []federation.FQDN{"r.example.com.", "example.com."}},
-		{"N5 nested", federation.Nested, federation.Topology{Region: "r", Zone: "r"}, []federation.FQDN{"r.r.example.com.", "r.example.com.", "example.com."}},
-		{"Q7a a level that the node does not have", federation.Flat, federation.Topology{Region: "r"}, []federation.FQDN{"r.example.com.", "example.com."}},
+		{"N2", federation.Flat, federation.Topology{Region: "r", Zone: "z"},
+			[]federation.FQDN{"z.example.com.", "r.example.com.", "example.com."}},
+		{"N3 nested", federation.Nested, federation.Topology{Region: "r", Zone: "z"},
+			[]federation.FQDN{"z.r.example.com.", "r.example.com.", "example.com."}},
+		{"N3 nested without a region", federation.Nested, federation.Topology{Zone: "z"},
+			[]federation.FQDN{"example.com."}},
+		{"N3 flat without a region", federation.Flat, federation.Topology{Zone: "z"},
+			[]federation.FQDN{"z.example.com.", "example.com."}},
+		{"N5 topology zone named like its region", federation.Flat, federation.Topology{Region: "r", Zone: "r"},
+			[]federation.FQDN{"r.example.com.", "example.com."}},
+		{"N5 nested", federation.Nested, federation.Topology{Region: "r", Zone: "r"},
+			[]federation.FQDN{"r.r.example.com.", "r.example.com.", "example.com."}},
+		{"Q7a a level that the node does not have", federation.Flat, federation.Topology{Region: "r"},
+			[]federation.FQDN{"r.example.com.", "example.com."}},
 		{"Q7a no level but global", federation.Flat, federation.Topology{}, []federation.FQDN{"example.com."}},
 	} {
 		t.Run(tt.id, func(t *testing.T) {
@@ -108,8 +117,10 @@ func TestParse(t *testing.T) {
 		{"N4 label with a letter outside ASCII", label, "\u212Aiel", "!not a DNS-1123 label"},
 		{"N4 name with a letter outside ASCII", fqdn, "\u212A.example.com", "!not a DNS-1123 label"},
 		{"RFC 8552 name with an underscore", fqdn, "_claim.example.com", "_claim.example.com."},
-		{"RFC 1035 label of 64 with its underscore", fqdn, "_" + label63[:63] + ".example.com", "!at most 63 are allowed"},
-		{"N6 name of 255 octets", fqdn, strings.Repeat(label63[:62]+".", 4) + "a", strings.Repeat(label63[:62]+".", 4) + "a."},
+		{"RFC 1035 label of 64 with its underscore", fqdn, "_" + label63[:63] + ".example.com",
+			"!at most 63 are allowed"},
+		{"N6 name of 255 octets", fqdn, strings.Repeat(label63[:62]+".", 4) + "a", strings.Repeat(label63[:62]+".", 4) +
+			"a."},
 		{"N6 name of 256 octets", fqdn, strings.Repeat(label63[:62]+".", 4) + "ab", "!has 256 octets"},
 		{"N3 naming", naming, "nested", "nested"},
 		{"N2 naming by default", naming, "", "flat"},
@@ -213,7 +224,8 @@ func TestParseOwner(t *testing.T) {
 }
 
 func FuzzWireOctets(f *testing.F) {
-	for _, s := range []string{".", "example.com.", `a\.b.example.com.`, `\001\255.example.com.`, `\\.`, `\00A.`, strings.Repeat(label63[:63]+".", 5), strings.Repeat("a.", 127)} {
+	for _, s := range []string{".", "example.com.", `a\.b.example.com.`, `\001\255.example.com.`, `\\.`, `\00A.`,
+		strings.Repeat(label63[:63]+".", 5), strings.Repeat("a.", 127)} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -244,14 +256,16 @@ func FuzzParseFQDN(f *testing.F) {
 		if err != nil || again != name {
 			t.Errorf("%q parses to %q, that to %q, %v", s, name, again, err)
 		}
-		if _, ok := dns.IsDomainName(string(name)); !ok || name != federation.CanonicalName(s) || name.WireOctets() > federation.MaxNameOctets {
+		if _, ok := dns.IsDomainName(string(name)); !ok || name != federation.CanonicalName(s) ||
+			name.WireOctets() > federation.MaxNameOctets {
 			t.Errorf("%q parses to %q", s, name)
 		}
 	})
 }
 
 func FuzzParseOwner(f *testing.F) {
-	for _, s := range []string{"nginx.ns.myfederation.svc.example.com.", "a.b.myfederation.svc.z.r.example.com.", "_claim.myfederation.svc.example.com."} {
+	for _, s := range []string{"nginx.ns.myfederation.svc.example.com.", "a.b.myfederation.svc.z.r.example.com.",
+		"_claim.myfederation.svc.example.com."} {
 		f.Add(s)
 	}
 	fd := federation.Federation{Name: fed, Domain: "example.com.", Naming: federation.Flat}

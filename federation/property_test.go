@@ -34,7 +34,8 @@ func drawCase(t *rapid.T) publishCase {
 	}
 	for i := range rapid.IntRange(0, 6).Draw(t, "members") {
 		c.members = append(c.members, federation.Member{
-			Name: fmt.Sprintf("member-%d", i), Region: label.Draw(t, "region"), Zones: rapid.SliceOfN(label, 0, 3).Draw(t, "zones"),
+			Name: fmt.Sprintf("member-%d", i), Region: label.Draw(t, "region"),
+			Zones: rapid.SliceOfN(label, 0, 3).Draw(t, "zones"),
 		})
 		if rapid.IntRange(0, 4).Draw(t, "has shard") > 0 {
 			c.shards = append(c.shards, drawShard(t, c.members[i].Name, i))
@@ -50,7 +51,8 @@ func drawCase(t *rapid.T) publishCase {
 
 // drawShard draws a shard with addresses that no other member has.
 func drawShard(t *rapid.T, member string, i int) federation.Shard {
-	s := federation.Shard{Member: member, Healthy: rapid.Bool().Draw(t, "healthy"), TTL: uint32(rapid.IntRange(0, 400).Draw(t, "ttl"))}
+	s := federation.Shard{Member: member, Healthy: rapid.Bool().Draw(t, "healthy"),
+		TTL: uint32(rapid.IntRange(0, 400).Draw(t, "ttl"))}
 	for j := range rapid.IntRange(0, 5).Draw(t, "IPv4") {
 		s.Addresses = append(s.Addresses, netip.AddrFrom4([4]byte{203, 0, 113, byte(16*i + j)}))
 	}
@@ -168,7 +170,8 @@ func checkReason(t *rapid.T, c publishCase, x federation.Explained) {
 	var members []string
 	for _, s := range c.shards {
 		if slices.ContainsFunc(x.Data, func(d string) bool {
-			return d == string(s.Host) || slices.ContainsFunc(s.Addresses, func(a netip.Addr) bool { return a.String() == d })
+			return d == string(s.Host) ||
+				slices.ContainsFunc(s.Addresses, func(a netip.Addr) bool { return a.String() == d })
 		}) {
 			members = append(members, s.Member)
 		}

@@ -18,10 +18,10 @@ import (
 	"github.com/federation-dns/federation/federation"
 )
 
-var update = flag.Bool("update", false, "rewrite the zone and problems of testdata/*.txtar; commit only what you understand")
+var update = flag.Bool("update", false,
+	"rewrite the zone and problems of testdata/*.txtar; commit only what you understand")
 
-// publishCase is one input of the publishing rule. Its text form has a line
-// for each thing:
+// publishCase is one input of the publishing rule. Its text form has a line for each thing:
 //
 //	federation NAME DOMAIN [NAMING]
 //	ttl|max NUMBER
@@ -86,7 +86,8 @@ func zoneText(sets []federation.RRset) string {
 func reasonText(sets []federation.Explained) string {
 	var b strings.Builder
 	for _, s := range sets {
-		fmt.Fprintf(&b, "%s %s %s\n", s.Name, s.Type, strings.Join(append([]string{string(s.Reason)}, s.Members...), " "))
+		fmt.Fprintf(&b, "%s %s %s\n", s.Name, s.Type,
+			strings.Join(append([]string{string(s.Reason)}, s.Members...), " "))
 	}
 	return b.String()
 }
@@ -190,8 +191,8 @@ func number(t *testing.T, s string) int {
 	return n
 }
 
-// TestHashIsStable pins the choice of P8: records must not move on an upgrade.
-// The files P8-*.txtar pin it for names, this for the services.
+// TestHashIsStable pins the choice of P8: records must not move on an upgrade. The files P8-*.txtar pin it for names,
+// this for the services.
 func TestHashIsStable(t *testing.T) {
 	f := federation.Federation{Name: "myfederation", Domain: "example.com.", Naming: federation.Flat}
 	var members []federation.Member
@@ -205,7 +206,8 @@ func TestHashIsStable(t *testing.T) {
 	levels := federation.NewLevels(f, members, federation.PublishOptions{MaxAddresses: 1})
 	chosen := map[string]int{}
 	for i := range 800 {
-		sets, _ := levels.RRsets(federation.ServiceName{Namespace: "default", Name: fmt.Sprintf("service-%d", i)}, shards, true)
+		sets, _ := levels.RRsets(federation.ServiceName{Namespace: "default", Name: fmt.Sprintf("service-%d", i)},
+			shards, true)
 		chosen[sets[0].Data[0]]++
 	}
 	// About 100 services for each member: none is left out.

@@ -15,7 +15,7 @@ type address struct {
 
 func compareAddresses(a, b address) int { return a.Compare(b.Addr) }
 
-// split sorts the shard's addresses in by type.
+// split separates the shard's addresses by type.
 func (s *memberShard) split() {
 	all := make([]address, 0, len(s.Addresses))
 	for _, a := range s.Addresses {
@@ -39,14 +39,14 @@ func (s *memberShard) ofType(typ string) []address {
 	return s.v6
 }
 
-// addressScratch is the memory that the choice of addresses uses again and again in one publication.
+// addressScratch is memory that the selection of addresses reuses within one publication.
 type addressScratch struct {
 	addrs, chosen []address
 	members       []*memberShard
 }
 
-// addAddresses adds the RRset of one type of the healthy shards of a level, if they have any: unique, sorted, at most
-// MaxAddresses (P1, P8).
+// addAddresses adds the RRset of one type from the healthy shards of a level, if they have any address of it: unique,
+// sorted, at most MaxAddresses (P1, P8).
 func (p *publication) addAddresses(name FQDN, typ string) {
 	addrs := p.scratch.addrs[:0]
 	for _, s := range p.healthy {
@@ -80,9 +80,9 @@ func contains(addrs []address, a address) bool {
 	return slices.ContainsFunc(addrs, func(b address) bool { return a.Addr == b.Addr })
 }
 
-// choose returns the addresses of one type that are published when there are too many, sorted: round by round one of
-// each member, in an order by hash (P8). A member that has its share through an address that another member has too is
-// passed over.
+// choose returns the addresses of one type to publish when there are too many, sorted: in each round one of each
+// member, in the order of hashes (P8). A member that already has its share, because another member has the same
+// address, is skipped.
 func (p *publication) choose(typ string, most int) []address {
 	members, longest := p.inOrder(typ)
 	chosen := p.scratch.chosen[:0]
@@ -102,8 +102,8 @@ func (p *publication) choose(typ string, most int) []address {
 	return chosen
 }
 
-// share returns how many of a member's addresses are chosen, and which of the others is to be chosen next; nil if there
-// is none.
+// share returns how many of a member's addresses have been chosen, and which of the others is next; nil if there is
+// none.
 func share(addrs, chosen []address) (has int, next *address) {
 	for i := range addrs {
 		switch a := &addrs[i]; {
@@ -116,8 +116,8 @@ func share(addrs, chosen []address) (has int, next *address) {
 	return has, next
 }
 
-// inOrder returns the healthy shards of a level that have addresses of the type in the order by hash, and the most
-// addresses that one has.
+// inOrder returns the healthy shards of a level that have addresses of the type, in the order of hashes, and the
+// highest number of addresses that one of them has.
 func (p *publication) inOrder(typ string) (members []*memberShard, longest int) {
 	members = p.scratch.members[:0]
 	for _, s := range p.healthy {
@@ -149,7 +149,7 @@ func compareMembers(a, b *memberShard) int {
 	return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.Member, b.Member))
 }
 
-// seed makes the hash differ from service to service, so that no member is always the one left out.
+// seed makes the hash differ between services, so that it is not always the same member that is left out.
 func (p *publication) seed() uint64 {
 	const offset = 14695981039346656037
 	return fnv(fnv(fnv(offset, p.svc.Namespace), "/"), p.svc.Name)

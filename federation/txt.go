@@ -7,19 +7,18 @@ import (
 	"strings"
 )
 
-// maxTXTOctets is the longest character-string of a TXT record, without the
-// quotes and escapes of its presentation form (RFC 1035, section 3.3).
+// maxTXTOctets is the longest character-string of a TXT record, without the quotes and escapes of its presentation form
+// (RFC 1035, section 3.3).
 const maxTXTOctets = 255
 
-// The fields that every TXT record of ours begins with.
+// The fields that begin each of our TXT records.
 var (
 	heritageField = "heritage=" + heritage
 	versionField  = "version=" + strconv.Itoa(formatVersion)
 )
 
-// printTXT is one TXT record in presentation form: each character-string in
-// quotes and escaped as miekg/dns prints it, so that a server's answer is equal
-// to what was written.
+// printTXT returns one TXT record in presentation form: each character-string in quotes, and escaped as miekg/dns
+// prints it, so that a server's answer equals what was written.
 func printTXT(strs ...string) string {
 	var b strings.Builder
 	for i, s := range strs {
@@ -63,7 +62,7 @@ func parseTXT(data string) ([]string, error) {
 	}
 }
 
-// cutTXT takes the first character-string off.
+// cutTXT splits off the first character-string.
 func cutTXT(data string) (s, after string, err error) {
 	if data == "" || data[0] != '"' {
 		return "", "", fmt.Errorf("a string is not in quotes")
@@ -93,13 +92,13 @@ func cutTXT(data string) (s, after string, err error) {
 	return "", "", fmt.Errorf("a string has no closing quote")
 }
 
-// fields are the key=value strings of a TXT record of ours, in order.
+// fields are the key=value strings of one of our TXT records, in order.
 type fields struct {
 	record string
 	values map[string][]string
 }
 
-// parseFields takes a TXT record apart and checks that it is of our format.
+// parseFields parses a TXT record and checks that it has our format.
 func parseFields(data string) (fields, error) {
 	f := fields{record: data, values: map[string][]string{}}
 	strs, err := parseTXT(data)
@@ -126,7 +125,7 @@ func parseFields(data string) (fields, error) {
 	return f, nil
 }
 
-// one returns the value of a key that must stand exactly once, with a value.
+// one returns the value of a key that must occur exactly once, with a value.
 func (f fields) one(key string) (string, error) {
 	value, err := f.optional(key)
 	if err == nil && value == "" {
@@ -135,7 +134,7 @@ func (f fields) one(key string) (string, error) {
 	return value, err
 }
 
-// optional returns the value of a key that may stand once, "" for none.
+// optional returns the value of a key that may occur once; "" if it does not.
 func (f fields) optional(key string) (string, error) {
 	switch v := f.values[key]; len(v) {
 	case 0:

@@ -11,7 +11,8 @@ import (
 )
 
 // maxLinks is the longest CNAME chain considered when changes are ordered; the plugin follows no longer chain either
-// (Q8a). A chain of the publishing rule has at most three links: topology zone, region, global, and a host name outside.
+// (Q8a). A chain of the publishing rule has at most three links: topology zone, region, global, and a host name
+// outside.
 const maxLinks = 8
 
 // Diff returns the changes that turn current into desired: one for each owner name whose RRsets differ, including their
@@ -24,9 +25,9 @@ const maxLinks = 8
 //	all other new names                                          from global down
 //	deletions                                                    from topology zones up
 //
-// A CNAME then never points to a name that does not exist yet, or no longer exists, and never forms a loop, provided that
-// both lists contain the targets of their CNAMEs. Within a row, changes are ordered by the number of CNAME links to the
-// end of the chain, then by labels, then by name.
+// A CNAME then never points to a name that does not exist yet, or no longer exists, and never forms a loop, provided
+// that both lists contain the targets of their CNAMEs. Within a row, changes are ordered by the number of CNAME links
+// to the end of the chain, then by labels, then by name.
 func Diff(current, desired []federation.RRset) []Change {
 	from, to := byName(current), byName(desired)
 	var live, added, deleted []Change

@@ -57,20 +57,25 @@ func TestDiff(t *testing.T) {
 		{"an address more", "g. 180 A 192.0.2.1", "g. 180 A 192.0.2.1 192.0.2.2", "~ g.\n"},
 		{"P5 another TTL", "g. 180 A 192.0.2.1", "g. 60 A 192.0.2.1", "~ g.\n"},
 		{"P6 a type more", "g. 180 A 192.0.2.1", "g. 180 A 192.0.2.1\ng. 180 AAAA 2001:db8::1", "~ g.\n"},
-		{"P6 a switch is one change", "r.g. 180 A 192.0.2.1\nr.g. 180 AAAA 2001:db8::1", "r.g. 180 CNAME g.", "~ r.g.\n"},
+		{"P6 a switch is one change", "r.g. 180 A 192.0.2.1\nr.g. 180 AAAA 2001:db8::1", "r.g. 180 CNAME g.",
+			"~ r.g.\n"},
 		{"X5b new names from global down", "",
-			"z.g. 180 CNAME y.g.\ny.g. 180 CNAME g.\ng. 180 A 192.0.2.1\na.g. 180 A 192.0.2.1\n", "+ g.\n+ a.g.\n+ y.g.\n+ z.g.\n"},
+			"z.g. 180 CNAME y.g.\ny.g. 180 CNAME g.\ng. 180 A 192.0.2.1\na.g. 180 A 192.0.2.1\n",
+			"+ g.\n+ a.g.\n+ y.g.\n+ z.g.\n"},
 		{"X5b new names through one that is live", "y.g. 180 CNAME g.",
 			"a.g. 180 CNAME y.g.\ny.g. 180 CNAME g.\ng. 180 A 192.0.2.1", "+ g.\n+ a.g.\n"},
-		{"X5b deletions from topology zones up", "z.g. 180 CNAME y.g.\ny.g. 180 CNAME g.\ng. 180 A 192.0.2.1\na.y.g. 180 A 192.0.2.1", "",
+		{"X5b deletions from topology zones up",
+			"z.g. 180 CNAME y.g.\ny.g. 180 CNAME g.\ng. 180 A 192.0.2.1\na.y.g. 180 A 192.0.2.1", "",
 			"- z.g.\n- y.g.\n- a.y.g.\n- g.\n"},
 		{"X5b live names, new names, deletions", "old.g. 180 A 192.0.2.1\ng. 180 A 192.0.2.1",
 			"g. 180 A 192.0.2.2\na.g. 180 A 192.0.2.2", "~ g.\n+ a.g.\n- old.g.\n"},
 		{"X5b a new name that a live one will lead to comes before it", "a.g. 180 A 192.0.2.1",
-			"a.g. 180 CNAME r.g.\nr.g. 180 CNAME g.\ng. 180 A 192.0.2.2\nb.g. 180 CNAME r.g.", "+ g.\n+ r.g.\n~ a.g.\n+ b.g.\n"},
+			"a.g. 180 CNAME r.g.\nr.g. 180 CNAME g.\ng. 180 A 192.0.2.2\nb.g. 180 CNAME r.g.",
+			"+ g.\n+ r.g.\n~ a.g.\n+ b.g.\n"},
 		{"X5b live names never lead in a circle", "a.g. 180 A 192.0.2.1\nb.g. 180 CNAME a.g.",
 			"a.g. 180 CNAME b.g.\nb.g. 180 A 192.0.2.2", "~ b.g.\n~ a.g.\n"},
-		{"P3b the last address goes after the levels that lead to it", "r.g. 180 A 192.0.2.1\ng. 180 A 192.0.2.1", "r.g. 180 CNAME g.", "~ r.g.\n- g.\n"},
+		{"P3b the last address goes after the levels that lead to it", "r.g. 180 A 192.0.2.1\ng. 180 A 192.0.2.1",
+			"r.g. 180 CNAME g.", "~ r.g.\n- g.\n"},
 		{"P3b a recovery costs one change", "r.g. 180 CNAME g.", "r.g. 180 CNAME g.\ng. 180 A 192.0.2.1", "+ g.\n"},
 		{"an RRset without data is none", "g. 180 A", "g. 180 AAAA", ""},
 	} {
@@ -85,13 +90,15 @@ func TestDiff(t *testing.T) {
 		current := parseSets("g. 180 AAAA 2001:db8::1\ng. 180 A 192.0.2.1\nother. 180 A 192.0.2.9")
 		desired := parseSets("g. 180 AAAA 2001:db8::2\ng. 180 A 192.0.2.1\nother. 180 A 192.0.2.9")
 		want := []plan.Change{{Name: "g.",
-			From: parseSets("g. 180 A 192.0.2.1\ng. 180 AAAA 2001:db8::1"), To: parseSets("g. 180 A 192.0.2.1\ng. 180 AAAA 2001:db8::2")}}
+			From: parseSets("g. 180 A 192.0.2.1\ng. 180 AAAA 2001:db8::1"),
+			To:   parseSets("g. 180 A 192.0.2.1\ng. 180 AAAA 2001:db8::2")}}
 		if diff := cmp.Diff(want, plan.Diff(current, desired)); diff != "" {
 			t.Error(diff)
 		}
 	})
 	t.Run("P4 a member that is gone takes its levels with it", func(t *testing.T) {
-		members := []federation.Member{{Name: "one", Region: "east", Zones: []federation.Label{"east-1"}}, {Name: "two", Region: "west", Zones: []federation.Label{"west-1"}}}
+		members := []federation.Member{{Name: "one", Region: "east", Zones: []federation.Label{"east-1"}},
+			{Name: "two", Region: "west", Zones: []federation.Label{"west-1"}}}
 		got := changeText(plan.Diff(publish(members, 2), publish(members[:1], 2)))
 		want := "~ a.b.f.svc.example.com.\n- a.b.f.svc.west.example.com.\n- a.b.f.svc.west-1.example.com.\n"
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -109,15 +116,16 @@ func TestDiff(t *testing.T) {
 	})
 }
 
-// publish returns the RRsets of a service with healthy shards in the first n
-// members.
+// publish returns the RRsets of a service with healthy shards in the first n members.
 func publish(members []federation.Member, n int) []federation.RRset {
 	f := federation.Federation{Name: "f", Domain: "example.com.", Naming: federation.Flat}
 	var shards []federation.Shard
 	for i := range members[:min(n, len(members))] {
-		shards = append(shards, federation.Shard{Member: members[i].Name, Healthy: true, Addresses: []netip.Addr{netip.AddrFrom4([4]byte{192, 0, 2, byte(i)})}})
+		shards = append(shards, federation.Shard{Member: members[i].Name, Healthy: true,
+			Addresses: []netip.Addr{netip.AddrFrom4([4]byte{192, 0, 2, byte(i)})}})
 	}
-	sets, _ := federation.NewLevels(f, members, federation.PublishOptions{}).RRsets(federation.ServiceName{Namespace: "b", Name: "a"}, shards, true)
+	sets, _ := federation.NewLevels(f, members,
+		federation.PublishOptions{}).RRsets(federation.ServiceName{Namespace: "b", Name: "a"}, shards, true)
 	return sets
 }
 
@@ -128,11 +136,16 @@ func TestApply(t *testing.T) {
 		change plan.Change
 		want   string
 	}{
-		{"O3a other data than expected", plan.Change{Name: "g.", From: parseSets("g. 180 A 192.0.2.2")}, `change of "g.": the name does not have`},
-		{"O3a nothing expected", plan.Change{Name: "g.", To: parseSets("g. 180 A 192.0.2.2")}, `change of "g.": the name does not have`},
-		{"O3a another TTL than expected", plan.Change{Name: "g.", From: parseSets("g. 60 A 192.0.2.1")}, `change of "g.": the name does not have`},
-		{"O3a something expected where nothing is", plan.Change{Name: "h.", From: parseSets("h. 180 A 192.0.2.1")}, `change of "h.": the name does not have`},
-		{"an RRset of another name", plan.Change{Name: "h.", To: parseSets("i. 180 A 192.0.2.1")}, `contains an RRset of "i."`},
+		{"O3a other data than expected", plan.Change{Name: "g.", From: parseSets("g. 180 A 192.0.2.2")},
+			`change of "g.": the name does not have`},
+		{"O3a nothing expected", plan.Change{Name: "g.", To: parseSets("g. 180 A 192.0.2.2")},
+			`change of "g.": the name does not have`},
+		{"O3a another TTL than expected", plan.Change{Name: "g.", From: parseSets("g. 60 A 192.0.2.1")},
+			`change of "g.": the name does not have`},
+		{"O3a something expected where nothing is", plan.Change{Name: "h.", From: parseSets("h. 180 A 192.0.2.1")},
+			`change of "h.": the name does not have`},
+		{"an RRset of another name", plan.Change{Name: "h.", To: parseSets("i. 180 A 192.0.2.1")},
+			`contains an RRset of "i."`},
 	} {
 		t.Run(tt.id, func(t *testing.T) {
 			got, err := plan.Apply(current, []plan.Change{tt.change})
@@ -143,8 +156,8 @@ func TestApply(t *testing.T) {
 	}
 }
 
-// drawSets draws RRsets as the publishing rule makes them, for a topology, a
-// federation's options and shards that differ from call to call.
+// drawSets draws RRsets as the publishing rule makes them, for a topology, a federation's options and shards that
+// differ from call to call.
 func drawSets(t *rapid.T) []federation.RRset {
 	label := rapid.SampledFrom([]federation.Label{"", "a", "b", "c", "d"})
 	f := federation.Federation{Name: "f", Domain: "example.com.", Naming: federation.Flat}
@@ -154,13 +167,16 @@ func drawSets(t *rapid.T) []federation.RRset {
 	var members []federation.Member
 	var shards []federation.Shard
 	for i := range rapid.IntRange(0, 5).Draw(t, "members") {
-		m := federation.Member{Name: fmt.Sprint(i), Region: label.Draw(t, "region"), Zones: rapid.SliceOfN(label, 0, 2).Draw(t, "zones")}
+		m := federation.Member{Name: fmt.Sprint(i), Region: label.Draw(t, "region"),
+			Zones: rapid.SliceOfN(label, 0, 2).Draw(t, "zones")}
 		members = append(members, m)
 		shards = append(shards, federation.Shard{Member: m.Name, Healthy: rapid.Bool().Draw(t, "healthy"),
-			Addresses: []netip.Addr{netip.AddrFrom4([4]byte{192, 0, 2, byte(rapid.IntRange(0, 3).Draw(t, "address"))}), netip.MustParseAddr("2001:db8::1")}[:rapid.IntRange(1, 2).Draw(t, "addresses")]})
+			Addresses: []netip.Addr{netip.AddrFrom4([4]byte{192, 0, 2, byte(rapid.IntRange(0, 3).Draw(t, "address"))}),
+				netip.MustParseAddr("2001:db8::1")}[:rapid.IntRange(1, 2).Draw(t, "addresses")]})
 	}
 	levels := federation.NewLevels(f, members, federation.PublishOptions{
-		TTL: rapid.SampledFrom([]uint32{60, 180}).Draw(t, "ttl"), ShardLevelsOnly: rapid.Bool().Draw(t, "levels: shards"),
+		TTL:             rapid.SampledFrom([]uint32{60, 180}).Draw(t, "ttl"),
+		ShardLevelsOnly: rapid.Bool().Draw(t, "levels: shards"),
 	})
 	var sets []federation.RRset
 	for _, svc := range []string{"one", "two"} {
@@ -211,8 +227,8 @@ func TestDiffProperties(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, name := range plan.Names(zone) {
-				// A path that leads nowhere may do so only if it did before or will
-				// afterwards: without a healthy shard global has no records (P3b).
+				// A path that leads nowhere may do so only if it did before or will afterwards: without a healthy shard
+				// global has no records (P3b).
 				if !resolves(zone, name) && (resolves(a, name) || !has(a, name)) && resolves(b, name) {
 					t.Fatalf("after change %d, of %q, %q leads nowhere", i, c.Name, name)
 				}
@@ -256,8 +272,8 @@ func FuzzDiff(f *testing.F) {
 	})
 }
 
-// fuzzSets makes RRsets of any shape from bytes, CNAME circles among them: the
-// high half of a byte is the name, the low half what stands there.
+// fuzzSets makes RRsets of any shape from bytes, CNAME circles among them: the high half of a byte is the name, the low
+// half what stands there.
 func fuzzSets(data []byte) (sets []federation.RRset) {
 	seen := map[byte]bool{}
 	for _, d := range data {
@@ -267,7 +283,8 @@ func fuzzSets(data []byte) (sets []federation.RRset) {
 		}
 		seen[d>>4] = true
 		if what < 12 {
-			sets = append(sets, federation.RRset{Name: name, Type: "CNAME", TTL: 180, Data: []string{fmt.Sprintf("%d.example.com.", what)}})
+			sets = append(sets, federation.RRset{Name: name, Type: "CNAME", TTL: 180,
+				Data: []string{fmt.Sprintf("%d.example.com.", what)}})
 			continue
 		}
 		for _, typ := range []string{"A", "AAAA"}[:1+what%2] {
@@ -281,7 +298,8 @@ func BenchmarkDiff(b *testing.B) {
 	var members []federation.Member
 	for i := range 100 {
 		region := federation.Label(fmt.Sprintf("region-%d", i%20))
-		members = append(members, federation.Member{Name: fmt.Sprint(i), Region: region, Zones: []federation.Label{region + "-a", region + "-b", region + "-c"}})
+		members = append(members, federation.Member{Name: fmt.Sprint(i), Region: region,
+			Zones: []federation.Label{region + "-a", region + "-b", region + "-c"}})
 	}
 	before, after := publish(members, 100), publish(members, 99)
 	b.ReportAllocs()

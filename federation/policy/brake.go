@@ -28,8 +28,8 @@ type Withdrawal struct {
 
 // Published is what the records of a service have.
 type Published struct {
-	// Address reports whether there is an address, or the host name of a load balancer, at the global level. Members are
-	// those it belongs to.
+	// Address reports whether there is an address, or the host name of a load balancer, at the global level. Members
+	// are those it belongs to.
 	Address bool
 	Members []string
 	// Names is the number of owner names, and Has reports whether one is among them. The Brake does not keep Has.
@@ -51,8 +51,8 @@ type Braked struct {
 // Brake implements X4: it holds withdrawals that would empty many services, or delete many names, at about the same
 // time. It keeps one account per service of what is published, what the caller wants to delete and what was granted
 // within HoldFor. Two counts over these accounts decide together: emptiedServices, on what verdicts empty, and
-// deletedNames, on what the zone loses. Each grant counts from when it was made, and once more if the name came back and
-// is deleted again; only repeating a request that has not been carried out yet is free.
+// deletedNames, on what the zone loses. Each grant counts from when it was made, and once more if the name came back
+// and is deleted again; only repeating a request that has not been carried out yet is free.
 //
 // The zero value is not usable; see NewBrake.
 type Brake struct {
@@ -136,10 +136,13 @@ func (b *Brake) Observe(service federation.ServiceName, p Published) {
 	})
 }
 
-// Withdraw requests what the records of a service are to lose, in place of what was requested before; an empty Withdrawal
-// cancels that. It returns the names that have to wait and when time alone can change that, or zero if it cannot. All
-// other names are granted, and count as deleted. A service whose last address has to wait keeps all its names.
-func (b *Brake) Withdraw(now time.Time, service federation.ServiceName, w Withdrawal) (waits []federation.FQDN, next time.Time) {
+// Withdraw requests what the records of a service are to lose, in place of what was requested before; an empty
+// Withdrawal cancels that. It returns the names that have to wait and when time alone can change that, or zero if it
+// cannot. All other names are granted, and count as deleted. A service whose last address has to wait keeps all its
+// names.
+func (b *Brake) Withdraw(
+	now time.Time, service federation.ServiceName, w Withdrawal,
+) (waits []federation.FQDN, next time.Time) {
 	b.expire(now)
 	a := b.services[service]
 	if len(w.Deletions) == 0 && (a == nil || len(a.wanted)+len(a.granted)+len(a.confirmed) == 0) {
@@ -167,7 +170,8 @@ func (b *Brake) Withdraw(now time.Time, service federation.ServiceName, w Withdr
 	if empties {
 		waits = slices.Collect(maps.Keys(a.wanted))
 	} else {
-		due := slices.DeleteFunc(slices.Collect(maps.Keys(a.wanted)), func(n federation.FQDN) bool { return slices.Contains(waits, n) })
+		waiting := func(name federation.FQDN) bool { return slices.Contains(waits, name) }
+		due := slices.DeleteFunc(slices.Collect(maps.Keys(a.wanted)), waiting)
 		b.grant(now, service, due)
 	}
 	if len(b.grants) > 0 {
@@ -177,8 +181,8 @@ func (b *Brake) Withdraw(now time.Time, service federation.ServiceName, w Withdr
 	return waits, next
 }
 
-// want replaces what the service is to lose. A grant is closed once its name is no longer wanted: wanting it again counts
-// again.
+// want replaces what the service is to lose. A grant is closed once its name is no longer wanted: wanting it again
+// counts again.
 func (a *account) want(now time.Time, w Withdrawal) {
 	wanted := make(map[federation.FQDN]request, len(w.Deletions))
 	again := map[federation.FQDN]bool{}
@@ -204,14 +208,16 @@ func (a *account) want(now time.Time, w Withdrawal) {
 
 // tooMuch is X4b: either count is above its bound.
 func (b *Brake) tooMuch(a *account) bool {
-	return b.deleted.tooMany(b.config.MaxDeletePercent) || a.empties() && b.emptied.tooMany(b.config.MaxDeletePercent, a)
+	return b.deleted.tooMany(b.config.MaxDeletePercent) ||
+		a.empties() && b.emptied.tooMany(b.config.MaxDeletePercent, a)
 }
 
 // grant turns wanted deletions of a service into granted ones. They count from now, whenever the provider reports them.
 func (b *Brake) grant(now time.Time, service federation.ServiceName, names []federation.FQDN) {
 	b.change(service, func(a *account) {
 		for _, name := range names {
-			last := grant{at: now, service: service, name: name, empties: a.wanted[name].Empties, members: a.published.Members}
+			last := grant{at: now, service: service, name: name, empties: a.wanted[name].Empties,
+				members: a.published.Members}
 			b.grants = append(b.grants, last)
 			b.countGrant(last, 1)
 			if a.granted == nil {
@@ -324,8 +330,8 @@ func (a *account) confirm(name federation.FQDN) {
 	a.confirmed[name] = true
 }
 
-// Expect confirms deletions that follow from something already confirmed, before they are wanted. The confirmation lasts
-// until the service's next Withdrawal that is not pending.
+// Expect confirms deletions that follow from something already confirmed, before they are wanted. The confirmation
+// lasts until the service's next Withdrawal that is not pending.
 func (b *Brake) Expect(service federation.ServiceName, names []federation.FQDN) {
 	b.change(service, func(a *account) {
 		for _, name := range names {

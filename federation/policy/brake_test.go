@@ -31,7 +31,8 @@ type brakeTest struct {
 
 // newBrake has n services with an address of a, each at that many names; of every third one b has an address too.
 func newBrake(n, names int) *brakeTest {
-	b := &brakeTest{Brake: NewBrake(Config{MaxDeletePercent: 30, HoldFor: 5 * time.Minute}), has: map[federation.FQDN]bool{}}
+	b := &brakeTest{Brake: NewBrake(Config{MaxDeletePercent: 30, HoldFor: 5 * time.Minute}),
+		has: map[federation.FQDN]bool{}}
 	b.of = func(i int) []string {
 		if i%3 == 0 {
 			return []string{"a", "b"}
@@ -48,7 +49,8 @@ func newBrake(n, names int) *brakeTest {
 }
 
 func (b *brakeTest) observe(i int) {
-	p := Published{Address: b.has[nameOf(i, 0)], Members: b.of(i), Has: func(n federation.FQDN) bool { return b.has[n] }}
+	p := Published{Address: b.has[nameOf(i, 0)], Members: b.of(i),
+		Has: func(n federation.FQDN) bool { return b.has[n] }}
 	for label := range labels {
 		if b.has[nameOf(i, label)] {
 			p.Names++
@@ -110,9 +112,11 @@ func TestLosses(t *testing.T) {
 		{"a harmless event of a healthy one", func(l Losses) { l.Event(svc, true, true) }, false},
 		{"and a list without it after", func(l Losses) { l.Event(svc, true, true); l.Missing(svc) }, false},
 		{"an event that is not about it alone", func(l Losses) { l.Event(svc, false, false) }, false},
-		{"a list that finds it lost, and an event of the lost one after", func(l Losses) { l.Listed(svc, false); l.Event(svc, false, true) }, false},
+		{"a list that finds it lost, and an event of the lost one after",
+			func(l Losses) { l.Listed(svc, false); l.Event(svc, false, true) }, false},
 		{"a list that still finds it lost", func(l Losses) { l.Event(svc, false, true); l.Listed(svc, false) }, true},
-		{"one that was healthy in between", func(l Losses) { l.Listed(svc, false); l.Listed(svc, true); l.Event(svc, false, true) }, true},
+		{"one that was healthy in between",
+			func(l Losses) { l.Listed(svc, false); l.Listed(svc, true); l.Event(svc, false, true) }, true},
 		{"one that a list lacks after the event", func(l Losses) { l.Event(svc, false, true); l.Missing(svc) }, false},
 	} {
 		t.Run("X4c "+c.name, func(t *testing.T) {
@@ -125,8 +129,7 @@ func TestLosses(t *testing.T) {
 	}
 }
 
-// The tallies are sums over what stands, is wanted and was granted, whatever
-// happened.
+// The tallies are sums over what stands, is wanted and was granted, whatever happened.
 func TestBrakeTallies(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := newBrake(0, 0)
@@ -137,7 +140,8 @@ func TestBrakeTallies(t *testing.T) {
 		}
 		t.Repeat(map[string]func(*rapid.T){
 			"stands": func(t *rapid.T) {
-				members := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"a", "b", "c"}), 0, 3, rapid.ID).Draw(t, "members")
+				member := rapid.SampledFrom([]string{"a", "b", "c"})
+				members := rapid.SliceOfNDistinct(member, 0, 3, rapid.ID).Draw(t, "members")
 				b.of = func(int) []string { return members }
 				b.write(service(), rapid.Bool().Draw(t, "has"), some()...)
 			},

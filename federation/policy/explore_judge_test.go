@@ -66,7 +66,8 @@ func (s *smallWorld) judgeRecords(svc *smallService) {
 // shows reports whether a present member shows a shard that is healthy, or one that is not.
 func (s *smallWorld) shows(i int, healthy bool) bool {
 	m := &s.members[i]
-	return m.observed && m.unresolved.IsZero() && s.standing.Get(m.name).Standing == Present && (m.shown && m.drained.IsZero()) == healthy
+	return m.observed && m.unresolved.IsZero() && s.standing.Get(m.name).Standing == Present &&
+		(m.shown && m.drained.IsZero()) == healthy
 }
 
 // confirm confirms what was shown last: of what waits, nothing else may go, but for what would go anyway.
@@ -96,7 +97,8 @@ func (s *smallWorld) confirm() {
 	s.settle()
 	for i := range s.services {
 		for _, set := range before[i] {
-			if waited[set.Name] && !shown[set.Name] && hasName(anyway.services[i].records, set.Name) && !hasName(s.services[i].records, set.Name) {
+			if waited[set.Name] && !shown[set.Name] && hasName(anyway.services[i].records, set.Name) &&
+				!hasName(s.services[i].records, set.Name) {
 				s.fail("the confirmation lets %s go, which was not shown", set.Name)
 			}
 		}
@@ -123,7 +125,8 @@ func (s *smallWorld) heal() string {
 	}
 	var shards []federation.Shard
 	for i := range s.members {
-		shards = append(shards, federation.Shard{Member: s.members[i].name, Healthy: s.truth(&s.members[i]), Addresses: []netip.Addr{addressOf(i)}})
+		shards = append(shards, federation.Shard{Member: s.members[i].name, Healthy: s.truth(&s.members[i]),
+			Addresses: []netip.Addr{addressOf(i)}})
 	}
 	for i := range s.services {
 		svc := &s.services[i]

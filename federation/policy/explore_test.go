@@ -144,7 +144,8 @@ func newSmallWorld(members, services int) *smallWorld {
 		s.members = append(s.members, smallMember{name: string(rune('a' + i)), up: true, healthy: true})
 	}
 	for i := range services {
-		s.services = append(s.services, smallService{name: federation.ServiceName{Namespace: "shop", Name: fmt.Sprintf("web%d", i)}})
+		s.services = append(s.services,
+			smallService{name: federation.ServiceName{Namespace: "shop", Name: fmt.Sprintf("web%d", i)}})
 	}
 	s.relevel()
 	s.start()
@@ -177,7 +178,8 @@ func (s *smallWorld) clone() *smallWorld {
 	}
 	for name, a := range s.brake.services {
 		c := *a
-		c.wanted, c.granted, c.confirmed = map[federation.FQDN]request{}, map[federation.FQDN]*granted{}, map[federation.FQDN]bool{}
+		c.wanted, c.granted, c.confirmed = map[federation.FQDN]request{}, map[federation.FQDN]*granted{},
+			map[federation.FQDN]bool{}
 		for n, w := range a.wanted {
 			c.wanted[n] = w
 		}
@@ -198,7 +200,8 @@ func (s *smallWorld) actions() (list []exploreAction) {
 	for i := range s.members {
 		name := s.members[i].name
 		of := func(what string, toggle bool, do func(*smallWorld, *smallMember)) {
-			list = append(list, exploreAction{what + " " + name, toggle, func(s *smallWorld) { do(s, &s.members[i]); s.settle() }})
+			act := func(s *smallWorld) { do(s, &s.members[i]); s.settle() }
+			list = append(list, exploreAction{what + " " + name, toggle, act})
 		}
 		of("link", true, func(_ *smallWorld, m *smallMember) { m.up = !m.up })
 		of("shard", true, func(s *smallWorld, m *smallMember) { m.healthy = !m.healthy; s.event(m, true) })
@@ -304,7 +307,8 @@ func (s *smallWorld) start() {
 	s.standing.Begin(s.now, names)
 	for i := range s.services {
 		svc := &s.services[i]
-		*svc = smallService{name: svc.name, records: svc.records, beginning: svc.records, kept: make([]*federation.Shard, len(s.members))}
+		*svc = smallService{name: svc.name, records: svc.records, beginning: svc.records,
+			kept: make([]*federation.Shard, len(s.members))}
 		if hasName(svc.records, s.global(svc)) {
 			svc.healthyAt = s.now
 		}
@@ -328,7 +332,8 @@ func (s *smallWorld) global(svc *smallService) federation.FQDN {
 func (s *smallWorld) relevel() {
 	var members []federation.Member
 	for i, m := range s.members {
-		place := federation.Member{Name: m.name, Region: federation.Label(fmt.Sprintf("r%d", i)), Zones: []federation.Label{federation.Label(fmt.Sprintf("z%d", i))}}
+		place := federation.Member{Name: m.name, Region: federation.Label(fmt.Sprintf("r%d", i)),
+			Zones: []federation.Label{federation.Label(fmt.Sprintf("z%d", i))}}
 		if m.moved {
 			place.Region, place.Zones = place.Region+"x", []federation.Label{place.Zones[0] + "x"}
 		}
@@ -347,7 +352,8 @@ func (s *smallWorld) keep() {
 			m := &s.members[j]
 			if m.unresolved.IsZero() {
 				svc.kept[j] = nil
-			} else if recorded, ok := Recorded(s.levels.Federation(), m.name, s.recordsOf(svc, m)); ok && svc.kept[j] == nil {
+			} else if recorded, ok := Recorded(s.levels.Federation(), m.name, s.recordsOf(svc, m)); ok &&
+				svc.kept[j] == nil {
 				svc.kept[j] = &recorded
 			}
 		}
@@ -402,12 +408,14 @@ func (s *smallWorld) settle() {
 func (s *smallWorld) plan(svc *smallService) {
 	shards := s.shards(svc)
 	out := s.brake.Publish(s.now, s.levels, Publishing{
-		Service: Service{Shards: shards, AllMembers: s.standing.Summary(), Had: len(svc.records) > 0, EmptySince: svc.emptySince, HealthyAt: svc.healthyAt},
-		Name:    svc.name, Have: svc.records,
+		Service: Service{Shards: shards, AllMembers: s.standing.Summary(), Had: len(svc.records) > 0,
+			EmptySince: svc.emptySince, HealthyAt: svc.healthyAt},
+		Name: svc.name, Have: svc.records,
 		Watched: func() bool {
 			for i := range s.members {
 				m := &s.members[i]
-				if slices.Contains(svc.members, m.name) && (!m.losses[svc.name] || s.standing.Get(m.name).Standing != Present) {
+				if slices.Contains(svc.members, m.name) &&
+					(!m.losses[svc.name] || s.standing.Get(m.name).Standing != Present) {
 					return false
 				}
 			}
@@ -422,7 +430,8 @@ func (s *smallWorld) plan(svc *smallService) {
 	if out.Write {
 		s.judgeChange(svc, shards, out.Want)
 		svc.records = out.Want
-		if healthy := slices.DeleteFunc(slices.Clone(out.Shards), func(x federation.Shard) bool { return !x.Healthy }); len(healthy) > 0 {
+		if healthy := slices.DeleteFunc(slices.Clone(out.Shards),
+			func(x federation.Shard) bool { return !x.Healthy }); len(healthy) > 0 {
 			svc.members = nil
 			for _, x := range healthy {
 				svc.members = append(svc.members, x.Member)
@@ -457,7 +466,8 @@ func (s *smallWorld) shards(svc *smallService) (list []ShardState) {
 		}
 		switch {
 		case m.observed && m.unresolved.IsZero():
-			st.Shard = federation.Shard{Member: m.name, Healthy: m.shown, Addresses: shard(m.name, true, Reach{}).Addresses}
+			st.Shard = federation.Shard{Member: m.name, Healthy: m.shown,
+				Addresses: shard(m.name, true, Reach{}).Addresses}
 			st.Addresses[0] = addressOf(i)
 		case ok:
 			st.Shard, st.Unresolved = recorded, m.unresolved

@@ -54,10 +54,12 @@ func TestWithdraws(t *testing.T) {
 		{"X5c the last address, for the way up", sets("A", "192.0.2.1"), up, true},
 		{"X5c the way up, for an address", up, sets("A", "192.0.2.1"), false},
 		{"X5c a load balancer's host name", sets("CNAME", "lb.example.net."), up, true},
-		{"X5c a type goes", append(sets("A", "192.0.2.1"), sets("AAAA", "2001:db8::1")...), sets("A", "192.0.2.1"), true},
+		{"X5c a type goes", append(sets("A", "192.0.2.1"), sets("AAAA", "2001:db8::1")...), sets("A", "192.0.2.1"),
+			true},
 	} {
 		t.Run(c.rule, func(t *testing.T) {
-			if got := Withdraws(f, plan.Change{Name: "web.shop.fed.svc.west.example.com.", From: c.from, To: c.to}); got != c.want {
+			change := plan.Change{Name: "web.shop.fed.svc.west.example.com.", From: c.from, To: c.to}
+			if got := Withdraws(f, change); got != c.want {
 				t.Errorf("withdraws: %t", got)
 			}
 		})

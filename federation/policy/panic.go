@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// judgePanic decides, before a loss takes effect, whether more than PanicThreshold of the recently reachable members are
-// lost within a short time: then the syncer itself is isolated (X3a). A member that fell silent together with a lost one
-// counts too, because the members behind one broken link are not judged at the same moment. Members lost within that time
-// before are part of the panic (X3b).
+// judgePanic decides, before a loss takes effect, whether more than PanicThreshold of the recently reachable members
+// are lost within a short time: then the syncer itself is isolated (X3a). A member that fell silent together with a
+// lost one counts too, because the members behind one broken link are not judged at the same moment. Members lost
+// within that time before are part of the panic (X3b).
 func (r *Roster) judgePanic(now time.Time, lost []string) {
 	if !r.panic.IsZero() {
 		return
@@ -42,8 +42,8 @@ func (r *Roster) judgePanic(now time.Time, lost []string) {
 	}
 }
 
-// silentWith reports whether the silence of a member that is not lost yet began together with that of a lost one, at most
-// two probe intervals apart. Probes that fail now and then, however often, are no sign of a panic (X3a).
+// silentWith reports whether the silence of a member that is not lost yet began together with that of a lost one, at
+// most two probe intervals apart. Probes that fail now and then, however often, are no sign of a panic (X3a).
 func (r *Roster) silentWith(mb *member, lost []string) bool {
 	if mb.Standing == Lost || mb.contact.Failed == 0 {
 		return false

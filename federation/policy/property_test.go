@@ -11,9 +11,8 @@ import (
 	"github.com/federation-dns/federation/federation"
 )
 
-// TestP7 draws what happens to four members, plays it in two orders, lets all
-// holds run out, and wants the same RRsets: what stands is a function of what
-// the shards count as, not of the way there.
+// TestP7 draws what happens to four members, plays it in two orders, lets all holds run out, and wants the same RRsets:
+// what stands is a function of what the shards count as, not of the way there.
 func TestP7(t *testing.T) {
 	names := []string{"a", "b", "c", "d"}
 	f := federation.Federation{Name: "fed", Domain: "example.com.", Naming: federation.Flat}
@@ -28,7 +27,8 @@ func TestP7(t *testing.T) {
 		healthy := rapid.SliceOfN(rapid.Bool(), len(names), len(names)).Draw(t, "healthy") // at first
 		ends := rapid.SliceOfN(rapid.Bool(), len(names), len(names)).Draw(t, "ends")       // healthy in the end
 		down := rapid.SliceOfN(rapid.Bool(), len(names), len(names)).Draw(t, "down")       // lost in the end
-		down[rapid.IntRange(0, len(names)-1).Draw(t, "up")] = false                        // with none reachable X3 holds without limit
+		// With none reachable, X3 holds without limit.
+		down[rapid.IntRange(0, len(names)-1).Draw(t, "up")] = false
 		for i := range names {
 			if down[i] {
 				ends[i] = healthy[i] // what happens out of sight is not seen
@@ -45,7 +45,8 @@ func TestP7(t *testing.T) {
 			var shards []ShardState
 			for i, n := range names {
 				shards = append(shards, ShardState{Shard: federation.Shard{
-					Member: n, Healthy: w.healthy[i], Addresses: []netip.Addr{netip.AddrFrom4([4]byte{192, 0, 2, byte(i)})},
+					Member: n, Healthy: w.healthy[i],
+					Addresses: []netip.Addr{netip.AddrFrom4([4]byte{192, 0, 2, byte(i)})},
 				}, Reach: w.m.Get(n)})
 			}
 			s := Service{Shards: shards, AllMembers: w.m.Summary(), Had: true}
@@ -65,13 +66,13 @@ func TestP7(t *testing.T) {
 	})
 }
 
-// TestOrder: the order of the shards changes nothing but the order of the
-// answer.
+// TestOrder: the order of the shards changes nothing but the order of the answer.
 func TestOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var s Service
 		for _, n := range []string{"a", "b", "c", "d"} {
-			if st := rapid.SampledFrom([]Reach{starting, present, lost, panicked}).Draw(t, n); rapid.Bool().Draw(t, n+" there") {
+			st := rapid.SampledFrom([]Reach{starting, present, lost, panicked}).Draw(t, n)
+			if rapid.Bool().Draw(t, n+" there") {
 				s.Shards = append(s.Shards, shard(n, rapid.Bool().Draw(t, n+" healthy"), st))
 			}
 		}
@@ -83,7 +84,8 @@ func TestOrder(t *testing.T) {
 		for _, v := range []*Verdict{&one, &two} {
 			slices.SortFunc(v.Shards, func(a, b federation.Shard) int { return int(a.Member[0]) - int(b.Member[0]) })
 		}
-		if counts(one) != counts(two) || one.Next != two.Next || one.EmptySince != two.EmptySince || len(one.Held) != len(two.Held) {
+		if counts(one) != counts(two) || one.Next != two.Next || one.EmptySince != two.EmptySince ||
+			len(one.Held) != len(two.Held) {
 			t.Fatalf("%+v\n%+v", one, two)
 		}
 	})
@@ -98,7 +100,8 @@ type lifeOf struct {
 }
 
 func newLifeOf(names []string, healthy []bool) *lifeOf {
-	w := &lifeOf{m: NewRoster(config), names: names, now: epoch, healthy: slices.Clone(healthy), down: make([]bool, len(names))}
+	w := &lifeOf{m: NewRoster(config), names: names, now: epoch, healthy: slices.Clone(healthy),
+		down: make([]bool, len(names))}
 	for _, n := range names {
 		w.m.Add(epoch, n, 0)
 	}

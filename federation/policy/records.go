@@ -7,9 +7,9 @@ import (
 	"github.com/federation-dns/federation/federation"
 )
 
-// PlacesOf returns those of a member's levels at which an address in the records may be the member's: its topology zones,
-// or its region if it has no zones. Global alone does not count, nor does a level that is in conflict or foreign, as it
-// has no addresses of ours (X1b). above is the rest of its levels, in order towards global.
+// PlacesOf returns those of a member's levels at which an address in the records may be the member's: its topology
+// zones, or its region if it has no zones. Global alone does not count, nor does a level that is in conflict or
+// foreign, as it has no addresses of ours (X1b). above is the rest of its levels, in order towards global.
 func PlacesOf(of []federation.Level) (at, above []federation.Level) {
 	var zones, regions, global []federation.Level
 	for _, lv := range of {
@@ -35,17 +35,17 @@ type Records struct {
 	At []federation.RRset
 	// Above are those at each of its other levels, in order towards global.
 	Above [][]federation.RRset
-	// Accounted reports whether data at that owner name belongs to a listed member: one at the level of the name that has,
-	// or had, the address or host name on this service.
+	// Accounted reports whether data at that owner name belongs to a listed member: one at the level of the name that
+	// has, or had, the address or host name on this service.
 	Accounted func(name federation.FQDN, data string) bool
 	// Elsewhere reports whether data is published at a place of another member.
 	Elsewhere func(data string) bool
 }
 
-// Recorded returns the shard of a member that has not been listed yet as the records show it: healthy, with the addresses
-// and the host name at its places that are not accounted for. If there is only a host name, its addresses are those at
-// the closest level above that belong to nobody else, because they are published nowhere else (H4). ok is false if the
-// records show nothing of the member (X1b).
+// Recorded returns the shard of a member that has not been listed yet as the records show it: healthy, with the
+// addresses and the host name at its places that are not accounted for. If there is only a host name, its addresses are
+// those at the closest level above that belong to nobody else, because they are published nowhere else (H4). ok is
+// false if the records show nothing of the member (X1b).
 func Recorded(f federation.Federation, member string, r Records) (shard federation.Shard, ok bool) {
 	shard = federation.Shard{Member: member, Healthy: true}
 	for _, set := range r.At {
@@ -99,7 +99,8 @@ func recordedAddress(data string) []netip.Addr {
 	return nil
 }
 
-// isOurs reports whether a CNAME's target is a name of the federation, which is a level up; any other is a load balancer.
+// isOurs reports whether a CNAME's target is a name of the federation, which is a level up; any other is a load
+// balancer.
 func isOurs(f federation.Federation, target federation.FQDN) bool {
 	_, _, ok := f.ParseOwner(target)
 	return ok

@@ -22,20 +22,24 @@ func TestRecorded(t *testing.T) {
 		above [][]federation.RRset
 		want  string
 	}{
-		{"X1b an unaccounted address", sets(set("A", "192.0.2.1", "192.0.2.9"), set("AAAA", "2001:db8::1")), nil, "192.0.2.1 2001:db8::1"},
+		{"X1b an unaccounted address", sets(set("A", "192.0.2.1", "192.0.2.9"), set("AAAA", "2001:db8::1")), nil,
+			"192.0.2.1 2001:db8::1"},
 		{"X1b an accounted one is not its", sets(set("A", "192.0.2.9")), nil, ""},
 		{"X1b what stands above alone does not count", nil, [][]federation.RRset{sets(set("A", "192.0.2.1"))}, ""},
 		{"H4 X1b the host name of a load balancer", host, nil, "lb.example.net."},
 		{"H4 X1b its addresses stand above, where nobody else has them", host,
-			[][]federation.RRset{sets(set("A", "192.0.2.1", "192.0.2.8", "192.0.2.9")), sets(set("A", "192.0.2.2"))}, "192.0.2.1 lb.example.net."},
+			[][]federation.RRset{sets(set("A", "192.0.2.1", "192.0.2.8", "192.0.2.9")), sets(set("A", "192.0.2.2"))},
+			"192.0.2.1 lb.example.net."},
 		{"H4 X1b and further up, if nothing stands there", host,
-			[][]federation.RRset{host, sets(set("A", "192.0.2.2"), set("AAAA", "2001:db8::2"))}, "192.0.2.2 2001:db8::2 lb.example.net."},
+			[][]federation.RRset{host, sets(set("A", "192.0.2.2"), set("AAAA", "2001:db8::2"))},
+			"192.0.2.2 2001:db8::2 lb.example.net."},
 		{"P2a a CNAME to a level up is nobody's", sets(set("CNAME", "web.shop.fed.svc.example.com.")), nil, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s, ok := Recorded(f, "b", Records{
 				At: c.sets, Above: c.above,
-				Accounted: func(_ federation.FQDN, d string) bool { return d == "192.0.2.9" }, Elsewhere: func(d string) bool { return d == "192.0.2.8" },
+				Accounted: func(_ federation.FQDN, d string) bool { return d == "192.0.2.9" },
+				Elsewhere: func(d string) bool { return d == "192.0.2.8" },
 			})
 			var got []string
 			for _, a := range s.Addresses {
@@ -58,7 +62,8 @@ func TestRecorded(t *testing.T) {
 		if s.TTL != 0 || !s.Resolved {
 			t.Errorf("TTL %d, resolved %t", s.TTL, s.Resolved)
 		}
-		s, _ = Recorded(f, "b", Records{At: host, Above: [][]federation.RRset{sets(short)}, Accounted: never, Elsewhere: nobody})
+		s, _ = Recorded(f, "b",
+			Records{At: host, Above: [][]federation.RRset{sets(short)}, Accounted: never, Elsewhere: nobody})
 		if s.TTL != 180 || !s.Resolved {
 			t.Errorf("TTL %d, resolved %t", s.TTL, s.Resolved)
 		}
@@ -82,7 +87,8 @@ func TestRecorded(t *testing.T) {
 	})
 	t.Run("X1b places: topology zones, or the region if there is none", func(t *testing.T) {
 		l := federation.NewLevels(f, []federation.Member{
-			{Name: "a", Region: "west", Zones: []federation.Label{"west-1", "west-2"}}, {Name: "b", Region: "west"}, {Name: "c"},
+			{Name: "a", Region: "west", Zones: []federation.Label{"west-1", "west-2"}}, {Name: "b", Region: "west"},
+			{Name: "c"},
 		}, federation.PublishOptions{Foreign: map[federation.FQDN]bool{"west-2.example.com.": true}})
 		var got []string
 		for _, m := range []string{"a", "b", "c"} {

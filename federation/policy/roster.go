@@ -19,7 +19,8 @@ type Config struct {
 	PanicThreshold int
 	// MaxDeletePercent is how much may be withdrawn or deleted within HoldFor; the rest has to wait (X4b).
 	MaxDeletePercent int
-	// HoldFor is the window in which withdrawals are counted, and how long watched ones wait if there are too many (X4).
+	// HoldFor is the window in which withdrawals are counted, and how long watched ones wait if there are too many
+	// (X4).
 	HoldFor time.Duration
 	// PanicHold is how long a panic lasts while a member and the provider answer (X3c).
 	PanicHold time.Duration
@@ -47,16 +48,16 @@ type Reach struct {
 	Standing Standing
 	// Since is when the standing began.
 	Since time.Time
-	// HeldSince is when HeldMax began for a Lost member: with the loss, or with the end of the panic in which it was lost
-	// (X2c).
+	// HeldSince is when HeldMax began for a Lost member: with the loss, or with the end of the panic in which it was
+	// lost (X2c).
 	HeldSince time.Time
-	// Panic reports that it was lost together with most others: its shards stay what they were when it was last reachable
-	// (X3b).
+	// Panic reports that it was lost together with most others: its shards stay what they were when it was last
+	// reachable (X3b).
 	Panic bool
 	// Observed reports that it has been listed in this run, so that its shards are known.
 	Observed bool
-	// Unwatched reports that it answers, but was lost because its Services or EndpointSlices cannot be listed or watched
-	// (X2d).
+	// Unwatched reports that it answers, but was lost because its Services or EndpointSlices cannot be listed or
+	// watched (X2d).
 	Unwatched bool
 	// Departed reports that it is no longer in the configuration. It is Lost until that is confirmed (X4d).
 	Departed bool
@@ -102,8 +103,8 @@ func NewRoster(c Config) *Roster {
 // Configure replaces the times and bounds.
 func (r *Roster) Configure(c Config) { r.config = c }
 
-// Add adds a member. One that is known already keeps its standing, except that one that had departed is an ordinary lost
-// member from now on. unreachableAfter is the member's own, or 0 for the default.
+// Add adds a member. One that is known already keeps its standing, except that one that had departed is an ordinary
+// lost member from now on. unreachableAfter is the member's own, or 0 for the default.
 func (r *Roster) Add(now time.Time, name string, unreachableAfter time.Duration) {
 	if mb := r.members[name]; mb != nil {
 		mb.after = unreachableAfter
@@ -194,8 +195,8 @@ func (r *Roster) List(name string) {
 type Changes struct {
 	// Lost and Back are the members that became Lost or Present, sorted.
 	Lost, Back []string
-	// Relist are those of Lost whose watches must be dropped: what they show is old, and the member is back only after a
-	// new list (X2b). A member that was never listed is not among them, as its list may be in progress.
+	// Relist are those of Lost whose watches must be dropped: what they show is old, and the member is back only after
+	// a new list (X2b). A member that was never listed is not among them, as its list may be in progress.
 	Relist []string
 	// Changed reports that some standing, or the panic, changed.
 	Changed bool
@@ -213,7 +214,8 @@ func (r *Roster) Step(now time.Time, providerOK bool) (v Changes) {
 			if mb.Observed {
 				v.Relist = append(v.Relist, name)
 			}
-		case mb.Standing == Starting && mb.fresh, mb.Standing == Lost && mb.fresh && mb.contact.Answers() && !mb.isUnwatched(now):
+		case mb.Standing == Starting && mb.fresh,
+			mb.Standing == Lost && mb.fresh && mb.contact.Answers() && !mb.isUnwatched(now):
 			v.Back = append(v.Back, name)
 			mb.Reach = Reach{Standing: Present, Since: now, Observed: true}
 		}
@@ -234,8 +236,8 @@ func (r *Roster) Step(now time.Time, providerOK bool) (v Changes) {
 	return v
 }
 
-// unreachable reports whether a member is to be Lost: by X2a, X2d, or X1b if it was not listed in time. If the last probe
-// is three intervals old, the syncer itself was suspended; it waits for the next probe to learn for how long.
+// unreachable reports whether a member is to be Lost: by X2a, X2d, or X1b if it was not listed in time. If the last
+// probe is three intervals old, the syncer itself was suspended; it waits for the next probe to learn for how long.
 func (r *Roster) unreachable(now time.Time, mb *member) bool {
 	late := mb.Standing == Starting && !mb.fresh && !now.Before(mb.Since.Add(r.config.StartupTimeout))
 	return late || mb.isUnwatched(now) || mb.contact.Lost(now, r.after(mb)) && !r.stale(now, mb)

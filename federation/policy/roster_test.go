@@ -6,8 +6,7 @@ import (
 	"time"
 )
 
-// A member that is never lost, but answers only every eighth probe, must not
-// make a panic of each loss of another one.
+// A member that is never lost, but answers only every eighth probe, must not make a panic of each loss of another one.
 func TestFlakyMember(t *testing.T) {
 	for phase := range 8 {
 		panics := 0
@@ -51,7 +50,8 @@ func TestRestart(t *testing.T) {
 			61s  down a
 			2m   is a=unreachable b=present c=present`)
 		at := epoch.Add(2*time.Minute + 5*time.Second)
-		for _, p := range []struct{ ok, restart bool }{{false, false}, {true, true}, {true, false}, {false, false}, {true, true}} {
+		for _, p := range []struct{ ok, restart bool }{{false, false}, {true, true}, {true, false}, {false, false},
+			{true, true}} {
 			if got := m.Probe(at, "a", p.ok); got != p.restart {
 				t.Errorf("a probe (answered: %t) restarts the watches: %t", p.ok, got)
 			}
@@ -105,7 +105,8 @@ func TestContact(t *testing.T) {
 			t.Errorf("lost after an hour's pause and 44 s of silence")
 		}
 		if v := m.Step(now.Add(2*time.Hour), true); len(v.Lost) > 0 || !m.Next(now.Add(2*time.Hour)).IsZero() {
-			t.Errorf("lost before a probe tells anything after another pause, or %s is waited for", m.Next(now.Add(2*time.Hour)))
+			t.Errorf("lost before a probe tells anything after another pause, or %s is waited for",
+				m.Next(now.Add(2*time.Hour)))
 		}
 		m.Probe(now.Add(40*time.Second), "a", false)
 		if v := m.Step(now.Add(41*time.Second), true); len(v.Lost) != 1 {

@@ -8,8 +8,8 @@ const fewLosses = 10
 // exceeds reports whether n losses out of total are too many (X4b).
 func exceeds(n, total, percent int) bool { return n > fewLosses && n*100 > percent*total }
 
-// emptiedServices counts the services that lose their last address, in the federation and for each member with an address
-// of theirs (X4a). It depends on verdicts only, not on where they are published.
+// emptiedServices counts the services that lose their last address, in the federation and for each member with an
+// address of theirs (X4a). It depends on verdicts only, not on where they are published.
 type emptiedServices struct {
 	total   serviceTally
 	members map[string]*serviceTally
@@ -72,7 +72,8 @@ func (e *emptiedServices) tooMany(percent int, a *account) bool {
 	if e.total.losing >= e.total.has && e.total.had > 1 {
 		return true
 	}
-	return e.total.tooMany(percent) || slices.ContainsFunc(a.published.Members, func(m string) bool { return e.members[m].tooMany(percent) })
+	return e.total.tooMany(percent) ||
+		slices.ContainsFunc(a.published.Members, func(m string) bool { return e.members[m].tooMany(percent) })
 }
 
 func (t *serviceTally) tooMany(percent int) bool { return exceeds(t.losing+t.lost, t.had, percent) }

@@ -6,7 +6,8 @@ import (
 )
 
 const (
-	// unwatchedAfter is how long a member that answers may have Services or EndpointSlices that cannot be watched (X2d).
+	// unwatchedAfter is how long a member that answers may have Services or EndpointSlices that cannot be watched
+	// (X2d).
 	unwatchedAfter = 3 * time.Minute
 	// watchLifetime is how long an API server keeps a watch open. When permissions are revoked everywhere at once, each
 	// member is lost only when its watch ends.
@@ -46,8 +47,8 @@ func (mb *member) answered(at time.Time) {
 	}
 }
 
-// unwatchedWith reports whether a member that is not lost yet cannot be watched either while one is lost for that reason:
-// it has been so for longer than the bookmarks of a working watch are apart (X3a).
+// unwatchedWith reports whether a member that is not lost yet cannot be watched either while one is lost for that
+// reason: it has been so for longer than the bookmarks of a working watch are apart (X3a).
 func (r *Roster) unwatchedWith(now time.Time, mb *member, lost []string) bool {
 	at := mb.unwatchedAt()
 	return mb.Standing != Lost && !at.IsZero() && at.Sub(now) < unwatchedAfter/2 && r.anyUnwatched(now, lost)
@@ -57,8 +58,8 @@ func (r *Roster) anyUnwatched(now time.Time, names []string) bool {
 	return slices.ContainsFunc(names, func(name string) bool { return r.members[name].isUnwatched(now) })
 }
 
-// lostTogether reports whether a lost member was lost shortly before those lost now: within the window or, if both cannot
-// be watched, within the time in which all watches end (X3a).
+// lostTogether reports whether a lost member was lost shortly before those lost now: within the window or, if both
+// cannot be watched, within the time in which all watches end (X3a).
 func (r *Roster) lostTogether(now time.Time, mb *member, lost []string, window time.Duration) bool {
 	if mb.Unwatched && r.anyUnwatched(now, lost) {
 		window = max(window, watchLifetime+unwatchedAfter)

@@ -35,8 +35,8 @@ type Publishing struct {
 	Name federation.ServiceName
 	// Have is what its records are now.
 	Have []federation.RRset
-	// Watched reports whether watch events on this single Service removed its last addresses, and WatchedAt whether they
-	// removed the shards of a level (X4c).
+	// Watched reports whether watch events on this single Service removed its last addresses, and WatchedAt whether
+	// they removed the shards of a level (X4c).
 	Watched   func() bool
 	WatchedAt func(federation.Level) bool
 }
@@ -81,8 +81,8 @@ func (b *Brake) Publish(now time.Time, levels *federation.Levels, p Publishing) 
 	return out
 }
 
-// deletions returns the names that the records are about to lose. One at a level that no longer exists does not count as
-// watched.
+// deletions returns the names that the records are about to lose. One at a level that no longer exists does not count
+// as watched.
 func (o *Outcome) deletions(levels *federation.Levels, p Publishing, global federation.FQDN) (list []Deletion) {
 	var watched *bool
 	empty := !hasName(o.Want, global)
@@ -121,9 +121,11 @@ func HasAddress(f federation.Federation, service federation.ServiceName, sets []
 }
 
 // Kept returns want plus the names of have that wait. A name keeps its data if all of it belongs to healthy shards;
-// otherwise it becomes a CNAME to global, so that clients at that level are not sent to dead addresses (X4c). All RRsets
-// are sorted.
-func Kept(global federation.FQDN, have, want []federation.RRset, waits []federation.FQDN, shards []federation.Shard) []federation.RRset {
+// otherwise it becomes a CNAME to global, so that clients at that level are not sent to dead addresses (X4c). All
+// RRsets are sorted.
+func Kept(
+	global federation.FQDN, have, want []federation.RRset, waits []federation.FQDN, shards []federation.Shard,
+) []federation.RRset {
 	if len(waits) == 0 {
 		return want
 	}
@@ -151,7 +153,8 @@ func Kept(global federation.FQDN, have, want []federation.RRset, waits []federat
 			}
 		}
 		if !alive {
-			sets = []federation.RRset{{Name: name, Type: federation.TypeCNAME, TTL: ttl, Data: []string{string(global)}}}
+			sets = []federation.RRset{{Name: name, Type: federation.TypeCNAME, TTL: ttl,
+				Data: []string{string(global)}}}
 		}
 		out = append(out, sets...)
 	}

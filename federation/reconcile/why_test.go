@@ -16,8 +16,8 @@ import (
 	"github.com/federation-dns/federation/federation/provider/inmem"
 )
 
-// whys are the RRsets of web in the status, each with its reason: those that are
-// there, and with a + those that are coming.
+// whys are the RRsets of web in the status, each with its reason: those that are there, and with a + those that are
+// coming.
 func (w *world) whys() (lines []string) {
 	for _, s := range w.status().Services {
 		if s.Name != web.String() {
@@ -84,7 +84,8 @@ func TestWhy(t *testing.T) {
 		w.set("a", web, true)
 		w.start()
 		w.after(10 * time.Second)
-		w.wantWhys("global A: HealthyShards a", "east A: HealthyShards a", "west CNAME: NoHealthyShard", "z CNAME: LabelConflict")
+		w.wantWhys("global A: HealthyShards a", "east A: HealthyShards a", "west CNAME: NoHealthyShard",
+			"z CNAME: LabelConflict")
 	})
 	bubble(t, "H4 a load balancer's host name", func(t *testing.T) {
 		w := newWorld(t, "a east east-1")
@@ -137,8 +138,8 @@ func TestWhy(t *testing.T) {
 		w.provider.SetFaults(inmem.Faults{Refuse: inmem.RefuseName("web.shop.fed.svc.east.example.com.")})
 		w.set("a", web, false)
 		w.after(time.Second)
-		w.wantWhys("global A: HealthyShards b,c", "east A: Refused", "+ east CNAME: Refused", "east-1 CNAME: NoHealthyShard",
-			"west A: HealthyShards b,c", "west-1 A: HealthyShards b", "west-2 A: HealthyShards c")
+		w.wantWhys("global A: HealthyShards b,c", "east A: Refused", "+ east CNAME: Refused",
+			"east-1 CNAME: NoHealthyShard", "west A: HealthyShards b,c", "west-1 A: HealthyShards b", "west-2 A: HealthyShards c")
 	})
 	bubble(t, "X5c changes too often", func(t *testing.T) {
 		w := begun(t)
@@ -150,7 +151,8 @@ func TestWhy(t *testing.T) {
 		}
 		w.set("a", web, true)
 		w.after(2 * time.Second)
-		if lines := w.whys(); !slices.Contains(lines, "+ global A: ChangesTooOften a,b,c") || !slices.Contains(lines, "global A: ChangesTooOften") {
+		if lines := w.whys(); !slices.Contains(lines, "+ global A: ChangesTooOften a,b,c") ||
+			!slices.Contains(lines, "global A: ChangesTooOften") {
 			t.Errorf("%v", lines)
 		}
 	})
@@ -159,7 +161,8 @@ func TestWhy(t *testing.T) {
 		w.provider.SetFaults(inmem.Faults{Latency: time.Second})
 		w.set("a", web, false)
 		w.after(100 * time.Millisecond)
-		if lines := w.whys(); !slices.Contains(lines, "+ global A: Changing b,c") || !slices.Contains(lines, "global A: Changing") {
+		if lines := w.whys(); !slices.Contains(lines, "+ global A: Changing b,c") ||
+			!slices.Contains(lines, "global A: Changing") {
 			t.Errorf("%v", lines)
 		}
 	})
@@ -178,8 +181,10 @@ func TestStatus(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, want := range []string{
-			`"name":"a","status":"unreachable","since":"2000-01-01T00:00:55Z","reachable":false,"lastContact":"2000-01-01T00:00:10Z"`,
-			`"name":"b","status":"present","since":"2000-01-01T00:00:00Z","reachable":true,"lastContact":"2000-01-01T00:01:10Z"`,
+			`"name":"a","status":"unreachable","since":"2000-01-01T00:00:55Z","reachable":false,` +
+				`"lastContact":"2000-01-01T00:00:10Z"`,
+			`"name":"b","status":"present","since":"2000-01-01T00:00:00Z","reachable":true,` +
+				`"lastContact":"2000-01-01T00:01:10Z"`,
 			`"shards":[{"member":"a","healthy":true,`, `"reason":"HealthyShards","members":["b","c"]`,
 		} {
 			if !strings.Contains(string(text), want) {

@@ -5,8 +5,10 @@ package rules
 import "regexp"
 
 var (
-	definition = regexp.MustCompile(`(?m)^\s*- \*\*([NHPQOXC][0-9]+[a-z]?)\*\* `)
-	citation   = regexp.MustCompile(`\b[NHPQOXC][0-9]+[a-z]?\b`)
+	definition = regexp.MustCompile(`(?m)^\s*- \*\*([NHPQOXCS][0-9]+[a-z]?)\*\* `)
+	citation   = regexp.MustCompile(`\b[NHPQOXCS][0-9]+[a-z]?\b`)
+	// testName is the beginning of a string that names a test.
+	testName = regexp.MustCompile("[\"`]((?:[NHPQOXCS][0-9]+[a-z]?(?:, | and | ))+)")
 	// notRules are words of the same form: elliptic curves.
 	notRules = map[string]bool{"P256": true, "P384": true, "P521": true}
 )
@@ -30,6 +32,15 @@ func Cited(text string) []string {
 			continue
 		}
 		ids = append(ids, id)
+	}
+	return ids
+}
+
+// Named returns the ids that the names of tests in Go source begin with.
+func Named(source string) []string {
+	var ids []string
+	for _, m := range testName.FindAllStringSubmatch(source, -1) {
+		ids = append(ids, Cited(m[1])...)
 	}
 	return ids
 }

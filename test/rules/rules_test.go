@@ -70,7 +70,7 @@ func TestClausesAreTested(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, id := range Cited(string(text)) {
+		for _, id := range Named(string(text)) {
 			tested[id] = true
 		}
 	}
@@ -95,6 +95,13 @@ func TestCited(t *testing.T) {
 		if got := strings.Join(Cited(tt.text), " "); got != tt.want {
 			t.Errorf("Cited(%q) is %q, want %q", tt.text, got, tt.want)
 		}
+	}
+}
+
+func TestNamed(t *testing.T) {
+	const source = "// X1a is only cited\nt.Run(\"P1 P2a, P3b and O1c a level\", f)\nt.Errorf(\"of O2 %v\")"
+	if got := strings.Join(Named(source), " "); got != "P1 P2a P3b O1c" {
+		t.Errorf("named are %q", got)
 	}
 }
 
