@@ -97,7 +97,7 @@ func (m *Metrics) collectors() []prometheus.Collector {
 		m.accounts, m.changes, m.conflict, m.requests, m.duration, m.budget, m.audits, m.drift, m.latency, m.reload, m.leads,
 		m.dropped,
 	}
-	for _, g := range m.gauges.all() {
+	for _, g := range m.all() {
 		all = append(all, g)
 	}
 	return all
@@ -124,6 +124,7 @@ type Federation struct {
 	Latency   prometheus.Observer
 }
 
+// ForFederation returns the metrics of one federation.
 func (m *Metrics) ForFederation(f config.Federation) *Federation {
 	labels := prometheus.Labels{"federation": string(f.Name), "domain": string(f.Domain)}
 	return &Federation{
@@ -133,13 +134,14 @@ func (m *Metrics) ForFederation(f config.Federation) *Federation {
 	}
 }
 
+// Change counts a change of a name by its result: ok, conflict, refused or failed.
 func (lm *Federation) Change(result string) {
 	lm.changes.WithLabelValues(result).Inc()
 }
 
 // Forget drops the gauges of a federation that is not ours any more.
 func (lm *Federation) Forget() {
-	for _, v := range lm.m.gauges.all() {
+	for _, v := range lm.m.all() {
 		v.DeletePartialMatch(lm.Labels)
 	}
 }

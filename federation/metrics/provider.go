@@ -28,6 +28,7 @@ type measured struct {
 	duration prometheus.ObserverVec // by operation
 }
 
+// Measured returns p with its requests counted and timed; it has provider.ClientView whether or not p has.
 func (m *Metrics) Measured(p provider.Provider, labels prometheus.Labels) provider.Provider {
 	return measured{p, m.requests.MustCurryWith(labels), m.duration.MustCurryWith(labels)}
 }

@@ -120,7 +120,7 @@ func (c confirmer) confirmDeparture(shown admin.Waiting) bool {
 	if ms := c.members[name]; ms == nil || !ms.departed {
 		return false
 	}
-	viewer{c.Loop}.publish(time.Now(), len(c.unpublished)) // decided on what is so now
+	viewer(c).publish(time.Now(), len(c.unpublished)) // decided on what is so now
 	d := c.Snapshot().Departure(name, nil)
 	if !subset(d.Emptied, shown.Emptied) || !subset(d.Levels, shown.Levels) {
 		c.log.Warn("not confirmed: more goes with the member now than was shown", "member", name, "confirm", "federation-syncer confirm")

@@ -113,7 +113,7 @@ func (k maintainer) next(now time.Time, up bool) request {
 
 // retry returns a request that tries again what failed; nil if there is nothing to try now.
 func (k maintainer) retryFailed(now time.Time) request {
-	p := planner{k.Loop}
+	p := planner(k)
 	names := k.retries.Due(now, func(n federation.FQDN) int { svc, _, _ := k.config.ParseOwner(n); return p.urgency(svc) })
 	if len(names) == 0 {
 		return nil

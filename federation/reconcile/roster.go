@@ -51,7 +51,7 @@ func (o observer) apply(e member.Event) {
 	case member.TopologyEvent:
 		if ms := o.configured(e.Member); ms != nil {
 			o.setProblems(ms, e.Problems)
-			mover{o.Loop}.update(ms, e.Topology)
+			mover(o).update(ms, e.Topology)
 		}
 	case member.ShardEvent:
 		if ms := o.configured(e.Member); ms != nil && ms.shards != nil {
@@ -112,7 +112,7 @@ func (o observer) applyList(ms *memberState, e member.ListEvent) {
 	o.levelsStale = o.levelsStale || !ms.seen
 	ms.seen = true
 	o.reach.List(e.Member)
-	mover{o.Loop}.update(ms, e.Topology)
+	mover(o).update(ms, e.Topology)
 }
 
 func (o observer) setShard(ms *memberState, name federation.ServiceName, shard *member.Shard) {

@@ -84,7 +84,7 @@ func (o opener) begin(now time.Time, holding *claim.Holding, found claim.Survey)
 		}
 	}
 	o.rememberDeparted(now, holding.Entries)
-	o.reach.Begin(now, mover{o.Loop}.placeByLevels(now, holding.Entries))
+	o.reach.Begin(now, mover(o).placeByLevels(now, holding.Entries))
 	o.auditAt = now.Add(retry.Jitter(o.auditInterval))
 	o.relevel()
 	o.keepMoved(holding.Entries)

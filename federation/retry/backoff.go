@@ -12,10 +12,16 @@ import (
 // How long a name, a level or a list that fails waits until it is tried again; the wait doubles with each failure in a
 // row (X5a).
 const (
-	minRefused, MaxRefused   = 10 * time.Second, 5 * time.Minute // the server said that it will refuse it again
-	minFailed, maxFailed     = time.Second, 30 * time.Second     // everything else that is written
-	MinUnread, MaxUnread     = time.Second, 5 * time.Minute      // what cannot be read
-	minConflict, maxConflict = 2 * time.Second, time.Minute      // a name that somebody else changes again and again
+	minRefused = 10 * time.Second
+	// MaxRefused is the longest wait for what the server says that it will refuse again.
+	MaxRefused = 5 * time.Minute
+	// MinUnread is the first wait for what cannot be read.
+	MinUnread = time.Second
+	// MaxUnread is the longest.
+	MaxUnread = 5 * time.Minute
+
+	minFailed, maxFailed     = time.Second, 30 * time.Second // everything else that is written
+	minConflict, maxConflict = 2 * time.Second, time.Minute  // a name that somebody else changes again and again
 	// conflictWindow is how long a conflict is remembered: a single one costs no wait.
 	conflictWindow = time.Minute
 	// refusedAnew is when other RRsets are tried at a name that refuses some.
@@ -59,4 +65,5 @@ func (s *Backoff) NotWritten(now time.Time, err error) {
 	}
 }
 
+// Jitter returns d, 10 % more or less.
 func Jitter(d time.Duration) time.Duration { return d*9/10 + rand.N(d/5+1) }

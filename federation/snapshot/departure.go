@@ -25,15 +25,15 @@ func (s *Federation) waitingMembers() (list []admin.Waiting) {
 	return list
 }
 
-// departure is what goes with a member: the levels that only it has, with all names there, and all names of the
+// Departure is what goes with a member: the levels that only it has, with all names there, and all names of the
 // services of which no other member has a shard that counts.
-type departure struct {
+type Departure struct {
 	Levels  []federation.FQDN
 	Emptied []string // services that lose their last address
 	Names   map[federation.ServiceName][]federation.FQDN
 }
 
-func (d departure) count() (n int) {
+func (d Departure) count() (n int) {
 	for _, names := range d.Names {
 		n += len(names)
 	}
@@ -41,8 +41,8 @@ func (d departure) count() (n int) {
 }
 
 // Departure returns what goes with a member after those before it.
-func (s *Federation) Departure(name string, before map[string]bool) departure {
-	d := departure{Names: map[federation.ServiceName][]federation.FQDN{}}
+func (s *Federation) Departure(name string, before map[string]bool) Departure {
+	d := Departure{Names: map[federation.ServiceName][]federation.FQDN{}}
 	sooner := map[federation.FQDN]bool{} // levels that go with those before
 	for _, lv := range s.Levels.All() {
 		switch rest := slices.DeleteFunc(slices.Clone(lv.Members), func(m string) bool { return before[m] }); {

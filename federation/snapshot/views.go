@@ -21,9 +21,10 @@ type Views struct {
 // epoch is what turnBegan counts from: a monotonic clock, which no adjustment moves.
 var epoch = time.Now()
 
-// BeginTurn and endTurn bracket the work of the loop between two waits.
+// BeginTurn notes that the loop works.
 func (v *Views) BeginTurn() { v.turnBegan.Store(int64(time.Since(epoch)) | 1) }
 
+// EndTurn notes that it waits for events.
 func (v *Views) EndTurn() { v.turnBegan.Store(0) }
 
 // Stuck reports whether one turn of the loop has taken longer than limit.

@@ -280,7 +280,7 @@ func TestLocal(t *testing.T) {
 		bad.Answer = []dns.RR{&dns.CNAME{Hdr: dns.RR_Header{Name: "..", Rrtype: dns.TypeCNAME, Class: dns.ClassINET},
 			Target: "."}}
 		w.fail = errors.New("pack")
-		a.write(bad)
+		_ = a.write(bad)
 		if w.written != 2 || a.result != resultServFail {
 			t.Errorf("%d messages, result %q", w.written, a.result)
 		}

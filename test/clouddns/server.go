@@ -48,7 +48,7 @@ func StartAt(at fakecloud.Addresses, zones ...fakecloud.Zone) (s *Server, err er
 	if err != nil {
 		return nil, err
 	}
-	return s, s.Server.Start(at)
+	return s, s.Start(at)
 }
 
 // managedZone is a zone by its name or number.

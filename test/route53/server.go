@@ -52,7 +52,7 @@ func StartAt(at fakecloud.Addresses, zones ...fakecloud.Zone) (s *Server, err er
 	if err != nil {
 		return nil, err
 	}
-	return s, s.Server.Start(at)
+	return s, s.Start(at)
 }
 
 // reversed is the order of the API: com.example.www.

@@ -176,15 +176,15 @@ func (e *Error) Is(target error) bool {
 type Kind int
 
 const (
-	// Open: the request may have been made. Errors other than *Error have this kind.
+	// Open means that the request may have been made. Errors other than *Error have this kind.
 	Open Kind = iota
-	// Refused: something in the request cannot be made.
+	// Refused means that something in the request cannot be made.
 	Refused
 	// Denied is Refused, for a reason that is probably the same for all changes.
 	Denied
-	// Rejected: no other request would succeed at the moment either.
+	// Rejected means that no other request would succeed at the moment either.
 	Rejected
-	// Later: the server is busy, or was not reached; retry.
+	// Later means that the server is busy, or was not reached; retry.
 	Later
 )
 
