@@ -14,7 +14,8 @@ func TestBeginning(t *testing.T) {
 	// with gives a member a shard that has the address of another one.
 	with := func(w *world, m string, svc federation.ServiceName, healthy bool, addr netip.Addr) {
 		w.members[m].change(svc, &member.Shard{
-			Shard: federation.Shard{Member: m, Healthy: healthy, Addresses: []netip.Addr{addr}}, Known: []string{addr.String()},
+			Shard: federation.Shard{Member: m, Healthy: healthy, Addresses: []netip.Addr{addr}},
+			Known: []string{addr.String()},
 		})
 	}
 	// away is a restart while a, which alone has web, is cut off; before it happens what change makes happen.

@@ -136,7 +136,8 @@ func TestBrake(t *testing.T) {
 		w.wantAt(at("east-1."), "")
 		w.wantAt("_claim.fed.svc.east-1.example.com.", "")
 	})
-	bubble(t, "X4c names of a level that is forgotten were never watched, whatever the watches showed", func(t *testing.T) {
+	bubble(t, "X4c names of a level that is forgotten were never watched, "+
+		"whatever the watches showed", func(t *testing.T) {
 		w, services := many(t)
 		w.start()
 		w.after(10 * time.Second)
@@ -229,7 +230,8 @@ func TestBrake(t *testing.T) {
 			t.Errorf("%d services wait", len(w.waits()))
 		}
 	})
-	bubble(t, "X4c a confirmation of a list that is out of date lets no more happen than it has shown", func(t *testing.T) {
+	bubble(t, "X4c a confirmation of a list that is out of date "+
+		"lets no more happen than it has shown", func(t *testing.T) {
 		w, _ := many(t)
 		w.start()
 		w.after(10 * time.Second)
@@ -281,8 +283,7 @@ func TestBrake(t *testing.T) {
 	})
 }
 
-// vanish takes all shards of a member away behind its watch, which lists
-// afresh.
+// vanish takes all shards of a member away behind its watch, which lists afresh.
 func (m *fakeMember) vanish() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -290,8 +291,7 @@ func (m *fakeMember) vanish() {
 	m.listed = false
 }
 
-// neverEmptyAt fails if the service's global name was ever empty after it had
-// records.
+// neverEmptyAt fails if the service's global name was ever empty after it had records.
 func (w *world) neverEmptyAt(svc federation.ServiceName) {
 	w.t.Helper()
 	name := w.config.Federations[0].OwnerName(svc, domain)
@@ -323,7 +323,9 @@ func TestConfirmOverTheSocket(t *testing.T) {
 		if err := json.Unmarshal([]byte(body), &list); err != nil || code != 200 || len(list) != 40 {
 			t.Fatalf("%d %v: %s", code, err, body)
 		}
-		some, _ := json.Marshal(append(list[:2:2], admin.Waiting{Federation: "other", Domain: "example.com.", Namespace: "shop", Service: "web-05"}))
+		some, _ := json.Marshal(append(list[:2:2], admin.Waiting{
+			Federation: "other", Domain: "example.com.", Namespace: "shop", Service: "web-05",
+		}))
 		if code, body := call("POST", "/confirm", string(some)); code != 200 || strings.TrimSpace(body) != "2" {
 			t.Errorf("%d %s", code, body)
 		}

@@ -11,17 +11,19 @@ import (
 	"github.com/federation-dns/federation/federation/policy"
 )
 
-// beginning is what the records said when this run began. It speaks for the members that have not been listed yet
-// (X1b), and is dropped when all have been.
+// startRecords are what the records said when this run began. They speak for the members that have not been listed yet
+// (X1b), and are dropped when all have been. A nil one says nothing.
 type startRecords struct {
 	records *claim.Records
 	// holders are, for each address or host name in a service's records, the listed members that have, or have had, it
-	// on that service. None is ever taken out: an address that a member has given up since is nobody else's.
+	// on that service. None is ever removed: an address that a member has since given up is nobody else's.
 	holders map[federation.ServiceName]map[string][]string
 }
 
 func newStartRecords(s *claim.Records) *startRecords {
-	b := &startRecords{records: claim.NewRecords(s.Federation), holders: map[federation.ServiceName]map[string][]string{}}
+	b := &startRecords{
+		records: claim.NewRecords(s.Federation), holders: map[federation.ServiceName]map[string][]string{},
+	}
 	for svc, names := range s.Services {
 		b.records.Services[svc] = maps.Clone(names)
 		b.holders[svc] = map[string][]string{}
@@ -53,7 +55,7 @@ func (b *startRecords) accounted(svc federation.ServiceName, lv federation.Level
 	return slices.ContainsFunc(b.holders[svc][data], func(m string) bool { return slices.Contains(lv.Members, m) })
 }
 
-// at returns what the records of a service had at the levels.
+// atLevels returns what the records of a service had at the levels.
 func (b *startRecords) atLevels(svc federation.ServiceName, places []federation.Level) (sets []federation.RRset) {
 	if b == nil {
 		return nil
@@ -64,7 +66,7 @@ func (b *startRecords) atLevels(svc federation.ServiceName, places []federation.
 	return sets
 }
 
-// of returns what they had where a member may have something of a service.
+// forMember returns what the records had where a member may have something of a service.
 func (b *startRecords) forMember(m string, svc federation.ServiceName, members map[string]*memberState) policy.Records {
 	ms := members[m]
 	r := policy.Records{
@@ -82,7 +84,8 @@ func (b *startRecords) forMember(m string, svc federation.ServiceName, members m
 }
 
 // elsewhere reports whether the service had the address or host name at a place of another member than m.
-func (b *startRecords) elsewhere(m string, svc federation.ServiceName, members map[string]*memberState, data string) bool {
+func (b *startRecords) elsewhere(m string, svc federation.ServiceName, members map[string]*memberState, data string,
+) bool {
 	for name, ms := range members {
 		if name == m {
 			continue
@@ -96,19 +99,17 @@ func (b *startRecords) elsewhere(m string, svc federation.ServiceName, members m
 	return false
 }
 
-// A shard of whose host name nothing has been learned since the start is what
-// it was before (H4): by the member's former watch, or by the records of the
-// start (X1b). For how long, the member tells by Unresolved.
+// Until its load balancer's host name first resolves, a shard keeps its previous state (H4): the one last watched or,
+// after a restart, the one in the records (X1b). The member bounds for how long (member.Shard.Unresolved).
 
-// unresolved is what is remembered of such a shard.
+// unresolvedShard is what is remembered of such a shard.
 type unresolvedShard struct {
 	since time.Time
-	// before is what it was; nil: the records of the start tell, if anything.
+	// before is its previous state; nil: what the start records say, if anything.
 	before *federation.Shard
 }
 
-// remember takes in that a shard has become another one; old is nil if there
-// was none, shard if there is none.
+// trackUnresolved notes that a shard changes; old is nil if there was none, shard if there is none now.
 func (ms *memberState) trackUnresolved(now time.Time, name federation.ServiceName, old, shard *member.Shard) {
 	if shard == nil || len(shard.Unresolved) == 0 {
 		delete(ms.unresolved, name)
@@ -126,9 +127,11 @@ func (ms *memberState) trackUnresolved(now time.Time, name federation.ServiceNam
 	ms.unresolved[name] = u
 }
 
-// before returns what a shard was before nothing was learned of its host name,
-// and since when; ok is false if nobody knows.
-func (r *roster) beforeUnresolved(m string, name federation.ServiceName) (shard federation.Shard, since time.Time, ok bool) {
+// beforeUnresolved returns the previous state of an unresolved shard, and since when it is unresolved; ok is false if
+// that state is unknown.
+func (r *roster) beforeUnresolved(
+	m string, name federation.ServiceName,
+) (shard federation.Shard, since time.Time, ok bool) {
 	ms := r.members[m]
 	u, ok := ms.unresolved[name]
 	if ok && u.before != nil {
@@ -140,7 +143,7 @@ func (r *roster) beforeUnresolved(m string, name federation.ServiceName) (shard 
 	return shard, u.since, ok
 }
 
-// recorded is the shard of a member as the records of the start show it (X1b).
+// recordedShard returns the shard of a member as the start records have it (X1b).
 func (r *roster) recordedShard(m string, name federation.ServiceName) (federation.Shard, bool) {
 	if r.startRecords == nil {
 		return federation.Shard{}, false
@@ -148,15 +151,15 @@ func (r *roster) recordedShard(m string, name federation.ServiceName) (federatio
 	return policy.Recorded(r.config.Federation, m, r.startRecords.forMember(m, name, r.members))
 }
 
-// endBeginning drops the records of the start, as they need not speak for
-// members any more. What they say of unresolved shards is kept.
+// dropStartRecords drops the start records, as they need not speak for members any longer. What they say of unresolved
+// shards is kept.
 func (r *roster) dropStartRecords() {
 	r.keepUnresolved()
 	r.startRecords = nil
 }
 
-// keepUnresolved keeps what the records of the start say of unresolved shards, at the places where their members are
-// now. It has to be called before a member moves, as there is nothing of it at its new place.
+// keepUnresolved keeps what the start records say of unresolved shards, at the current places of their members. It has
+// to be called before a member moves, as the records have nothing of it at its new place.
 func (r *roster) keepUnresolved() {
 	for m, ms := range r.members {
 		for name, u := range ms.unresolved {
@@ -168,8 +171,8 @@ func (r *roster) keepUnresolved() {
 	}
 }
 
-// keepMoved keeps what the records of the start say of unresolved shards whose members were listed before the records
-// were, and are elsewhere now than an earlier run knew: it is at the places that the list of levels names.
+// keepMoved keeps what the start records say of unresolved shards whose members were listed before the records were
+// read, and have moved since an earlier run: it is at the places that the list of levels names.
 func (r *roster) keepMoved(entries []federation.LevelEntry) {
 	former := map[string]federation.Member{}
 	for _, e := range entries {
@@ -197,10 +200,11 @@ func (r *roster) keepMoved(entries []federation.LevelEntry) {
 	}
 }
 
-// watchedLoss reports whether a shard that was seen by a watch was lost by what
-// the member shows, and not as its host name does not resolve: that is no
-// change of a single Service (X4c).
+// watchedLoss reports whether a shard was lost by what its member shows. A host name that does not resolve is no change
+// of a single Service (X4c).
 func watchedLoss(shard *member.Shard) bool {
 	return shard == nil || shard.ReadyEndpoints == 0 ||
-		!slices.ContainsFunc(shard.Problems, func(p federation.Problem) bool { return p.Reason == federation.ReasonHostUnresolved })
+		!slices.ContainsFunc(shard.Problems, func(p federation.Problem) bool {
+			return p.Reason == federation.ReasonHostUnresolved
+		})
 }

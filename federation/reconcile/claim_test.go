@@ -133,7 +133,8 @@ func TestClaimStates(t *testing.T) {
 		w.after(10 * time.Second)
 		w.provider.Remove(mainClaim, "TXT")
 		c := claimOf(w, domain, "them", 1)
-		w.provider.SetFaults(inmem.Faults{Fail: inmem.FailNames(inmem.Kind{Name: "unavailable", Err: provider.ErrUnavailable}, inmem.Apply, mainClaim)})
+		w.provider.SetFaults(inmem.Faults{Fail: inmem.FailNames(
+			inmem.Kind{Name: "unavailable", Err: provider.ErrUnavailable}, inmem.Apply, mainClaim)})
 		w.set("a", web, false)
 		w.after(5 * time.Second) // it is being claimed again when another takes it
 		w.provider.Put(c)
@@ -168,7 +169,8 @@ func TestClaimStates(t *testing.T) {
 
 func TestClaimsGoneAtStart(t *testing.T) {
 	for _, lag := range []time.Duration{0, time.Second} {
-		name := fmt.Sprintf("O1e X1b a start without claims, which take %s to make, withdraws nothing of a member that cannot be reached", lag)
+		name := fmt.Sprintf("O1e X1b a start without claims, which take %s to make, withdraws nothing of a member "+
+			"that cannot be reached", lag)
 		bubble(t, name, func(t *testing.T) { claimsGoneAtStart(t, lag) })
 	}
 }

@@ -18,13 +18,15 @@ import (
 
 // cleanup looks at what the world's federation has, as the owner.
 func (w *world) cleanup(owner string, adopt bool) (*claim.Cleanup, error) {
-	return claim.NewCleanup(w.t.Context(), w.provider, w.config.Federations[0].Federation, owner, claim.CleanupOptions{Adopt: adopt})
+	return claim.NewCleanup(w.t.Context(), w.provider, w.config.Federations[0].Federation, owner,
+		claim.CleanupOptions{Adopt: adopt})
 }
 
 // put writes an RRset that is not the syncer's.
 func (w *world) put(set federation.RRset) {
 	w.t.Helper()
-	if err := errors.Join(w.provider.Apply(w.t.Context(), nil, []plan.Change{{Name: set.Name, To: []federation.RRset{set}}})...); err != nil {
+	if err := errors.Join(w.provider.Apply(w.t.Context(), nil,
+		[]plan.Change{{Name: set.Name, To: []federation.RRset{set}}})...); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -46,7 +48,8 @@ func TestCleanup(t *testing.T) {
 		others := []federation.RRset{
 			{Name: "www.example.com.", Type: "A", TTL: 60, Data: []string{"192.0.2.1"}},
 			{Name: "web.shop.other.svc.example.com.", Type: "A", TTL: 60, Data: []string{"192.0.2.2"}},
-			{Name: "web.shop.fed.svc.south.example.com.", Type: "A", TTL: 60, Data: []string{"192.0.2.3"}}, // in no list
+			// in no list
+			{Name: "web.shop.fed.svc.south.example.com.", Type: "A", TTL: 60, Data: []string{"192.0.2.3"}},
 		}
 		for _, o := range others {
 			w.put(o)
@@ -56,8 +59,10 @@ func TestCleanup(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := []claim.CleanupLevel{
-			{Name: "east-1.example.com.", Names: 1}, {Name: "east.example.com.", Names: 1}, {Name: "example.com.", Names: 1},
-			{Name: "west-1.example.com.", Names: 1}, {Name: "west-2.example.com.", Names: 1}, {Name: "west.example.com.", Names: 1},
+			{Name: "east-1.example.com.", Names: 1}, {Name: "east.example.com.", Names: 1},
+			{Name: "example.com.", Names: 1},
+			{Name: "west-1.example.com.", Names: 1}, {Name: "west-2.example.com.", Names: 1},
+			{Name: "west.example.com.", Names: 1},
 		}
 		if d := cmp.Diff(want, cl.Removed); d != "" {
 			t.Errorf("what is shown (-want +got):\n%s", d)
@@ -117,7 +122,9 @@ func TestCleanup(t *testing.T) {
 		w := stopped(t)
 		theirs := claimOf(w, "east.example.com.", "them", 1)
 		ours := claimOf(w, "east.example.com.", "us", 1)
-		if err := errors.Join(w.provider.Apply(t.Context(), nil, []plan.Change{{Name: theirs.Name, From: []federation.RRset{ours}, To: []federation.RRset{theirs}}})...); err != nil {
+		if err := errors.Join(w.provider.Apply(t.Context(), nil,
+			[]plan.Change{{Name: theirs.Name, From: []federation.RRset{ours},
+				To: []federation.RRset{theirs}}})...); err != nil {
 			t.Fatal(err)
 		}
 		cl, err := w.cleanup("us", false)
@@ -153,11 +160,13 @@ func TestCleanup(t *testing.T) {
 	})
 	bubble(t, "O3c a name that changes meanwhile is an error that says what to do", func(t *testing.T) {
 		w := stopped(t)
-		cl, err := claim.NewCleanup(t.Context(), changing{w.provider}, w.config.Federations[0].Federation, "us", claim.CleanupOptions{})
+		cl, err := claim.NewCleanup(t.Context(), changing{w.provider}, w.config.Federations[0].Federation, "us",
+			claim.CleanupOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := cl.Run(t.Context(), none); !errors.Is(err, provider.ErrConflict) || !strings.Contains(err.Error(), "does a syncer still have this federation?") {
+		if err := cl.Run(t.Context(), none); !errors.Is(err, provider.ErrConflict) ||
+			!strings.Contains(err.Error(), "does a syncer still have this federation?") {
 			t.Errorf("%v", err)
 		}
 	})
@@ -169,14 +178,15 @@ func TestCleanup(t *testing.T) {
 	})
 }
 
-// changing is a provider at which somebody changes the global name before each
-// change of records.
+// changing is a provider at which somebody changes the global name before each change of records.
 type changing struct{ *inmem.Provider }
 
 func (p changing) Apply(ctx context.Context, claim *federation.RRset, changes []plan.Change) []error {
 	for _, c := range changes {
 		if c.Name == global {
-			p.Provider.Apply(ctx, nil, []plan.Change{{Name: global, From: c.From, To: []federation.RRset{{Name: global, Type: "A", TTL: 60, Data: []string{"192.0.2.9"}}}}})
+			p.Provider.Apply(ctx, nil,
+				[]plan.Change{{Name: global, From: c.From,
+					To: []federation.RRset{{Name: global, Type: "A", TTL: 60, Data: []string{"192.0.2.9"}}}}})
 		}
 	}
 	return p.Provider.Apply(ctx, claim, changes)

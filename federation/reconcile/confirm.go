@@ -9,23 +9,23 @@ import (
 	"github.com/federation-dns/federation/federation/policy"
 )
 
-// A member that is taken out of the configuration, or that an earlier run knew
-// and this one does not, departs: it counts as lost, keeps its levels, and is
-// removed with all that it has when somebody says so (X4d).
+// A member that is removed from the configuration, or that only an earlier run knew, departs: it counts as lost, keeps
+// its levels, and is removed with all that it has once that is confirmed (X4d).
 
+// ensureMember returns the state of a member, and creates it if there is none.
 func (r *roster) ensureMember(name string) *memberState {
 	ms := r.members[name]
 	if ms == nil {
 		ms = &memberState{
-			topology: federation.Member{Name: name}, losses: policy.Losses{}, unresolved: map[federation.ServiceName]unresolvedShard{},
+			topology: federation.Member{Name: name}, losses: policy.Losses{},
+			unresolved: map[federation.ServiceName]unresolvedShard{},
 		}
 		r.members[name] = ms
 	}
 	return ms
 }
 
-// present returns what is known of a member of the configuration; nil if it is
-// none.
+// configured returns the state of a member; nil if it is not configured.
 func (r *roster) configured(name string) *memberState {
 	if ms := r.members[name]; ms != nil && !ms.departed {
 		return ms
@@ -33,15 +33,15 @@ func (r *roster) configured(name string) *memberState {
 	return nil
 }
 
-// depart takes in that a member is not in the configuration any more.
+// depart handles the removal of a member from the configuration.
 func (l *Loop) depart(now time.Time, name string) {
 	ms := l.members[name]
 	switch {
 	case ms.departed:
-	case l.holding == nil: // the records tell when they are read
+	case l.holding == nil: // the records will tell, once read
 		l.removeMember(name)
-	case !ms.mayHaveRecords(): // there is nothing of it
-		l.log.Info("member is not in the configuration any more, and was never seen", "member", name)
+	case !ms.mayHaveRecords(): // it has nothing
+		l.log.Info("member was removed from the configuration, and was never seen", "member", name)
 		l.removeMember(name)
 	default:
 		ms.departed, ms.probeErr = true, nil
@@ -50,8 +50,7 @@ func (l *Loop) depart(now time.Time, name string) {
 	}
 }
 
-// rememberDeparted adds the members that an earlier run knew and that are not
-// in the configuration.
+// rememberDeparted adds the members that an earlier run knew and that are not configured.
 func (r *roster) rememberDeparted(now time.Time, entries []federation.LevelEntry) {
 	for _, e := range entries {
 		for _, name := range e.Members {
@@ -69,11 +68,12 @@ func (r *roster) rememberDeparted(now time.Time, entries []federation.LevelEntry
 }
 
 func (r *roster) logDeparted(name string) {
-	r.log.Warn("member is not in the configuration any more: it counts as unreachable, and what it has is removed after a confirmation",
+	r.log.Warn("member is not in the configuration: it counts as unreachable, and keeps what it has until its "+
+		"removal is confirmed",
 		"member", name, "confirm", "federation-syncer confirm")
 }
 
-// removeMember forgets a member with its shards.
+// removeMember forgets a member and its shards.
 func (l *Loop) removeMember(name string) {
 	for svc := range l.members[name].shards {
 		l.ensureService(svc).shards--
@@ -84,10 +84,10 @@ func (l *Loop) removeMember(name string) {
 	l.relevel()
 }
 
-// confirmer lets go what waits for a confirmation.
+// confirmer releases what waits for a confirmation.
 type confirmer struct{ *Loop }
 
-// confirmNames lets those of a service's names go that wait, and reports whether any does (X4c).
+// confirmNames releases those of a service's names that wait, and reports whether any does (X4c).
 func (c confirmer) confirmNames(name federation.ServiceName, names []federation.FQDN) bool {
 	ok := c.brake.Confirm(name, names)
 	if ok {
@@ -98,14 +98,20 @@ func (c confirmer) confirmNames(name federation.ServiceName, names []federation.
 	return ok
 }
 
-// confirm confirms those of the list that are this loop's, and counts them: what has grown since it was shown waits
-// again (X4c).
+// confirm releases what is this loop's in list, and returns how many entries that were. What has grown since it was
+// shown waits again (X4c).
 func (c confirmer) confirm(list []admin.Waiting) (n int) {
 	for _, w := range list {
 		if w.Federation != string(c.config.Name) || w.Domain != string(c.config.Domain) {
 			continue
 		}
-		if w.Member != "" && c.confirmDeparture(w) || w.Member == "" && c.confirmNames(federation.ServiceName{Namespace: w.Namespace, Name: w.Service}, w.Deletes) {
+		var ok bool
+		if w.Member != "" {
+			ok = c.confirmDeparture(w)
+		} else {
+			ok = c.confirmNames(federation.ServiceName{Namespace: w.Namespace, Name: w.Service}, w.Deletes)
+		}
+		if ok {
 			n++
 		}
 	}
@@ -113,17 +119,18 @@ func (c confirmer) confirm(list []admin.Waiting) (n int) {
 }
 
 // confirmDeparture removes a departed member with all that it has; what its services lose with it is confirmed too. It
-// reports whether the member waits, and nothing more goes with it than was shown: other levels, or services that have
+// reports whether the member waits and no more goes with it than was shown: no other levels, and no services that have
 // come to depend on it since (X4c).
 func (c confirmer) confirmDeparture(shown admin.Waiting) bool {
 	name := shown.Member
 	if ms := c.members[name]; ms == nil || !ms.departed {
 		return false
 	}
-	viewer(c).publish(time.Now(), len(c.unpublished)) // decided on what is so now
+	viewer(c).publish(time.Now(), len(c.unpublished)) // to decide on the current state
 	d := c.Snapshot().Departure(name, nil)
 	if !subset(d.Emptied, shown.Emptied) || !subset(d.Levels, shown.Levels) {
-		c.log.Warn("not confirmed: more goes with the member now than was shown", "member", name, "confirm", "federation-syncer confirm")
+		c.log.Warn("not confirmed: more goes with the member now than was shown",
+			"member", name, "confirm", "federation-syncer confirm")
 		return false
 	}
 	for svc, names := range d.Names {
@@ -134,11 +141,11 @@ func (c confirmer) confirmDeparture(shown admin.Waiting) bool {
 	return true
 }
 
-// subset reports whether all of part are among all.
-func subset[T comparable](part, all []T) bool {
-	has := map[T]bool{}
-	for _, x := range all {
-		has[x] = true
+// subset reports whether every element of part is in whole.
+func subset[T comparable](part, whole []T) bool {
+	contains := map[T]bool{}
+	for _, x := range whole {
+		contains[x] = true
 	}
-	return !slices.ContainsFunc(part, func(x T) bool { return !has[x] })
+	return !slices.ContainsFunc(part, func(x T) bool { return !contains[x] })
 }

@@ -11,8 +11,7 @@ import (
 	"github.com/federation-dns/federation/federation/admin"
 )
 
-// without makes the world's configuration one without these members, in the
-// running syncer too.
+// without makes the world's configuration one without these members, in the running syncer too.
 func (w *world) without(names ...string) {
 	w.t.Helper()
 	var rest []string
@@ -39,8 +38,7 @@ var withoutAddressOfA = append([]string{
 	"web.shop.fed.svc.east-1 CNAME web.shop.fed.svc.east.example.com.",
 }, withoutAltogether...)
 
-// TestDeparture takes members out of the configuration: while the syncer runs,
-// and between two runs.
+// TestDeparture takes members out of the configuration: while the syncer runs, and between two runs.
 func TestDeparture(t *testing.T) {
 	for _, restart := range []bool{false, true} {
 		depart := func(w *world, names ...string) {
@@ -55,7 +53,8 @@ func TestDeparture(t *testing.T) {
 			w.after(2 * time.Minute)
 		}
 		when := map[bool]string{false: " while the syncer runs", true: " between two runs"}[restart]
-		bubble(t, "X4d a member taken from the file waits for confirm, and counts as unreachable until then"+when, func(t *testing.T) {
+		bubble(t, "X4d a member taken from the file waits for confirm, "+
+			"and counts as unreachable until then"+when, func(t *testing.T) {
 			w := three(t)
 			w.start()
 			w.after(10 * time.Second)
@@ -148,7 +147,8 @@ func TestDeparture(t *testing.T) {
 			w.after(10 * time.Minute)
 			w.want() // nothing keeps the name of a service that is gone (P4)
 		})
-		bubble(t, "X4d what goes with a confirmed member is confirmed with it, and nothing else"+when, func(t *testing.T) {
+		bubble(t, "X4d what goes with a confirmed member is confirmed with it, "+
+			"and nothing else"+when, func(t *testing.T) {
 			w, services := many(t)
 			for _, svc := range services[:20] {
 				w.unset("b", svc)

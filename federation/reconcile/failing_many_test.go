@@ -93,7 +93,8 @@ func TestFailingMany(t *testing.T) {
 		w.wantAt("pay.shop.fed.svc.example.com.", "203.0.113.1")
 		for _, s := range w.status().Services {
 			if s.Name == web.String() {
-				if len(s.Refused) != 1 || s.Refused[0].Name != string(bad) || !strings.Contains(s.Refused[0].Error, "SERVFAIL") {
+				if len(s.Refused) != 1 || s.Refused[0].Name != string(bad) ||
+					!strings.Contains(s.Refused[0].Error, "SERVFAIL") {
 					t.Errorf("refused: %v", s.Refused)
 				}
 			}
@@ -105,7 +106,8 @@ func TestFailingMany(t *testing.T) {
 			if errors.Is(kind.Err, provider.ErrConflict) {
 				continue // not of all names at once
 			}
-			bubble(t, fmt.Sprintf("X5a changes follow within 30 s when none could be made for %s: %s", d, kind.Name), func(t *testing.T) {
+			bubble(t, fmt.Sprintf("X5a changes follow within 30 s when none could be made for %s: %s",
+				d, kind.Name), func(t *testing.T) {
 				w := three(t)
 				for _, svc := range manyServices(100) {
 					w.set("a", svc, true)
@@ -114,7 +116,10 @@ func TestFailingMany(t *testing.T) {
 				w.start()
 				w.after(10 * time.Second)
 				var n atomic.Int32
-				w.provider.SetFaults(inmem.Faults{Refuse: func(c plan.Change) error { n.Add(1); return kind.Error(c.Name) }})
+				w.provider.SetFaults(inmem.Faults{Refuse: func(c plan.Change) error {
+					n.Add(1)
+					return kind.Error(c.Name)
+				}})
 				for _, svc := range manyServices(100) {
 					w.set("a", svc, false)
 				}
@@ -158,7 +163,8 @@ func TestFailingMany(t *testing.T) {
 		w.wantAt("web.shop.fed.svc.east-1.example.com.", "web.shop.fed.svc.east.example.com.")
 	})
 	for _, list := range []bool{true, false} {
-		bubble(t, fmt.Sprintf("X5a an open batch of 200 services at a slow provider delays no other's failover (lists work: %t)", list), func(t *testing.T) {
+		bubble(t, fmt.Sprintf("X5a an open batch of 200 services at a slow provider delays no other's failover "+
+			"(lists work: %t)", list), func(t *testing.T) {
 			w := newWorld(t, "a east east-1", "b west west-1")
 			all := manyServices(200)
 			for _, svc := range append(all, web) {
@@ -215,7 +221,8 @@ func TestFailingMany(t *testing.T) {
 		}
 		w.after(15 * time.Minute)
 		w.loop.call(t.Context(), func() {
-			if len(w.loop.names) > 10 || w.loop.retries.Len() > 0 || len(w.loop.members["a"].losses) > 0 || len(w.loop.services) > 1 {
+			if len(w.loop.names) > 10 || w.loop.retries.Len() > 0 || len(w.loop.members["a"].losses) > 0 ||
+				len(w.loop.services) > 1 {
 				t.Errorf("%d names, %d that fail, %d losses, %d services are remembered",
 					len(w.loop.names), w.loop.retries.Len(), len(w.loop.members["a"].losses), len(w.loop.services))
 			}

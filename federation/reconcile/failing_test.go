@@ -98,7 +98,8 @@ func (f *failing) below(t *testing.T, perSecond float64, d time.Duration) {
 }
 
 func TestFailing(t *testing.T) {
-	const badName, southClaim = federation.FQDN("web.shop.fed.svc.east-1.example.com."), federation.FQDN("_claim.fed.svc.south-1.example.com.")
+	const badName, southClaim = federation.FQDN("web.shop.fed.svc.east-1.example.com."),
+		federation.FQDN("_claim.fed.svc.south-1.example.com.")
 	listing := func(level federation.FQDN) federation.FQDN {
 		return federation.Federation{Name: "fed", Domain: domain, Naming: federation.Flat}.ListingName(level, 1)
 	}
@@ -112,15 +113,18 @@ func TestFailing(t *testing.T) {
 		{"a service's name", []federation.FQDN{badName}, false, nil},
 		{"a level's claim", []federation.FQDN{southClaim, "fed.svc.south-1.example.com."}, true, south[1:]},
 		{"the claim of a level that is given up", []federation.FQDN{"_claim.fed.svc.west-2.example.com."}, true, nil},
-		{"the list of levels", []federation.FQDN{"_levels.fed.svc.example.com.", listing("south.example.com."), listing("west-2.example.com.")}, true, south},
+		{"the list of levels", []federation.FQDN{"_levels.fed.svc.example.com.", listing("south.example.com."),
+			listing("west-2.example.com.")}, true, south},
 		{"the main claim", []federation.FQDN{"_claim.fed.svc.example.com."}, true, nil},
 	} {
 		for _, ops := range []struct {
 			what string
 			ops  inmem.Op
-		}{{"write", inmem.Apply}, {"read", inmem.Get | inmem.List}, {"write or read", inmem.Apply | inmem.Get | inmem.List}} {
+		}{{"write", inmem.Apply}, {"read", inmem.Get | inmem.List},
+			{"write or read", inmem.Apply | inmem.Get | inmem.List}} {
 			for _, kind := range inmem.Kinds() {
-				bubble(t, fmt.Sprintf("X5a %s that fails to %s: %s", target.what, ops.what, kind.Name), func(t *testing.T) {
+				bubble(t, fmt.Sprintf("X5a %s that fails to %s: %s",
+					target.what, ops.what, kind.Name), func(t *testing.T) {
 					w := three(t)
 					for _, m := range []string{"a", "b", "c"} {
 						w.set(m, pay, true)

@@ -13,8 +13,7 @@ import (
 	"github.com/federation-dns/federation/federation/plan"
 )
 
-// script is a life with failures, a step every two minutes; there is a healthy
-// or held shard all the time.
+// script is a life with failures, a step every two minutes; there is a healthy or held shard all the time.
 var script = []func(w *world){
 	func(w *world) { w.set("a", web, false) },
 	func(w *world) { w.set("b", web, false); w.set("c", web, false); w.set("a", web, true) },
@@ -25,9 +24,8 @@ var script = []func(w *world){
 	func(w *world) { w.members["c"].heal(); w.set("a", web, true) },
 }
 
-// TestKill kills the syncer at each change that it makes in the script, before
-// the change or after it, and starts another one: what stands after each step
-// must be the same as without, and no name may be empty on the way.
+// TestKill kills the syncer at each change that it makes in the script, before the change or after it, and starts
+// another one: what stands after each step must be the same as without, and no name may be empty on the way.
 func TestKill(t *testing.T) {
 	var total int
 	var want [][]string
@@ -79,8 +77,7 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// play runs the script and returns the records after each step; often is
-// called ten times a second.
+// play runs the script and returns the records after each step; often is called ten times a second.
 func (w *world) play(often func()) (records [][]string) {
 	wait := func() {
 		for range 2400 {

@@ -14,25 +14,25 @@ import (
 )
 
 // Each level is claimed, written and given up by itself (O1a, X5a): one that is somebody else's, or that cannot be
-// listed, claimed or read, counts as not ours, with its reason and a backoff of its own, and all others go on. So does one
-// that has not been claimed yet.
+// listed, claimed or read, counts as not ours, with its reason and a backoff of its own, and the others go on. So does
+// one that has not been claimed yet.
 
-// book is what is to be kept of the levels: their claims, their list, and whether they are served as they are written.
+// levelState is what is remembered of the levels: their claims, their list, and whether they are served as written.
 type levelState struct {
 	foreign     map[federation.FQDN]*retry.Backoff // the levels that are not ours, and why (O1c, X5a)
 	dropping    map[federation.FQDN]*retry.Backoff // the levels that could not be given up
 	unlisted    map[federation.FQDN]*retry.Backoff // the levels of ours whose list entry could not be written
-	levelsStale bool                               // the list of levels is to be compared
-	// keepFormer: the list of earlier releases is to be compared; former is how that failed, formerLost that it has not
-	// all levels.
+	levelsStale bool                               // the list of levels may be out of date
+	// keepFormer: the list of earlier releases may be out of date; formerBackoff is how writing it failed,
+	// formerIncomplete that it cannot hold all levels.
 	keepFormer, formerIncomplete bool
 	formerBackoff                retry.Backoff
 	served                       served
-	// crowded are the bounds on levels that are close.
+	// crowded are the warnings of levels that come close to a bound.
 	crowded []string
 }
 
-// notOurs says which levels are not ours, and why: what is there stays as it is.
+// excludeLevels notes which levels are not ours, and why: what is there stays as it is.
 func (z *zone) excludeLevels(now time.Time, levels map[federation.FQDN]error) {
 	for level, err := range levels {
 		s := retry.BackoffOf(z.foreign, level)
@@ -48,7 +48,7 @@ func (z *zone) excludeLevels(now time.Time, levels map[federation.FQDN]error) {
 	}
 }
 
-// levelProblem says what it means that a level cannot be written.
+// levelProblem returns what to log of a level that cannot be written.
 func levelProblem(err error) string {
 	switch {
 	case errors.Is(err, claim.ErrForeign):
@@ -56,10 +56,10 @@ func levelProblem(err error) string {
 	case errors.Is(err, errNotServed):
 		return "level is not served as it is written, nothing more is written there"
 	}
-	return "level could not be claimed, nothing is written there until it can be; all others go on"
+	return "level could not be claimed: nothing is written there until it is, others are not affected"
 }
 
-// unclaimed are the levels at which nothing may be written now.
+// unclaimed returns the levels at which nothing may be written now.
 func (z *zone) unclaimed(levels *federation.Levels) map[federation.FQDN]bool {
 	excluded := map[federation.FQDN]bool{}
 	for _, lv := range levels.All() {
@@ -73,8 +73,8 @@ func (z *zone) unclaimed(levels *federation.Levels) map[federation.FQDN]bool {
 	return excluded
 }
 
-// claimLevels returns a request that lists and claims the levels that there are now and that are not ours yet, and
-// writes list entries that have changed; nil if there is nothing to do now. Starting: not all members are known.
+// claimLevels returns a request that claims the current levels that are not ours yet, and lists those whose entry has
+// changed; nil if there is nothing to do now. starting reports that not all members are known.
 func (z *zone) claimLevels(now time.Time, here func() []federation.LevelEntry, starting bool) request {
 	if !z.levelsStale && !due(z.foreign, now) && !due(z.unlisted, now) {
 		return nil
@@ -88,7 +88,7 @@ func (z *zone) claimLevels(now time.Time, here func() []federation.LevelEntry, s
 	return levelsRequest{claims: z.claims, holding: z.holding, want: want, adopt: z.adopt}
 }
 
-// due reports whether something that failed is to be tried again.
+// due reports whether anything that failed is due for a retry.
 func due(levels map[federation.FQDN]*retry.Backoff, now time.Time) bool {
 	for _, s := range levels {
 		if !now.Before(s.Until) {
@@ -98,8 +98,8 @@ func due(levels map[federation.FQDN]*retry.Backoff, now time.Time) bool {
 	return false
 }
 
-// wantedEntries are the levels that are to be listed or claimed now: those of now whose entry has changed, or that are
-// not claimed, and those of before that are to be claimed again before they can be given up.
+// wantedEntries returns the levels to list or claim now: current ones whose entry has changed or that are not claimed,
+// and past ones that must be claimed again before they can be given up.
 func (z *zone) wantedEntries(now time.Time, levels []federation.LevelEntry) (want []federation.LevelEntry) {
 	current := map[federation.FQDN]bool{}
 	add := func(e federation.LevelEntry) {
@@ -119,7 +119,8 @@ func (z *zone) wantedEntries(now time.Time, levels []federation.LevelEntry) (wan
 		add(e)
 	}
 	for _, e := range z.holding.Entries {
-		if s := z.foreign[e.Name]; !current[e.Name] && z.dropping[e.Name] == nil && (s == nil || !errors.Is(s.Err, claim.ErrForeign)) {
+		if s := z.foreign[e.Name]; !current[e.Name] && z.dropping[e.Name] == nil &&
+			(s == nil || !errors.Is(s.Err, claim.ErrForeign)) {
 			e.Members = nil
 			add(e)
 		}
@@ -128,11 +129,12 @@ func (z *zone) wantedEntries(now time.Time, levels []federation.LevelEntry) (wan
 	return want
 }
 
-// entries are the levels that there are now, with the members that may have something in the records.
+// entries returns the current levels, each with the members that may have something in the records.
 func (r *roster) entries() (list []federation.LevelEntry) {
 	for _, lv := range r.levels.All() {
 		e := lv.Entry()
-		e.Members = slices.DeleteFunc(slices.Clone(e.Members), func(name string) bool { return !r.members[name].mayHaveRecords() })
+		e.Members = slices.DeleteFunc(slices.Clone(e.Members),
+			func(name string) bool { return !r.members[name].mayHaveRecords() })
 		list = append(list, e)
 	}
 	return list
@@ -140,12 +142,12 @@ func (r *roster) entries() (list []federation.LevelEntry) {
 
 func waiting(s *retry.Backoff, now time.Time) bool { return s != nil && now.Before(s.Until) }
 
-// mayHaveRecords reports whether anything in the records may be the member's: it has been seen, now or by an earlier run,
-// or has levels by the configuration.
+// mayHaveRecords reports whether anything in the records may be the member's: it has been seen, by this run or an
+// earlier one, or its levels are configured.
 func (ms *memberState) mayHaveRecords() bool { return ms.seen || ms.place.fixed }
 
-// endAdoption: what there was at start has been taken over when the levels of all members are known and none is left to
-// be claimed; what turns up later is not meant.
+// endAdoption ends the adoption of others' levels once the levels of all members are known and none is left to claim:
+// what turns up later is not meant.
 func (z *zone) endAdoption(starting bool) {
 	z.adopt = z.adopt && (z.levelsStale || starting)
 }
@@ -198,7 +200,7 @@ func (r levelsResult) apply(l *Loop, now time.Time) {
 	}
 }
 
-// adopt takes the records that were found at a level that was claimed just now.
+// adoptRecords notes the records that were found at a level that has just been claimed.
 func (o opener) adoptRecords(records []federation.RRset) {
 	byName := map[federation.FQDN][]federation.RRset{}
 	for _, set := range records {
@@ -212,16 +214,17 @@ func (o opener) adoptRecords(records []federation.RRset) {
 	}
 }
 
-// notListed notes that the entry of a level that is ours could not be written; all else goes on there.
+// listingFailed notes that the list entry of a level of ours could not be written; nothing else there is affected.
 func (z *zone) listingFailed(now time.Time, level federation.FQDN, err error) {
 	s := retry.BackoffOf(z.unlisted, level)
 	if s.IsNews(err) {
-		z.log.Error("a level could not be written to the list of levels: it is tried again, all else goes on", "level", string(level), "error", err)
+		z.log.Error("a level could not be written to the list of levels: retrying, all else goes on",
+			"level", string(level), "error", err)
 	}
 	s.NotWritten(now, err)
 }
 
-// relevelClaimed computes the levels again if there are others now at which something may be written.
+// relevelClaimed recomputes the levels if those that may be written have changed.
 func (m mover) relevelClaimed() {
 	unclaimed := m.unclaimed(m.levels)
 	if slices.ContainsFunc(m.levels.All(), func(lv federation.Level) bool { return lv.Foreign != unclaimed[lv.Name] }) {
@@ -231,7 +234,7 @@ func (m mover) relevelClaimed() {
 	}
 }
 
-// forgetLevels drops what is remembered of levels that are neither here nor in the list any more.
+// forgetLevels drops what is remembered of levels that are neither current nor listed.
 func (z *zone) forgetLevels(levels *federation.Levels) {
 	known := map[federation.FQDN]bool{}
 	for _, lv := range levels.All() {
@@ -248,7 +251,7 @@ func (z *zone) forgetLevels(levels *federation.Levels) {
 	}
 }
 
-// merge takes what came of levels into the holding, but for the claims that were lost meanwhile.
+// mergeLevels merges the results of levels into the holding, except for claims that were lost meanwhile.
 func (z *zone) mergeLevels(began *claim.Holding, levels map[federation.FQDN]claim.LevelResult) {
 	for level, res := range levels {
 		if began.Claimed[level] && !z.holding.Claimed[level] {
@@ -260,7 +263,7 @@ func (z *zone) mergeLevels(began *claim.Holding, levels map[federation.FQDN]clai
 }
 
 // writeFormer returns a request that keeps the list of earlier releases beside the one that is read, so that a rollback
-// finds it; nil if it is not to be written now (O1b).
+// finds it (O1b); nil if it need not be written now.
 func (z *zone) writeFormer(now time.Time) request {
 	if !z.keepFormer || waiting(&z.formerBackoff, now) {
 		return nil
@@ -287,25 +290,27 @@ func (r formerRequest) do(ctx context.Context) result {
 
 func (r formerResult) apply(l *Loop, now time.Time) {
 	switch {
-	case errors.Is(r.err, claim.ErrForeign): // said at the start
+	case errors.Is(r.err, claim.ErrForeign): // logged at the start
 	case r.err != nil:
 		if l.formerBackoff.IsNews(r.err) {
-			l.log.Warn("the list of levels of earlier releases could not be written: it is tried again, all else goes on", "error", r.err)
+			l.log.Warn("the list of levels of earlier releases could not be written: retrying, all else goes on",
+				"error", r.err)
 		}
 		l.formerBackoff.NotWritten(now, r.err)
 		l.keepFormer = true
 		l.suspect = l.suspect || errors.Is(r.err, provider.ErrConflict)
 	default:
 		if !r.kept && !l.formerIncomplete {
-			l.log.Warn("there are more levels than the list of earlier releases can have: a rollback to one would not find all of them")
+			l.log.Warn("there are more levels than the list of earlier releases can hold: an earlier release would " +
+				"not find all of them")
 		}
 		l.formerBackoff, l.formerIncomplete = retry.Backoff{}, !r.kept
 		l.providerAnswered()
 	}
 }
 
-// dropLevel returns a request that gives up one level at which nothing is left and at which no member is (P4, O1b); nil
-// if there is none to give up now.
+// dropLevel returns a request that gives up one level that has no names and no members left (P4, O1b); nil if there is
+// none to give up now.
 func (z *zone) dropLevel(now time.Time, levels *federation.Levels) request {
 	current := map[federation.FQDN]bool{}
 	for _, lv := range levels.All() {
@@ -354,11 +359,12 @@ func (r dropResult) apply(l *Loop, now time.Time) {
 	}
 	s := retry.BackoffOf(l.dropping, r.level)
 	if s.IsNews(r.outcome.Err) {
-		l.log.Error("a level could not be given up: it is tried again, all else goes on", "level", string(r.level), "error", r.outcome.Err)
+		l.log.Error("a level could not be given up: retrying, all else goes on",
+			"level", string(r.level), "error", r.outcome.Err)
 	}
 	s.NotWritten(now, r.outcome.Err)
 	l.suspect = l.suspect || errors.Is(r.outcome.Err, provider.ErrConflict)
-	if !l.holding.Claimed[r.level] { // before anything is written there again, or it is given up, it is claimed anew
+	if !l.holding.Claimed[r.level] { // it has to be claimed again before it is written or given up
 		l.levelsStale = true
 	}
 }

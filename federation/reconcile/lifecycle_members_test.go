@@ -15,8 +15,8 @@ import (
 	"github.com/federation-dns/federation/federation/member"
 )
 
-// configured makes these the members of the configuration; a running syncer
-// takes them over in place, and lists those that are new.
+// configured makes these the members of the configuration; a running syncer takes them over in place, and lists those
+// that are new.
 func (w *world) configured(names ...string) {
 	w.t.Helper()
 	next := *w.config
@@ -52,8 +52,7 @@ func (w *world) shows(name string, svc federation.ServiceName, addresses ...stri
 
 var randomField = regexp.MustCompile(`"generation=\d+" | "instance=\w+"`)
 
-// marks are the claims and the list of levels, a line each, sorted: without
-// what is the same in all of them.
+// marks are the claims and the list of levels, a line each, sorted: without what is the same in all of them.
 func (w *world) marks() (lines []string) {
 	w.t.Helper()
 	f := w.config.Federations[0].Federation
@@ -89,11 +88,13 @@ func (w *world) marks() (lines []string) {
 func mark(name federation.FQDN, data string) string {
 	data = randomField.ReplaceAllString(data, "")
 	for _, same := range []string{
-		`"heritage=federation-dns" "version=1" `, `"owner=us" `, `"federation=fed" "naming=flat"`, `"`, "." + string(domain),
+		`"heritage=federation-dns" "version=1" `, `"owner=us" `, `"federation=fed" "naming=flat"`, `"`,
+		"." + string(domain),
 	} {
 		data = strings.ReplaceAll(data, same, "")
 	}
-	return strings.Join(append([]string{strings.TrimSuffix(string(name), "."+string(domain))}, strings.Fields(data)...), " ")
+	return strings.Join(append([]string{strings.TrimSuffix(string(name), "."+string(domain))}, strings.Fields(data)...),
+		" ")
 }
 
 // wantMarks compares the claims and the list of levels.
@@ -120,7 +121,8 @@ var (
 		"_levels.fed.svc level=west-2 kind=topology-zone region=west zone=west-2 m=c",
 	}
 	marksOfAll = []string{
-		"_claim.fed.svc", "_claim.fed.svc.east", "_claim.fed.svc.east-1", "_claim.fed.svc.west", "_claim.fed.svc.west-1", "_claim.fed.svc.west-2",
+		"_claim.fed.svc", "_claim.fed.svc.east", "_claim.fed.svc.east-1", "_claim.fed.svc.west",
+		"_claim.fed.svc.west-1", "_claim.fed.svc.west-2",
 		"_levels.fed.svc level=east kind=region region=east m=a",
 		"_levels.fed.svc level=east-1 kind=topology-zone region=east zone=east-1 m=a",
 		"_levels.fed.svc level=example.com. kind=global m=a,b,c",
@@ -130,8 +132,8 @@ var (
 	}
 )
 
-// TestLifecycle has members that come, go and change, each while the syncer
-// runs, while it is stopped, and while it is dead. What is left is the same.
+// TestLifecycle has members that come, go and change, each while the syncer runs, while it is stopped, and while it is
+// dead. What is left is the same.
 func TestLifecycle(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -145,17 +147,21 @@ func TestLifecycle(t *testing.T) {
 			records: withoutAltogether, marks: marksWithoutA,
 		},
 		{
-			name: "O1b a member joins", begin: func(w *world) { w.configured("b", "c") }, change: func(w *world) { w.configured("a", "b", "c") },
+			name:    "O1b a member joins",
+			begin:   func(w *world) { w.configured("b", "c") },
+			change:  func(w *world) { w.configured("a", "b", "c") },
 			records: allHealthy, marks: marksOfAll,
 		},
 		{
 			name: "P4 one of two members of a region leaves", change: func(w *world) { w.configured("a", "b") },
 			records: []string{
-				"web.shop.fed.svc A 203.0.113.1 203.0.113.2", "web.shop.fed.svc.east A 203.0.113.1", "web.shop.fed.svc.east-1 A 203.0.113.1",
+				"web.shop.fed.svc A 203.0.113.1 203.0.113.2", "web.shop.fed.svc.east A 203.0.113.1",
+				"web.shop.fed.svc.east-1 A 203.0.113.1",
 				"web.shop.fed.svc.west A 203.0.113.2", "web.shop.fed.svc.west-1 A 203.0.113.2",
 			},
 			marks: []string{
-				"_claim.fed.svc", "_claim.fed.svc.east", "_claim.fed.svc.east-1", "_claim.fed.svc.west", "_claim.fed.svc.west-1",
+				"_claim.fed.svc", "_claim.fed.svc.east", "_claim.fed.svc.east-1", "_claim.fed.svc.west",
+				"_claim.fed.svc.west-1",
 				"_levels.fed.svc level=east kind=region region=east m=a",
 				"_levels.fed.svc level=east-1 kind=topology-zone region=east zone=east-1 m=a",
 				"_levels.fed.svc level=example.com. kind=global m=a,b",
@@ -164,7 +170,8 @@ func TestLifecycle(t *testing.T) {
 			},
 		},
 		{
-			name: "P4 the only member with a shard leaves", begin: func(w *world) { w.unset("b", web); w.unset("c", web) },
+			name:   "P4 the only member with a shard leaves",
+			begin:  func(w *world) { w.unset("b", web); w.unset("c", web) },
 			change: func(w *world) { w.configured("b", "c") }, records: nil, marks: marksWithoutA,
 		},
 		{
@@ -178,19 +185,26 @@ func TestLifecycle(t *testing.T) {
 				m.mu.Lock()
 				m.place = federation.Member{Name: "a", Region: "north", Zones: []federation.Label{"north-1"}}
 				m.shards = map[federation.ServiceName]member.Shard{{Namespace: "shop", Name: "other"}: {
-					Shard: federation.Shard{Member: "a", Healthy: true, Addresses: []netip.Addr{netip.MustParseAddr("203.0.113.9")}}, Known: []string{"203.0.113.9"},
+					Shard: federation.Shard{
+						Member: "a", Healthy: true, Addresses: []netip.Addr{netip.MustParseAddr("203.0.113.9")},
+					},
+					Known: []string{"203.0.113.9"},
 				}}
 				m.mu.Unlock()
 				m.relist()
 			},
 			records: append([]string{
-				"other.shop.fed.svc A 203.0.113.9", "other.shop.fed.svc.north A 203.0.113.9", "other.shop.fed.svc.north-1 A 203.0.113.9",
+				"other.shop.fed.svc A 203.0.113.9", "other.shop.fed.svc.north A 203.0.113.9",
+				"other.shop.fed.svc.north-1 A 203.0.113.9",
 				"other.shop.fed.svc.west CNAME other.shop.fed.svc.example.com.",
-				"other.shop.fed.svc.west-1 CNAME other.shop.fed.svc.west.example.com.", "other.shop.fed.svc.west-2 CNAME other.shop.fed.svc.west.example.com.",
-				"web.shop.fed.svc.north CNAME " + global, "web.shop.fed.svc.north-1 CNAME web.shop.fed.svc.north.example.com.",
+				"other.shop.fed.svc.west-1 CNAME other.shop.fed.svc.west.example.com.",
+				"other.shop.fed.svc.west-2 CNAME other.shop.fed.svc.west.example.com.",
+				"web.shop.fed.svc.north CNAME " + global,
+				"web.shop.fed.svc.north-1 CNAME web.shop.fed.svc.north.example.com.",
 			}, withoutAltogether...),
 			marks: []string{
-				"_claim.fed.svc", "_claim.fed.svc.north", "_claim.fed.svc.north-1", "_claim.fed.svc.west", "_claim.fed.svc.west-1", "_claim.fed.svc.west-2",
+				"_claim.fed.svc", "_claim.fed.svc.north", "_claim.fed.svc.north-1", "_claim.fed.svc.west",
+				"_claim.fed.svc.west-1", "_claim.fed.svc.west-2",
 				"_levels.fed.svc level=example.com. kind=global m=a,b,c",
 				"_levels.fed.svc level=north kind=region region=north m=a",
 				"_levels.fed.svc level=north-1 kind=topology-zone region=north zone=north-1 m=a",
@@ -264,7 +278,10 @@ func TestFamilies(t *testing.T) {
 		w.want(all...)
 		w.neverEmpty()
 	})
-	for name, to := range map[string][]string{"loses IPv4": {"2001:db8::1"}, "loses IPv6": {"203.0.113.1"}, "changes from both to others": {"203.0.113.7", "2001:db8::7"}} {
+	for name, to := range map[string][]string{
+		"loses IPv4": {"2001:db8::1"}, "loses IPv6": {"203.0.113.1"},
+		"changes from both to others": {"203.0.113.7", "2001:db8::7"},
+	} {
 		bubble(t, "P6 a shard "+name+", and gets it back", func(t *testing.T) {
 			w := six(t)
 			w.shows("a", web, to...)

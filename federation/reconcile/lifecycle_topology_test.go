@@ -40,8 +40,8 @@ type move struct {
 	zones  []federation.Label
 }
 
-// TestConflicts has labels that come to stand for two places while the syncer
-// runs: two members, a and b, with a healthy shard each, of which b moves.
+// TestConflicts has labels that come to stand for two places while the syncer runs: two members, a and b, with a
+// healthy shard each, of which b moves.
 func TestConflicts(t *testing.T) {
 	for _, c := range []struct {
 		name     string
@@ -62,7 +62,8 @@ func TestConflicts(t *testing.T) {
 			},
 			broken: []string{
 				"web.shop.fed.svc A 203.0.113.2",
-				"web.shop.fed.svc.east CNAME " + global, "web.shop.fed.svc.east-1 CNAME web.shop.fed.svc.east.example.com.",
+				"web.shop.fed.svc.east CNAME " + global,
+				"web.shop.fed.svc.east-1 CNAME web.shop.fed.svc.east.example.com.",
 				"web.shop.fed.svc.west A 203.0.113.2",
 			},
 		},
@@ -82,8 +83,9 @@ func TestConflicts(t *testing.T) {
 			},
 		},
 		{
-			name:   "N5b a topology zone of one region that is another region's name",
-			places: []string{"a east east-1", "b west west-1"}, move: move{"b", "west", []federation.Label{"east", "west-1"}},
+			name:     "N5b a topology zone of one region that is another region's name",
+			places:   []string{"a east east-1", "b west west-1"},
+			move:     move{"b", "west", []federation.Label{"east", "west-1"}},
 			conflict: `label "east" is a region and also a topology zone of region "west": its name leads to global`,
 			at: []string{
 				"web.shop.fed.svc A 203.0.113.1 203.0.113.2",
@@ -162,7 +164,9 @@ func TestConflicts(t *testing.T) {
 			w.wantConflicts()
 			w.wantMarks(marks...)
 			for _, name := range w.provider.Names() { // those that are there all the time
-				if slices.ContainsFunc(before, has(name)) && slices.ContainsFunc(c.at, has(name)) && slices.ContainsFunc(w.provider.History(name), func(s []federation.RRset) bool { return len(s) == 0 }) {
+				if slices.ContainsFunc(before, has(name)) && slices.ContainsFunc(c.at, has(name)) &&
+					slices.ContainsFunc(w.provider.History(name),
+						func(s []federation.RRset) bool { return len(s) == 0 }) {
 					t.Errorf("%q was empty: %v", name, w.provider.History(name))
 				}
 			}
@@ -200,9 +204,8 @@ func has(name federation.FQDN) func(string) bool {
 	}
 }
 
-// TestMoves has a member whose Nodes get other labels while the syncer runs,
-// and while it is stopped: a, that stands in region east and its topology zone
-// east-1.
+// TestMoves has a member whose Nodes get other labels while the syncer runs, and while it is stopped: a, that stands in
+// region east and its topology zone east-1.
 func TestMoves(t *testing.T) {
 	rest := []string{
 		"web.shop.fed.svc A 203.0.113.1 203.0.113.2 203.0.113.3",
@@ -224,7 +227,8 @@ func TestMoves(t *testing.T) {
 	}{
 		{
 			"H6 another topology zone", move{"a", "east", []federation.Label{"east-1", "east-2"}},
-			append([]string{"web.shop.fed.svc.east A 203.0.113.1", "web.shop.fed.svc.east-1 A 203.0.113.1", "web.shop.fed.svc.east-2 A 203.0.113.1"}, west...),
+			append([]string{"web.shop.fed.svc.east A 203.0.113.1", "web.shop.fed.svc.east-1 A 203.0.113.1",
+				"web.shop.fed.svc.east-2 A 203.0.113.1"}, west...),
 			append([]string{
 				"_claim.fed.svc.east", "_claim.fed.svc.east-1", "_claim.fed.svc.east-2",
 				"_levels.fed.svc level=east kind=region region=east m=a",
@@ -244,12 +248,14 @@ func TestMoves(t *testing.T) {
 		{
 			"P4 its topology zone goes, its region stays", move{"a", "east", nil},
 			append([]string{"web.shop.fed.svc.east A 203.0.113.1"}, west...),
-			append([]string{"_claim.fed.svc.east", "_levels.fed.svc level=east kind=region region=east m=a"}, marksWest...),
+			append([]string{"_claim.fed.svc.east", "_levels.fed.svc level=east kind=region region=east m=a"},
+				marksWest...),
 		},
 		{
 			"P4 its region goes, its topology zone stays", move{"a", "", []federation.Label{"east-1"}},
 			append([]string{"web.shop.fed.svc.east-1 A 203.0.113.1"}, west...),
-			append([]string{"_claim.fed.svc.east-1", "_levels.fed.svc level=east-1 kind=topology-zone zone=east-1 m=a"}, marksWest...),
+			append([]string{"_claim.fed.svc.east-1", "_levels.fed.svc level=east-1 kind=topology-zone zone=east-1 m=a"},
+				marksWest...),
 		},
 		{
 			"P4 its region changes, its topology zone keeps its name", move{"a", "north", []federation.Label{"east-1"}},
@@ -263,7 +269,8 @@ func TestMoves(t *testing.T) {
 		{
 			"P4 it moves into the region of others", move{"a", "west", []federation.Label{"west-1"}},
 			[]string{
-				"web.shop.fed.svc A 203.0.113.1 203.0.113.2 203.0.113.3", "web.shop.fed.svc.west A 203.0.113.1 203.0.113.2 203.0.113.3",
+				"web.shop.fed.svc A 203.0.113.1 203.0.113.2 203.0.113.3",
+				"web.shop.fed.svc.west A 203.0.113.1 203.0.113.2 203.0.113.3",
 				"web.shop.fed.svc.west-1 A 203.0.113.1 203.0.113.2", "web.shop.fed.svc.west-2 A 203.0.113.3",
 			},
 			[]string{
@@ -304,7 +311,8 @@ func TestMoves(t *testing.T) {
 				w.provider.SetFaults(inmem.Faults{Latency: 100 * time.Millisecond})
 				w.start()
 				w.after(20 * time.Second)
-				if slices.Contains(c.records, "web.shop.fed.svc.east A 203.0.113.1") { // of its region the topology zone is kept
+				// of its region the topology zone is kept
+				if slices.Contains(c.records, "web.shop.fed.svc.east A 203.0.113.1") {
 					w.wantAt("web.shop.fed.svc.east-1.example.com.", "203.0.113.1")
 					w.after(24 * time.Hour)
 				}
@@ -328,7 +336,8 @@ func TestPastLevels(t *testing.T) {
 		}
 		return w
 	}
-	bubble(t, "X4c a member that keeps moving stops when 16 levels that it has left still have names", func(t *testing.T) {
+	bubble(t, "X4c a member that keeps moving stops when 16 levels "+
+		"that it has left still have names", func(t *testing.T) {
 		w := storm(t)
 		past := 0
 		for _, lv := range w.loop.holding.Entries {
@@ -337,10 +346,13 @@ func TestPastLevels(t *testing.T) {
 			}
 		}
 		if past > maxPastLevels+2 {
-			t.Errorf("%d levels are listed of a member that has moved 40 times, at most %d may be", past, maxPastLevels+2)
+			t.Errorf("%d levels are listed of a member that has moved 40 times, at most %d may be", past,
+				maxPastLevels+2)
 		}
 		w.logged("moves to new levels too often")
-		if !slices.ContainsFunc(w.status().Problems, func(p admin.ProblemStatus) bool { return p.Member == "a" && p.Reason == "LabelsUnstable" }) {
+		if !slices.ContainsFunc(w.status().Problems, func(p admin.ProblemStatus) bool {
+			return p.Member == "a" && p.Reason == "LabelsUnstable"
+		}) {
 			t.Errorf("the status does not say that member a stays where it is: %+v", w.status().Problems)
 		}
 		w.wantAt("web-07.shop.fed.svc.west-1.example.com.", "203.0.113.2")
@@ -353,7 +365,8 @@ func TestPastLevels(t *testing.T) {
 			w.after(time.Minute)
 		}
 		w.wantAt(federation.FQDN("web-07.shop.fed.svc."+string(zone(39))+".example.com."), "203.0.113.1")
-		if slices.ContainsFunc(w.status().Problems, func(p admin.ProblemStatus) bool { return p.Reason == "LabelsUnstable" }) {
+		if slices.ContainsFunc(w.status().Problems,
+			func(p admin.ProblemStatus) bool { return p.Reason == "LabelsUnstable" }) {
 			t.Errorf("the status still says that it stays: %+v", w.status().Problems)
 		}
 	})
@@ -361,7 +374,8 @@ func TestPastLevels(t *testing.T) {
 		w := storm(t)
 		w.moved("a", "east", zone(1))
 		w.after(time.Minute)
-		if slices.ContainsFunc(w.status().Problems, func(p admin.ProblemStatus) bool { return p.Reason == "LabelsUnstable" }) {
+		if slices.ContainsFunc(w.status().Problems,
+			func(p admin.ProblemStatus) bool { return p.Reason == "LabelsUnstable" }) {
 			t.Errorf("it stays where it is: %+v", w.status().Problems)
 		}
 	})

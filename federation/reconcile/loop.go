@@ -1,8 +1,8 @@
-// Package reconcile keeps the records of one federation true. A Loop receives what the members show, decides what is to
-// be published (packages federation and policy), and asks the provider for what differs (package plan). One goroutine owns
+// Package reconcile keeps the records of one federation true. A Loop receives what the members show, decides what to
+// publish (packages federation and policy), and asks the provider for the difference (package plan). One goroutine owns
 // all state; requests to the provider run beside it and hand their results back; readers see snapshots.
 //
-// Start with Loop.turn, which is the way from an event to the outlets.
+// Start reading with Loop.turn, the way from an event to the outlets.
 package reconcile
 
 import (
@@ -30,34 +30,32 @@ import (
 
 // The bounds of the loop.
 const (
-	// debounce lets the events of one happening come together: a rollout
-	// changes several slices, a load balancer gets its addresses one by one.
+	// debounce lets related events come together: a rollout changes several slices, a load balancer gets its addresses
+	// one by one.
 	debounce = 5 * time.Millisecond
-	// maxBatch is how many services are planned for at once, so that the first
-	// change of many is on its way soon.
+	// maxBatch bounds how many services are planned at once, so that the first of many changes is soon under way.
 	maxBatch = 200
 	// The backoff of a provider that does not answer (X5a).
 	minBackoff, maxBackoff = 500 * time.Millisecond, 30 * time.Second
-	// foreignRetry is how often a foreign claim is looked at again (O1c).
+	// foreignRetry is how often a foreign claim is re-checked (O1c).
 	foreignRetry = time.Minute
-	// stopTimeout is how long a change under way may take after a stop.
+	// StopTimeout bounds how long a change under way may take after a stop.
 	StopTimeout = 5 * time.Second
-	// requestsPerSecond keeps a provider from refusing us; a fifth is the
-	// audit's (X5b).
+	// requestsPerSecond keeps a provider from throttling us; audits get a fifth of it (X5b).
 	requestsPerSecond = 50
 	auditsPerSecond   = requestsPerSecond / 5
-	// answerValid is how long an answer of the provider shows that it answers
-	// (X3c).
+	// answerValid is how long an answer counts as proof that the provider works (X3c).
 	answerValid = 30 * time.Second
-	// tidyEvery is how often what need not be remembered is dropped.
+	// tidyEvery is how often state that is no longer needed is dropped.
 	tidyEvery = time.Minute
 )
 
-// Loop keeps the records of one federation true. One goroutine owns all its state; the requests to the provider run
-// beside it, one in each lane, and hand their results back to it. So does an audit, beside the requests.
+// Loop keeps the records of one federation true. One goroutine, that of Run, owns all its state; requests to the
+// provider run beside it, one in each lane, and hand their results back. The exported methods may be called from any
+// goroutine.
 //
-// The state is in parts, each of which knows nothing of the others: what the members show, what the provider has, what is
-// to be done, and the requests under way. What concerns more than one of them is the loop's.
+// The state is in parts that know nothing of each other: what the members show (roster), what the provider has (zone),
+// the work to do (queue), and the requests under way (requests). What concerns more than one part is a method of Loop.
 type Loop struct {
 	*env
 	roster
@@ -73,7 +71,7 @@ type Loop struct {
 	done   chan struct{} // closed when Run has ended
 }
 
-// env is what all parts of a loop have in common.
+// env is what all parts of a loop share.
 type env struct {
 	config  config.Federation
 	policy  policy.Config
@@ -83,7 +81,7 @@ type env struct {
 	abstain func() // see Options
 }
 
-// Options are what a loop is made of.
+// Options are the dependencies of a Loop.
 type Options struct {
 	Config     *config.Config
 	Federation config.Federation
@@ -93,16 +91,16 @@ type Options struct {
 	Adopt   bool
 	Log     *slog.Logger
 	Metrics *metrics.Metrics
-	// Relist has a member listed again. It must not block.
+	// Relist lists a member again. It must not block.
 	Relist func(member string)
-	// Abstain gives the Lease to another replica, which may begin anew (O1e). It must not block; nil without a host.
+	// Abstain gives the Lease to another replica, which then starts over (O1e). It must not block; nil without a host.
 	Abstain func()
-	// Deposed is why an earlier loop of the federation has stopped writing: this one writes nothing either (O3c). Nil if
-	// it may write.
+	// Deposed is why an earlier loop of the federation stopped writing; then this one writes nothing either (O3c). Nil
+	// if it may write.
 	Deposed error
 }
 
-// New returns a loop that does nothing until Run.
+// New returns a loop with a first snapshot. It does nothing until Run.
 func New(o Options) *Loop {
 	c, f := o.Config, o.Federation
 	e := &env{
@@ -123,7 +121,8 @@ func New(o Options) *Loop {
 		},
 		queue: queue{
 			env: e, services: map[federation.ServiceName]*service{}, dirty: map[federation.ServiceName]bool{},
-			unpublished: map[federation.ServiceName]bool{}, names: map[federation.FQDN]*retry.Name{}, retries: retry.NewNames(),
+			unpublished: map[federation.ServiceName]bool{}, names: map[federation.FQDN]*retry.Name{},
+			retries: retry.NewNames(),
 		},
 		requests: requests{
 			env: e, results: make(chan ended, lanes), budget: rate.NewLimiter(requestsPerSecond, requestsPerSecond),
@@ -148,8 +147,8 @@ func New(o Options) *Loop {
 	return l
 }
 
-// Run works until ctx ends. Then no request starts, and one that is under way may end within stopTimeout. Nothing is
-// written after Run returns.
+// Run works until ctx ends; call it once. After ctx ends no request starts, and one under way may take up to
+// StopTimeout. Nothing is written after Run returns.
 func (l *Loop) Run(ctx context.Context) {
 	defer close(l.done)
 	var delivery sync.WaitGroup
@@ -158,36 +157,36 @@ func (l *Loop) Run(ctx context.Context) {
 	delivery.Wait()
 }
 
-// Add hands an event of a member to the loop. It never blocks.
+// Add hands a member's event to the loop; events are applied in the order of the calls. It never blocks.
 func (l *Loop) Add(e member.Event) { l.inbox.add(e) }
 
-// Configure makes the options of the federation, and all that concerns members, those of c and f (P4). It waits for the
-// loop, and reports false if ctx or the loop ended first.
+// Configure applies the options of f and the members of c (P4). It waits for the loop, and returns false if ctx or the
+// loop ended first.
 func (l *Loop) Configure(ctx context.Context, c *config.Config, f config.Federation) bool {
 	return l.call(ctx, func() { l.configure(c, f) })
 }
 
-// Confirm lets those of the list go that are this federation's and wait, and counts them (X4c). It waits for the loop, and
-// reports false if ctx or the loop ended first.
+// Confirm releases everything in list that belongs to this federation and still waits, and returns how many entries
+// that were (X4c). It waits for the loop; ok is false if ctx or the loop ended first.
 func (l *Loop) Confirm(ctx context.Context, list []admin.Waiting) (n int, ok bool) {
 	ok = l.call(ctx, func() { n = confirmer{l}.confirm(list) })
 	return n, ok
 }
 
-// Snapshot returns what readers see (S1). It never waits for the loop.
+// Snapshot returns the state published last, which is immutable (S1). It is never nil, and never waits for the loop.
 func (l *Loop) Snapshot() *snapshot.Federation { return l.views.Current() }
 
-// Stuck reports whether the loop has worked for longer than limit without looking for events.
+// Stuck reports whether one turn of the loop has taken longer than limit.
 func (l *Loop) Stuck(limit time.Duration) bool { return l.views.Stuck(limit) }
 
-// SetGauges sets the federation's gauges to what the snapshot shows.
+// SetGauges sets the federation's gauges from the snapshot. Calls must not overlap.
 func (l *Loop) SetGauges() { l.metrics.Observe(l.Snapshot()) }
 
 // ForgetGauges removes the federation's gauges.
 func (l *Loop) ForgetGauges() { l.metrics.Forget() }
 
-// configure takes a configuration over, at start and when the file changes: of
-// the federation the options, and all that concerns members (P4).
+// configure applies a configuration, at start and when it changes: the federation's options, and everything about
+// members (P4).
 func (l *Loop) configure(c *config.Config, f config.Federation) {
 	now := time.Now()
 	l.config.Options, l.policy, l.auditInterval = f.Options, c.Policy, c.AuditInterval
@@ -219,7 +218,7 @@ func (l *Loop) configure(c *config.Config, f config.Federation) {
 	l.relevel()
 }
 
-// run works until ctx ends; then no request starts, and one that is under way may end within stopTimeout.
+// run works until ctx ends; then no request starts, and one under way may take up to StopTimeout.
 func (l *Loop) run(ctx context.Context) {
 	defer l.running.Wait()
 	requestCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -232,7 +231,7 @@ func (l *Loop) run(ctx context.Context) {
 		case <-ctx.Done():
 			late := time.AfterFunc(StopTimeout, cancel)
 			defer late.Stop()
-			for l.busy[publishing] || l.busy[maintaining] { // what an audit finds is not waited for
+			for l.busy[publishing] || l.busy[maintaining] { // an audit is not waited for
 				l.finish(<-l.results)
 			}
 			return
@@ -251,14 +250,14 @@ func (l *Loop) run(ctx context.Context) {
 	}
 }
 
-// turn is the write path, from what happened to the two outlets. What a member shows, or what came of a request, becomes
-// state; time passes for that state; the services that this concerns are planned, most urgent first; and what they need
-// goes to the provider, one request at a time, before anything else that the provider is asked for (X5a). What readers see
-// comes last (S1). Requests may end after ctx, audits not.
+// turn is the write path, from an event to the two outlets. What a member shows, or what came of a request, becomes
+// state; time passes for that state; the services concerned are planned, most urgent first; and the changes they need
+// go to the provider, one request at a time, ahead of everything else that it is asked for (X5a). What readers see
+// comes last (S1). Requests run under requestCtx and may outlive ctx; audits may not.
 func (l *Loop) turn(ctx, requestCtx context.Context, happened func()) {
 	happened()
 	if ctx.Err() != nil {
-		return // no request starts any more (X5a)
+		return // no request starts now (X5a)
 	}
 	now := time.Now()
 	l.tick(now)
@@ -283,8 +282,7 @@ func (l *Loop) turn(ctx, requestCtx context.Context, happened func()) {
 	viewer{l}.publish(now, maxViews)
 }
 
-// ask runs f in the loop's goroutine and waits for it; false if ctx or the loop
-// has ended.
+// call runs f in the loop's goroutine and waits for it; it returns false if ctx or the loop has ended.
 func (l *Loop) call(ctx context.Context, f func()) bool {
 	done := make(chan struct{})
 	select {
@@ -298,10 +296,10 @@ func (l *Loop) call(ctx context.Context, f func()) bool {
 	}
 }
 
-// next is when there is something to do though nothing happens.
+// nextDeadline returns the earliest time the loop must act without a new event.
 func (l *Loop) nextDeadline(now time.Time) time.Time {
 	if len(l.unpublished) > 0 {
-		return now // their views are to be published
+		return now // to publish the rest
 	}
 	next := now.Add(time.Hour)
 	wake := func(t time.Time) {
@@ -317,7 +315,8 @@ func (l *Loop) nextDeadline(now time.Time) time.Time {
 		return next
 	}
 	for _, t := range []time.Time{
-		l.retryAt, l.checkAt, l.notBefore, l.quietAt, l.auditAt, l.answered.Add(answerValid), l.formerBackoff.Until, l.retries.Next(), l.reads.Next(), l.served.next(),
+		l.retryAt, l.checkAt, l.notBefore, l.quietAt, l.auditAt, l.answered.Add(answerValid), l.formerBackoff.Until,
+		l.retries.Next(), l.reads.Next(), l.served.next(),
 	} {
 		wake(t)
 	}
@@ -329,8 +328,8 @@ func (l *Loop) nextDeadline(now time.Time) time.Time {
 	return next
 }
 
-// failed takes the error of a neutral request: the provider as a whole does not answer, or the federation's names are
-// somebody else's. Nothing is asked but that until it is answered (X5a).
+// providerFailed notes the failure of a neutral request: the provider as a whole does not answer, or the federation's
+// names belong to somebody else. Until such a request succeeds, no other is made (X5a).
 func (rq *requests) providerFailed(what string, err error) {
 	wait := foreignRetry
 	if !errors.Is(err, claim.ErrForeign) {
@@ -339,12 +338,12 @@ func (rq *requests) providerFailed(what string, err error) {
 	}
 	rq.retryAt = time.Now().Add(wait)
 	if rq.lastErr == nil || rq.lastErr.Error() != err.Error() {
-		rq.log.Error(what+" failed, trying again", "error", err, "in", wait.Round(time.Millisecond))
+		rq.log.Error(what+" failed, retrying", "error", err, "in", wait.Round(time.Millisecond))
 	}
 	rq.lastErr = err
 }
 
-// succeeded notes that the provider has answered, which ends a row of failures.
+// providerAnswered notes that the provider has answered, which ends a row of failures.
 func (l *Loop) providerAnswered() {
 	now := time.Now()
 	if l.lastErr != nil {
@@ -357,7 +356,7 @@ func (l *Loop) providerAnswered() {
 
 func compareNames(a, b federation.LevelEntry) int { return cmp.Compare(a.Name, b.Name) }
 
-// changesOf keeps the changes for which keep holds.
+// filterChanges returns the changes for which keep holds.
 func filterChanges(changes []plan.Change, keep func(plan.Change) bool) []plan.Change {
 	out := make([]plan.Change, 0, len(changes))
 	for _, c := range changes {
@@ -368,12 +367,12 @@ func filterChanges(changes []plan.Change, keep func(plan.Change) bool) []plan.Ch
 	return out
 }
 
-// inbox holds the events that a loop has not received yet. It has no bound: what would be dropped would have to be listed
-// again, and a loop that receives nothing for askTimeout fails /healthz.
+// inbox holds the events that a loop has not received yet. It is unbounded: a dropped event would cost another list of
+// its member, and a loop that is stuck fails /healthz (Stuck).
 type inbox struct {
 	mu     sync.Mutex
 	events []member.Event
-	more   chan struct{} // has a token if there may be events
+	more   chan struct{} // holds a token while there may be events
 }
 
 func newInbox() *inbox { return &inbox{more: make(chan struct{}, 1)} }

@@ -108,7 +108,8 @@ func TestPublish(t *testing.T) {
 		after := w.provider.Requests()
 		w.wantAt(global, "203.0.113.1")
 		if n := after.Changes - before.Changes; n != 3 || after.Apply-before.Apply != 1 {
-			t.Errorf("%d changes in %d requests, want global, region and topology zone in one", n, after.Apply-before.Apply)
+			t.Errorf("%d changes in %d requests, want global, region and topology zone in one", n,
+				after.Apply-before.Apply)
 		}
 		if after.Get+after.List != before.Get+before.List {
 			t.Errorf("a change read the provider (X6)")
@@ -161,7 +162,8 @@ func TestPublish(t *testing.T) {
 		if got := claimNames(w); !slices.Equal(got, []string{
 			"_claim.fed.svc.example.com.", "_claim.fed.svc.west-1.example.com.", "_claim.fed.svc.west-2.example.com.",
 			"_claim.fed.svc.west.example.com.", "_global._levels.fed.svc.example.com.", "_levels.fed.svc.example.com.",
-			"west-1._levels.fed.svc.example.com.", "west-2._levels.fed.svc.example.com.", "west._levels.fed.svc.example.com.",
+			"west-1._levels.fed.svc.example.com.", "west-2._levels.fed.svc.example.com.",
+			"west._levels.fed.svc.example.com.",
 		}) {
 			t.Errorf("claims: %v", got)
 		}

@@ -14,8 +14,8 @@ import (
 	"github.com/federation-dns/federation/federation/provider/inmem"
 )
 
-// gathered are the metrics of a world as a scrape has them: a line each, without
-// the labels of the federation and without zeros.
+// gathered are the metrics of a world as a scrape has them: a line each, without the labels of the federation and
+// without zeros.
 func (w *world) gathered() map[string]string {
 	w.t.Helper()
 	w.loop.SetGauges()
@@ -70,9 +70,13 @@ func TestMetrics(t *testing.T) {
 		w.wantMetrics(map[string]string{
 			"member_standing a unreachable": "1", "member_standing b present": "1",
 			"member_reachable a": "", "member_reachable b": "1",
-			"member_last_contact_timestamp_seconds a": contact(10 * time.Second), "member_last_contact_timestamp_seconds b": contact(70 * time.Second),
-			"member_shards a unknown": "1", "member_shards a healthy": "", "member_shards b healthy": "1", "member_shards c unhealthy": "1",
-			"services": "1", "names": "6",
+			"member_last_contact_timestamp_seconds a": contact(10 * time.Second),
+			"member_last_contact_timestamp_seconds b": contact(70 * time.Second),
+			"member_shards a unknown":                 "1",
+			"member_shards a healthy":                 "",
+			"member_shards b healthy":                 "1",
+			"member_shards c unhealthy":               "1",
+			"services":                                "1", "names": "6",
 		})
 		w.drain("b")
 		w.after(time.Second)
@@ -89,7 +93,9 @@ func TestMetrics(t *testing.T) {
 		w.provider.SetFaults(inmem.Faults{Refuse: inmem.RefuseName("web.shop.fed.svc.east.example.com.")})
 		w.set("a", web, false)
 		w.after(time.Second)
-		w.wantMetrics(map[string]string{"changes_total ok": "8", "changes_total refused": "1", "change_duration_seconds": "2"})
+		w.wantMetrics(map[string]string{
+			"changes_total ok": "8", "changes_total refused": "1", "change_duration_seconds": "2",
+		})
 		w.provider.SetFaults(inmem.Faults{})
 		w.after(time.Minute)
 		w.provider.Put(federation.RRset{Name: global, Type: "A", TTL: 60, Data: []string{"192.0.2.7"}})
@@ -110,16 +116,20 @@ func TestMetrics(t *testing.T) {
 		w.start()
 		w.after(10 * time.Second)
 		before := w.gathered()
-		if before["provider_requests_total apply ok"] == "" || before["provider_requests_total list ok"] == "" || before["provider_requests_total soa ok"] != "1" {
+		if before["provider_requests_total apply ok"] == "" || before["provider_requests_total list ok"] == "" ||
+			before["provider_requests_total soa ok"] != "1" {
 			t.Errorf("%v", before)
 		}
 		if before["provider_requests_total apply ok"] != before["provider_request_duration_seconds apply"] {
 			t.Errorf("not as many durations as requests: %v", before)
 		}
-		errs := []error{errors.New("no answer"), fmt.Errorf("%w: a lot", provider.ErrThrottled), fmt.Errorf("%w: bad key", provider.ErrRefused)}
+		errs := []error{errors.New("no answer"), fmt.Errorf("%w: a lot", provider.ErrThrottled),
+			fmt.Errorf("%w: bad key", provider.ErrRefused)}
 		results := []string{"failed", "throttled", "refused"}
 		for i, err := range errs {
-			w.provider.SetFaults(inmem.Faults{Before: func(context.Context, *federation.RRset, []plan.Change) error { return err }})
+			w.provider.SetFaults(inmem.Faults{Before: func(context.Context, *federation.RRset, []plan.Change) error {
+				return err
+			}})
 			w.set("a", web, i%2 == 1)
 			w.after(100 * time.Millisecond)
 			w.provider.SetFaults(inmem.Faults{})

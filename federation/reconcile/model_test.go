@@ -22,13 +22,11 @@ import (
 	"github.com/federation-dns/federation/test/needs"
 )
 
-// TestModel plays random scripts on the whole write path: members join, leave
-// and get other labels, their shards come, go, change addresses, TTL and
-// readiness, the syncer is killed or stopped and started, replies are lost. At
-// each quiet point the zone is what the rule says of the members as they are,
-// claims and list of levels included; and no name was mixed on the way, nor
-// empty if it was not to be empty all the while. (Members out of reach and
-// refused changes are TestRandom's: then what stands depends on time.)
+// TestModel plays random scripts on the whole write path: members join, leave and get other labels, their shards come,
+// go, change addresses, TTL and readiness, the syncer is killed or stopped and started, replies are lost. At each quiet
+// point the zone is what the rule says of the members as they are, claims and list of levels included; and no name was
+// mixed on the way, nor empty if it was not to be empty all the while. (Members out of reach and refused changes are
+// TestRandom's: then what stands depends on time.)
 func TestModel(t *testing.T) {
 	if checks := flag.Lookup("rapid.checks"); !needs.All() && checks.Value.String() == checks.DefValue {
 		if err := checks.Value.Set("25"); err != nil {
@@ -79,7 +77,8 @@ const (
 )
 
 func drawStep(t *rapid.T) step {
-	kinds := []string{stepShard, stepShard, stepShard, stepShard, stepNone, stepMove, stepJoin, stepLeave, stepKill, stepRestart, stepLose, stepAnswer, stepQuiet}
+	kinds := []string{stepShard, stepShard, stepShard, stepShard, stepNone, stepMove, stepJoin, stepLeave, stepKill,
+		stepRestart, stepLose, stepAnswer, stepQuiet}
 	return step{
 		Kind:    rapid.SampledFrom(kinds).Draw(t, "kind"),
 		Member:  rapid.IntRange(0, len(modelMembers)-1).Draw(t, "member"),
@@ -89,19 +88,22 @@ func drawStep(t *rapid.T) step {
 		V6:      rapid.SampledFrom([]int{0, 0, 1, 12}).Draw(t, "v6"),
 		TTL:     rapid.SampledFrom([]uint32{0, 0, 60, 300}).Draw(t, "ttl"),
 		Place:   rapid.IntRange(0, len(modelPlaces)-1).Draw(t, "place"),
-		Wait:    rapid.SampledFrom([]time.Duration{0, 10 * time.Millisecond, time.Second, 20 * time.Second}).Draw(t, "wait"),
+		Wait: rapid.SampledFrom([]time.Duration{0, 10 * time.Millisecond, time.Second, 20 * time.Second}).
+			Draw(t, "wait"),
 	}
 }
 
 var (
 	modelMembers  = []string{"a", "b", "c", "d"}
-	modelServices = []federation.ServiceName{web, {Namespace: "shop", Name: "other"}, {Namespace: "billing", Name: "web"}}
-	// modelPlaces have N5's conflicts: a topology zone named like its region,
-	// like another region, and in two regions.
+	modelServices = []federation.ServiceName{web, {Namespace: "shop", Name: "other"},
+		{Namespace: "billing", Name: "web"}}
+	// modelPlaces have N5's conflicts: a topology zone named like its region, like another region, and in two regions.
 	modelPlaces = []federation.Member{
-		{Region: "east", Zones: []federation.Label{"east-1"}}, {Region: "east", Zones: []federation.Label{"east-1", "east-2"}},
+		{Region: "east", Zones: []federation.Label{"east-1"}},
+		{Region: "east", Zones: []federation.Label{"east-1", "east-2"}},
 		{Region: "west", Zones: []federation.Label{"west"}}, {Region: "west", Zones: []federation.Label{"east"}},
-		{Region: "north", Zones: []federation.Label{"east-2", "north-1"}}, {Zones: []federation.Label{"lone"}}, {Region: "south"},
+		{Region: "north", Zones: []federation.Label{"east-2", "north-1"}}, {Zones: []federation.Label{"lone"}},
+		{Region: "south"},
 	}
 )
 
@@ -111,14 +113,14 @@ type model struct {
 	joined map[string]bool
 	// restarted: topology zones that the run before knew may still count (H6).
 	restarted bool
-	// needed are the names that were not to be empty at any time since the last
-	// quiet point; nil before the first.
+	// needed are the names that were not to be empty at any time since the last quiet point; nil before the first.
 	needed map[federation.FQDN]bool
 	looked map[federation.FQDN]int // how much of the history was judged then
 }
 
 func newModel(t *testing.T, wholeZone bool) *model {
-	m := &model{w: newWorld(t, "a east east-1", "b west west-1", "c west west-2", "d north north-1"), joined: map[string]bool{}}
+	m := &model{w: newWorld(t, "a east east-1", "b west west-1", "c west west-2", "d north north-1"),
+		joined: map[string]bool{}}
 	m.w.wholeZone = wholeZone
 	m.w.config.Clusters = nil
 	m.join("a")
@@ -208,7 +210,8 @@ func (m *model) join(name string) {
 
 func (m *model) leave(name string) {
 	delete(m.joined, name)
-	m.w.config.Clusters = slices.DeleteFunc(slices.Clone(m.w.config.Clusters), func(c config.Cluster) bool { return c.Member.Name == name })
+	m.w.config.Clusters = slices.DeleteFunc(slices.Clone(m.w.config.Clusters),
+		func(c config.Cluster) bool { return c.Member.Name == name })
 }
 
 func (m *model) reload() {
@@ -247,8 +250,7 @@ func (m *model) judgeNeeded() {
 	maps.DeleteFunc(m.needed, func(name federation.FQDN, _ bool) bool { return !now[name] })
 }
 
-// judge compares the zone with the rule, and the states on the way; "" if all
-// is well.
+// judge compares the zone with the rule, and the states on the way; "" if all is well.
 func (m *model) judge() string {
 	f := m.w.config.Federations[0].Federation
 	var want []federation.RRset
@@ -293,8 +295,7 @@ func (m *model) judge() string {
 	return m.judgeHistory(got)
 }
 
-// judgeHistory judges the states since the last quiet point, and begins the
-// next time.
+// judgeHistory judges the states since the last quiet point, and begins the next time.
 func (m *model) judgeHistory(now []federation.RRset) string {
 	looked := map[federation.FQDN]int{}
 	for _, name := range m.w.provider.Names() {

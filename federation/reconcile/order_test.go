@@ -17,7 +17,8 @@ import (
 func TestOrder(t *testing.T) {
 	bubble(t, "X5b live names, then new ones, then deletions", func(t *testing.T) {
 		w := newWorld(t, "a east east-1", "b west west-1")
-		old, fresh := federation.ServiceName{Namespace: "shop", Name: "aged"}, federation.ServiceName{Namespace: "shop", Name: "fresh"}
+		old := federation.ServiceName{Namespace: "shop", Name: "aged"}
+		fresh := federation.ServiceName{Namespace: "shop", Name: "fresh"}
 		for _, m := range []string{"a", "b"} {
 			w.set(m, web, true)
 			w.set(m, old, true)
@@ -66,7 +67,8 @@ func TestOrder(t *testing.T) {
 		w.after(time.Minute)
 		w.provider.SetFaults(inmem.Faults{})
 		for i := range at {
-			if j := i + 3*requestsPerSecond; j < len(at) && at[j].Sub(at[i]) < 2*time.Second { // a full budget, and two seconds' share
+			// a full budget, and two seconds' share
+			if j := i + 3*requestsPerSecond; j < len(at) && at[j].Sub(at[i]) < 2*time.Second {
 				t.Fatalf("%d requests within %s", 3*requestsPerSecond, at[j].Sub(at[i]))
 			}
 		}
@@ -83,7 +85,10 @@ func TestOrder(t *testing.T) {
 		w.start()
 		w.after(10 * time.Second)
 		var at []time.Time
-		w.provider.SetFaults(inmem.Faults{BeforeRead: func(context.Context) error { at = append(at, time.Now()); return nil }})
+		w.provider.SetFaults(inmem.Faults{BeforeRead: func(context.Context) error {
+			at = append(at, time.Now())
+			return nil
+		}})
 		w.after(12 * time.Minute)
 		w.provider.SetFaults(inmem.Faults{})
 		if len(at) < 200 {
@@ -113,14 +118,17 @@ func TestOrder(t *testing.T) {
 		w := three(t)
 		w.start()
 		w.after(time.Second)
-		w.provider.Put(federation.RRset{Name: global, Type: "A", TTL: 86400, Data: []string{"203.0.113.1", "203.0.113.2", "203.0.113.3"}})
+		w.provider.Put(federation.RRset{Name: global, Type: "A", TTL: 86400,
+			Data: []string{"203.0.113.1", "203.0.113.2", "203.0.113.3"}})
 		w.after(12 * time.Minute)
 		sets, err := w.provider.Get(t.Context(), global)
 		if err != nil || len(sets) != 1 || sets[0].TTL != federation.DefaultTTL {
 			t.Errorf("%v %v", sets, err)
 		}
 	})
-	for what, data := range map[string][]string{"edited": {`"nonsense"`}, "removed": nil, "shortened": {`"level=example.com." "kind=global" "m=a,b,c"`}} {
+	for what, data := range map[string][]string{
+		"edited": {`"nonsense"`}, "removed": nil, "shortened": {`"level=example.com." "kind=global" "m=a,b,c"`},
+	} {
 		bubble(t, "X6 a list of levels that somebody has "+what+" is mended", func(t *testing.T) {
 			w := three(t)
 			w.start()
@@ -179,7 +187,8 @@ func TestOrder(t *testing.T) {
 		w.members["a"].cut()
 		next := *w.config
 		next.Clusters = slices.Clone(next.Clusters)
-		next.Clusters[0].Member.Topology = &federation.Member{Name: "a", Region: "north", Zones: []federation.Label{"north-1"}}
+		next.Clusters[0].Member.Topology = &federation.Member{Name: "a", Region: "north",
+			Zones: []federation.Label{"north-1"}}
 		w.config = &next
 		w.start()
 		w.after(10 * time.Second)

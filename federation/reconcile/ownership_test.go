@@ -19,7 +19,8 @@ import (
 // claimOf is the claim of a level as another syncer would write it.
 func claimOf(w *world, level federation.FQDN, owner string, generation uint64) federation.RRset {
 	f := w.config.Federations[0]
-	return federation.Claim{Owner: owner, Generation: generation, Federation: f.Name, Naming: f.Naming}.RRset(f.ClaimName(level))
+	return federation.Claim{Owner: owner, Generation: generation, Federation: f.Name,
+		Naming: f.Naming}.RRset(f.ClaimName(level))
 }
 
 func TestOwnership(t *testing.T) {
@@ -36,7 +37,8 @@ func TestOwnership(t *testing.T) {
 		w.after(time.Second)
 		first := func(name string) int { return slices.Index(order, name) }
 		for _, level := range []string{".east", ".east-1", ".west", ".west-1", ".west-2"} {
-			list, claim, record := first(strings.TrimPrefix(level, ".")+"._levels.fed.svc"), first("_claim.fed.svc"+level), first("web.shop.fed.svc"+level)
+			list, claim, record := first(strings.TrimPrefix(level, ".")+"._levels.fed.svc"),
+				first("_claim.fed.svc"+level), first("web.shop.fed.svc"+level)
 			if list < 0 || list > claim || claim > record {
 				t.Errorf("level %s: list %d, claim %d, first record %d of %v", level, list, claim, record, order)
 			}
@@ -82,13 +84,15 @@ func TestOwnership(t *testing.T) {
 		w.after(20 * time.Millisecond) // these changes are being made when the level comes
 		w.moved("a", "east", "east-1", "east-9")
 		w.after(2 * time.Second)
-		claim, record := slices.Index(order, "_claim.fed.svc.east-9.example.com."), slices.Index(order, "web.shop.fed.svc.east-9.example.com.")
+		claim, record := slices.Index(order, "_claim.fed.svc.east-9.example.com."),
+			slices.Index(order, "web.shop.fed.svc.east-9.example.com.")
 		if claim < 0 || record < claim {
 			t.Errorf("claim %d, first record %d of %v", claim, record, order)
 		}
 	})
 	bubble(t, "O1b a level is listed before it is claimed, and dropped together with its claim", func(t *testing.T) {
-		const claim, record = federation.FQDN("_claim.fed.svc.east-9.example.com."), federation.FQDN("web.shop.fed.svc.east-9.example.com.")
+		const claim, record = federation.FQDN("_claim.fed.svc.east-9.example.com."),
+			federation.FQDN("web.shop.fed.svc.east-9.example.com.")
 		w := three(t)
 		list := w.config.Federations[0].ListingName("east-9.example.com.", 1)
 		listed := func() bool { return w.at(list) != "" }
@@ -131,8 +135,10 @@ func TestOwnership(t *testing.T) {
 		w.wantAt(claim, "")
 		w.wantAt(w.config.Federations[0].ListingName("east-9.example.com.", 1), "")
 	})
-	bubble(t, "O1b a level that was given up with a lost reply is claimed anew before it is written", func(t *testing.T) {
-		const claim, record = federation.FQDN("_claim.fed.svc.east-9.example.com."), federation.FQDN("web.shop.fed.svc.east-9.example.com.")
+	bubble(t, "O1b a level that was given up with a lost reply "+
+		"is claimed anew before it is written", func(t *testing.T) {
+		const claim, record = federation.FQDN("_claim.fed.svc.east-9.example.com."),
+			federation.FQDN("web.shop.fed.svc.east-9.example.com.")
 		w := three(t)
 		w.start()
 		w.after(time.Second)
@@ -150,7 +156,8 @@ func TestOwnership(t *testing.T) {
 		}
 	})
 	for _, wholeZone := range []bool{false, true} {
-		bubble(t, fmt.Sprintf("X6 a start reads each level once, or the whole zone once (%t)", wholeZone), func(t *testing.T) {
+		bubble(t, fmt.Sprintf("X6 a start reads each level once, or the whole zone once (%t)",
+			wholeZone), func(t *testing.T) {
 			w := three(t)
 			w.wholeZone = wholeZone
 			w.start()
@@ -177,7 +184,8 @@ func TestOwnership(t *testing.T) {
 		w.members["a"].place = federation.Member{Name: "a", Region: "north", Zones: []federation.Label{"east-2"}}
 		w.start()
 		w.after(5 * time.Second)
-		for _, name := range []federation.FQDN{"web.shop.fed.svc.east-1.example.com.", "_claim.fed.svc.east-1.example.com."} {
+		for _, name := range []federation.FQDN{"web.shop.fed.svc.east-1.example.com.",
+			"_claim.fed.svc.east-1.example.com."} {
 			if got := w.at(name); got != "" {
 				t.Errorf("at %q there is still %q", name, got)
 			}
@@ -196,7 +204,8 @@ func TestOwnership(t *testing.T) {
 			}
 			listed++
 			l, err := f.ParseListing([]federation.RRset{set})
-			if err != nil || l.Owner != "us" || l.Name == "west.example.com." && !slices.Equal(l.Members, []string{"b", "c"}) {
+			if err != nil || l.Owner != "us" ||
+				l.Name == "west.example.com." && !slices.Equal(l.Members, []string{"b", "c"}) {
 				t.Errorf("%v: %v, %v", set, l, err)
 			}
 		}
@@ -235,7 +244,8 @@ func TestOwnership(t *testing.T) {
 		w.provider.Put(claimOf(w, domain, "them", 4))
 		w.provider.Put(claimOf(w, "east.example.com.", "them", 1))
 		w.provider.Put(federation.RRset{Name: global, Type: "A", TTL: 60, Data: []string{"192.0.2.7"}})
-		w.provider.Put(federation.RRset{Name: "web.shop.fed.svc.east.example.com.", Type: "A", TTL: 60, Data: []string{"192.0.2.8"}})
+		w.provider.Put(federation.RRset{Name: "web.shop.fed.svc.east.example.com.", Type: "A", TTL: 60,
+			Data: []string{"192.0.2.8"}})
 		w.adopt = true
 		w.start()
 		w.after(3 * time.Second)
@@ -244,7 +254,8 @@ func TestOwnership(t *testing.T) {
 	bubble(t, "O1c a foreign level is left alone, and CNAMEs skip it (P2a)", func(t *testing.T) {
 		w := three(t)
 		w.provider.Put(claimOf(w, "east.example.com.", "them", 1))
-		w.provider.Put(federation.RRset{Name: "web.shop.fed.svc.east.example.com.", Type: "A", TTL: 60, Data: []string{"192.0.2.8"}})
+		w.provider.Put(federation.RRset{Name: "web.shop.fed.svc.east.example.com.", Type: "A", TTL: 60,
+			Data: []string{"192.0.2.8"}})
 		w.set("a", web, false)
 		w.start()
 		w.after(time.Second)
@@ -286,8 +297,10 @@ func TestOwnership(t *testing.T) {
 	})
 	bubble(t, "O2 other names below our suffix are never touched", func(t *testing.T) {
 		w := three(t)
-		w.provider.Put(federation.RRset{Name: "x.web.shop.fed.svc.example.com.", Type: "A", TTL: 60, Data: []string{"192.0.2.7"}})
-		w.provider.Put(federation.RRset{Name: "_http._tcp.fed.svc.example.com.", Type: "A", TTL: 60, Data: []string{"192.0.2.7"}})
+		w.provider.Put(federation.RRset{Name: "x.web.shop.fed.svc.example.com.", Type: "A", TTL: 60,
+			Data: []string{"192.0.2.7"}})
+		w.provider.Put(federation.RRset{Name: "_http._tcp.fed.svc.example.com.", Type: "A", TTL: 60,
+			Data: []string{"192.0.2.7"}})
 		w.start()
 		w.after(20 * time.Minute)
 		for _, m := range []string{"a", "b", "c"} {
@@ -304,7 +317,8 @@ func TestOwnership(t *testing.T) {
 		w.kill()
 		w.start()
 		w.after(time.Second)
-		if old.holding.Claim.Data[0] == w.loop.holding.Claim.Data[0] || !strings.Contains(w.loop.holding.Claim.Data[0], "generation=2") {
+		if old.holding.Claim.Data[0] == w.loop.holding.Claim.Data[0] ||
+			!strings.Contains(w.loop.holding.Claim.Data[0], "generation=2") {
 			t.Errorf("claims: %s, then %s", old.holding.Claim.Data[0], w.loop.holding.Claim.Data[0])
 		}
 	})
@@ -334,7 +348,8 @@ func TestOwnership(t *testing.T) {
 		w := three(t)
 		w.start()
 		w.after(10 * time.Second)
-		w.provider.Put(federation.RRset{Name: "web.shop.fed.svc.east.example.com.", Type: "MX", TTL: 60, Data: []string{"10 mail.example.org."}})
+		w.provider.Put(federation.RRset{Name: "web.shop.fed.svc.east.example.com.", Type: "MX", TTL: 60,
+			Data: []string{"10 mail.example.org."}})
 		w.set("a", web, false)
 		w.after(2 * time.Second)
 		w.wantAt(global, "203.0.113.2 203.0.113.3")

@@ -10,17 +10,17 @@ import (
 	"github.com/federation-dns/federation/federation/member"
 )
 
-// maxPastLevels is how many levels that a member has left may still have names. A member whose labels keep changing moves
-// no further until some of them are gone (X4c).
+// maxPastLevels bounds how many levels that a member has left may still have names. A member whose labels keep changing
+// moves no further until some of them are gone (X4c).
 const maxPastLevels = 16
 
-// place is where a member is by its Nodes, and what delays a move.
+// place is where a member is according to its Nodes, and what delays a move.
 type place struct {
-	fixed bool // the topology is the configuration's
-	// shown is the topology that the member showed last.
+	fixed bool // the topology is configured
+	// observed is the topology that the member showed last.
 	observed federation.Member
-	// former are the topology zones that an earlier run listed for the member. They count until the roster's formerUntil,
-	// while the region is the same (H6).
+	// earlier are the topology zones that an earlier run listed for the member. They count until the roster's
+	// earlierUntil, while the region is the same (H6).
 	earlier []federation.LevelEntry
 	// left are the levels that the member has left in this run, as long as they have names (X4c).
 	left map[federation.FQDN]bool
@@ -31,8 +31,8 @@ type place struct {
 // mover moves members to other levels, as their topology changes.
 type mover struct{ *Loop }
 
-// update moves a member to the topology that it shows, unless the configuration says it. A member that shows no label at
-// all keeps the place it had: without it, it would leave all its levels at once.
+// update moves a member to the topology that it shows, unless that is configured. A member that shows no label at all
+// stays where it is; otherwise it would leave all its levels at once.
 func (m mover) update(ms *memberState, shown federation.Member) {
 	ms.place.observed = shown
 	if m.move(ms) {
@@ -43,13 +43,15 @@ func (m mover) update(ms *memberState, shown federation.Member) {
 // move applies the topology that the member shows, and reports whether that differs from where it was.
 func (m mover) move(ms *memberState) (moved bool) {
 	t := ms.place.topology(ms.topology)
-	if ms.place.fixed || t.Region == "" && len(t.Zones) == 0 || ms.topology.Region == t.Region && slices.Equal(ms.topology.Zones, t.Zones) {
+	if ms.place.fixed || t.Region == "" && len(t.Zones) == 0 ||
+		ms.topology.Region == t.Region && slices.Equal(ms.topology.Zones, t.Zones) {
 		ms.place.stuck = false
 		return false
 	}
 	if past := m.pastLevels(ms); m.holding != nil && past > maxPastLevels && m.isNewPlace(t) {
 		if !ms.place.stuck {
-			m.log.Error("the member moves to new levels too often: it stays where it is until levels that it has left are gone",
+			m.log.Error("the member moves to new levels too often: it stays where it is until levels that it left "+
+				"are gone",
 				"member", ms.topology.Name, "left", past, "confirm", "federation-syncer confirm")
 		}
 		ms.place.stuck = true
@@ -60,7 +62,7 @@ func (m mover) move(ms *memberState) (moved bool) {
 	return true
 }
 
-// topology returns the member's topology: what it shows, and the former zones that still count.
+// topology returns the member's topology: what it shows, and the earlier zones that still count.
 func (p *place) topology(is federation.Member) federation.Member {
 	t := federation.Member{Name: is.Name, Region: p.observed.Region, Zones: slices.Clone(p.observed.Zones)}
 	if t.Region == "" && len(t.Zones) == 0 {
@@ -84,7 +86,7 @@ func (m mover) pastLevels(ms *memberState) int {
 	return len(ms.place.left)
 }
 
-// leave remembers the levels at which the member is before it moves.
+// leave remembers the member's levels before it moves.
 func (r *roster) leave(ms *memberState) {
 	if r.levels == nil {
 		return
@@ -97,15 +99,16 @@ func (r *roster) leave(ms *memberState) {
 	}
 }
 
-// isNewPlace reports whether a member there would be at a level that is not listed.
+// isNewPlace reports whether a member with this topology would have a level that is not listed.
 func (m mover) isNewPlace(t federation.Member) bool {
-	return slices.ContainsFunc(federation.NewLevels(m.config.Federation, []federation.Member{t}, m.config.Options).All(), func(lv federation.Level) bool {
+	levels := federation.NewLevels(m.config.Federation, []federation.Member{t}, m.config.Options)
+	return slices.ContainsFunc(levels.All(), func(lv federation.Level) bool {
 		return lv.Name != m.config.Domain && m.holding.Entry(lv.Name) == nil
 	})
 }
 
-// moveWaiting moves the members that may move now: as a level that they had left is gone, or as what an earlier run knew
-// of their topology zones does not count any longer.
+// moveWaiting moves the members that may move now: because a level that they had left is gone, or because their earlier
+// topology zones no longer count.
 func (m mover) moveWaiting(now time.Time) {
 	moved, expired := false, m.earlierExpired(now)
 	if expired {
@@ -125,19 +128,20 @@ func (m mover) moveWaiting(now time.Time) {
 	}
 }
 
-// formerExpired reports whether what an earlier run knew of the members' topology zones counts no longer.
+// earlierExpired reports whether the topology zones that an earlier run listed no longer count.
 func (r *roster) earlierExpired(now time.Time) bool {
 	return !r.earlierUntil.IsZero() && !now.Before(r.earlierUntil)
 }
 
-// placeByLevels applies what an earlier run listed: it gives the members that have not been listed yet, or show no label
-// at all, their topology (X1c), keeps the topology zones of the others (H6), and returns all members that the list has.
+// placeByLevels applies what an earlier run listed: it gives the members that have not been listed yet, or show no
+// label at all, their topology (X1c), keeps the topology zones of the others (H6), and returns all members in the list.
 func (m mover) placeByLevels(now time.Time, entries []federation.LevelEntry) (known []string) {
 	unplaced := map[string]bool{}
 	m.earlierUntil = now.Add(member.LabelKept)
 	for name, ms := range m.members {
 		ms.place.earlier = nil
-		unplaced[name] = !ms.place.fixed && (ms.shards == nil || ms.topology.Region == "" && len(ms.topology.Zones) == 0)
+		unplaced[name] = !ms.place.fixed &&
+			(ms.shards == nil || ms.topology.Region == "" && len(ms.topology.Zones) == 0)
 	}
 	for _, e := range entries {
 		for _, name := range e.Members {
@@ -181,6 +185,7 @@ func (ms *memberState) allProblems() []federation.Problem {
 	}
 	return append(slices.Clip(ms.problems), federation.Problem{
 		Member: ms.topology.Name, Reason: federation.ReasonLabelsUnstable,
-		Detail: fmt.Sprintf("more than %d levels that the member has left still have names: it stays where it is until they are gone (confirm)", maxPastLevels),
+		Detail: fmt.Sprintf("more than %d levels that the member has left still have names: it stays where it is "+
+			"until they are gone (confirm)", maxPastLevels),
 	})
 }

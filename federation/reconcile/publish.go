@@ -19,8 +19,8 @@ import (
 // planner plans the changes that services need.
 type planner struct{ *Loop }
 
-// changes returns the first changes that may be made now, of the most urgent services that need any. The services of which
-// none may be made now are planned again when that is so.
+// changes returns the first changes that may be made now, of the most urgent services that need any. A service none of
+// whose changes may be made now is planned again when one may.
 func (p planner) changes(now time.Time) []plan.Change {
 	for batch := p.due(now); len(batch) > 0; batch = p.due(now) {
 		changes := filterChanges(p.diff(now, batch), func(c plan.Change) bool { return p.allowed(now, c) })
@@ -31,8 +31,8 @@ func (p planner) changes(now time.Time) []plan.Change {
 	return nil
 }
 
-// due takes services out of those to be planned for, unless more events of the same happening may come: first those with
-// records, then new ones, then those that nobody has any more (X5b).
+// due dequeues the most urgent services to plan, unless more related events may follow: first those with records, then
+// new ones, then those that nobody has any more (X5b).
 func (p planner) due(now time.Time) []federation.ServiceName {
 	if len(p.dirty) > 0 && now.Before(p.quietAt) {
 		return nil
@@ -59,7 +59,7 @@ func (p planner) due(now time.Time) []federation.ServiceName {
 	return nil
 }
 
-// urgency is the row of a service; that of 0 is the most urgent.
+// urgency returns the row of a service; 0 is the most urgent.
 func (p planner) urgency(name federation.ServiceName) int {
 	if len(p.records.Services[name]) == 0 {
 		return 1
@@ -71,14 +71,14 @@ func (p planner) urgency(name federation.ServiceName) int {
 }
 
 // diff returns the changes that the services need, whether or not they may be made now. It is the way of a service from
-// what the members show to the zone: decide by the policy and the brake, remember and report that, and compare what the
-// zone is to have with what it has.
+// what the members show to the zone: decide by the policy and the brake, remember and report the outcome, and compare
+// what the zone should have with what it has.
 func (p planner) diff(now time.Time, batch []federation.ServiceName) []plan.Change {
 	var current, desired []federation.RRset
-	all := p.reach.Summary()
+	summary := p.reach.Summary()
 	for _, name := range batch {
 		have := p.claimed(p.records.ByService(name))
-		out := p.decide(now, name, all, have)
+		out := p.decide(now, name, summary, have)
 		p.rememberOutcome(now, name, out)
 		p.report(name, p.ensureService(name), out.Problems)
 		if !out.Write || federation.EqualRRsets(have, out.Want) {
@@ -92,8 +92,8 @@ func (p planner) diff(now time.Time, batch []federation.ServiceName) []plan.Chan
 	return changes
 }
 
-// claimed returns those at the levels that are claimed. What is at another level of ours, whose claim was lost, stays as
-// it is until that is claimed again (O1e): then the service is planned again.
+// claimed returns the RRsets at levels that are claimed. Those at another level of ours, whose claim was lost, stay as
+// they are until it is claimed again (O1e); then the service is planned again.
 func (p planner) claimed(sets []federation.RRset) []federation.RRset {
 	return slices.DeleteFunc(sets, func(s federation.RRset) bool {
 		_, level, ok := p.config.ParseOwner(s.Name)
@@ -101,8 +101,8 @@ func (p planner) claimed(sets []federation.RRset) []federation.RRset {
 	})
 }
 
-// allowed reports whether the change may be published now; else its service is planned again when it may (X5). A name
-// whose state is open waits for that, and one that failed is tried again beside (X5a).
+// allowed reports whether the change may be published now; otherwise its service is planned again when it may (X5). A
+// name whose state is unknown waits until it is read, and one that failed is retried by a request of its own (X5a).
 func (p planner) allowed(now time.Time, c plan.Change) bool {
 	svc, _, ok := p.config.ParseOwner(c.Name)
 	if !ok || p.reread[c.Name] != nil {
@@ -129,7 +129,7 @@ func (p planner) allowed(now time.Time, c plan.Change) bool {
 	return true
 }
 
-// change returns the request that makes changes; again is whether they have failed before.
+// change returns the request that makes changes; again reports that they have failed before.
 func (l *Loop) change(now time.Time, changes []plan.Change, again bool) request {
 	for _, c := range changes {
 		n := l.ensureName(c.Name)
@@ -158,7 +158,7 @@ func (r changeRequest) do(ctx context.Context) result {
 	return changeResult{r, r.provider.Apply(ctx, &r.claim, r.changes)}
 }
 
-// settled: the records of the service are what they are to be for now.
+// settled notes that the records of the service are as they should be for now.
 func (p planner) settled(name federation.ServiceName) {
 	s := p.services[name]
 	s.since = time.Time{}
@@ -167,7 +167,7 @@ func (p planner) settled(name federation.ServiceName) {
 	}
 }
 
-// apply takes the result of each change by itself, by its kind (X5a).
+// apply applies the result of each change by itself, by its kind (X5a).
 func (r changeResult) apply(l *Loop, now time.Time) {
 	var t tally
 	changed := map[federation.ServiceName]bool{}
@@ -201,14 +201,16 @@ func (r changeResult) apply(l *Loop, now time.Time) {
 	}
 }
 
-// tally is how the changes of a request ended.
+// tally counts how the changes of a request ended.
 type tally struct{ made, recovered, conflicts, failed int }
 
 // applier applies the result of a request with changes.
 type applier struct{ *Loop }
 
-// notChanged takes a change that was not made, as far as is known.
-func (a applier) changeFailed(now time.Time, svc federation.ServiceName, c plan.Change, err error, unsent bool, t *tally) {
+// changeFailed notes a change that was not made, as far as is known.
+func (a applier) changeFailed(
+	now time.Time, svc federation.ServiceName, c plan.Change, err error, unsent bool, t *tally,
+) {
 	a.metrics.Change(metrics.ResultOf(err))
 	switch {
 	case errors.Is(err, provider.ErrNotSent) && !unsent:
@@ -228,8 +230,8 @@ func (a applier) changeFailed(now time.Time, svc federation.ServiceName, c plan.
 	a.scheduleReread(now, c.Name, false, 0)
 }
 
-// conflicted has a name read again that somebody else changed, after the main claim (O3c). If it is in conflict again
-// within a minute, that waits.
+// conflicted has a name that somebody else changed read again, after the main claim (O3c). If it conflicts again within
+// a minute, the read is delayed.
 func (a applier) conflicted(now time.Time, svc federation.ServiceName, c plan.Change, err error) {
 	n := a.ensureName(c.Name)
 	wait := n.Conflict(now)
@@ -247,7 +249,7 @@ func (a applier) conflicted(now time.Time, svc federation.ServiceName, c plan.Ch
 	a.retries.Add(svc, c.Name, n)
 }
 
-// changed takes a change that the provider has confirmed.
+// changeMade notes a change that the provider has confirmed.
 func (a applier) changeMade(now time.Time, svc federation.ServiceName, c plan.Change, t *tally) {
 	t.made++
 	if a.writeSucceeded(now, svc, c.Name) {
@@ -273,7 +275,7 @@ func describe(sets []federation.RRset) string {
 	return strings.Join(parts, " ")
 }
 
-// clearBackoffs has everything that failed tried at once: the provider works again.
+// clearBackoffs retries everything that failed at once: the provider works again.
 func (a applier) clearBackoffs(now time.Time) {
 	for name, n := range a.retries.All() {
 		n.Failure = retry.Backoff{}
@@ -284,7 +286,7 @@ func (a applier) clearBackoffs(now time.Time) {
 	a.retryNow(now)
 }
 
-// retryNow has everything that failed tried again soon, without forgetting that it did.
+// retryNow retries everything that failed soon, but remembers that it did.
 func (l *Loop) retryNow(now time.Time) {
 	l.retries.Soon(now)
 	for name, u := range l.reread {
@@ -299,19 +301,24 @@ func (l *Loop) retryNow(now time.Time) {
 	l.formerBackoff.Until = now
 }
 
-// decide returns what becomes of the records of the service, by what the members show of it and what the zone has.
-func (p planner) decide(now time.Time, name federation.ServiceName, all policy.Summary, have []federation.RRset) policy.Outcome {
+// decide returns what becomes of the service's records, given what the members show of it and what the zone has.
+func (p planner) decide(
+	now time.Time, name federation.ServiceName, summary policy.Summary, have []federation.RRset,
+) policy.Outcome {
 	s := p.ensureService(name)
 	return p.brake.Publish(now, p.levels, policy.Publishing{
-		Service: policy.Service{Shards: p.shards(name), AllMembers: all, Had: len(have) > 0, EmptySince: s.emptySince, HealthyAt: s.healthyAt},
-		Name:    name, Have: have,
+		Service: policy.Service{
+			Shards: p.shards(name), AllMembers: summary, Had: len(have) > 0,
+			EmptySince: s.emptySince, HealthyAt: s.healthyAt,
+		},
+		Name: name, Have: have,
 		Watched:   func() bool { return p.watched(name) },
 		WatchedAt: func(lv federation.Level) bool { return p.watchedAt(name, lv) },
 	})
 }
 
-// watched reports whether the shards whose addresses the service had last went by events of watches of members that are
-// present (X4c).
+// watched reports whether watches of members that are present saw the loss of the shards whose addresses the service
+// had last (X4c).
 func (p planner) watched(name federation.ServiceName) bool {
 	for _, m := range p.ensureService(name).members {
 		ms := p.members[m]
@@ -322,7 +329,7 @@ func (p planner) watched(name federation.ServiceName) bool {
 	return len(p.ensureService(name).members) > 0
 }
 
-// forget drops what members are remembered to have shown of a service that nobody has any more.
+// forget drops what is remembered of a service that nobody has any more.
 func (p planner) forget(name federation.ServiceName) {
 	delete(p.services, name)
 	p.unpublished[name], p.brakeChanged = true, true

@@ -12,13 +12,13 @@ import (
 	"github.com/federation-dns/federation/federation/retry"
 )
 
-// queue is what is to be done, for each service and each name.
+// queue is the work to do, for each service and each name.
 type queue struct {
 	*env
 	services    map[federation.ServiceName]*service
 	dirty       map[federation.ServiceName]bool
-	unpublished map[federation.ServiceName]bool // since their views were published (S1)
-	// brakeMoved: what waits for the brake may be other than was published last.
+	unpublished map[federation.ServiceName]bool // changed since their views were published (S1)
+	// brakeChanged: what waits for the brake may have changed since it was last published.
 	brakeChanged bool
 	timers       retry.Timers[federation.ServiceName]
 	quietAt      time.Time // the end of debounce
@@ -27,22 +27,22 @@ type queue struct {
 	tidyAt       time.Time
 }
 
-// service is what is remembered of one service.
+// service is what is remembered of a service.
 type service struct {
 	shards     int      // how many members show one
-	members    []string // whose addresses are in the records, as it was planned last
+	members    []string // whose addresses the records have, by the last plan
 	emptySince time.Time
-	healthyAt  time.Time     // when it was planned last with a healthy or held shard
+	healthyAt  time.Time     // when it was last planned with a healthy or held shard
 	parts      int           // how many shards the last verdict was about
 	held       []policy.Held // what it held
 	problems   []federation.Problem
-	// brakedSince is when it had to wait for the brake; zero if it has not.
+	// brakedSince is since when it has waited for the brake; zero if it does not.
 	brakedSince time.Time
 	since       time.Time // the oldest event not yet written
-	pacedUntil  time.Time // when the last change of one of its names that came too early may be made (X5c)
+	pacedUntil  time.Time // when the last of its changes that came too early may be made (X5c)
 }
 
-// tidy drops what need not be remembered of names, those of services that are gone among them.
+// tidy drops names with nothing left to remember, including those of services that are gone.
 func (q *queue) tidy(now time.Time) {
 	for name, n := range q.names {
 		if n.Quiet(now) {
@@ -55,6 +55,7 @@ func (q *queue) tidy(now time.Time) {
 	}
 }
 
+// ensureName returns the state of a name, and creates it if there is none.
 func (q *queue) ensureName(n federation.FQDN) *retry.Name {
 	s := q.names[n]
 	if s == nil {
@@ -64,7 +65,7 @@ func (q *queue) ensureName(n federation.FQDN) *retry.Name {
 	return s
 }
 
-// inFlight are the names whose changes are under way.
+// inFlight returns the names whose changes are under way.
 func (q *queue) inFlight() map[federation.FQDN]bool {
 	names := map[federation.FQDN]bool{}
 	for name, n := range q.names {
@@ -75,6 +76,7 @@ func (q *queue) inFlight() map[federation.FQDN]bool {
 	return names
 }
 
+// ensureService returns the state of a service, and creates it if there is none.
 func (q *queue) ensureService(name federation.ServiceName) *service {
 	s := q.services[name]
 	if s == nil {
@@ -84,9 +86,10 @@ func (q *queue) ensureService(name federation.ServiceName) *service {
 	return s
 }
 
+// enqueue has a service planned.
 func (q *queue) enqueue(name federation.ServiceName) { q.enqueueSeen(name, time.Time{}) }
 
-// touchAt has a service planned again; seen is when the reason was seen.
+// enqueueSeen has a service planned; seen is when the cause was seen, from which the latency counts.
 func (q *queue) enqueueSeen(name federation.ServiceName, seen time.Time) {
 	if s := q.ensureService(name); s.since.IsZero() {
 		s.since = seen
@@ -100,7 +103,7 @@ func (q *queue) enqueueAll() {
 	}
 }
 
-// show has the view of a name's service published.
+// touchView has the view of a name's service published again.
 func (q *queue) touchView(name federation.FQDN) {
 	if svc, _, ok := q.config.ParseOwner(name); ok {
 		q.unpublished[svc] = true
@@ -113,7 +116,7 @@ func (q *queue) enqueueName(name federation.FQDN) {
 	}
 }
 
-// remember keeps what the next decision on the service needs of this one, and when that is due.
+// rememberOutcome keeps what the next decision on the service needs, and when that is due.
 func (q *queue) rememberOutcome(now time.Time, name federation.ServiceName, out policy.Outcome) {
 	s := q.ensureService(name)
 	s.parts, s.held, s.emptySince, s.healthyAt = len(out.Shards), out.Held, out.EmptySince, out.HealthyAt
@@ -124,10 +127,10 @@ func (q *queue) rememberOutcome(now time.Time, name federation.ServiceName, out 
 	q.setBraked(now, name, out.Waits)
 }
 
-// brakeRecheck is how often what waits for the brake is looked at again.
+// brakeRecheck is how often what waits for the brake is decided again.
 const brakeRecheck = 15 * time.Second
 
-// braked shows that names of the service have to wait (X4).
+// setBraked notes which names of the service wait for the brake (X4).
 func (q *queue) setBraked(now time.Time, name federation.ServiceName, names []federation.FQDN) {
 	s := q.ensureService(name)
 	if len(names) == 0 {
@@ -138,16 +141,18 @@ func (q *queue) setBraked(now time.Time, name federation.ServiceName, names []fe
 	q.brakeChanged = true
 	if s.brakedSince.IsZero() {
 		s.brakedSince = now
-		q.log.Warn("too much would be withdrawn or deleted at once: it waits", "service", name.String(), "reason", string(federation.ReasonTooMuchAtOnce),
-			"names", len(names), "confirm", "federation-syncer confirm")
+		q.log.Warn("too many withdrawals or deletions at once: they wait",
+			"service", name.String(), "reason", string(federation.ReasonTooMuchAtOnce), "names", len(names),
+			"confirm", "federation-syncer confirm")
 	}
 	s.held = append(s.held, policy.Held{Reason: federation.ReasonTooMuchAtOnce, Since: s.brakedSince})
 	q.timers.Set(name, now.Add(brakeRecheck)) // others may have come back
 }
 
-// unwanted forgets to try again what the plan for the services does not change any more.
+// dropUnwanted stops retrying changes that the services' new plan does not contain.
 func (q *queue) dropUnwanted(services []federation.ServiceName, changes []plan.Change) {
-	if q.retries.Len() == 0 || !slices.ContainsFunc(services, func(s federation.ServiceName) bool { return q.retries.Of(s) > 0 }) {
+	if q.retries.Len() == 0 ||
+		!slices.ContainsFunc(services, func(s federation.ServiceName) bool { return q.retries.Of(s) > 0 }) {
 		return
 	}
 	wanted, planned := map[federation.FQDN]bool{}, map[federation.ServiceName]bool{}
@@ -165,21 +170,22 @@ func (q *queue) dropUnwanted(services []federation.ServiceName, changes []plan.C
 	}
 }
 
-// notWritten notes that a change of the name failed.
+// writeFailed notes that a change of the name failed.
 func (q *queue) writeFailed(now time.Time, svc federation.ServiceName, c plan.Change, err error) {
 	n := q.ensureName(c.Name)
 	if n.Failure.IsNews(err) {
-		q.log.Error("a name could not be changed: it is tried again, all others go on", "name", string(c.Name), "error", err)
+		q.log.Error("a name could not be changed: retrying it, others are not affected",
+			"name", string(c.Name), "error", err)
 	}
 	n.Failure.NotWritten(now, err)
 	n.Refused, n.Wanted = nil, true
 	if errors.Is(err, provider.ErrRefused) {
 		n.Refused = c.To
 	}
-	q.retries.Add(svc, c.Name, n) // when it is due, the next plan says
+	q.retries.Add(svc, c.Name, n) // the next plan says when it is due
 }
 
-// written notes that the provider took the change of a name; it returns whether the one before had failed.
+// writeSucceeded notes that the provider made the change; it returns whether the previous one had failed.
 func (q *queue) writeSucceeded(now time.Time, svc federation.ServiceName, name federation.FQDN) (failed bool) {
 	n := q.ensureName(name)
 	failed = n.Failure.Err != nil

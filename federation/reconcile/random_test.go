@@ -19,9 +19,8 @@ import (
 
 var seeds = flag.Int("seeds", 60, "how many histories TestRandom plays")
 
-// TestRandom lets members, the provider and the syncer itself fail at random,
-// with seeds. One shard is healthy and in reach all the time: its address must
-// stand globally all the time, and no name may be empty. When all is well again
+// TestRandom lets members, the provider and the syncer itself fail at random, with seeds. One shard is healthy and in
+// reach all the time: its address must stand globally all the time, and no name may be empty. When all is well again
 // the records are those of the rule.
 func TestRandom(t *testing.T) {
 	for seed := range uint64(*seeds) {
@@ -96,7 +95,8 @@ func (w *world) rule() (lines []string) {
 	}
 	sets, _ := federation.NewLevels(f.Federation, members, f.Options).RRsets(web, shards, true)
 	for _, set := range sets {
-		lines = append(lines, strings.TrimSuffix(string(set.Name), "."+string(domain))+" "+set.Type+" "+strings.Join(set.Data, " "))
+		name := strings.TrimSuffix(string(set.Name), "."+string(domain))
+		lines = append(lines, name+" "+set.Type+" "+strings.Join(set.Data, " "))
 	}
 	slices.Sort(lines)
 	return lines

@@ -14,10 +14,10 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// A lane has at most one request under way. Publications have one of their own, and everything else that the provider
-// is asked for has the other, so that neither a slow list nor a name that fails delays a publication (X5a). Of what is
-// kept, at most one request starts between two publications, if any wait. Audits have a lane too: they take long, and their
-// reads have a budget of their own (X5b).
+// A lane has at most one request under way. Publications have a lane of their own, and everything else that the
+// provider is asked for shares another, so that neither a slow list nor a failing name delays a publication (X5a).
+// While publications wait, at most one request of the other lane starts between two of them. Audits have a lane too:
+// they take long, and their reads have their own budget (X5b).
 type lane int
 
 const (
@@ -27,17 +27,17 @@ const (
 	lanes
 )
 
-// request is something to ask of the provider. do blocks, and runs beside the loop.
+// request is something to ask of the provider. do blocks, runs beside the loop, and must not touch its state.
 type request interface {
 	do(ctx context.Context) result
 }
 
-// result is what came of a request; apply runs in the loop.
+// result is the outcome of a request; apply runs in the loop's goroutine.
 type result interface {
 	apply(l *Loop, now time.Time)
 }
 
-// ended is the end of a request in a lane.
+// ended is a request's result, with its lane.
 type ended struct {
 	lane   lane
 	result result
@@ -47,16 +47,16 @@ type ended struct {
 type requests struct {
 	*env
 	results    chan ended
-	running    sync.WaitGroup // goroutines that work beside the loop
+	running    sync.WaitGroup // the requests' goroutines
 	busy       [lanes]bool
-	maintained bool // a request of keeping has started since the last publication
-	lastKind   int  // the kind of it
+	maintained bool // a maintaining request has started since the last publication
+	lastKind   int  // of the maintaining requests, which take turns
 	budget     *rate.Limiter
 	notBefore  time.Time // by the budget
 	retryAt    time.Time // by backoff
 	backoff    time.Duration
 	lastErr    error
-	answered   time.Time // the last time that the provider did
+	answered   time.Time // when the provider last did
 }
 
 // start starts a request beside the loop.
@@ -74,11 +74,11 @@ func (l *Loop) finish(e ended) {
 	e.result.apply(l, time.Now())
 }
 
-// keeper returns the requests that publish nothing new.
+// maintainer returns the requests that publish nothing new.
 type maintainer struct{ *Loop }
 
-// next returns the next request; nil if none is due. The kinds of them take turns. Up: the claim is held and the provider
-// answers.
+// next returns the next request; nil if none is due. The kinds take turns. up reports that the claim is held and the
+// provider answers.
 func (k maintainer) next(now time.Time, up bool) request {
 	switch {
 	case k.holding == nil:
@@ -93,7 +93,7 @@ func (k maintainer) next(now time.Time, up bool) request {
 		func() request { return k.claimLevels(now, k.entries, k.reach.Summary().Starting) },
 		func() request { return k.retryFailed(now) },
 		func() request {
-			if k.busy[publishing] { // what is being published may be at a level that goes
+			if k.busy[publishing] { // it may write at the level
 				return nil
 			}
 			return k.dropLevel(now, k.levels)
@@ -111,10 +111,13 @@ func (k maintainer) next(now time.Time, up bool) request {
 	return nil
 }
 
-// retry returns a request that tries again what failed; nil if there is nothing to try now.
+// retryFailed returns a request that retries failed changes; nil if none is due.
 func (k maintainer) retryFailed(now time.Time) request {
 	p := planner(k)
-	names := k.retries.Due(now, func(n federation.FQDN) int { svc, _, _ := k.config.ParseOwner(n); return p.urgency(svc) })
+	names := k.retries.Due(now, func(n federation.FQDN) int {
+		svc, _, _ := k.config.ParseOwner(n)
+		return p.urgency(svc)
+	})
 	if len(names) == 0 {
 		return nil
 	}
@@ -123,8 +126,8 @@ func (k maintainer) retryFailed(now time.Time) request {
 		svc, _, _ := k.config.ParseOwner(name)
 		services[svc], k.unpublished[svc] = true, true
 	}
-	all := p.diff(now, slices.SortedFunc(maps.Keys(services), federation.CompareServiceNames))
-	changes := filterChanges(all, func(c plan.Change) bool {
+	needed := p.diff(now, slices.SortedFunc(maps.Keys(services), federation.CompareServiceNames))
+	changes := filterChanges(needed, func(c plan.Change) bool {
 		return slices.Contains(names, c.Name) && k.reread[c.Name] == nil && !k.names[c.Name].InFlight
 	})
 	if len(changes) == 0 {
@@ -133,7 +136,7 @@ func (k maintainer) retryFailed(now time.Time) request {
 	return k.change(now, changes, true)
 }
 
-// answers reports whether the provider has answered lately (X3c).
+// answers reports whether the provider has answered within answerValid (X3c).
 func (l *Loop) answers(now time.Time) bool {
 	return l.holding != nil && l.backoff == 0 && now.Sub(l.answered) < answerValid
 }

@@ -13,15 +13,15 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// auditor says when what is believed of the zone is compared with what is there (X6).
+// auditor is when the records, as we know them, are compared with the zone (X6).
 type auditor struct {
 	auditInterval  time.Duration
 	auditAt        time.Time
-	changedInAudit map[federation.FQDN]bool // the names changed since the audit began; nil: none is under way
+	changedInAudit map[federation.FQDN]bool // the names; nil: no audit is under way
 }
 
-// beginAudit returns the request that compares everything at the levels with the shadow (X6). inFlight are the names whose
-// changes may come before or after what is read.
+// beginAudit returns the request that compares everything at the levels with the records as we know them (X6). inFlight
+// are the names whose changes may be made before or after they are read.
 func (z *zone) beginAudit(inFlight map[federation.FQDN]bool) request {
 	z.changedInAudit = inFlight
 	slow := z.claims
@@ -49,7 +49,7 @@ func (r auditRequest) do(ctx context.Context) result {
 	return res
 }
 
-// apply has what the audit found changed repaired, but for what this syncer has changed meanwhile.
+// apply has what others changed repaired; what this syncer changed meanwhile is no drift.
 func (r auditResult) apply(l *Loop, now time.Time) {
 	touched := l.changedInAudit
 	l.changedInAudit = nil
@@ -75,8 +75,8 @@ func (r auditResult) apply(l *Loop, now time.Time) {
 // repairer has what an audit found changed repaired.
 type repairer struct{ *Loop }
 
-// repairLevels has claims and list entries that are not as they were left made again, and levels that are somebody
-// else's now left alone. What this syncer has changed during the audit is as it was left.
+// repairLevels has claims and list entries that are not as we left them made again, and excludes levels that are now
+// somebody else's. What this syncer changed during the audit is as it left it.
 func (r repairer) repairLevels(began *claim.Holding, found claim.Survey) {
 	listed := intersect(began.Drift(found), r.holding.Drift(found))
 	for _, level := range listed {
@@ -87,7 +87,8 @@ func (r repairer) repairLevels(began *claim.Holding, found claim.Survey) {
 		r.log.Warn("audit: the claim of a level is gone", "level", string(level))
 	}
 	if began.FormerDrift(r.config.Federation, found) && r.holding.FormerDrift(r.config.Federation, found) {
-		r.log.Warn("audit: the list of levels of earlier releases is not as it was left", "name", string(r.config.LevelsName()))
+		r.log.Warn("audit: the list of levels of earlier releases is not as it was left",
+			"name", string(r.config.LevelsName()))
 		r.metrics.Drift.Inc()
 		r.keepFormer = true
 	}
@@ -112,21 +113,23 @@ func intersect(a, b []federation.FQDN) []federation.FQDN {
 	return slices.DeleteFunc(slices.Clone(a), func(level federation.FQDN) bool { return !slices.Contains(b, level) })
 }
 
-// repairNames takes what an audit found for the truth, but for names that were
-// changed meanwhile, and has what differs planned again.
+// repairNames notes what an audit found at the names that differ, except for those changed meanwhile, and has their
+// services planned.
 func (r repairer) repairNames(found *claim.Records, touched map[federation.FQDN]bool) {
 	drift := map[federation.FQDN]bool{}
 	for _, s := range []*claim.Records{r.records, found} {
 		for _, names := range s.Services {
 			for name := range names {
-				if !touched[name] && r.reread[name] == nil && !federation.EqualRRsets(r.records.ByName(name), found.ByName(name)) {
+				if !touched[name] && r.reread[name] == nil &&
+					!federation.EqualRRsets(r.records.ByName(name), found.ByName(name)) {
 					drift[name] = true
 				}
 			}
 		}
 	}
 	for name := range drift {
-		r.log.Warn("audit: a name is not as it was left", "name", string(name), "was", describe(r.records.ByName(name)), "is", describe(found.ByName(name)))
+		r.log.Warn("audit: a name is not as it was left",
+			"name", string(name), "was", describe(r.records.ByName(name)), "is", describe(found.ByName(name)))
 		r.setRecords(name, found.ByName(name))
 		r.enqueueName(name)
 	}
@@ -156,31 +159,31 @@ func (t throttled) List(ctx context.Context, suffix federation.FQDN, yield func(
 }
 
 const (
-	// maxReads is how many names are read between two publications.
+	// maxReads bounds how many names are read between two publications.
 	maxReads = 4
-	// listFrom is how many names of a level are read with one List rather than one by one.
+	// listFrom is from how many names of a level on they are read with one List rather than one by one.
 	listFrom = 8
 )
 
-// unread is a name whose state at the provider is open: the reply to a change was lost, or somebody else changed it. It
-// is left out of publishing until it has been read; one that cannot be read waits with a backoff of its own (X5a).
+// unread is a name whose state at the provider is unknown: the reply to a change was lost, or somebody else changed it.
+// Nothing is published there until it has been read; one that cannot be read has a backoff of its own (X5a).
 type unread struct {
 	retry.Backoff
-	conflict bool // the main claim is to be read first (O3c)
-	single   bool // a List did not give it
+	conflict bool // the main claim has to be read first (O3c)
+	single   bool // a List of it failed: it is read alone
 }
 
-// doubts are the names, and the main claim, whose state at the provider is open.
+// rereads are the names, and the main claim, whose state at the provider is unknown.
 type rereads struct {
 	reread  map[federation.FQDN]*unread
 	reads   retry.Timers[federation.FQDN] // when they are read
-	suspect bool                          // the main claim is to be read: whether the provider works, or is ours, is open
-	checkAt time.Time                     // not before
+	suspect bool                          // the main claim has to be read: the provider may fail, or not be ours
+	checkAt time.Time                     // not before (see checkEvery)
 	// claimUnread: the main claim could not be read, though the provider answers.
 	claimUnread retry.Backoff
 }
 
-// doubt has the name read again after a while.
+// scheduleReread has the name read after a delay; with conflict, after the main claim.
 func (d *rereads) scheduleReread(now time.Time, name federation.FQDN, conflict bool, after time.Duration) {
 	u := d.reread[name]
 	if u == nil {
@@ -192,8 +195,8 @@ func (d *rereads) scheduleReread(now time.Time, name federation.FQDN, conflict b
 	d.reads.Set(name, u.Until)
 }
 
-// readNames returns a request that reads a few of the names whose state is open, or many of one level with one List; nil
-// if there is nothing to read now.
+// readNames returns a request that reads a few of the names whose state is unknown, or many of one level with one List;
+// nil if there is nothing to read now.
 func (z *zone) readNames(now time.Time, retries *retry.Names) request {
 	names, suffix := z.nextReads(now, retries)
 	if len(names) == 0 {
@@ -202,7 +205,7 @@ func (z *zone) readNames(now time.Time, retries *retry.Names) request {
 	return readRequest{provider: z.provider, names: names, suffix: suffix}
 }
 
-// takeReads takes out the names to be read now; with a suffix, by a List of it.
+// nextReads dequeues the names to read now; with a suffix, by one List of it.
 func (z *zone) nextReads(now time.Time, retries *retry.Names) (names []federation.FQDN, suffix federation.FQDN) {
 	name, ok := z.popRead(now, retries)
 	if !ok {
@@ -211,7 +214,9 @@ func (z *zone) nextReads(now time.Time, retries *retry.Names) (names []federatio
 	names = []federation.FQDN{name}
 	if u := z.reread[name]; !u.single {
 		sameList, suffix := z.listedWith(name)
-		together := z.dueReads(now, func(n federation.FQDN, u *unread) bool { return n != name && !u.single && sameList(n) })
+		together := z.dueReads(now, func(n federation.FQDN, u *unread) bool {
+			return n != name && !u.single && sameList(n)
+		})
 		if len(together)+1 >= listFrom {
 			return z.unscheduleReads(append(names, together...)), suffix
 		}
@@ -220,7 +225,7 @@ func (z *zone) nextReads(now time.Time, retries *retry.Names) (names []federatio
 	return z.unscheduleReads(append(names, others[:min(len(others), maxReads-1)]...)), ""
 }
 
-// firstRead takes out the name that is due first. One that could not be read before keeps to the rate of what failed.
+// popRead dequeues the name that is due first. One that could not be read before shares the rate of all that failed.
 func (d *rereads) popRead(now time.Time, retries *retry.Names) (first federation.FQDN, ok bool) {
 	var later []federation.FQDN
 	until := retries.NotBefore()
@@ -252,7 +257,7 @@ func maxTime(a, b time.Time) time.Time {
 	return b
 }
 
-// listedWith says which names a List that has this one gives too, and of which suffix that List is.
+// listedWith returns which other names a List that has this one returns too, and the suffix of that List.
 func (z *zone) listedWith(name federation.FQDN) (sameList func(federation.FQDN) bool, suffix federation.FQDN) {
 	if z.provider.Caps().ListsWholeZone {
 		return func(federation.FQDN) bool { return true }, z.config.Domain
@@ -264,7 +269,7 @@ func (z *zone) listedWith(name federation.FQDN) (sameList func(federation.FQDN) 
 	}, z.config.Suffix(level)
 }
 
-// dueReads are the names that may be read now and are of a kind, sorted.
+// dueReads returns the names that may be read now and for which cond holds, sorted.
 func (d *rereads) dueReads(now time.Time, cond func(federation.FQDN, *unread) bool) (names []federation.FQDN) {
 	for name, u := range d.reread {
 		if d.reads.Has(name) && !now.Before(u.Until) && (!u.conflict || !d.suspect) && cond(name, u) {
@@ -275,6 +280,7 @@ func (d *rereads) dueReads(now time.Time, cond func(federation.FQDN, *unread) bo
 	return names
 }
 
+// unscheduleReads takes the names out of those to read, and returns them.
 func (d *rereads) unscheduleReads(names []federation.FQDN) []federation.FQDN {
 	for _, name := range names {
 		d.reads.Unset(name)
@@ -282,7 +288,7 @@ func (d *rereads) unscheduleReads(names []federation.FQDN) []federation.FQDN {
 	return names
 }
 
-// readRequest reads names, each by itself or all with one List of a suffix.
+// readRequest reads names, each with Get or all with one List of a suffix.
 type readRequest struct {
 	provider provider.Provider
 	names    []federation.FQDN
@@ -318,8 +324,8 @@ func (r readRequest) do(ctx context.Context) result {
 	return res
 }
 
-// apply takes each name by itself: what could not be read waits, whatever the error is (X5a). Names that a List did not
-// give are read one by one.
+// apply notes each name by itself: one that could not be read waits, whatever the error (X5a). If a List failed, its
+// names are read one by one.
 func (r readResult) apply(l *Loop, now time.Time) {
 	for _, name := range r.names {
 		u, err := l.reread[name], r.errs[name]
@@ -335,7 +341,8 @@ func (r readResult) apply(l *Loop, now time.Time) {
 			l.reads.Set(name, now)
 		default:
 			if u.IsNews(err) {
-				l.log.Error("a name could not be read: it is left as it is and read again, all others go on", "name", string(name), "error", err)
+				l.log.Error("a name could not be read: leaving it as it is and retrying, others are not affected",
+					"name", string(name), "error", err)
 			}
 			u.Failed(now, err, retry.MinUnread, retry.MaxUnread)
 			l.reads.Set(name, u.Until)

@@ -10,7 +10,7 @@ import (
 	"github.com/federation-dns/federation/federation/policy"
 )
 
-// roster is what the members show, and what the records showed of them when this run began.
+// roster is what the members show, and what the records said of them when this run began.
 type roster struct {
 	*env
 	reach        *policy.Roster
@@ -18,7 +18,7 @@ type roster struct {
 	order        []string // their names, sorted
 	levels       *federation.Levels
 	startRecords *startRecords
-	// formerUntil is until when the topology zones that an earlier run listed count (H6); zero if none do.
+	// earlierUntil is until when the topology zones that an earlier run listed count (H6); zero if none do.
 	earlierUntil time.Time
 }
 
@@ -36,8 +36,7 @@ func (l *Loop) observe(e member.Event) {
 // observer applies what the members show.
 type observer struct{ *Loop }
 
-// apply takes one event of a member in; those of members that are not ours (any
-// more) are passed over.
+// apply applies one event; it ignores members that are not, or no longer, configured.
 func (o observer) apply(e member.Event) {
 	switch e := e.(type) {
 	case member.ProbeEvent:
@@ -85,8 +84,7 @@ func (r *roster) applyProbe(ms *memberState, e member.ProbeEvent) {
 	}
 }
 
-// applyList takes the complete content of a member in: what is not in it is
-// gone (X2b).
+// applyList applies the complete content of a member: what is not in it is gone (X2b).
 func (o observer) applyList(ms *memberState, e member.ListEvent) {
 	now := time.Now()
 	ms.version, ms.clusterUID = e.Version, e.ClusterUID
@@ -143,8 +141,7 @@ func (o observer) setShard(ms *memberState, name federation.ServiceName, shard *
 	}
 }
 
-// setProblems keeps the problems of a member that belong to no service, and
-// logs new ones (X7).
+// setProblems keeps the member's problems that belong to no service, and logs new ones (X7).
 func (r *roster) setProblems(ms *memberState, problems []federation.Problem) {
 	for _, p := range problems {
 		if !slices.Contains(ms.problems, p) {
@@ -172,14 +169,16 @@ func (l *Loop) tick(now time.Time) {
 	}
 	for _, name := range v.Back {
 		ms := l.members[name]
-		l.log.Info("member is present", "member", name, "version", ms.version, "services", len(ms.shards),
-			"region", string(ms.topology.Region), "zones", ms.topology.Zones)
+		l.log.Info("member is present",
+			"member", name, "version", ms.version, "services", len(ms.shards), "region", string(ms.topology.Region),
+			"zones", ms.topology.Zones)
 	}
 	switch after := l.reach.Panic(); {
 	case before.IsZero() && !after.IsZero():
-		l.log.Error("most members are lost at once: taken for a cut of the syncer's own, nothing of theirs is withdrawn", "reason", string(federation.ReasonSyncerCutOff))
+		l.log.Error("most members became unreachable at once: assuming that the syncer is isolated, "+
+			"withdrawing nothing of theirs", "reason", string(federation.ReasonSyncerCutOff))
 	case !before.IsZero() && after.IsZero():
-		l.log.Info("the cut is taken to have ended", "after", now.Sub(before).Round(time.Second))
+		l.log.Info("the syncer is no longer assumed to be isolated", "after", now.Sub(before).Round(time.Second))
 	}
 	if v.Changed {
 		if l.holding != nil && l.reach.Summary().Observed {
@@ -198,7 +197,7 @@ func (l *Loop) tick(now time.Time) {
 	}
 }
 
-// relevel computes the levels anew, and has every service planned again.
+// relevel recomputes the levels, and enqueues every service.
 func (l *Loop) relevel() {
 	l.keepUnresolved()
 	members := make([]federation.Member, 0, len(l.members))
@@ -231,26 +230,29 @@ func (r *roster) report(name federation.ServiceName, s *service, problems []fede
 	}
 	for _, p := range problems {
 		if !slices.Contains(s.problems, p) {
-			r.log.Warn("service", "service", name.String(), "member", p.Member, "reason", string(p.Reason), "detail", p.Detail)
+			r.log.Warn("service",
+				"service", name.String(), "member", p.Member, "reason", string(p.Reason), "detail", p.Detail)
 		}
 	}
 	s.problems = problems
 }
 
-// shards are the shards of a service as the members show them, or as they were
-// before where the members cannot tell (X1b, H4).
+// shards returns the shards of a service as the members show them, or as they were before where the members cannot tell
+// (X1b, H4).
 func (r *roster) shards(name federation.ServiceName) []policy.ShardState {
 	out := make([]policy.ShardState, 0, len(r.order))
 	for _, m := range r.order {
 		if shard, since, ok := r.shard(m, name); ok {
-			out = append(out, policy.ShardState{Reach: r.reach.Get(m), Drained: r.members[m].drained, Shard: shard, Unresolved: since})
+			out = append(out, policy.ShardState{
+				Reach: r.reach.Get(m), Drained: r.members[m].drained, Shard: shard, Unresolved: since,
+			})
 		}
 	}
 	return out
 }
 
-// shard returns a member's shard of a service as it shows it, or as it was
-// before where the member cannot tell, and since when it cannot (X1b, H4).
+// shard returns a member's shard of a service as the member shows it, or as it was before if the member cannot tell,
+// and since when it cannot (X1b, H4).
 func (r *roster) shard(m string, name federation.ServiceName) (shard federation.Shard, since time.Time, ok bool) {
 	shards := r.members[m].shards
 	if shards == nil {
@@ -264,7 +266,7 @@ func (r *roster) shard(m string, name federation.ServiceName) (shard federation.
 	return observed.Shard, since, ok
 }
 
-// watchedAt reports the same of the shards that a level of the service had (P2c).
+// watchedAt is watched for the shards at one level of the service (P2c).
 func (r *roster) watchedAt(name federation.ServiceName, lv federation.Level) (watched bool) {
 	for _, m := range lv.Members {
 		if seen, lost := r.members[m].losses[name]; lost {
@@ -284,18 +286,17 @@ type memberState struct {
 	places   []federation.Level // where an address in the records may be its (X1b)
 	above    []federation.Level // its further levels
 	shards   map[federation.ServiceName]member.Shard
-	healthy  int // of them
+	healthy  int // how many of the shards are
 	// drained is when the member was drained; zero if it is not (H5).
 	drained time.Time
-	// departed: it is not in the configuration (any more), and is kept until that
-	// is confirmed (X4d).
+	// departed: it is not configured (any more), and is kept until that is confirmed (X4d).
 	departed bool
-	// seen: this run has listed it, or the list of levels has it. Before, nothing
-	// in the records can be its, but the levels of a configured topology.
+	// seen: this run has listed it, or the list of levels has it. Until then nothing in the records can be its, except
+	// at the levels of a configured topology.
 	seen bool
-	// losses are the shards that are not healthy any more, and how that was seen (X4c).
+	// losses are the shards that are no longer healthy, and how that was seen (X4c).
 	losses policy.Losses
-	// unresolved are the shards of whose host names nothing is known (H4).
+	// unresolved are the shards whose host names have not resolved since the start (H4).
 	unresolved map[federation.ServiceName]unresolvedShard
 	version    string
 	clusterUID string

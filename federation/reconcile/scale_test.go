@@ -28,13 +28,13 @@ import (
 	"github.com/federation-dns/federation/federation/provider/inmem"
 )
 
-var scaleMembers = flag.Int("members", 0, "members of BenchmarkScale, each with a shard of each service; 0 leaves it out")
+var scaleMembers = flag.Int("members", 0,
+	"members of BenchmarkScale, each with a shard of each service; 0 leaves it out")
 var scaleServices = flag.Int("services", 10000, "services of BenchmarkScale")
 var scaleChanges = flag.Int("changes", 1000, "changes of BenchmarkScale")
 
-// BenchmarkScale measures a loop with many members and services at a provider
-// that takes everything at once and keeps only claims: what the syncer itself
-// needs. `make bench-scale` runs it for several sizes; docs/performance.md has
+// BenchmarkScale measures a loop with many members and services at a provider that takes everything at once and keeps
+// only claims: what the syncer itself needs. `make bench-scale` runs it for several sizes; docs/performance.md has
 // results.
 func BenchmarkScale(b *testing.B) {
 	if *scaleMembers == 0 {
@@ -50,13 +50,15 @@ func BenchmarkScale(b *testing.B) {
 	runtime.ReadMemStats(&memBefore)
 	took := s.changes(rand.New(rand.NewPCG(1, 1)), *scaleChanges, 0)
 	runtime.ReadMemStats(&memAfter)
-	fmt.Printf("%7d %8d %9d %9d %9.1f %9d %9.0f %8.1f %8.1f %8.1f %9d %9d\n", *scaleMembers, *scaleServices, *scaleMembers**scaleServices, rrsets,
+	fmt.Printf("%7d %8d %9d %9d %9.1f %9d %9.0f %8.1f %8.1f %8.1f %9d %9d\n", *scaleMembers, *scaleServices,
+		*scaleMembers**scaleServices, rrsets,
 		startup.Seconds(), requests, bytes, percentile(took, 50), percentile(took, 99), percentile(took, 100),
-		(memAfter.Mallocs-memBefore.Mallocs)/uint64(len(took)), (memAfter.TotalAlloc-memBefore.TotalAlloc)/uint64(len(took)))
+		(memAfter.Mallocs-memBefore.Mallocs)/uint64(len(took)),
+		(memAfter.TotalAlloc-memBefore.TotalAlloc)/uint64(len(took)))
 }
 
-// BenchmarkReaders measures changes while nobody reads, and while one client reads the full status over a socket without
-// pause (S2). `make bench-readers` runs it; docs/performance.md has results.
+// BenchmarkReaders measures changes while nobody reads, and while one client reads the full status over a socket
+// without pause (S2). `make bench-readers` runs it; docs/performance.md has results.
 func BenchmarkReaders(b *testing.B) {
 	if *scaleMembers == 0 {
 		return
@@ -92,7 +94,8 @@ func BenchmarkReaders(b *testing.B) {
 	stop()
 	srv.Close()
 	wg.Wait()
-	fmt.Printf("%7d %8d %9.1f %9.1f %9.1f %9.1f %9.1f %7d %9d\n", *scaleMembers, *scaleServices, percentile(quiet, 99), percentile(read, 50),
+	fmt.Printf("%7d %8d %9.1f %9.1f %9.1f %9.1f %9.1f %7d %9d\n", *scaleMembers, *scaleServices, percentile(quiet, 99),
+		percentile(read, 50),
 		percentile(read, 99), percentile(read, 100), percentile(read, 99)/percentile(quiet, 99), reads, octets>>10)
 }
 
@@ -162,10 +165,12 @@ type scale struct {
 func newScale(members, services int) *scale {
 	c := &config.Config{
 		Owner: "us", AuditInterval: 24 * time.Hour,
-		Federations: []config.Federation{{Federation: federation.Federation{Name: "fed", Domain: domain, Naming: federation.Flat}}},
+		Federations: []config.Federation{{Federation: federation.Federation{Name: "fed", Domain: domain,
+			Naming: federation.Flat}}},
 		Policy: policy.Config{
 			UnreachableAfter: time.Hour, StartupTimeout: time.Hour, EmptyGrace: 30 * time.Second,
-			HeldMax: 24 * time.Hour, PanicThreshold: 50, PanicHold: 5 * time.Minute, HoldFor: 5 * time.Minute, MaxDeletePercent: 30,
+			HeldMax: 24 * time.Hour, PanicThreshold: 50, PanicHold: 5 * time.Minute, HoldFor: 5 * time.Minute,
+			MaxDeletePercent: 30,
 		},
 	}
 	for i := range members {
@@ -188,7 +193,9 @@ func (s *scale) run(b *testing.B) {
 
 // idle reports whether nothing waits to be planned.
 func (s *scale) idle(b *testing.B) (idle bool) {
-	s.loop.call(b.Context(), func() { idle = len(s.loop.dirty) == 0 && len(s.loop.unpublished) == 0 && s.loop.busy == [lanes]bool{} })
+	s.loop.call(b.Context(), func() {
+		idle = len(s.loop.dirty) == 0 && len(s.loop.unpublished) == 0 && s.loop.busy == [lanes]bool{}
+	})
 	return idle
 }
 
@@ -211,8 +218,7 @@ func scaleKey(i int) member.ShardKey {
 	return member.ShardKey{Federation: "fed", Service: scaleService(i)}
 }
 
-// listAll lists every member, five to a region, each in a topology zone of its
-// own.
+// listAll lists every member, five to a region, each in a topology zone of its own.
 func (s *scale) listAll() {
 	keys := make([]member.ShardKey, s.services)
 	for i := range keys {
@@ -221,7 +227,8 @@ func (s *scale) listAll() {
 	for m := range s.members {
 		e := member.ListEvent{
 			Member: scaleMember(m), Shards: make(map[member.ShardKey]member.Shard, s.services), Version: "v1.37.2",
-			Topology: federation.Member{Name: scaleMember(m), Region: federation.Label(fmt.Sprintf("region-%d", m/5)), Zones: []federation.Label{federation.Label(fmt.Sprintf("zone-%d", m))}},
+			Topology: federation.Member{Name: scaleMember(m), Region: federation.Label(fmt.Sprintf("region-%d", m/5)),
+				Zones: []federation.Label{federation.Label(fmt.Sprintf("zone-%d", m))}},
 		}
 		for i, key := range keys {
 			e.Shards[key] = s.shard(i, m, true)
@@ -231,8 +238,7 @@ func (s *scale) listAll() {
 	}
 }
 
-// change makes one shard unhealthy and returns how long it took until the
-// plan was handed to the provider.
+// change makes one shard unhealthy and returns how long it took until the plan was handed to the provider.
 func (s *scale) change(i, m int) time.Duration {
 	planned := s.sink.expect(scaleService(i))
 	shard := s.shard(i, m, false)

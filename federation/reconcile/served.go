@@ -13,29 +13,30 @@ import (
 	"github.com/federation-dns/federation/federation/retry"
 )
 
-// What is served is what was written (O5): when a level is claimed, and at each audit, the provider is asked what a client
-// is told of names there. A level at which a delegation or a wildcard answers is left alone like one that is not ours.
+// What is written has to be what is served (O5): when a level is claimed, and at each audit, the provider is asked what
+// clients are told of names there. A level at which a delegation or a wildcard answers is left alone, like one that is
+// not ours.
 const (
-	// evidenceApart is how long what is wrong has to last: a zone that is being changed is no evidence.
+	// evidenceApart is how long a problem has to last: a zone that is just being changed is no evidence.
 	evidenceApart = time.Minute
-	// The backoff of a level that could not be asked for, and the pause of all others then.
+	// The backoff of a level that could not be checked, and the pause of all others then.
 	minUnasked, maxUnasked, unaskedPause = 30 * time.Second, 10 * time.Minute, 5 * time.Second
-	// askEvery keeps many levels to the audits' share of the budget (X5b).
+	// askEvery keeps the checks of many levels to the audits' share of the budget (X5b).
 	askEvery = time.Second / auditsPerSecond
 )
 
-// errNotServed says that what is written at a level is not what clients are told.
+// errNotServed is why a level is excluded at which clients are told something else than what is written.
 var errNotServed = errors.New("what is written is not what is served")
 
 // evidence is what is known of how names at a level are served. The zero value is that nothing is wrong.
 type evidence struct {
-	problem string    // by the last answer; "" is none
-	since   time.Time // the first answer in a row that had one
+	problem string    // in the last answer; "" is none
+	since   time.Time // the first of the answers in a row that had one
 	proven  bool
-	failure retry.Backoff // that it could not be asked for; says nothing about the level
+	failure retry.Backoff // of the check itself; says nothing about the level
 }
 
-// take takes an answer, or why there is none, and returns when to ask again; zero is the next audit.
+// update notes an answer, or why there is none, and returns when to check again; zero is at the next audit.
 func (e *evidence) update(now time.Time, problem string, err error) (again time.Time) {
 	switch {
 	case err != nil:
@@ -79,7 +80,7 @@ func (s *served) next() time.Time {
 	return next
 }
 
-// watchServed has levels that were claimed asked for, and forgets those that are none any more.
+// watchServed has newly claimed levels checked, and forgets those that are no longer ours.
 func (z *zone) watchServed(now time.Time) {
 	want := map[federation.FQDN]bool{z.config.Domain: true, z.config.Suffix(z.config.Domain): true}
 	for level := range z.holding.Claimed {
@@ -99,7 +100,7 @@ func (z *zone) watchServed(now time.Time) {
 	}
 }
 
-// auditServed has all levels asked for again, but those that are waited for.
+// auditServed has all levels checked again that are not due for a check anyway.
 func (b *levelState) auditServed(now time.Time) {
 	for suffix := range b.served.bySuffix {
 		if !b.served.due.Has(suffix) {
@@ -108,7 +109,7 @@ func (b *levelState) auditServed(now time.Time) {
 	}
 }
 
-// askServed returns a request for what a client is told at one level; nil if there is none to ask for now.
+// askServed returns a request for what clients are told at one level; nil if none is due.
 func (b *levelState) askServed(now time.Time) request {
 	if b.served.view == nil || now.Before(b.served.pausedUntil) {
 		return nil
@@ -151,7 +152,7 @@ func (r servedResult) apply(l *Loop, now time.Time) {
 	if r.err != nil {
 		l.served.pausedUntil = now.Add(unaskedPause)
 		if e.failure.IsNews(r.err) {
-			l.log.Warn("what clients are told of a level could not be found out: it is asked again, all else goes on",
+			l.log.Warn("what clients are told at a level could not be found out: retrying, all else goes on",
 				"suffix", string(r.suffix), "error", r.err)
 		}
 	} else {
@@ -164,13 +165,14 @@ func (r servedResult) apply(l *Loop, now time.Time) {
 	switch {
 	case e.proven == was.proven:
 	case !isLevel && e.proven:
-		l.log.Warn("names of the domain are not served as they are written", "suffix", string(r.suffix), "problem", e.problem)
+		l.log.Warn("names of the domain are not served as they are written",
+			"suffix", string(r.suffix), "problem", e.problem)
 	case e.proven:
 		l.holding = l.holding.Without(level)
 		l.excludeLevels(now, map[federation.FQDN]error{level: fmt.Errorf("%w: %s", errNotServed, e.problem)})
 		mover{l}.relevelClaimed()
 	case isLevel:
-		l.log.Info("level is served as it is written again: it is claimed again", "level", string(level))
+		l.log.Info("level is served as it is written again: claiming it", "level", string(level))
 		if s := l.foreign[level]; s != nil && errors.Is(s.Err, errNotServed) {
 			delete(l.foreign, level)
 		}
@@ -178,7 +180,7 @@ func (r servedResult) apply(l *Loop, now time.Time) {
 	}
 }
 
-// stillUnserved leaves the levels alone that were so before the main claim was made again.
+// dropUnserved excludes the levels that were not served as written before the main claim was made again.
 func (z *zone) dropUnserved(now time.Time) {
 	for level := range maps.Clone(z.holding.Claimed) {
 		if problem, proven := z.served.proven(z.config.Suffix(level)); proven && level != z.config.Domain {
@@ -188,12 +190,14 @@ func (z *zone) dropUnserved(now time.Time) {
 	}
 }
 
-// ownProblems are those of the federation's names as a whole: what is not served as it is written, and bounds that are
-// close.
+// federationProblems returns the problems of the federation as a whole: names that are not served as written, and
+// bounds on levels that are close.
 func (z *zone) federationProblems() (problems []federation.Problem) {
 	for _, suffix := range slices.Sorted(maps.Keys(z.served.bySuffix)) {
 		if problem, proven := z.served.proven(suffix); proven {
-			problems = append(problems, federation.Problem{Reason: federation.ReasonNotServed, Detail: fmt.Sprintf("%q: %s", suffix, problem)})
+			problems = append(problems, federation.Problem{
+				Reason: federation.ReasonNotServed, Detail: fmt.Sprintf("%q: %s", suffix, problem),
+			})
 		}
 	}
 	for _, text := range z.crowded {

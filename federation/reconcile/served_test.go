@@ -24,16 +24,24 @@ func TestEvidence(t *testing.T) {
 		proven  bool
 		again   time.Duration // at least; 0: at the next audit
 	}{
-		"O5 all is right":                            {[]answer{{0, "", nil}}, false, 0},
-		"O5 once is no evidence":                     {[]answer{{0, "wildcard", nil}}, false, evidenceApart},
-		"O5 twice, too soon":                         {[]answer{{0, "wildcard", nil}, {59 * time.Second, "wildcard", nil}}, false, time.Second},
-		"O5 twice, 60 s apart":                       {[]answer{{0, "wildcard", nil}, {60 * time.Second, "wildcard", nil}}, true, foreignRetry},
-		"O5 two problems are evidence":               {[]answer{{0, "wildcard", nil}, {60 * time.Second, "delegated", nil}}, true, foreignRetry},
-		"O5 a right answer between them begins anew": {[]answer{{0, "wildcard", nil}, {50 * time.Second, "", nil}, {50 * time.Second, "wildcard", nil}}, false, evidenceApart},
-		"O5 errors are no evidence":                  {[]answer{{0, "", failed}, {time.Hour, "", failed}, {time.Hour, "", failed}}, false, minUnasked},
-		"O5 nor the second one":                      {[]answer{{0, "wildcard", nil}, {time.Hour, "", failed}}, false, minUnasked * 9 / 10},
-		"O5 they take no evidence away":              {[]answer{{0, "wildcard", nil}, {time.Minute, "wildcard", nil}, {time.Hour, "", failed}}, true, minUnasked * 9 / 10},
-		"O5 it is over":                              {[]answer{{0, "wildcard", nil}, {time.Minute, "wildcard", nil}, {time.Hour, "", nil}}, false, 0},
+		"O5 all is right":        {[]answer{{0, "", nil}}, false, 0},
+		"O5 once is no evidence": {[]answer{{0, "wildcard", nil}}, false, evidenceApart},
+		"O5 twice, too soon": {[]answer{{0, "wildcard", nil},
+			{59 * time.Second, "wildcard", nil}}, false, time.Second},
+		"O5 twice, 60 s apart": {[]answer{{0, "wildcard", nil},
+			{60 * time.Second, "wildcard", nil}}, true, foreignRetry},
+		"O5 two problems are evidence": {[]answer{{0, "wildcard", nil},
+			{60 * time.Second, "delegated", nil}}, true, foreignRetry},
+		"O5 a right answer between them begins anew": {[]answer{{0, "wildcard", nil}, {50 * time.Second, "", nil},
+			{50 * time.Second, "wildcard", nil}}, false, evidenceApart},
+		"O5 errors are no evidence": {[]answer{{0, "", failed}, {time.Hour, "", failed},
+			{time.Hour, "", failed}}, false, minUnasked},
+		"O5 nor the second one": {[]answer{{0, "wildcard", nil}, {time.Hour, "", failed}}, false,
+			minUnasked * 9 / 10},
+		"O5 they take no evidence away": {[]answer{{0, "wildcard", nil}, {time.Minute, "wildcard", nil},
+			{time.Hour, "", failed}}, true, minUnasked * 9 / 10},
+		"O5 it is over": {[]answer{{0, "wildcard", nil}, {time.Minute, "wildcard", nil},
+			{time.Hour, "", nil}}, false, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var e evidence
@@ -43,7 +51,8 @@ func TestEvidence(t *testing.T) {
 				now = now.Add(a.after)
 				again = e.update(now, a.problem, a.err)
 			}
-			if e.proven != test.proven || again.IsZero() != (test.again == 0) || !again.IsZero() && again.Sub(now) < test.again*8/10 {
+			if e.proven != test.proven || again.IsZero() != (test.again == 0) ||
+				!again.IsZero() && again.Sub(now) < test.again*8/10 {
 				t.Errorf("proven %t, again in %s", e.proven, again.Sub(now))
 			}
 		})
@@ -64,13 +73,15 @@ func TestServed(t *testing.T) {
 	const suffix federation.FQDN = "fed.svc.east.example.com."
 	ns := federation.RRset{Name: suffix, Type: "NS", TTL: 60, Data: []string{"ns.example.net."}}
 	for name, set := range map[string]federation.RRset{
-		"a delegation":                 ns,
-		"a delegation further up":      {Name: "east.example.com.", Type: "NS", TTL: 60, Data: []string{"ns.example.net."}},
+		"a delegation": ns,
+		"a delegation further up": {Name: "east.example.com.", Type: "NS", TTL: 60,
+			Data: []string{"ns.example.net."}},
 		"a wildcard of the type A":     {Name: "*." + suffix, Type: "A", TTL: 60, Data: []string{"192.0.2.1"}},
 		"a wildcard of the type CNAME": {Name: "*." + suffix, Type: "CNAME", TTL: 60, Data: []string{"x.example.net."}},
 	} {
 		for _, when := range []string{"from the start", "while it runs"} {
-			bubble(t, "O5 a level with "+name+" "+when+" is left alone, and taken back when that is gone", func(t *testing.T) {
+			bubble(t, "O5 a level with "+name+" "+when+" is left alone, "+
+				"and taken back when that is gone", func(t *testing.T) {
 				w := three(t)
 				if when == "from the start" {
 					w.provider.Put(set)
@@ -85,7 +96,8 @@ func TestServed(t *testing.T) {
 				if got := w.foreignLevels(); !slices.Equal(got, []federation.FQDN{"east.example.com."}) {
 					t.Fatalf("left alone: %v\n%s", got, w.log)
 				}
-				if got := w.problems(federation.ReasonNotServed); len(got) != 1 || !strings.Contains(got[0], string(suffix)) {
+				if got := w.problems(federation.ReasonNotServed); len(got) != 1 ||
+					!strings.Contains(got[0], string(suffix)) {
 					t.Errorf("problems %q", got)
 				}
 				w.logged("level is not served as it is written, nothing more is written there")

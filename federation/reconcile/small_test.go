@@ -12,8 +12,8 @@ import (
 
 var api = federation.ServiceName{Namespace: "shop", Name: "api"}
 
-// small is a federation of n members, m1 to mn, each in a region of its own,
-// with two Services that are healthy in all of them.
+// small is a federation of n members, m1 to mn, each in a region of its own, with two Services that are healthy in all
+// of them.
 type small struct {
 	*world
 	names []string
@@ -46,8 +46,8 @@ func (s *small) heal(names ...string) {
 	}
 }
 
-// rule are the records of both services when these members have the healthy or
-// held shards: all levels of the others lead up to global.
+// rule are the records of both services when these members have the healthy or held shards: all levels of the others
+// lead up to global.
 func (s *small) rule(members ...string) (lines []string) {
 	for _, svc := range []string{"api", "web"} {
 		name := svc + ".shop.fed.svc"
@@ -85,8 +85,7 @@ func (s *small) unchanged(d time.Duration) {
 	}
 }
 
-// TestSmallFederations: what is lost in federations of two, three and four
-// members.
+// TestSmallFederations: what is lost in federations of two, three and four members.
 func TestSmallFederations(t *testing.T) {
 	for n := 2; n <= 4; n++ {
 		of := func(what string) string { return fmt.Sprintf("%s, of %d", what, n) }

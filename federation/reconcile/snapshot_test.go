@@ -46,7 +46,8 @@ func TestSnapshot(t *testing.T) {
 		w.after(10 * time.Second)
 		w.set("b", web, false)
 		w.after(time.Second)
-		if s := w.status().Services; len(s) != 1 || len(s[0].Shards) != 3 || s[0].Shards[1].Healthy || len(s[0].Coming) > 0 {
+		if s := w.status().Services; len(s) != 1 || len(s[0].Shards) != 3 || s[0].Shards[1].Healthy ||
+			len(s[0].Coming) > 0 {
 			t.Errorf("%+v", s)
 		}
 		w.wantWhys("global A: HealthyShards a,c", "east A: HealthyShards a", "east-1 A: HealthyShards a",

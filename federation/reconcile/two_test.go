@@ -10,8 +10,8 @@ import (
 	"github.com/federation-dns/federation/federation/plan"
 )
 
-// another is a second world on the same provider, with members of its own that
-// show the same: a second syncer, as it might be started by mistake.
+// another is a second world on the same provider, with members of its own that show the same: a second syncer, as it
+// might be started by mistake.
 func (w *world) another(owner string) *world {
 	o := three(w.t)
 	o.provider = w.provider
@@ -65,7 +65,8 @@ func TestTwoSyncers(t *testing.T) {
 		w.after(time.Hour)
 		w.want(withoutA...)
 		if n := w.writes() - before; n > 0 || o.writes() == 0 || w.status().State != "deposed" {
-			t.Errorf("the first one has written %d times, the other one %d times; state %q", n, o.writes(), w.status().State)
+			t.Errorf("the first one has written %d times, the other one %d times; state %q", n, o.writes(),
+				w.status().State)
 		}
 	})
 	bubble(t, "O3c the same owner id: the later one writes, the other one never again", func(t *testing.T) {

@@ -11,9 +11,8 @@ import (
 	"github.com/federation-dns/federation/federation/member"
 )
 
-// balancer is a shard behind a load balancer with a host name, as the member
-// shows it while the name is resolved, while nothing is known of it, and when
-// that has lasted too long.
+// balancer is a shard behind a load balancer with a host name, as the member shows it while the name is resolved, while
+// nothing is known of it, and when that has lasted too long.
 type balancer struct {
 	member string
 	host   string
@@ -22,7 +21,8 @@ type balancer struct {
 
 func (b balancer) resolved() *member.Shard {
 	return &member.Shard{
-		Shard:          federation.Shard{Member: b.member, Healthy: true, Host: federation.FQDN(b.host), Addresses: []netip.Addr{b.addr}, Resolved: true},
+		Shard: federation.Shard{Member: b.member, Healthy: true, Host: federation.FQDN(b.host),
+			Addresses: []netip.Addr{b.addr}, Resolved: true},
 		ReadyEndpoints: 1, Known: []string{b.addr.String(), b.host},
 	}
 }
@@ -35,15 +35,16 @@ func (b balancer) unheard() *member.Shard {
 
 func (b balancer) lapsed() *member.Shard {
 	return &member.Shard{
-		Shard: federation.Shard{Member: b.member}, ReadyEndpoints: 1, Reason: federation.ReasonHostUnresolved, Known: []string{b.host},
-		Problems: []federation.Problem{{Member: b.member, Reason: federation.ReasonHostUnresolved, Detail: "no answer in time"}},
+		Shard: federation.Shard{Member: b.member}, ReadyEndpoints: 1, Reason: federation.ReasonHostUnresolved,
+		Known: []string{b.host},
+		Problems: []federation.Problem{{Member: b.member, Reason: federation.ReasonHostUnresolved,
+			Detail: "no answer in time"}},
 	}
 }
 
 func TestUnresolved(t *testing.T) {
 	lb := balancer{"a", "lb.example.net.", netip.MustParseAddr("203.0.113.77")}
-	// balanced is a world of three members of which a has a load balancer with a
-	// host name.
+	// balanced is a world of three members of which a has a load balancer with a host name.
 	balanced := func(t *testing.T) *world {
 		w := newWorld(t, "a east east-1", "b west west-1", "c west west-2")
 		w.set("b", web, true)
@@ -91,7 +92,8 @@ func TestUnresolved(t *testing.T) {
 			w.listLag.Store(int64(c.lag))
 			w.members["a"].lag = c.lap
 			if c.down {
-				w.members["a"].place = federation.Member{Name: "a", Region: "south", Zones: []federation.Label{"south-1"}}
+				w.members["a"].place = federation.Member{Name: "a", Region: "south",
+					Zones: []federation.Label{"south-1"}}
 			}
 			w.start()
 			w.after(10 * time.Second)
@@ -106,7 +108,8 @@ func TestUnresolved(t *testing.T) {
 	bubble(t, "H4 X1b nothing changes while members with host names alone start", func(t *testing.T) {
 		w := newWorld(t, "a east east-1", "b east east-2", "c west west-1")
 		for i, m := range []string{"a", "b", "c"} {
-			w.members[m].change(web, balancer{m, fmt.Sprintf("lb-%s.example.net.", m), netip.AddrFrom4([4]byte{203, 0, 113, byte(70 + i)})}.resolved())
+			w.members[m].change(web, balancer{m, fmt.Sprintf("lb-%s.example.net.", m),
+				netip.AddrFrom4([4]byte{203, 0, 113, byte(70 + i)})}.resolved())
 		}
 		w.start()
 		w.after(10 * time.Second)
@@ -170,7 +173,8 @@ func TestUnresolved(t *testing.T) {
 		w.after(5 * time.Second)
 		w.wantAt(global, "203.0.113.2")
 	})
-	bubble(t, "X4c host names that do not resolve any more are no single Services: they wait for confirm", func(t *testing.T) {
+	bubble(t, "X4c host names that do not resolve any more are no single Services: "+
+		"they wait for confirm", func(t *testing.T) {
 		w := newWorld(t, "a east east-1")
 		var services []federation.ServiceName
 		for i := range 20 {

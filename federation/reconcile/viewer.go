@@ -8,14 +8,14 @@ import (
 	"github.com/federation-dns/federation/federation/snapshot"
 )
 
-// maxViews bounds how many services the loop publishes a view of in one turn, so that a change of all of them does not
-// delay what is urgent. The others follow in the next turns.
+// maxViews bounds of how many services a turn publishes views, so that a change of all of them does not delay what is
+// urgent. The others follow in the next turns.
 const maxViews = 200
 
 // viewer publishes what readers see of a loop.
 type viewer struct{ *Loop }
 
-// publish publishes the federation, and up to limit of the services that changed since the last time.
+// publish publishes the federation's snapshot, and the views of up to limit services that have changed.
 func (v viewer) publish(now time.Time, limit int) {
 	for name := range v.unpublished {
 		if limit--; limit < 0 {
@@ -24,17 +24,22 @@ func (v viewer) publish(now time.Time, limit int) {
 		delete(v.unpublished, name)
 		if s := v.services[name]; s != nil {
 			v.views.SetService(&snapshot.Service{
-				Name: name, Shards: v.viewShards(name, s.shards), Records: v.records.ByService(name), Held: s.held, Problems: s.problems,
-				EmptySince: s.emptySince, HealthyAt: s.healthyAt, Names: v.nameViews(now, name, s),
+				Name: name, Shards: v.viewShards(name, s.shards), Records: v.records.ByService(name),
+				Held: s.held, Problems: s.problems, EmptySince: s.emptySince, HealthyAt: s.healthyAt,
+				Names: v.nameViews(now, name, s),
 			})
 		} else {
 			v.views.RemoveService(name)
 		}
 	}
 	s := &snapshot.Federation{
-		Views: &v.views, Config: v.config, Policy: v.policy, Levels: v.levels, Summary: v.reach.Summary(), PanicSince: v.reach.Panic(),
-		Members: v.viewMembers(), Problems: slices.Concat(v.levels.Problems(), v.federationProblems()),
-		Claim: snapshot.Claim{Held: v.holding != nil, Foreign: v.isForeign(), ProviderDown: v.backoff > 0, Deposed: v.deposed, Err: v.lastErr},
+		Views: &v.views, Config: v.config, Policy: v.policy, Levels: v.levels, Summary: v.reach.Summary(),
+		PanicSince: v.reach.Panic(), Members: v.viewMembers(),
+		Problems: slices.Concat(v.levels.Problems(), v.federationProblems()),
+		Claim: snapshot.Claim{
+			Held: v.holding != nil, Foreign: v.isForeign(), ProviderDown: v.backoff > 0,
+			Deposed: v.deposed, Err: v.lastErr,
+		},
 	}
 	if len(v.foreign) > 0 {
 		s.Foreign = map[federation.FQDN]string{}
@@ -55,14 +60,15 @@ func (r *roster) viewMembers() []snapshot.Member {
 	for _, name := range r.order {
 		ms := r.members[name]
 		out = append(out, snapshot.Member{
-			Name: name, Reach: r.reach.Get(name), Contact: r.reach.Contact(name), Topology: ms.topology, Version: ms.version,
-			Shards: len(ms.shards), Healthy: ms.healthy, Drained: ms.drained, Departed: ms.departed, Problems: ms.allProblems(), ProbeErr: ms.probeErr,
+			Name: name, Reach: r.reach.Get(name), Contact: r.reach.Contact(name),
+			Topology: ms.topology, Version: ms.version, Shards: len(ms.shards), Healthy: ms.healthy,
+			Drained: ms.drained, Departed: ms.departed, Problems: ms.allProblems(), ProbeErr: ms.probeErr,
 		})
 	}
 	return out
 }
 
-// viewShards returns the shards of a service, of which n members show one.
+// viewShards returns the shards of a service; n members show one.
 func (r *roster) viewShards(name federation.ServiceName, n int) []snapshot.Shard {
 	out := make([]snapshot.Shard, 0, n)
 	for _, m := range r.order {
@@ -82,7 +88,7 @@ func (r *roster) viewShards(name federation.ServiceName, n int) []snapshot.Shard
 	return out
 }
 
-// nameViews returns the names of the service whose change failed or waits. Most services have none, and cost nothing.
+// nameViews returns the service's names whose change failed or waits. Most services have none, and cost nothing.
 func (v viewer) nameViews(now time.Time, name federation.ServiceName, s *service) map[federation.FQDN]snapshot.Name {
 	if v.retries.Of(name) == 0 && len(v.reread) == 0 && !s.pacedUntil.After(now) {
 		return nil
@@ -102,7 +108,7 @@ func (v viewer) nameViews(now time.Time, name federation.ServiceName, s *service
 	return names
 }
 
-// failing returns why what is to be at a name is not there, and when it is tried again; nil if it is, or is about to be.
+// failing returns why a name is not as it should be, and when it is retried; nil if it is, or is about to be.
 func (v viewer) failing(name federation.FQDN) (retryAt time.Time, err error) {
 	if u := v.reread[name]; u != nil && u.Err != nil {
 		return u.Until, u.Err

@@ -139,7 +139,8 @@ func TestWhy(t *testing.T) {
 		w.set("a", web, false)
 		w.after(time.Second)
 		w.wantWhys("global A: HealthyShards b,c", "east A: Refused", "+ east CNAME: Refused",
-			"east-1 CNAME: NoHealthyShard", "west A: HealthyShards b,c", "west-1 A: HealthyShards b", "west-2 A: HealthyShards c")
+			"east-1 CNAME: NoHealthyShard",
+			"west A: HealthyShards b,c", "west-1 A: HealthyShards b", "west-2 A: HealthyShards c")
 	})
 	bubble(t, "X5c changes too often", func(t *testing.T) {
 		w := begun(t)
@@ -181,10 +182,10 @@ func TestStatus(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, want := range []string{
-			`"name":"a","status":"unreachable","since":"2000-01-01T00:00:55Z","reachable":false,` +
-				`"lastContact":"2000-01-01T00:00:10Z"`,
-			`"name":"b","status":"present","since":"2000-01-01T00:00:00Z","reachable":true,` +
-				`"lastContact":"2000-01-01T00:01:10Z"`,
+			`"name":"a","status":"unreachable","since":"2000-01-01T00:00:55Z",` +
+				`"reachable":false,"lastContact":"2000-01-01T00:00:10Z"`,
+			`"name":"b","status":"present","since":"2000-01-01T00:00:00Z",` +
+				`"reachable":true,"lastContact":"2000-01-01T00:01:10Z"`,
 			`"shards":[{"member":"a","healthy":true,`, `"reason":"HealthyShards","members":["b","c"]`,
 		} {
 			if !strings.Contains(string(text), want) {

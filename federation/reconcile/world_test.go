@@ -98,20 +98,24 @@ func (s socket) Confirm(ctx context.Context, list []admin.Waiting) (n int, err e
 // newWorld has a member for each place "name region zone".
 func newWorld(t *testing.T, places ...string) *world {
 	t.Helper()
-	w := &world{t: t, began: time.Now(), provider: inmem.New(domain), members: map[string]*fakeMember{}, log: &syncBuffer{}}
+	w := &world{t: t, began: time.Now(), provider: inmem.New(domain), members: map[string]*fakeMember{},
+		log: &syncBuffer{}}
 	w.config = &config.Config{
 		Owner: "us", AuditInterval: 10 * time.Minute,
-		Federations: []config.Federation{{Federation: federation.Federation{Name: "fed", Domain: domain, Naming: federation.Flat}}},
+		Federations: []config.Federation{{Federation: federation.Federation{Name: "fed", Domain: domain,
+			Naming: federation.Flat}}},
 		Policy: policy.Config{
 			UnreachableAfter: 45 * time.Second, StartupTimeout: time.Minute, EmptyGrace: 30 * time.Second,
-			HeldMax: 24 * time.Hour, PanicThreshold: 50, PanicHold: 5 * time.Minute, HoldFor: 5 * time.Minute, MaxDeletePercent: 30,
+			HeldMax: 24 * time.Hour, PanicThreshold: 50, PanicHold: 5 * time.Minute, HoldFor: 5 * time.Minute,
+			MaxDeletePercent: 30,
 		},
 	}
 	for i, p := range places {
 		f := strings.Fields(p)
 		m := &fakeMember{
-			place: federation.Member{Name: f[0], Region: federation.Label(f[1]), Zones: []federation.Label{federation.Label(f[2])}},
-			up:    true, shards: map[federation.ServiceName]member.Shard{}, kick: make(chan struct{}, 1),
+			place: federation.Member{Name: f[0], Region: federation.Label(f[1]),
+				Zones: []federation.Label{federation.Label(f[2])}},
+			up: true, shards: map[federation.ServiceName]member.Shard{}, kick: make(chan struct{}, 1),
 			address: netip.AddrFrom4([4]byte{203, 0, 113, byte(i + 1)}),
 		}
 		w.members[f[0]] = m
@@ -133,12 +137,14 @@ func three(t *testing.T) *world {
 func (w *world) start(gates ...func(plan.Change) error) {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(w.t.Context())
-	p := &mortal{Provider: w.provider, world: w, gates: gates, turn: make(chan struct{}, 1), killed: make(chan struct{})}
+	p := &mortal{Provider: w.provider, world: w, gates: gates, turn: make(chan struct{}, 1),
+		killed: make(chan struct{})}
 	log := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	w.metrics = metrics.New(noAccounts, nil)
 	l := New(Options{
-		Config: w.config, Federation: w.config.Federations[0], Provider: p, Adopt: w.adopt, Log: log, Metrics: w.metrics,
-		Relist: func(name string) { w.members[name].relist() }, Abstain: w.abstain,
+		Config: w.config, Federation: w.config.Federations[0], Provider: p, Adopt: w.adopt, Log: log,
+		Metrics: w.metrics,
+		Relist:  func(name string) { w.members[name].relist() }, Abstain: w.abstain,
 	})
 	w.loop = l
 	var wg sync.WaitGroup
@@ -184,7 +190,8 @@ func (w *world) moved(name string, region federation.Label, zones ...federation.
 func (w *world) records() (lines []string) {
 	for _, set := range w.provider.RRsets() {
 		if set.Type != federation.TypeTXT {
-			lines = append(lines, fmt.Sprintf("%s %s %s", strings.TrimSuffix(string(set.Name), "."+string(domain)), set.Type, strings.Join(set.Data, " ")))
+			lines = append(lines, fmt.Sprintf("%s %s %s", strings.TrimSuffix(string(set.Name), "."+string(domain)),
+				set.Type, strings.Join(set.Data, " ")))
 		}
 	}
 	slices.Sort(lines)
@@ -284,7 +291,8 @@ func (m *fakeMember) change(svc federation.ServiceName, shard *member.Shard) {
 		m.shards[svc] = *shard
 	}
 	if m.up && m.listed {
-		m.send(member.ShardEvent{Member: m.place.Name, Key: member.ShardKey{Federation: "fed", Service: svc}, Shard: shard, Seen: time.Now()})
+		m.send(member.ShardEvent{Member: m.place.Name, Key: member.ShardKey{Federation: "fed", Service: svc},
+			Shard: shard, Seen: time.Now()})
 	} else {
 		m.listed = false // the watch has missed it, and lists afresh when it can
 	}
@@ -365,7 +373,8 @@ func (m *fakeMember) list() {
 	if !m.up || m.listed || m.slow || time.Now().Before(m.lists) {
 		return
 	}
-	e := member.ListEvent{Member: m.place.Name, Topology: m.place, Shards: map[member.ShardKey]member.Shard{}, Version: "v1.37.2"}
+	e := member.ListEvent{Member: m.place.Name, Topology: m.place, Shards: map[member.ShardKey]member.Shard{},
+		Version: "v1.37.2"}
 	for svc, shard := range m.shards {
 		e.Shards[member.ShardKey{Federation: "fed", Service: svc}] = shard
 	}
@@ -380,8 +389,8 @@ func (w *world) requests() []applied {
 	return slices.Clone(w.applied)
 }
 
-// mortal is one process's way to the provider. Each change passes the gates,
-// one after the other, so that a process may die between any two.
+// mortal is one process's way to the provider. Each change passes the gates, one after the other, so that a process may
+// die between any two.
 type mortal struct {
 	provider.Provider
 	world  *world

@@ -20,8 +20,8 @@ type zone struct {
 	provider      provider.Provider
 	claims        claim.Keeper
 	adopt         bool
-	holding       *claim.Holding // nil until the claim is taken
-	lostHolding   *claim.Holding // what was held when the claim was lost; nil at the first start
+	holding       *claim.Holding // our claims; nil until the main claim is taken
+	lostHolding   *claim.Holding // what we held when the claim was lost; nil at the first start
 	records       *claim.Records
 	deposed       error
 	negativeAsked bool
@@ -65,7 +65,7 @@ func (r openResult) apply(l *Loop, now time.Time) {
 	}
 }
 
-// opener applies what is at the provider when the claim is taken.
+// opener applies what was found at the provider when a claim was taken.
 type opener struct{ *Loop }
 
 func (o opener) begin(now time.Time, holding *claim.Holding, found claim.Survey) {
@@ -78,7 +78,7 @@ func (o opener) begin(now time.Time, holding *claim.Holding, found claim.Survey)
 	o.watchServed(now)
 	o.noteCrowded()
 	o.keepFormer = true
-	for m, ms := range o.members { // those that were listed before the records
+	for m, ms := range o.members { // those that were listed before the records were
 		for svc, shard := range ms.shards {
 			o.startRecords.account(m, svc, shard.Known)
 		}
@@ -94,20 +94,21 @@ func (o opener) begin(now time.Time, holding *claim.Holding, found claim.Survey)
 		o.enqueue(name)
 	}
 	if holding.Naming != "" {
-		o.log.Warn("the naming has changed: the topology zones get other names", "from", string(holding.Naming), "to", string(o.config.Naming))
+		o.log.Warn("the naming has changed: the topology zones get other names",
+			"from", string(holding.Naming), "to", string(o.config.Naming))
 	}
 	if found.Former != nil {
-		o.log.Warn("the list of levels of earlier releases is not ours, and is left as it is", "error", found.Former)
+		o.log.Warn("the list of levels of earlier releases is not ours: leaving it as it is", "error", found.Former)
 	}
 	if problem := o.config.NameProblem; problem != "" {
-		o.log.Warn("the federation goes on, as it has its claim, but should get another name", "reason", problem)
+		o.log.Warn("the federation goes on because it has its claim, but should get another name", "reason", problem)
 	}
-	o.log.Info("claimed", "claim", holding.Claim.Data[0], "levels", len(holding.Entries), "services", len(o.records.Services))
+	o.log.Info("claimed",
+		"claim", holding.Claim.Data[0], "levels", len(holding.Entries), "services", len(o.records.Services))
 }
 
-// recall says whose addresses the records of a service have: those of the
-// members at whose places there are any (X4a). If it has one, it had a healthy
-// shard until now (X1c).
+// recall finds whose addresses the records of a service have: those of the members at whose places there are any (X4a).
+// A service that has any had a healthy shard until now (X1c).
 func (o opener) recall(name federation.ServiceName) {
 	s := o.ensureService(name)
 	if policy.HasAddress(o.config.Federation, name, o.records.ByService(name)) {
@@ -122,8 +123,8 @@ func (o opener) recall(name federation.ServiceName) {
 	}
 }
 
-// recordedLevels returns the levels of a member, of which one that is not claimed yet, and whose records are ours by the
-// list of levels, is no foreign one: what a member that cannot be reached has there is still its (O1e, X1b).
+// recordedLevels returns a member's levels, where Foreign is cleared for a level that is only not claimed yet and whose
+// records are ours by the list of levels: what an unreachable member has there is still its own (O1e, X1b).
 func (z *zone) recordedLevels(levels []federation.Level) []federation.Level {
 	levels = slices.Clone(levels)
 	for i, lv := range levels {
@@ -132,8 +133,8 @@ func (z *zone) recordedLevels(levels []federation.Level) []federation.Level {
 	return levels
 }
 
-// askNegativeTTL asks, once, for how long resolvers remember that a name is missing, and warns if that is longer than
-// they remember a record (P3d).
+// askNegativeTTL returns, once, a request for how long resolvers cache that a name is missing. Its result warns if that
+// is longer than they cache a record (P3d).
 func (z *zone) askNegativeTTL() request {
 	if z.negativeAsked {
 		return nil
@@ -160,12 +161,13 @@ func (r negativeRequest) do(ctx context.Context) result {
 func (r negativeResult) apply(l *Loop, _ time.Time) {
 	ttl := cmp.Or(l.config.Options.TTL, federation.DefaultTTL)
 	if r.err == nil && r.ttl > ttl {
-		l.log.Warn("resolvers remember a missing name longer than a record: lower the last field of the zone's SOA record (its MINIMUM) to 30",
+		l.log.Warn("resolvers cache a missing name longer than a record: lower the last field of the zone's SOA "+
+			"record (MINIMUM) to 30",
 			"negativeTTL", r.ttl, "ttl", ttl)
 	}
 }
 
-// know takes what is at a name now, and tells the brake.
+// setRecords notes what a name has now, for readers and for the brake too.
 func (l *Loop) setRecords(name federation.FQDN, sets []federation.RRset) {
 	l.noteRecords(name, sets)
 	if svc, _, ok := l.config.ParseOwner(name); ok {
@@ -174,7 +176,7 @@ func (l *Loop) setRecords(name federation.FQDN, sets []federation.RRset) {
 	}
 }
 
-// learn takes what is at a name now.
+// noteRecords notes what a name has now.
 func (z *zone) noteRecords(name federation.FQDN, sets []federation.RRset) {
 	if _, level, ok := z.config.ParseOwner(name); ok && z.foreign[level] == nil {
 		z.records.Set(name, sets)
@@ -184,7 +186,7 @@ func (z *zone) noteRecords(name federation.FQDN, sets []federation.RRset) {
 	}
 }
 
-// stands tells the brake what is published of a service now.
+// updateBrake shows the brake what is published of a service now.
 func (l *Loop) updateBrake(svc federation.ServiceName) {
 	names := l.records.Services[svc]
 	var members []string
@@ -200,26 +202,28 @@ func (l *Loop) updateBrake(svc federation.ServiceName) {
 // depose stops all writing: the claim is another syncer's, of a newer generation, or cleanup's (O1e).
 func (z *zone) depose(why error) {
 	z.deposed = why
-	z.log.Error("deposed: nothing more is written until another replica has had the Lease, or this one is restarted", "error", why)
+	z.log.Error("deposed: nothing more is written until another replica has held the Lease or this one restarts",
+		"error", why)
 	if z.abstain != nil {
 		z.abstain()
 	}
 }
 
-// lostClaim has the main claim made again, by the rules of a start: it is gone, or an older one of ours, and nobody else
-// has taken it (O1e).
+// lostClaim has the main claim made again, by the rules of a start: it is gone, or is an older one of ours, and nobody
+// else has taken it (O1e).
 func (z *zone) lostClaim(why error) {
-	z.log.Error("the main claim was lost, and is made again: was the zone restored, or the TXT record deleted, or does the server show old data?",
+	z.log.Error("the main claim was lost, and is made again: was the zone restored, was the TXT record deleted, or "+
+		"does the server return old data?",
 		"error", why)
 	z.metrics.Drift.Inc()
 	z.lostHolding, z.holding = z.holding, nil
 }
 
-// checkEvery is how often the main claim is read at most, while what is published fails or is in conflict.
+// checkEvery bounds how often the main claim is read while publications fail or conflict.
 const checkEvery = time.Second
 
-// check returns the request that reads the main claim: a neutral request, which alone says whether the provider works (X5a) and whether the
-// names are still ours (O3c).
+// check returns the request that reads the main claim: a neutral request, which alone says whether the provider works
+// (X5a) and whether the names are still ours (O3c).
 func (z *zone) check(now time.Time) request {
 	z.suspect, z.checkAt = false, now.Add(checkEvery)
 	return checkRequest{claims: z.claims, holding: z.holding}
@@ -253,9 +257,9 @@ func (r checkResult) apply(l *Loop, now time.Time) {
 		l.suspect = true
 		l.providerFailed("reading the main claim", r.err)
 		return
-	case r.err != nil: // the claim alone cannot be read: changes assert it, so nothing is lost
+	case r.err != nil: // only the claim cannot be read: changes assert it, so nothing is lost
 		if l.claimUnread.IsNews(r.err) {
-			l.log.Error("the main claim could not be read: it is read again, all else goes on", "error", r.err)
+			l.log.Error("the main claim could not be read: retrying, all else goes on", "error", r.err)
 		}
 		l.claimUnread.Failed(now, r.err, retry.MinUnread, retry.MaxUnread)
 		l.suspect, l.checkAt = true, l.claimUnread.Until

@@ -60,7 +60,7 @@ func testCut(t *testing.T, w *scenario.Play) {
 		for _, m := range w.Members() {
 			m.Link.Set(cutproxy.Blackhole)
 		}
-		logged(t, w, lines, "most members are lost at once", 3*unreachableAfter)
+		logged(t, w, lines, "most members became unreachable at once", 3*unreachableAfter)
 		for end := time.Now().Add(2 * unreachableAfter); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 			if now := serial(t, w); now != before {
 				t.Fatalf("the zone has changed: serial %d, then %d", before, now)
@@ -69,7 +69,7 @@ func testCut(t *testing.T, w *scenario.Play) {
 		for _, m := range w.Members() {
 			m.Link.Set(cutproxy.Pass)
 		}
-		logged(t, w, lines, "the cut is taken to have ended", 3*unreachableAfter)
+		logged(t, w, lines, "the syncer is no longer assumed to be isolated", 3*unreachableAfter)
 		if now := serial(t, w); now != before {
 			t.Errorf("the zone has changed: serial %d, then %d", before, now)
 		}
