@@ -5,7 +5,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// accounts tells the metrics of the budgets that accounts have (X5b).
+// accounts collects the metrics of the accounts' budgets (X5b).
 type accounts struct {
 	stats                       func() map[string]budget.Stats
 	requests, throttled, waited *prometheus.Desc
@@ -13,13 +13,16 @@ type accounts struct {
 
 func newAccounts(stats func() map[string]budget.Stats) *accounts {
 	desc := func(name, help string) *prometheus.Desc {
-		return prometheus.NewDesc(prometheus.BuildFQName("federation_syncer", "account", name), help, []string{"account"}, nil)
+		fqName := prometheus.BuildFQName("federation_syncer", "account", name)
+		return prometheus.NewDesc(fqName, help, []string{"account"}, nil)
 	}
 	return &accounts{
-		stats:     stats,
-		requests:  desc("requests_total", "Requests to the API of a provider that counts them by account (Route 53, Cloud DNS)."),
-		throttled: desc("throttled_total", "Those of them that the provider has put off, as the account asked too much."),
-		waited:    desc("wait_seconds_total", "How long requests have waited for the budget of the account, together."),
+		stats: stats,
+		requests: desc("requests_total",
+			"Requests to the API of a provider that counts them by account (Route 53, Cloud DNS)."),
+		throttled: desc("throttled_total",
+			"Those of them that the provider has put off, as the account asked too much."),
+		waited: desc("wait_seconds_total", "How long requests have waited for the budget of the account, together."),
 	}
 }
 

@@ -8,9 +8,10 @@ import (
 	"github.com/federation-dns/federation/federation/snapshot"
 )
 
-// Observe sets the gauges to what a snapshot and the views of its services show.
-func (lm *Federation) Observe(s *snapshot.Federation) {
-	lm.observeMembers(s)
+// Observe sets the gauges to a snapshot and the views of its services. It must not overlap with Gather, or with another
+// call.
+func (f *Federation) Observe(s *snapshot.Federation) {
+	f.observeMembers(s)
 	services, names := 0, 0
 	held, problems := map[federation.Reason]int{}, map[federation.Reason]int{}
 	s.Views.Each(func(v *snapshot.Service) {
@@ -25,8 +26,8 @@ func (lm *Federation) Observe(s *snapshot.Federation) {
 			problems[p.Reason]++
 		}
 	})
-	lm.m.services.With(lm.Labels).Set(float64(services))
-	lm.m.records.With(lm.Labels).Set(float64(names))
+	f.m.services.With(f.Labels).Set(float64(services))
+	f.m.records.With(f.Labels).Set(float64(names))
 	for _, m := range s.Members {
 		for _, p := range m.Problems {
 			problems[p.Reason]++
@@ -38,9 +39,9 @@ func (lm *Federation) Observe(s *snapshot.Federation) {
 	for _, r := range policy.HeldReasons {
 		held[r] += 0
 	}
-	lm.setCounts(lm.m.held, held)
-	lm.setCounts(lm.m.problems, problems)
-	state := lm.m.state.MustCurryWith(lm.Labels)
+	f.setCounts(f.m.held, held)
+	f.setCounts(f.m.problems, problems)
+	state := f.m.state.MustCurryWith(f.Labels)
 	for name, is := range map[string]bool{
 		"claimed": s.Claim.Held, "foreign": s.Claim.Foreign, "deposed": s.Claim.Deposed != nil,
 		"panic": !s.PanicSince.IsZero(), "provider_down": s.Claim.ProviderDown,
@@ -49,33 +50,33 @@ func (lm *Federation) Observe(s *snapshot.Federation) {
 	}
 }
 
-// observeMembers sets the gauges of members; those of members that have gone are removed.
-func (lm *Federation) observeMembers(s *snapshot.Federation) {
-	for _, v := range []*prometheus.GaugeVec{lm.m.member, lm.m.answers, lm.m.contact, lm.m.shards} {
-		v.DeletePartialMatch(lm.Labels)
+// observeMembers sets the members' gauges, and removes those of members that are gone.
+func (f *Federation) observeMembers(s *snapshot.Federation) {
+	for _, v := range []*prometheus.GaugeVec{f.m.member, f.m.answers, f.m.contact, f.m.shards} {
+		v.DeletePartialMatch(f.Labels)
 	}
 	set := func(v *prometheus.GaugeVec, value float64, labels ...string) {
-		v.MustCurryWith(lm.Labels).WithLabelValues(labels...).Set(value)
+		v.MustCurryWith(f.Labels).WithLabelValues(labels...).Set(value)
 	}
 	for i := range s.Members {
 		m := &s.Members[i]
-		set(lm.m.member, 1, m.Name, m.Reach.String())
-		set(lm.m.answers, oneIf(m.Contact.Answers()), m.Name)
+		set(f.m.member, 1, m.Name, m.Reach.String())
+		set(f.m.answers, oneIf(m.Contact.Answers()), m.Name)
 		last := 0.0
 		if m.Contact.Ever {
 			last = float64(m.Contact.Since.UnixMilli()) / 1000
 		}
-		set(lm.m.contact, last, m.Name)
+		set(f.m.contact, last, m.Name)
 		for state, n := range m.States() {
-			set(lm.m.shards, float64(n), m.Name, state)
+			set(f.m.shards, float64(n), m.Name, state)
 		}
 	}
 }
 
-func (lm *Federation) setCounts(v *prometheus.GaugeVec, counts map[federation.Reason]int) {
-	v.DeletePartialMatch(lm.Labels)
+func (f *Federation) setCounts(v *prometheus.GaugeVec, counts map[federation.Reason]int) {
+	v.DeletePartialMatch(f.Labels)
 	for reason, n := range counts {
-		v.MustCurryWith(lm.Labels).WithLabelValues(string(reason)).Set(float64(n))
+		v.MustCurryWith(f.Labels).WithLabelValues(string(reason)).Set(float64(n))
 	}
 }
 

@@ -1,4 +1,5 @@
-// Package metrics has the syncer's metrics: counters that its loops count, and gauges that a scrape sets from snapshots.
+// Package metrics has the syncer's metrics: counters that its loops count, and gauges that are set from snapshots at
+// each scrape.
 package metrics
 
 import (
@@ -9,76 +10,94 @@ import (
 	"github.com/federation-dns/federation/federation/provider/budget"
 )
 
-// Metrics are the syncer's; labels are bounded by the configuration.
+// Metrics are the metrics of a syncer. All methods may be called from any goroutine. Labels are bounded by the
+// configuration.
 type Metrics struct {
 	registry *prometheus.Registry
 	accounts *accounts
 	gauges
-	changes  *prometheus.CounterVec
-	conflict *prometheus.CounterVec
-	requests *prometheus.CounterVec
-	duration *prometheus.HistogramVec
-	budget   *prometheus.CounterVec
-	audits   *prometheus.CounterVec
-	drift    *prometheus.CounterVec
-	latency  *prometheus.HistogramVec
-	reload   prometheus.Gauge
-	leads    prometheus.Gauge
-	dropped  prometheus.Collector
+	changes   *prometheus.CounterVec
+	conflicts *prometheus.CounterVec
+	requests  *prometheus.CounterVec
+	duration  *prometheus.HistogramVec
+	budget    *prometheus.CounterVec
+	audits    *prometheus.CounterVec
+	drift     *prometheus.CounterVec
+	latency   *prometheus.HistogramVec
+	reload    prometheus.Gauge
+	leads     prometheus.Gauge
+	dropped   prometheus.Collector
 }
 
-// gauges are set at each scrape, to what a snapshot shows.
+// gauges are set at each scrape, from a snapshot.
 type gauges struct {
 	member, answers, contact, shards *prometheus.GaugeVec
 	services, records                *prometheus.GaugeVec
 	held, problems, state            *prometheus.GaugeVec
 }
 
-func (g *gauges) all() []*prometheus.GaugeVec {
-	return []*prometheus.GaugeVec{g.member, g.answers, g.contact, g.shards, g.services, g.records, g.held, g.problems, g.state}
+func (g *gauges) vectors() []*prometheus.GaugeVec {
+	return []*prometheus.GaugeVec{
+		g.member, g.answers, g.contact, g.shards, g.services, g.records, g.held, g.problems, g.state,
+	}
 }
 
-// New registers the metrics. accounts returns what the accounts have asked of their providers; dropped, how many
-// lines of the log were dropped, and is nil if none ever is.
-func New(accounts func() map[string]budget.Stats, dropped func() uint64) *Metrics {
-	of := []string{"federation", "domain"}
-	with := func(more ...string) []string { return append(append([]string{}, of...), more...) }
+// New registers the metrics. accounts returns the statistics of each account's budgets; dropped returns the number of
+// dropped log lines, and is nil if none are ever dropped. Both are called at each scrape.
+func New(stats func() map[string]budget.Stats, dropped func() uint64) *Metrics {
+	federationLabels := []string{"federation", "domain"}
+	with := func(more ...string) []string { return append(append([]string{}, federationLabels...), more...) }
 	gauge := func(name, help string, labels []string) *prometheus.GaugeVec {
-		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "federation_syncer", Name: name, Help: help}, labels)
+		opts := prometheus.GaugeOpts{Namespace: "federation_syncer", Name: name, Help: help}
+		return prometheus.NewGaugeVec(opts, labels)
 	}
 	counter := func(name, help string, labels []string) *prometheus.CounterVec {
-		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "federation_syncer", Name: name, Help: help}, labels)
+		opts := prometheus.CounterOpts{Namespace: "federation_syncer", Name: name, Help: help}
+		return prometheus.NewCounterVec(opts, labels)
 	}
 	histogram := func(name, help string, labels []string) *prometheus.HistogramVec {
 		return prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Namespace: "federation_syncer", Name: name, Help: help, Buckets: prometheus.ExponentialBuckets(0.005, 2, 14),
+			Namespace: "federation_syncer", Name: name, Help: help,
+			Buckets: prometheus.ExponentialBuckets(0.005, 2, 14),
 		}, labels)
 	}
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
-		accounts: newAccounts(accounts),
+		accounts: newAccounts(stats),
 		gauges: gauges{
-			member:   gauge("member_standing", "1 for the standing of each member: starting, present, unreachable, unwatched or departed.", with("member", "standing")),
-			answers:  gauge("member_reachable", "1 if the last probe of the member was answered.", with("member")),
-			contact:  gauge("member_last_contact_timestamp_seconds", "When the last probe that the member answered was sent; 0 if none was.", with("member")),
-			shards:   gauge("member_shards", "Shards of the member by state: healthy, unhealthy, or unknown while the member is unreachable.", with("member", "state")),
-			services: gauge("services", "Federated services that are known.", of),
-			records:  gauge("names", "Names of services that have records.", of),
+			member: gauge("member_standing", "1 for the standing of each member: starting, present, unreachable, "+
+				"unwatched or departed.", with("member", "standing")),
+			answers: gauge("member_reachable", "1 if the last probe of the member was answered.", with("member")),
+			contact: gauge("member_last_contact_timestamp_seconds",
+				"When the last probe that the member answered was sent; 0 if none was.", with("member")),
+			shards: gauge("member_shards", "Shards of the member by state: healthy, unhealthy, or unknown while "+
+				"the member is unreachable.", with("member", "state")),
+			services: gauge("services", "Federated services that are known.", federationLabels),
+			records:  gauge("names", "Names of services that have records.", federationLabels),
 			held:     gauge("held", "What is published without being seen healthy, by reason.", with("reason")),
-			problems: gauge("problems", "What was refused or left out, by reason; the status names each.", with("reason")),
-			state:    gauge("state", "1 if the federation is in the state: claimed, foreign, deposed, panic, provider_down.", with("state")),
+			problems: gauge("problems", "What was refused or left out, by reason; the status names each.",
+				with("reason")),
+			state: gauge("state",
+				"1 if the federation is in the state: claimed, foreign, deposed, panic, provider_down.", with("state")),
 		},
-		changes:  counter("changes_total", "Changes of names by result: ok, conflict, refused, failed.", with("result")),
-		conflict: counter("conflicts_total", "Names that another writer had changed.", of),
-		requests: counter("provider_requests_total", "Requests to the provider by operation (apply, get, list, soa, view) and result: ok, conflict, refused, throttled or failed; that of an apply is the first of its changes that is not ok.", with("operation", "result")),
-		budget:   counter("provider_budget_waits_total", "Times that a change had to wait as the syncer keeps to its own bound of requests a second.", of),
-		audits:   counter("audits_total", "Audits that were completed.", of),
-		drift:    counter("audit_drift_total", "Names that an audit found not as they were left.", of),
-		duration: histogram("provider_request_duration_seconds", "How long requests to the provider take, with what they wait for in it.", with("operation")),
-		latency:  histogram("change_duration_seconds", "Failover latency: from the watch event to the change that the provider has confirmed.", of),
+		changes: counter("changes_total", "Changes of names by result: ok, conflict, refused, failed.",
+			with("result")),
+		conflicts: counter("conflicts_total", "Names that another writer had changed.", federationLabels),
+		requests: counter("provider_requests_total", "Requests to the provider by operation (apply, get, list, soa, "+
+			"view) and result: ok, conflict, refused, throttled or failed; that of an apply is the first of its "+
+			"changes that is not ok.", with("operation", "result")),
+		budget: counter("provider_budget_waits_total", "Times that a change had to wait as the syncer keeps to its "+
+			"own bound of requests a second.", federationLabels),
+		audits: counter("audits_total", "Audits that were completed.", federationLabels),
+		drift:  counter("audit_drift_total", "Names that an audit found not as they were left.", federationLabels),
+		duration: histogram("provider_request_duration_seconds",
+			"How long requests to the provider take, with what they wait for in it.", with("operation")),
+		latency: histogram("change_duration_seconds", "Failover latency: from the watch event to the change that "+
+			"the provider has confirmed.", federationLabels),
 		reload: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: "federation_syncer", Name: "config_last_reload_successful",
-			Help: "1 if the configuration, with the files that it names, is in use as it is now; 0 if it is bad, and the one before is in use.",
+			Help: "1 if the configuration, with the files that it names, is in use as it is now; 0 if it is bad, and " +
+				"the one before is in use.",
 		}),
 		leads: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: "federation_syncer", Name: "leader",
@@ -93,26 +112,26 @@ func New(accounts func() map[string]budget.Stats, dropped func() uint64) *Metric
 
 // collectors returns every collector, for registration.
 func (m *Metrics) collectors() []prometheus.Collector {
-	all := []prometheus.Collector{
-		m.accounts, m.changes, m.conflict, m.requests, m.duration, m.budget, m.audits, m.drift, m.latency, m.reload, m.leads,
-		m.dropped,
+	list := []prometheus.Collector{
+		m.accounts, m.changes, m.conflicts, m.requests, m.duration, m.budget, m.audits, m.drift, m.latency,
+		m.reload, m.leads, m.dropped,
 	}
-	for _, g := range m.all() {
-		all = append(all, g)
+	for _, g := range m.vectors() {
+		list = append(list, g)
 	}
-	return all
+	return list
 }
 
 // Gather implements prometheus.Gatherer.
 func (m *Metrics) Gather() ([]*dto.MetricFamily, error) { return m.registry.Gather() }
 
-// SetReload sets whether the configuration file, as it is now, is in use.
+// SetReload sets whether the current configuration file is in use.
 func (m *Metrics) SetReload(good bool) { m.reload.Set(oneIf(good)) }
 
 // SetLeads sets whether this replica writes.
 func (m *Metrics) SetLeads(leads bool) { m.leads.Set(oneIf(leads)) }
 
-// Federation are those of one federation.
+// Federation are the metrics of one federation. The counters may be used from any goroutine.
 type Federation struct {
 	m         *Metrics
 	Labels    prometheus.Labels
@@ -124,25 +143,25 @@ type Federation struct {
 	Latency   prometheus.Observer
 }
 
-// ForFederation returns the metrics of one federation.
+// ForFederation returns the metrics of f. Two calls for the same name and domain share them.
 func (m *Metrics) ForFederation(f config.Federation) *Federation {
 	labels := prometheus.Labels{"federation": string(f.Name), "domain": string(f.Domain)}
 	return &Federation{
 		m: m, Labels: labels,
-		changes: m.changes.MustCurryWith(labels), Conflicts: m.conflict.With(labels), Budget: m.budget.With(labels),
+		changes: m.changes.MustCurryWith(labels), Conflicts: m.conflicts.With(labels), Budget: m.budget.With(labels),
 		Audits: m.audits.With(labels), Drift: m.drift.With(labels), Latency: m.latency.With(labels),
 	}
 }
 
-// Change counts a change of a name by its result: ok, conflict, refused or failed.
-func (lm *Federation) Change(result string) {
-	lm.changes.WithLabelValues(result).Inc()
+// Change counts one change of a name; result is a value of ResultOf.
+func (f *Federation) Change(result string) {
+	f.changes.WithLabelValues(result).Inc()
 }
 
-// Forget drops the gauges of a federation that is not ours any more.
-func (lm *Federation) Forget() {
-	for _, v := range lm.m.all() {
-		v.DeletePartialMatch(lm.Labels)
+// Forget removes the gauges of a federation that is no longer ours; its counters stay.
+func (f *Federation) Forget() {
+	for _, v := range f.m.vectors() {
+		v.DeletePartialMatch(f.Labels)
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 )
 
-// The operations of a provider, as the metrics call them.
+// The operations of a provider, as label values.
 const (
 	operationApply = "apply"
 	operationGet   = "get"
@@ -21,25 +21,27 @@ const (
 	operationView  = "view"
 )
 
-// measured counts and times what is asked of a provider, whichever it is.
+// measured counts and times the requests to a provider.
 type measured struct {
 	provider.Provider
 	requests *prometheus.CounterVec // by operation and result
 	duration prometheus.ObserverVec // by operation
 }
 
-// Measured returns p with its requests counted and timed; it has provider.ClientView whether or not p has.
+// Measured returns p with each request counted and timed. The result implements provider.ClientView whether or not p
+// does; its Serves fails if p does not.
 func (m *Metrics) Measured(p provider.Provider, labels prometheus.Labels) provider.Provider {
 	return measured{p, m.requests.MustCurryWith(labels), m.duration.MustCurryWith(labels)}
 }
 
-// took counts a request that began at that time.
-func (m measured) took(operation string, began time.Time, err error) {
+// observe counts a request that started at began.
+func (m measured) observe(operation string, began time.Time, err error) {
 	m.requests.WithLabelValues(operation, ResultOf(err)).Inc()
 	m.duration.WithLabelValues(operation).Observe(time.Since(began).Seconds())
 }
 
-// ResultOf is the result of a request, or of a change, in a word.
+// ResultOf returns the label value for the result of a request or of a change: ok, throttled, conflict, refused or
+// failed.
 func ResultOf(err error) string {
 	switch {
 	case err == nil:
@@ -64,7 +66,7 @@ func (m measured) Apply(ctx context.Context, claim *federation.RRset, changes []
 			break
 		}
 	}
-	m.took(operationApply, began, first)
+	m.observe(operationApply, began, first)
 	return errs
 }
 
@@ -72,7 +74,7 @@ func (m measured) Apply(ctx context.Context, claim *federation.RRset, changes []
 func (m measured) Get(ctx context.Context, name federation.FQDN) ([]federation.RRset, error) {
 	began := time.Now()
 	sets, err := m.Provider.Get(ctx, name)
-	m.took(operationGet, began, err)
+	m.observe(operationGet, began, err)
 	return sets, err
 }
 
@@ -80,7 +82,7 @@ func (m measured) Get(ctx context.Context, name federation.FQDN) ([]federation.R
 func (m measured) List(ctx context.Context, suffix federation.FQDN, yield func(federation.RRset) error) error {
 	began := time.Now()
 	err := m.Provider.List(ctx, suffix, yield)
-	m.took(operationList, began, err)
+	m.observe(operationList, began, err)
 	return err
 }
 
@@ -88,18 +90,18 @@ func (m measured) List(ctx context.Context, suffix federation.FQDN, yield func(f
 func (m measured) NegativeTTL(ctx context.Context) (uint32, error) {
 	began := time.Now()
 	ttl, err := m.Provider.NegativeTTL(ctx)
-	m.took(operationSOA, began, err)
+	m.observe(operationSOA, began, err)
 	return ttl, err
 }
 
-// Serves counts one request, if the provider knows this one.
+// Serves counts one request; it fails if the provider has no ClientView.
 func (m measured) Serves(ctx context.Context, suffix federation.FQDN) (provider.Served, error) {
-	asker, ok := m.Provider.(provider.ClientView)
+	view, ok := m.Provider.(provider.ClientView)
 	if !ok {
 		return provider.Served{}, errors.New("the provider cannot say what clients are told")
 	}
 	began := time.Now()
-	served, err := asker.Serves(ctx, suffix)
-	m.took(operationView, began, err)
+	served, err := view.Serves(ctx, suffix)
+	m.observe(operationView, began, err)
 	return served, err
 }

@@ -42,7 +42,7 @@ func (z *zone) excludeLevels(now time.Time, levels map[federation.FQDN]error) {
 		if errors.Is(err, claim.ErrForeign) {
 			s.Failed(now, err, foreignRetry, foreignRetry)
 		} else {
-			s.NotWritten(now, err)
+			s.WriteFailed(now, err)
 		}
 		z.records.ForgetLevel(level)
 	}
@@ -221,7 +221,7 @@ func (z *zone) listingFailed(now time.Time, level federation.FQDN, err error) {
 		z.log.Error("a level could not be written to the list of levels: retrying, all else goes on",
 			"level", string(level), "error", err)
 	}
-	s.NotWritten(now, err)
+	s.WriteFailed(now, err)
 }
 
 // relevelClaimed recomputes the levels if those that may be written have changed.
@@ -296,7 +296,7 @@ func (r formerResult) apply(l *Loop, now time.Time) {
 			l.log.Warn("the list of levels of earlier releases could not be written: retrying, all else goes on",
 				"error", r.err)
 		}
-		l.formerBackoff.NotWritten(now, r.err)
+		l.formerBackoff.WriteFailed(now, r.err)
 		l.keepFormer = true
 		l.suspect = l.suspect || errors.Is(r.err, provider.ErrConflict)
 	default:
@@ -362,7 +362,7 @@ func (r dropResult) apply(l *Loop, now time.Time) {
 		l.log.Error("a level could not be given up: retrying, all else goes on",
 			"level", string(r.level), "error", r.outcome.Err)
 	}
-	s.NotWritten(now, r.outcome.Err)
+	s.WriteFailed(now, r.outcome.Err)
 	l.suspect = l.suspect || errors.Is(r.outcome.Err, provider.ErrConflict)
 	if !l.holding.Claimed[r.level] { // it has to be claimed again before it is written or given up
 		l.levelsStale = true

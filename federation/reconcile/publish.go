@@ -118,7 +118,7 @@ func (p planner) allowed(now time.Time, c plan.Change) bool {
 	case n.Blocked(now, c):
 		n.Wanted = true
 		p.retries.Add(svc, c.Name, n)
-		p.retries.Wait(c.Name, n.Failure.Until)
+		p.retries.Schedule(c.Name, n.Failure.Until)
 		return false
 	}
 	if notBefore := n.Pace.NotBefore(now, policy.Withdraws(p.config.Federation, c)); notBefore.After(now) {
@@ -192,7 +192,7 @@ func (r changeResult) apply(l *Loop, now time.Time) {
 	if t.made > 0 || t.conflicts > 0 {
 		l.providerAnswered()
 	}
-	if l.retries.Ended(now, t.made, t.recovered, t.failed > 0) {
+	if l.retries.RequestEnded(now, t.made, t.recovered, t.failed > 0) {
 		applier{l}.clearBackoffs(now)
 	}
 	l.suspect = l.suspect || t.made == 0 && t.failed > 0 // is it the names, or the provider?
@@ -288,7 +288,7 @@ func (a applier) clearBackoffs(now time.Time) {
 
 // retryNow retries everything that failed soon, but remembers that it did.
 func (l *Loop) retryNow(now time.Time) {
-	l.retries.Soon(now)
+	l.retries.RetryAll(now)
 	for name, u := range l.reread {
 		u.Until = now
 		l.reads.Set(name, now)

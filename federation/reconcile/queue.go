@@ -152,7 +152,7 @@ func (q *queue) setBraked(now time.Time, name federation.ServiceName, names []fe
 // dropUnwanted stops retrying changes that the services' new plan does not contain.
 func (q *queue) dropUnwanted(services []federation.ServiceName, changes []plan.Change) {
 	if q.retries.Len() == 0 ||
-		!slices.ContainsFunc(services, func(s federation.ServiceName) bool { return q.retries.Of(s) > 0 }) {
+		!slices.ContainsFunc(services, func(s federation.ServiceName) bool { return q.retries.Count(s) > 0 }) {
 		return
 	}
 	wanted, planned := map[federation.FQDN]bool{}, map[federation.ServiceName]bool{}
@@ -177,7 +177,7 @@ func (q *queue) writeFailed(now time.Time, svc federation.ServiceName, c plan.Ch
 		q.log.Error("a name could not be changed: retrying it, others are not affected",
 			"name", string(c.Name), "error", err)
 	}
-	n.Failure.NotWritten(now, err)
+	n.Failure.WriteFailed(now, err)
 	n.Refused, n.Wanted = nil, true
 	if errors.Is(err, provider.ErrRefused) {
 		n.Refused = c.To

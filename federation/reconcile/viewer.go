@@ -90,7 +90,7 @@ func (r *roster) viewShards(name federation.ServiceName, n int) []snapshot.Shard
 
 // nameViews returns the service's names whose change failed or waits. Most services have none, and cost nothing.
 func (v viewer) nameViews(now time.Time, name federation.ServiceName, s *service) map[federation.FQDN]snapshot.Name {
-	if v.retries.Of(name) == 0 && len(v.reread) == 0 && !s.pacedUntil.After(now) {
+	if v.retries.Count(name) == 0 && len(v.reread) == 0 && !s.pacedUntil.After(now) {
 		return nil
 	}
 	names := map[federation.FQDN]snapshot.Name{}

@@ -5,11 +5,10 @@ import (
 	"time"
 )
 
-// Timers says when each key is due though nothing happens: the earliest time asked for counts. The zero value is
-// empty.
+// Timers holds when each key is due: at the earliest time asked for. The zero value is empty.
 type Timers[K comparable] struct {
-	heap timerHeap[K]
-	at   map[K]time.Time
+	heap  timerHeap[K]
+	times map[K]time.Time
 }
 
 type timer[K comparable] struct {
@@ -17,51 +16,52 @@ type timer[K comparable] struct {
 	key K
 }
 
-// Set asks for the key at that time; zero asks for nothing.
+// Set makes the key due at that time, unless it is due earlier; the zero time is ignored.
 func (t *Timers[K]) Set(key K, at time.Time) {
-	if old, ok := t.at[key]; at.IsZero() || ok && !at.Before(old) {
+	if old, ok := t.times[key]; at.IsZero() || ok && !at.Before(old) {
 		return
 	}
-	if t.at == nil {
-		t.at = map[K]time.Time{}
+	if t.times == nil {
+		t.times = map[K]time.Time{}
 	}
-	t.at[key] = at
+	t.times[key] = at
 	heap.Push(&t.heap, timer[K]{at, key})
 }
 
-// Unset takes the key out.
-func (t *Timers[K]) Unset(key K) { delete(t.at, key) }
+// Unset removes the key.
+func (t *Timers[K]) Unset(key K) { delete(t.times, key) }
 
-// Has reports whether the key was asked for, and is not taken out yet.
+// Has reports whether the key is set.
 func (t *Timers[K]) Has(key K) bool {
-	_, ok := t.at[key]
+	_, ok := t.times[key]
 	return ok
 }
 
-// Next is the earliest time asked for; zero if there is none.
+// Next returns the earliest time; zero if no key is set.
 func (t *Timers[K]) Next() time.Time {
 	for len(t.heap) > 0 {
-		if first := t.heap[0]; t.at[first.key].Equal(first.at) {
+		if first := t.heap[0]; t.times[first.key].Equal(first.at) {
 			return first.at
 		}
-		heap.Pop(&t.heap) // an earlier one has been asked for since, or none any more
+		heap.Pop(&t.heap) // it has been set to an earlier time since, or removed
 	}
 	return time.Time{}
 }
 
-// Due takes out the keys whose time has come.
+// Due removes the keys that are due at now, and returns them in the order of their times.
 func (t *Timers[K]) Due(now time.Time) (keys []K) {
-	for at := t.Next(); !at.IsZero() && !now.Before(at); at = t.Next() {
+	for next := t.Next(); !next.IsZero() && !now.Before(next); next = t.Next() {
 		keys = append(keys, t.Pop())
 	}
 	return keys
 }
 
-// Pop takes out the key of the earliest time; next must not be zero.
+// Pop removes the key with the earliest time, and returns it. Next must not be zero, and must have been called since
+// the last change.
 func (t *Timers[K]) Pop() K {
 	key := t.heap[0].key
 	heap.Pop(&t.heap)
-	delete(t.at, key)
+	delete(t.times, key)
 	return key
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/federation-dns/federation/federation/policy"
 )
 
-// waitingMembers are the departed members, with what goes with each when those before it have gone.
+// waitingMembers returns the departed members, each with what goes with it once those before it have gone.
 func (s *Federation) waitingMembers() (list []admin.Waiting) {
 	before := map[string]bool{}
 	for _, m := range s.Members {
@@ -19,7 +19,7 @@ func (s *Federation) waitingMembers() (list []admin.Waiting) {
 		before[m.Name] = true
 		list = append(list, admin.Waiting{
 			Federation: string(s.Config.Name), Domain: string(s.Config.Domain), Member: m.Name,
-			Services: len(d.Emptied), Names: d.count(), Emptied: d.Emptied, Levels: d.Levels,
+			Services: len(d.Emptied), Names: d.countNames(), Emptied: d.Emptied, Levels: d.Levels,
 		})
 	}
 	return list
@@ -29,36 +29,37 @@ func (s *Federation) waitingMembers() (list []admin.Waiting) {
 // services of which no other member has a shard that counts.
 type Departure struct {
 	Levels  []federation.FQDN
-	Emptied []string // services that lose their last address
-	Names   map[federation.ServiceName][]federation.FQDN
+	Emptied []string                                     // services that lose their last address
+	Names   map[federation.ServiceName][]federation.FQDN // all names that go
 }
 
-func (d Departure) count() (n int) {
+func (d Departure) countNames() (n int) {
 	for _, names := range d.Names {
 		n += len(names)
 	}
 	return n
 }
 
-// Departure returns what goes with a member after those before it.
+// Departure returns what goes with a member once those in before have gone.
 func (s *Federation) Departure(name string, before map[string]bool) Departure {
 	d := Departure{Names: map[federation.ServiceName][]federation.FQDN{}}
-	sooner := map[federation.FQDN]bool{} // levels that go with those before
+	leavingBefore := map[federation.FQDN]bool{} // levels that go with members in before
 	for _, lv := range s.Levels.All() {
 		switch rest := slices.DeleteFunc(slices.Clone(lv.Members), func(m string) bool { return before[m] }); {
 		case slices.Equal(rest, []string{name}):
 			d.Levels = append(d.Levels, lv.Name)
 		case len(rest) == 0 && len(lv.Members) > 0:
-			sooner[lv.Name] = true
+			leavingBefore[lv.Name] = true
 		}
 	}
 	for _, v := range s.Views.List() {
-		all := s.onlyOn(name, v, before) // its names go, whatever the level
-		if all && policy.HasAddress(s.Config.Federation, v.Name, v.Records) {
+		emptied := s.onlyOn(name, v, before) // its names go, whatever the level
+		if emptied && policy.HasAddress(s.Config.Federation, v.Name, v.Records) {
 			d.Emptied = append(d.Emptied, v.Name.String())
 		}
 		for owner := range v.Owners() {
-			if _, level, _ := s.Config.ParseOwner(owner); all && !sooner[level] || !all && slices.Contains(d.Levels, level) {
+			_, level, _ := s.Config.ParseOwner(owner)
+			if emptied && !leavingBefore[level] || !emptied && slices.Contains(d.Levels, level) {
 				d.Names[v.Name] = append(d.Names[v.Name], owner)
 			}
 		}
@@ -67,8 +68,8 @@ func (s *Federation) Departure(name string, before map[string]bool) Departure {
 	return d
 }
 
-// onlyOn reports whether the member's shard of a service is the only one that was healthy when it was last seen, but for
-// those of the members before it.
+// onlyOn reports whether only this member's shard of a service was healthy when last seen, not counting those of the
+// members in before.
 func (s *Federation) onlyOn(name string, v *Service, before map[string]bool) (only bool) {
 	for _, st := range s.states(v) {
 		switch {

@@ -20,8 +20,8 @@ func newExplainer(now time.Time, s *Federation) *explainer {
 	return &explainer{Federation: s, now: now}
 }
 
-// explain returns the RRsets of a service that are published and those that are due, each with its reason. That of one
-// that is as the rule wants it comes from the rule; what is left is why a change is pending.
+// explain returns the RRsets of a service that are published, and those that are due, each with its reason. An RRset
+// that is as the rule wants it has the rule's reason; any other has the reason why its change is pending.
 func (e *explainer) explain(view *Service) (is, coming []federation.Explained) {
 	have := view.Records
 	v := policy.Decide(e.now, e.Policy, policy.Service{
@@ -58,7 +58,7 @@ func (e *explainer) explain(view *Service) (is, coming []federation.Explained) {
 	return is, coming
 }
 
-// pending returns why a name is not what it is due to be.
+// pending returns why a name is not as it is due to be.
 func (v *Service) pending(now time.Time, name federation.FQDN) federation.Reason {
 	for _, h := range v.Held {
 		if h.Reason == federation.ReasonTooMuchAtOnce {

@@ -1,5 +1,6 @@
-// Package snapshot is what readers see of a federation: immutable values that its loop publishes at the end of each turn
-// (S1). Status, metrics and whatever shows them work from these, and never run in the loop's goroutine or wait for it.
+// Package snapshot is what readers see of a federation: immutable values that its loop publishes at the end of each
+// turn (S1). Status, metrics and whatever shows them work from these; they never run in the loop's goroutine, or wait
+// for it.
 package snapshot
 
 import (
@@ -12,8 +13,8 @@ import (
 	"github.com/federation-dns/federation/federation/policy"
 )
 
-// Federation is a federation at the end of one turn of its loop, but for its services. It and all that it points to are
-// immutable.
+// Federation is a federation at the end of one turn of its loop, except for its services, which Views has. It and all
+// that it points to are immutable.
 type Federation struct {
 	Views      *Views // of the services
 	Config     config.Federation
@@ -28,13 +29,13 @@ type Federation struct {
 	Claim      Claim
 }
 
-// Claim is what a snapshot has of the claim and the provider.
+// Claim is the state of the claim and of the provider.
 type Claim struct {
 	Held, Foreign, ProviderDown bool
 	Deposed, Err                error
 }
 
-// Member is what a snapshot has of a member.
+// Member is the state of a member.
 type Member struct {
 	Name     string
 	Reach    policy.Reach
@@ -49,7 +50,7 @@ type Member struct {
 	ProbeErr error
 }
 
-// member returns the view of a member; nil if there is none of this name.
+// member returns a member; nil if there is none of this name.
 func (s *Federation) member(name string) *Member {
 	i, ok := slices.BinarySearchFunc(s.Members, name, func(m Member, name string) int {
 		switch {
@@ -66,8 +67,8 @@ func (s *Federation) member(name string) *Member {
 	return &s.Members[i]
 }
 
-// Service is what is known of a service: what the rule is given, rather than what comes of it, as that costs less to
-// publish, and its reader has the time.
+// Service is what is known of a service: the rule's input rather than its result, as that costs the loop less to
+// publish, and readers have the time.
 type Service struct {
 	Name                  federation.ServiceName
 	Shards                []Shard // in order of the members' names
@@ -75,21 +76,21 @@ type Service struct {
 	Held                  []policy.Held
 	Problems              []federation.Problem
 	EmptySince, HealthyAt time.Time
-	Names                 map[federation.FQDN]Name // those whose change failed or waits
+	Names                 map[federation.FQDN]Name // whose change failed or waits
 }
 
 // Shard is a shard as the rule is given it (X1b, H4), and as its member shows it.
 type Shard struct {
 	federation.Shard
 	Unresolved time.Time
-	// shown is what the member shows, if that is another one than Shard; listed is whether it shows anything.
+	// Shown is what the member shows, if that differs from Shard; Listed is whether it shows anything.
 	Shown  *federation.Shard
 	Listed bool
 	Reason federation.Reason
 	Ready  int
 }
 
-// Owners returns the names at which the service has records, each once: the records are sorted by name.
+// Owners returns the names at which the service has records, each once, sorted.
 func (v *Service) Owners() iter.Seq[federation.FQDN] {
 	return func(yield func(federation.FQDN) bool) {
 		for i, set := range v.Records {
@@ -100,10 +101,10 @@ func (v *Service) Owners() iter.Seq[federation.FQDN] {
 	}
 }
 
-// Name is why a name is not what it is due to be.
+// Name is why a name is not as it is due to be.
 type Name struct {
 	Failure error // of the last change
-	Open    error // why it is not there; nil if it is, or is about to be
+	Open    error // why it is not so; nil if it is, or is about to be
 	Retry   time.Time
 	Pace    time.Time // not before (X5c)
 }
@@ -111,8 +112,8 @@ type Name struct {
 // Deposed returns why the loop has stopped writing (O1e); nil if it writes.
 func (s *Federation) Deposed() error { return s.Claim.Deposed }
 
-// Ready reports whether the loop has begun its work: the claim is taken, or
-// somebody else's, and every member is present or lost. A deposed one does none.
+// Ready reports whether the loop has begun its work: the claim is ours, or somebody else's, and every member is present
+// or lost. A deposed loop does no work.
 func (s *Federation) Ready() bool {
 	if s.Claim.Deposed != nil || !s.Claim.Held && !s.Claim.Foreign {
 		return false
@@ -120,18 +121,20 @@ func (s *Federation) Ready() bool {
 	return !slices.ContainsFunc(s.Members, func(m Member) bool { return m.Reach.Standing == policy.Starting })
 }
 
-// states returns the shards of a service as the rule is given them, with how their members stand.
+// states returns the shards of a service as the rule is given them, each with its member's reach.
 func (s *Federation) states(v *Service) []policy.ShardState {
 	out := make([]policy.ShardState, 0, len(v.Shards))
 	for _, sh := range v.Shards {
 		if m := s.member(sh.Member); m != nil {
-			out = append(out, policy.ShardState{Shard: sh.Shard, Reach: m.Reach, Drained: m.Drained, Unresolved: sh.Unresolved})
+			out = append(out, policy.ShardState{
+				Shard: sh.Shard, Reach: m.Reach, Drained: m.Drained, Unresolved: sh.Unresolved,
+			})
 		}
 	}
 	return out
 }
 
-// States counts the shards of a member by what they are known to be (H5).
+// States returns how many shards of the member are healthy, unhealthy or unknown (H5).
 func (m *Member) States() map[string]int {
 	counts := map[string]int{"healthy": m.Healthy, "unhealthy": m.Shards - m.Healthy, "unknown": 0}
 	if !m.Drained.IsZero() {

@@ -9,9 +9,11 @@ import (
 	"github.com/federation-dns/federation/federation/admin"
 )
 
-// Status returns the federation's state without its services.
+// Status returns the federation's status without its services.
 func (s *Federation) Status() admin.FederationStatus {
-	st := admin.FederationStatus{Name: string(s.Config.Name), Domain: strings.TrimSuffix(string(s.Config.Domain), "."), State: "writing"}
+	st := admin.FederationStatus{
+		Name: string(s.Config.Name), Domain: strings.TrimSuffix(string(s.Config.Domain), "."), State: "writing",
+	}
 	switch {
 	case s.Claim.Deposed != nil:
 		st.State, st.Error = "deposed", s.Claim.Deposed.Error()
@@ -34,7 +36,9 @@ func (s *Federation) Status() admin.FederationStatus {
 	}
 	st.Problems = append(st.Problems, problemStatuses(s.Problems)...)
 	for _, lv := range s.Levels.All() {
-		st.Levels = append(st.Levels, admin.LevelStatus{Name: string(lv.Name), Kind: string(lv.Kind), Members: lv.Members, Foreign: s.Foreign[lv.Name]})
+		st.Levels = append(st.Levels, admin.LevelStatus{
+			Name: string(lv.Name), Kind: string(lv.Kind), Members: lv.Members, Foreign: s.Foreign[lv.Name],
+		})
 	}
 	st.Waiting = s.Waiting()
 	for _, v := range s.Views.List() {
@@ -43,12 +47,12 @@ func (s *Federation) Status() admin.FederationStatus {
 	return st
 }
 
-// Service returns the status of one service at that time.
+// Service returns the status of one service at now.
 func (s *Federation) Service(now time.Time, v *Service) admin.ServiceStatus {
 	return newExplainer(now, s).service(v)
 }
 
-// Services returns the state of the services, in order of their names.
+// Services returns the status of each service, in the order of their names.
 func (s *Federation) Services() iter.Seq[admin.ServiceStatus] {
 	return func(yield func(admin.ServiceStatus) bool) {
 		e := newExplainer(time.Now(), s)
@@ -62,7 +66,8 @@ func (s *Federation) Services() iter.Seq[admin.ServiceStatus] {
 
 func (m *Member) status() admin.MemberStatus {
 	st := admin.MemberStatus{
-		Name: m.Name, Status: m.Reach.String(), Since: m.Reach.Since, Panic: m.Reach.Panic, Drained: !m.Drained.IsZero(),
+		Name: m.Name, Status: m.Reach.String(), Since: m.Reach.Since, Panic: m.Reach.Panic,
+		Drained: !m.Drained.IsZero(),
 		Version: m.Version, Region: string(m.Topology.Region), Shards: m.Shards, Healthy: m.Healthy,
 	}
 	for _, z := range m.Topology.Zones {
@@ -88,7 +93,9 @@ func (e *explainer) service(v *Service) admin.ServiceStatus {
 		if sh.Shown != nil {
 			shown = sh.Shown
 		}
-		one := admin.ShardStatus{Member: sh.Member, Healthy: shown.Healthy, Reason: string(sh.Reason), ReadyEndpoints: sh.Ready}
+		one := admin.ShardStatus{
+			Member: sh.Member, Healthy: shown.Healthy, Reason: string(sh.Reason), ReadyEndpoints: sh.Ready,
+		}
 		for _, a := range shown.Addresses {
 			one.Addresses = append(one.Addresses, a.String())
 		}
@@ -103,18 +110,21 @@ func (e *explainer) service(v *Service) admin.ServiceStatus {
 		for _, lv := range e.Levels.All() {
 			name := lv.OwnerName(v.Name)
 			if n := v.Names[name]; n.Open != nil {
-				st.Refused = append(st.Refused, admin.RefusedStatus{Name: string(name), Error: n.Open.Error(), Retry: n.Retry})
+				st.Refused = append(st.Refused, admin.RefusedStatus{
+					Name: string(name), Error: n.Open.Error(), Retry: n.Retry,
+				})
 			}
 		}
 	}
 	return st
 }
 
-// Waiting returns what waits for a confirmation, or for holdFor.
+// Waiting returns what waits for a confirmation, or for holdFor to pass.
 func (s *Federation) Waiting() (list []admin.Waiting) {
 	for _, b := range s.Braked {
 		w := admin.Waiting{
-			Federation: string(s.Config.Name), Domain: string(s.Config.Domain), Namespace: b.Service.Namespace, Service: b.Service.Name,
+			Federation: string(s.Config.Name), Domain: string(s.Config.Domain), Namespace: b.Service.Namespace,
+			Service: b.Service.Name,
 			Empties: b.Empties, Names: len(b.Names), Deletes: b.Names, Watched: b.Watched,
 		}
 		if b.Watched {
@@ -128,7 +138,8 @@ func (s *Federation) Waiting() (list []admin.Waiting) {
 func recordStatuses(sets []federation.Explained) (out []admin.RRsetStatus) {
 	for _, set := range sets {
 		out = append(out, admin.RRsetStatus{
-			Name: string(set.Name), Type: set.Type, TTL: set.TTL, Data: set.Data, Reason: string(set.Reason), Members: set.Members,
+			Name: string(set.Name), Type: set.Type, TTL: set.TTL, Data: set.Data, Reason: string(set.Reason),
+			Members: set.Members,
 		})
 	}
 	return out

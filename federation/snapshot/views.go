@@ -9,22 +9,22 @@ import (
 	"github.com/federation-dns/federation/federation"
 )
 
-// Views is what readers see of a loop (S1). The loop publishes immutable values at the end of each turn; readers load
-// them, and never run in the loop's goroutine or wait for it.
+// Views holds what readers see of a loop (S1). Only the loop may call the methods that publish: BeginTurn, EndTurn,
+// Set, SetService and RemoveService; the others may be called from any goroutine. The zero value has no snapshot yet.
 type Views struct {
 	current  atomic.Pointer[Federation]
 	services sync.Map // federation.ServiceName -> *serviceView
-	// turnBegan is when the turn under way began, in nanoseconds since epoch; 0 if the loop waits for events.
+	// turnBegan is when the turn under way began, in nanoseconds since epoch; 0 while the loop waits for events.
 	turnBegan atomic.Int64
 }
 
-// epoch is what turnBegan counts from: a monotonic clock, which no adjustment moves.
+// epoch is what turnBegan counts from, on the monotonic clock.
 var epoch = time.Now()
 
-// BeginTurn notes that the loop works.
+// BeginTurn notes that the loop has begun to work.
 func (v *Views) BeginTurn() { v.turnBegan.Store(int64(time.Since(epoch)) | 1) }
 
-// EndTurn notes that it waits for events.
+// EndTurn notes that the loop waits for events again.
 func (v *Views) EndTurn() { v.turnBegan.Store(0) }
 
 // Stuck reports whether one turn of the loop has taken longer than limit.
@@ -33,7 +33,7 @@ func (v *Views) Stuck(limit time.Duration) bool {
 	return began != 0 && time.Since(epoch)-time.Duration(began) > limit
 }
 
-// List returns the services' views in order of their names.
+// List returns the services in the order of their names.
 func (v *Views) List() (list []*Service) {
 	v.Each(func(s *Service) { list = append(list, s) })
 	slices.SortFunc(list, func(a, b *Service) int { return federation.CompareServiceNames(a.Name, b.Name) })
@@ -43,10 +43,10 @@ func (v *Views) List() (list []*Service) {
 // Current returns the last snapshot; nil before the first.
 func (v *Views) Current() *Federation { return v.current.Load() }
 
-// Set publishes a snapshot.
+// Set publishes a snapshot, which must not be changed afterwards.
 func (v *Views) Set(s *Federation) { v.current.Store(s) }
 
-// SetService publishes what is known of a service.
+// SetService publishes the state of a service, which must not be changed afterwards.
 func (v *Views) SetService(s *Service) { v.services.Store(s.Name, s) }
 
 // RemoveService removes a service that is no longer known.

@@ -7,11 +7,11 @@ import (
 	"github.com/federation-dns/federation/federation/provider/budget"
 )
 
-// budgets are those of the accounts, for as long as the syncer runs: a federation
-// that is opened anew goes on with what is left (X5b).
+// budgets are the accounts' budgets. They live as long as the syncer: a federation whose loop is started again goes on
+// with what is left (X5b). Safe for concurrent use.
 type budgets struct {
-	mu  sync.Mutex
-	all map[budgetKey]*budget.Budget
+	mu    sync.Mutex
+	byKey map[budgetKey]*budget.Budget
 }
 
 type budgetKey struct {
@@ -19,34 +19,34 @@ type budgetKey struct {
 	requestsPerSecond int
 }
 
-// of returns the budget of the provider's account; nil if it has none.
-func (b *budgets) of(p config.Provider) *budget.Budget {
+// forProvider returns the budget of the provider's account; nil if it has none.
+func (b *budgets) forProvider(p config.Provider) *budget.Budget {
 	key := budgetKey{p.Account(), p.RequestsPerSecond}
 	if key.account == "" {
 		return nil
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.all == nil {
-		b.all = map[budgetKey]*budget.Budget{}
+	if b.byKey == nil {
+		b.byKey = map[budgetKey]*budget.Budget{}
 	}
-	if b.all[key] == nil {
-		b.all[key] = budget.New(float64(key.requestsPerSecond))
+	if b.byKey[key] == nil {
+		b.byKey[key] = budget.New(float64(key.requestsPerSecond))
 	}
-	return b.all[key]
+	return b.byKey[key]
 }
 
-// stats are the counts of each account: of all budgets that it has had.
+// stats returns the statistics of each account, summed over its budgets.
 func (b *budgets) stats() map[string]budget.Stats {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	all := map[string]budget.Stats{}
-	for key, of := range b.all {
-		s, more := all[key.account], of.Stats()
+	counts := map[string]budget.Stats{}
+	for key, one := range b.byKey {
+		s, more := counts[key.account], one.Stats()
 		s.Requests += more.Requests
 		s.Throttled += more.Throttled
 		s.Waited += more.Waited
-		all[key.account] = s
+		counts[key.account] = s
 	}
-	return all
+	return counts
 }

@@ -18,7 +18,7 @@ func TestBudgets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var budgets budgets
 		m := metrics.New(budgets.stats, nil)
-		b := budgets.of(config.Provider{
+		b := budgets.forProvider(config.Provider{
 			Route53: &route53.Config{RoleARN: "arn:aws:iam::123456789012:role/dns"}, RequestsPerSecond: 1,
 		})
 		for i := range 3 {

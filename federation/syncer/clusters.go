@@ -11,9 +11,9 @@ import (
 	"github.com/federation-dns/federation/federation/member"
 )
 
-// clusterSet identifies each member's cluster, by the UID of its kube-system namespace, and hides a second member that is
-// the same cluster from the loops (C1): its shards would count twice, and its levels would be claimed for a place that has
-// none. That member counts as unreachable, with the reason as the error of its probes.
+// clusterSet identifies each member's cluster, by the UID of its kube-system namespace, and hides a second member that
+// is the same cluster from the loops (C1): its shards would count twice, and its levels would be claimed for a place
+// that has none. That member counts as unreachable, with the reason as the error of its probes.
 //
 // The member that was known first wins. Of two that are both known for less than StartupTimeout, as after a start, the
 // first in the configuration wins.
@@ -28,10 +28,10 @@ type clusterSet struct {
 	double  map[string]double       // the hidden members
 }
 
-// double is a member that is hidden because of another one, of. When that one is removed, or becomes another cluster, the
-// double is freed: it is listed again, and that list is its first event that counts.
+// double is a member that is hidden because it is the same cluster as other. When other is removed, or becomes another
+// cluster, the double is freed: it is listed again, and that list is its first event that counts.
 type double struct {
-	of    string
+	other string
 	freed bool
 }
 
@@ -68,9 +68,9 @@ func (s *clusterSet) retain(clusters []config.Cluster, settled time.Duration) {
 // release lists the hidden members that are no longer the same cluster as another one.
 func (s *clusterSet) release() {
 	for name, d := range s.double {
-		if _, ok := s.known[d.of]; !ok && !d.freed {
-			s.double[name] = double{d.of, true}
-			s.log.Info("the member is no longer the same cluster as another one", "member", name, "other", d.of)
+		if _, ok := s.known[d.other]; !ok && !d.freed {
+			s.double[name] = double{d.other, true}
+			s.log.Info("the member is no longer the same cluster as another one", "member", name, "other", d.other)
 			s.relist(name)
 		}
 	}
@@ -90,7 +90,7 @@ func (s *clusterSet) filter(now time.Time, e member.Event) member.Event {
 		return s.unlessDouble(e.Member, e)
 	case member.ProbeEvent:
 		if d, ok := s.double[e.Member]; ok && e.Err == nil {
-			e.Err = sameCluster(e.Member, d.of)
+			e.Err = sameCluster(e.Member, d.other)
 			return e
 		}
 	}
@@ -105,8 +105,10 @@ func (s *clusterSet) unlessDouble(name string, e member.Event) member.Event {
 }
 
 func sameCluster(name, other string) error {
-	return fmt.Errorf("member %q is the same cluster as member %q, or a copy of it, by the UID of its namespace kube-system: "+
-		"a cluster may be one member only; remove one of the two from the configuration, or correct its kubeconfig", name, other)
+	return fmt.Errorf("member %q is the same cluster as member %q, or a copy of it, "+
+		"by the UID of its namespace kube-system: a cluster may be one member only; "+
+		"remove one of the two from the configuration, or correct its kubeconfig",
+		name, other)
 }
 
 // identify records which cluster a member is; an empty uid means unknown.
@@ -143,14 +145,14 @@ func (s *clusterSet) holder(name, uid string) string {
 
 // hide hides the member because of another one, and with it those that were hidden because of it.
 func (s *clusterSet) hide(name, other string) {
-	if s.double[name].of != other {
+	if s.double[name].other != other {
 		s.log.Error("two members are one cluster: this one counts as unreachable",
 			"member", name, "error", sameCluster(name, other))
 	}
-	s.double[name] = double{of: other}
+	s.double[name] = double{other: other}
 	for third, d := range s.double {
-		if d.of == name {
-			s.double[third] = double{of: other}
+		if d.other == name {
+			s.double[third] = double{other: other}
 		}
 	}
 }

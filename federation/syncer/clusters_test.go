@@ -22,7 +22,8 @@ type clusterWorld struct {
 
 func newClusterWorld(t *testing.T, members ...string) *clusterWorld {
 	w := &clusterWorld{t: t, now: time.Unix(1e9, 0)}
-	w.clusterSet = newClusterSet(slog.New(slog.DiscardHandler), func(name string) { w.relisted = append(w.relisted, name) })
+	w.clusterSet = newClusterSet(slog.New(slog.DiscardHandler),
+		func(name string) { w.relisted = append(w.relisted, name) })
 	w.members(members...)
 	return w
 }
@@ -54,7 +55,8 @@ func (w *clusterWorld) see(what string, seen ...string) {
 		if shard != want[name] || topology != want[name] || (probe == nil) != want[name] {
 			w.t.Errorf("%s: shards of %s %t, topology %t, probe %v", what, name, shard, topology, probe)
 		}
-		if probe != nil && !strings.Contains(probe.Error(), fmt.Sprintf("member %q is the same cluster as member", name)) {
+		if probe != nil && !strings.Contains(probe.Error(),
+			fmt.Sprintf("member %q is the same cluster as member", name)) {
 			w.t.Errorf("%s: %v", what, probe)
 		}
 	}
@@ -124,7 +126,8 @@ func TestClusterSet(t *testing.T) {
 		w.list("a", "1")
 		w.list("b", "1")
 		cause := errors.New("refused")
-		if e := w.filter(w.now, member.ProbeEvent{Member: "b", Err: cause}).(member.ProbeEvent); !errors.Is(e.Err, cause) {
+		e := w.filter(w.now, member.ProbeEvent{Member: "b", Err: cause}).(member.ProbeEvent)
+		if !errors.Is(e.Err, cause) {
 			t.Errorf("%v", e.Err)
 		}
 	})

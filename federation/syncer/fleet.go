@@ -17,12 +17,12 @@ import (
 	"github.com/federation-dns/federation/federation/resolve"
 )
 
-// kubeconfigEvery is how often a kubeconfig and the files it refers to are checked: a bad one may have been corrected, a
-// good one may have new credentials or a new CA.
+// kubeconfigEvery is how often a kubeconfig and the files it refers to are checked: a bad one may have been corrected,
+// a good one may have new credentials or a new CA.
 const kubeconfigEvery = 5 * time.Second
 
-// stopWait bounds the wait for watchers to end: a reload, a stop and a change of leader go on whatever a request of theirs
-// hangs in (X2a). A watcher sends nothing after its context has ended.
+// stopWait bounds the wait for watchers to end: a request that hangs must not delay a reload, a stop or a change of
+// leader (X2a). A watcher sends nothing after its context has ended.
 const stopWait = 2 * time.Second
 
 // fleet runs a watcher for each member.
@@ -30,23 +30,26 @@ type fleet struct {
 	log    *slog.Logger
 	events chan<- member.Event
 
-	mu      sync.Mutex
-	running map[string]*runningMember
-	places  map[string]*member.TopologyHistory // by member; they outlive the watchers
+	mu         sync.Mutex
+	running    map[string]*runningMember
+	topologies map[string]*member.TopologyHistory // by member; they outlive the watchers
 }
 
 type runningMember struct {
-	cluster config.Cluster
-	places  *member.TopologyHistory
-	cancel  context.CancelFunc
-	done    chan struct{} // closed when run has returned
+	cluster  config.Cluster
+	topology *member.TopologyHistory
+	cancel   context.CancelFunc
+	done     chan struct{} // closed when run has returned
 
 	mu      sync.Mutex
 	watcher *member.Watcher // nil while there is no usable kubeconfig
 }
 
 func newFleet(log *slog.Logger, events chan<- member.Event) *fleet {
-	return &fleet{log: log, events: events, running: map[string]*runningMember{}, places: map[string]*member.TopologyHistory{}}
+	return &fleet{
+		log: log, events: events,
+		running: map[string]*runningMember{}, topologies: map[string]*member.TopologyHistory{},
+	}
 }
 
 // retain stops the members that are not in clusters, or are configured differently there.
@@ -55,7 +58,7 @@ func (f *fleet) retain(clusters []config.Cluster) {
 	for _, cl := range clusters {
 		keep[cl.Member.Name] = cl
 	}
-	f.forgetPlaces(keep)
+	f.forgetTopologies(keep)
 	f.stopIf(func(r *runningMember) bool {
 		cl, ok := keep[r.cluster.Member.Name]
 		cl.Drain = r.cluster.Drain // does not concern the watches
@@ -83,19 +86,21 @@ func (f *fleet) stopIf(cond func(*runningMember) bool) {
 		select {
 		case <-r.done:
 		case <-late.C:
-			f.log.Warn("members did not stop in time; going on without them", "first", r.cluster.Member.Name, "members", len(stopped)-i)
+			f.log.Warn("members did not stop in time; going on without them",
+				"first", r.cluster.Member.Name, "members", len(stopped)-i)
 			return
 		}
 	}
 }
 
-func (f *fleet) forgetPlaces(keep map[string]config.Cluster) {
+func (f *fleet) forgetTopologies(keep map[string]config.Cluster) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	maps.DeleteFunc(f.places, func(name string, _ *member.TopologyHistory) bool { _, ok := keep[name]; return !ok })
+	maps.DeleteFunc(f.topologies, func(name string, _ *member.TopologyHistory) bool { _, ok := keep[name]; return !ok })
 }
 
-// start starts the members that are not running. With relist it lists the others again, for a loop that has not seen them.
+// start starts the members that are not running. With relist it lists the others again, for a loop that has not seen
+// them.
 func (f *fleet) start(ctx context.Context, clusters []config.Cluster, relist bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -107,11 +112,11 @@ func (f *fleet) start(ctx context.Context, clusters []config.Cluster, relist boo
 			continue
 		}
 		name := cl.Member.Name
-		if f.places[name] == nil {
-			f.places[name] = member.NewTopologyHistory(name)
+		if f.topologies[name] == nil {
+			f.topologies[name] = member.NewTopologyHistory(name)
 		}
 		ctx, cancel := context.WithCancel(ctx)
-		r := &runningMember{cluster: cl, places: f.places[name], cancel: cancel, done: make(chan struct{})}
+		r := &runningMember{cluster: cl, topology: f.topologies[name], cancel: cancel, done: make(chan struct{})}
 		f.running[name] = r
 		go func() {
 			defer close(r.done)
@@ -138,18 +143,18 @@ func (r *runningMember) relist() {
 	}
 }
 
-// run watches the member until ctx ends, and starts another watcher whenever the kubeconfig or a file it refers to changes.
-// A kubeconfig that cannot be used is logged and retried; until one could be used, it counts as a failed probe. It does
-// not affect other members (X7).
+// run watches the member until ctx ends, and starts another watcher whenever the kubeconfig or a file it refers to
+// changes. A kubeconfig that cannot be used is logged and retried; until one could be used, it counts as a failed
+// probe. It does not affect other members (X7).
 func (r *runningMember) run(ctx context.Context, log *slog.Logger, events chan<- member.Event) {
 	name := r.cluster.Member.Name
-	say := log.With("member", name) // as the watcher's own lines are
+	memberLog := log.With("member", name) // as the watcher's own lines are
 	stop := func() {}
 	defer func() { stop() }()
 	tick := time.NewTicker(kubeconfigEvery)
 	defer tick.Stop()
 	k := kubeconfig.Follower{Path: r.cluster.Kubeconfig.Path, Context: r.cluster.Kubeconfig.Context}
-	used, said := false, "" // whether one was usable; the last error logged
+	used, lastErr := false, "" // whether one was usable; the last error logged
 	for {
 		next, err := k.Next()
 		if err == nil && next != nil {
@@ -158,20 +163,20 @@ func (r *runningMember) run(ctx context.Context, log *slog.Logger, events chan<-
 				k.Retry()
 			} else {
 				if used {
-					say.Info("the kubeconfig has changed, or a file it refers to")
+					memberLog.Info("the kubeconfig has changed, or a file it refers to")
 				}
 				if warning := kubeconfig.PluginWarning(next); warning != "" {
-					say.Warn(warning)
+					memberLog.Warn(warning)
 				}
 				stop()
 				stop, used = r.watch(ctx, w), true
 			}
 		}
 		if err == nil {
-			said = ""
-		} else if err.Error() != said {
-			said = err.Error()
-			say.Error("cannot use the kubeconfig of the member; retrying", "error", err)
+			lastErr = ""
+		} else if err.Error() != lastErr {
+			lastErr = err.Error()
+			memberLog.Error("cannot use the kubeconfig of the member; retrying", "error", err)
 		}
 		if err != nil && !used {
 			select {
@@ -187,8 +192,10 @@ func (r *runningMember) run(ctx context.Context, log *slog.Logger, events chan<-
 	}
 }
 
-func (r *runningMember) newWatcher(c *rest.Config, log *slog.Logger, events chan<- member.Event) (*member.Watcher, error) {
-	return member.New(r.cluster.Member, c, resolve.New(resolve.Config{Servers: r.cluster.DNS}), r.places, log, events)
+func (r *runningMember) newWatcher(
+	c *rest.Config, log *slog.Logger, events chan<- member.Event,
+) (*member.Watcher, error) {
+	return member.New(r.cluster.Member, c, resolve.New(resolve.Config{Servers: r.cluster.DNS}), r.topology, log, events)
 }
 
 // watch runs the watcher. The returned function stops it, and waits up to stopWait.

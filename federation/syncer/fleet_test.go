@@ -44,8 +44,8 @@ func newClusterFiles(t *testing.T) *clusterFiles {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		// Requests that wait for the plugin run it again when it is killed: then it must end by itself. One that had just
-		// begun may tell its pid a moment later.
+		// Requests that wait for the plugin run it again when it is killed: then it must end by itself. One that had
+		// just begun may tell its pid a moment later.
 		next := filepath.Join(f.dir, "next")
 		if err := os.WriteFile(next, []byte("#!/bin/sh\nexit 1\n"), 0o700); err != nil {
 			t.Error(err)
@@ -143,18 +143,18 @@ func TestMemberSet(t *testing.T) {
 	t.Run("H6 what the Nodes had is known to the next watcher, and forgotten with the member", func(t *testing.T) {
 		f, s, events := begin(t)
 		defer s.stop()
-		before := s.places["a"]
+		before := s.topologies["a"]
 		changed := f.cluster()
 		changed.Member.MaxServices = 5
 		s.retain([]config.Cluster{changed})
 		s.start(t.Context(), []config.Cluster{changed}, false)
 		f.probed(events, false)
-		if r := s.running["a"]; r == nil || r.places != before {
+		if r := s.running["a"]; r == nil || r.topology != before {
 			t.Error("the new watcher begins without them")
 		}
 		s.retain(nil)
-		if len(s.places) != 0 {
-			t.Errorf("places: %v", s.places)
+		if len(s.topologies) != 0 {
+			t.Errorf("places: %v", s.topologies)
 		}
 	})
 }

@@ -12,7 +12,7 @@ import (
 
 // TestElected has a replica be told who has the Lease; test/e2e has real ones.
 func TestElected(t *testing.T) {
-	running := func(s *Syncer) (loops, members int) { return len(s.loops.all()), len(s.fleet.running) }
+	running := func(s *Syncer) (loops, members int) { return len(s.loops.list()), len(s.fleet.running) }
 	t.Run("O4 nothing runs before this replica has the Lease", func(t *testing.T) {
 		s, ctx := newSyncer(t)
 		s.setLeads(false)
@@ -35,7 +35,8 @@ func TestElected(t *testing.T) {
 			t.Errorf("%d loops, %d members", loops, members)
 		}
 		w := httptest.NewRecorder()
-		(&listener{loops: s.loops, metrics: s.metrics, leader: &s.leader}).publicHandler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))
+		handler := (&listener{loops: s.loops, metrics: s.metrics, leader: &s.leader}).publicHandler()
+		handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))
 		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "standing by for other") {
 			t.Errorf("/readyz: %d %s", w.Code, w.Body)
 		}
@@ -48,22 +49,23 @@ func TestElected(t *testing.T) {
 		s, ctx := newSyncer(t)
 		s.identity = "me"
 		s.Apply(ctx, configOf(t, "127.0.0.1:1", ""))
-		before := s.loops.all()[0]
+		before := s.loops.list()[0]
 		s.Elected(ctx, host.Tenure{Holder: "me"})
-		if after := s.loops.all(); len(after) != 1 || after[0] != before {
+		if after := s.loops.list(); len(after) != 1 || after[0] != before {
 			t.Error("another loop runs")
 		}
 	})
 	for term, anew := range map[int32]bool{7: false, 8: false, 9: true, 0: true} {
-		t.Run(fmt.Sprintf("O4 with the Lease of term 7, and then of term %d, it begins anew: %t", term, anew), func(t *testing.T) {
+		t.Run(fmt.Sprintf("O4 with the Lease of term 7, and then of term %d, it begins anew: %t",
+			term, anew), func(t *testing.T) {
 			s, ctx := newSyncer(t)
 			s.identity = "me"
 			s.setLeads(false)
 			s.Apply(ctx, configOf(t, "127.0.0.1:1", ""))
 			s.Elected(ctx, host.Tenure{Holder: "me", Term: 7})
-			before := s.loops.all()[0]
+			before := s.loops.list()[0]
 			s.Elected(ctx, host.Tenure{Holder: "me", Term: term})
-			if after := s.loops.all(); len(after) != 1 || (after[0] != before) != anew {
+			if after := s.loops.list(); len(after) != 1 || (after[0] != before) != anew {
 				t.Errorf("another loop runs: %t", after[0] != before)
 			}
 		})
@@ -72,10 +74,10 @@ func TestElected(t *testing.T) {
 		s, ctx := newSyncer(t)
 		s.identity = "me"
 		s.Apply(ctx, configOf(t, "127.0.0.1:1", ""))
-		before := s.loops.all()[0]
+		before := s.loops.list()[0]
 		depose(s)
 		s.Elected(ctx, host.Tenure{Holder: "me"})
-		after := s.loops.all()
+		after := s.loops.list()
 		if len(after) != 1 || after[0] == before {
 			t.Fatal("the same loop runs")
 		}

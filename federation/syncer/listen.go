@@ -18,12 +18,11 @@ import (
 	"github.com/federation-dns/federation/federation/metrics"
 )
 
-// askTimeout bounds how long a request waits for a loop, and how long a loop may work without looking for events until it
-// counts as stuck.
+// askTimeout bounds how long a request waits for a loop, and how long one turn of a loop may take before it counts as
+// stuck.
 const askTimeout = 5 * time.Second
 
-// listener serves metrics and health over HTTP, and the status on a Unix
-// socket that only its owner may open (C1).
+// listener serves metrics and health over HTTP, and the status on a Unix socket that only its owner may open (C1).
 type listener struct {
 	loops   *loopSet
 	metrics *metrics.Metrics
@@ -32,13 +31,13 @@ type listener struct {
 	gathering sync.Mutex
 }
 
-// standsBehind returns who has the Lease, if that is another replica.
-func (s *listener) standsBehind() string {
+// otherLeader returns the replica that holds the Lease, if that is not this one.
+func (s *listener) otherLeader() string {
 	leader, _ := s.leader.Load().(string)
 	return leader
 }
 
-// listen opens both; the returned function closes them and waits.
+// listen opens both listeners; the returned function closes them and waits.
 func (s *listener) listen(address, socket string) (func(), error) {
 	public, err := net.Listen("tcp", address)
 	if err != nil {
@@ -71,22 +70,24 @@ func (s *listener) publicHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(prometheus.GathererFunc(s.gather), promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
-		for _, l := range s.loops.all() {
+		for _, l := range s.loops.list() {
 			if l.Stuck(askTimeout) {
-				http.Error(w, fmt.Sprintf("the loop of federation %s does not answer", l.key), http.StatusServiceUnavailable)
+				http.Error(w, fmt.Sprintf("the loop of federation %s does not answer", l.key),
+					http.StatusServiceUnavailable)
 				return
 			}
 		}
 		fmt.Fprintln(w, "ok")
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		if leader := s.standsBehind(); leader != "" {
+		if leader := s.otherLeader(); leader != "" {
 			fmt.Fprintln(w, "ok: standing by for", leader)
 			return
 		}
-		loops := s.loops.all()
+		loops := s.loops.list()
 		if len(loops) == 0 || slices.ContainsFunc(loops, func(l *runningLoop) bool { return !l.Snapshot().Ready() }) {
-			http.Error(w, "members are still being listed, the provider has not answered yet, or another syncer has taken over", http.StatusServiceUnavailable)
+			http.Error(w, "members are still being listed, the provider has not answered yet, "+
+				"or another syncer has taken over", http.StatusServiceUnavailable)
 			return
 		}
 		fmt.Fprintln(w, "ok")
@@ -94,11 +95,11 @@ func (s *listener) publicHandler() http.Handler {
 	return mux
 }
 
-// gather is a scrape: one at a time, as each sets the gauges.
+// gather sets the gauges and gathers the metrics. Scrapes take turns, as they share the gauges.
 func (s *listener) gather() ([]*dto.MetricFamily, error) {
 	s.gathering.Lock()
 	defer s.gathering.Unlock()
-	for _, l := range s.loops.all() {
+	for _, l := range s.loops.list() {
 		l.SetGauges()
 	}
 	return s.metrics.Gather()
@@ -106,8 +107,8 @@ func (s *listener) gather() ([]*dto.MetricFamily, error) {
 
 // Status implements admin.Syncer.
 func (s *listener) Status(_ context.Context, services bool) (admin.Status, error) {
-	status := admin.Status{Leader: s.standsBehind()}
-	for _, l := range s.loops.all() {
+	status := admin.Status{Leader: s.otherLeader()}
+	for _, l := range s.loops.list() {
 		v := l.Snapshot()
 		st := v.Status()
 		if services {
@@ -120,7 +121,7 @@ func (s *listener) Status(_ context.Context, services bool) (admin.Status, error
 
 // Waiting implements admin.Syncer.
 func (s *listener) Waiting(context.Context) (list []admin.Waiting, err error) {
-	for _, l := range s.loops.all() {
+	for _, l := range s.loops.list() {
 		list = append(list, l.Snapshot().Waiting()...)
 	}
 	return list, nil

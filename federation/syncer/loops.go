@@ -13,8 +13,7 @@ import (
 	"github.com/federation-dns/federation/federation/reconcile"
 )
 
-// loopSet is the loops that run. Its methods may be called by several
-// goroutines.
+// loopSet is the set of running loops. Safe for concurrent use.
 type loopSet struct {
 	mu    sync.Mutex
 	loops []*runningLoop
@@ -23,18 +22,19 @@ type loopSet struct {
 type runningLoop struct {
 	*reconcile.Loop
 	key    string
-	config config.Federation // as it was applied last; of the Syncer's goroutine
-	stop   func()            // ends it and waits
+	config config.Federation // applied last; only for the Syncer's goroutine
+	stop   func()            // ends the loop and waits for it
 }
 
-func (s *loopSet) all() []*runningLoop {
+// list returns the running loops.
+func (s *loopSet) list() []*runningLoop {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.loops)
 }
 
 func (s *loopSet) find(key string) *runningLoop {
-	for _, l := range s.all() {
+	for _, l := range s.list() {
 		if l.key == key {
 			return l
 		}
@@ -58,17 +58,17 @@ func (s *loopSet) run(ctx context.Context, l *reconcile.Loop, f config.Federatio
 
 func (s *loopSet) remove(key string) {
 	s.mu.Lock()
-	at := slices.IndexFunc(s.loops, func(r *runningLoop) bool { return r.key == key })
-	r := s.loops[at]
-	s.loops = slices.Delete(s.loops, at, at+1)
+	i := slices.IndexFunc(s.loops, func(r *runningLoop) bool { return r.key == key })
+	r := s.loops[i]
+	s.loops = slices.Delete(s.loops, i, i+1)
 	s.mu.Unlock()
 	r.stop()
 	r.ForgetGauges()
 }
 
-// retain stops the loops of all federations but these, and returns their keys.
+// retain stops the loops of all other federations than these, and returns their keys.
 func (s *loopSet) retain(federations []config.Federation) (gone []string) {
-	for _, l := range s.all() {
+	for _, l := range s.list() {
 		if key := l.key; !slices.ContainsFunc(federations, func(f config.Federation) bool { return f.Key() == key }) {
 			s.remove(key)
 			gone = append(gone, key)
@@ -77,16 +77,16 @@ func (s *loopSet) retain(federations []config.Federation) (gone []string) {
 	return gone
 }
 
-// removeDeposed ends the loops that may not write any more.
+// removeDeposed stops the loops that no longer write.
 func (s *loopSet) removeDeposed() {
-	for _, l := range s.all() {
+	for _, l := range s.list() {
 		if l.Snapshot().Deposed() != nil {
 			s.remove(l.key)
 		}
 	}
 }
 
-// stop ends all at once and waits for them.
+// stop stops all loops at once and waits for them.
 func (s *loopSet) stop() {
 	s.mu.Lock()
 	loops := s.loops
@@ -99,9 +99,11 @@ func (s *loopSet) stop() {
 	wg.Wait()
 }
 
-// fanOut hands every event to every loop until ctx ends, as filter returns it, or not at all if that is nil: all members
-// belong to all federations. A loop that is busy, or stuck, delays no other one (S3).
-func (s *loopSet) fanOut(ctx context.Context, events <-chan member.Event, filter func(time.Time, member.Event) member.Event) {
+// fanOut hands every event to every loop, since all members belong to all federations, until ctx ends. filter may
+// replace an event, or drop it by returning nil. A loop that is busy, or stuck, delays no other (S3).
+func (s *loopSet) fanOut(
+	ctx context.Context, events <-chan member.Event, filter func(time.Time, member.Event) member.Event,
+) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -110,18 +112,18 @@ func (s *loopSet) fanOut(ctx context.Context, events <-chan member.Event, filter
 			if e = filter(time.Now(), e); e == nil {
 				continue
 			}
-			for _, l := range s.all() {
+			for _, l := range s.list() {
 				l.Add(e)
 			}
 		}
 	}
 }
 
-// confirm confirms the list in each loop in turn; an error names the one that did not answer in time.
+// confirm confirms the list in each loop in turn; an error names the loop that did not answer in time.
 func (s *loopSet) confirm(ctx context.Context, list []admin.Waiting) (n int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	for _, l := range s.all() {
+	for _, l := range s.list() {
 		confirmed, ok := l.Confirm(ctx, list)
 		if n += confirmed; !ok {
 			return n, fmt.Errorf("the loop of federation %s does not answer", l.key)

@@ -56,8 +56,9 @@ func TestHealthz(t *testing.T) {
 		c := configOf(t, "127.0.0.1:1", "")
 		m := metrics.New(nil, nil)
 		l := reconcile.New(reconcile.Options{
-			Config: c, Federation: c.Federations[0], Provider: inmem.New("example.com."), Log: slog.New(log), Metrics: m,
-			Relist: func(string) {},
+			Config: c, Federation: c.Federations[0], Provider: inmem.New("example.com."), Log: slog.New(log),
+			Metrics: m,
+			Relist:  func(string) {},
 		})
 		ctx, cancel := context.WithCancel(t.Context())
 		loops := &loopSet{}
@@ -107,11 +108,12 @@ func TestStuckLoop(t *testing.T) {
 		n := 3000 // more than any buffer
 		for i := range n {
 			for _, f := range c.Federations {
-				s.events <- member.ShardEvent{Member: "a", Key: member.ShardKey{Federation: f.Name, Service: name(i)}, Shard: &member.Shard{}}
+				s.events <- member.ShardEvent{Member: "a", Key: member.ShardKey{Federation: f.Name, Service: name(i)},
+					Shard: &member.Shard{}}
 			}
 		}
 		for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-			if known := len(s.loops.all()[1].Snapshot().Views.List()); known == n {
+			if known := len(s.loops.list()[1].Snapshot().Views.List()); known == n {
 				break
 			} else if time.Now().After(end) {
 				t.Fatalf("%d of %d services are known", known, n)

@@ -21,9 +21,8 @@ import (
 	"github.com/federation-dns/federation/test/route53"
 )
 
-// clouds are the stand-ins of both clouds, and a configuration in which one
-// federation has two domains: a public one on Route 53, a private one on Cloud
-// DNS.
+// clouds are the stand-ins of both clouds, and a configuration in which one federation has two domains: a public one on
+// Route 53, a private one on Cloud DNS.
 type clouds struct {
 	*testing.T
 	route53  *route53.Server
@@ -56,8 +55,10 @@ func newClouds(t *testing.T) clouds {
 	}
 	key := filepath.Join(dir, "account.json")
 	for name, value := range map[string]string{
-		"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE000000000", "AWS_SECRET_ACCESS_KEY": "of the tests", "AWS_SESSION_TOKEN": "", "AWS_REGION": "", "AWS_PROFILE": "",
-		"AWS_CONFIG_FILE": filepath.Join(dir, "none"), "AWS_SHARED_CREDENTIALS_FILE": filepath.Join(dir, "none"), "GOOGLE_APPLICATION_CREDENTIALS": key,
+		"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE000000000", "AWS_SECRET_ACCESS_KEY": "of the tests", "AWS_SESSION_TOKEN": "",
+		"AWS_REGION": "", "AWS_PROFILE": "",
+		"AWS_CONFIG_FILE": filepath.Join(dir, "none"), "AWS_SHARED_CREDENTIALS_FILE": filepath.Join(dir, "none"),
+		"GOOGLE_APPLICATION_CREDENTIALS": key,
 	} {
 		t.Setenv(name, value)
 	}
@@ -85,13 +86,17 @@ clusters: [{name: a, kubeconfig: {path: none}}]
 // shards has member a seen with healthy shards of that many services.
 func shards(s *Syncer, count int) {
 	e := member.ListEvent{
-		Member: "a", Topology: federation.Member{Name: "a", Region: "us-central1", Zones: []federation.Label{"us-central1-a"}},
-		Shards: map[member.ShardKey]member.Shard{},
+		Member:   "a",
+		Topology: federation.Member{Name: "a", Region: "us-central1", Zones: []federation.Label{"us-central1-a"}},
+		Shards:   map[member.ShardKey]member.Shard{},
 	}
 	for i := range count {
-		key := member.ShardKey{Federation: "fed", Service: federation.ServiceName{Namespace: "ns", Name: fmt.Sprintf("service-%d", i)}}
+		name := federation.ServiceName{Namespace: "ns", Name: fmt.Sprintf("service-%d", i)}
 		address := netip.AddrFrom4([4]byte{203, 0, 113, byte(i + 1)})
-		e.Shards[key] = member.Shard{Shard: federation.Shard{Member: "a", Healthy: true, Addresses: []netip.Addr{address}}, Known: []string{address.String()}}
+		e.Shards[member.ShardKey{Federation: "fed", Service: name}] = member.Shard{
+			Shard: federation.Shard{Member: "a", Healthy: true, Addresses: []netip.Addr{address}},
+			Known: []string{address.String()},
+		}
 	}
 	s.events <- member.ProbeEvent{Member: "a", At: time.Now()}
 	s.events <- e
@@ -143,7 +148,9 @@ func TestProviders(t *testing.T) {
 		c.becomes("the private zone", services*levels, private(c))
 		for domain, sets := range map[string][]cloudzone.Set{cloudsPublic: public(c)(), cloudsPrivate: private(c)()} {
 			want := "service-0.ns.fed.svc.us-central1-a." + domain
-			if !slices.ContainsFunc(sets, func(set cloudzone.Set) bool { return set.Name == want && set.Data[0] == "203.0.113.1" }) {
+			if !slices.ContainsFunc(sets, func(set cloudzone.Set) bool {
+				return set.Name == want && set.Data[0] == "203.0.113.1"
+			}) {
 				t.Errorf("no %s", want)
 			}
 		}
@@ -151,7 +158,9 @@ func TestProviders(t *testing.T) {
 	t.Run("X5a a provider that hangs delays no other", func(t *testing.T) {
 		s, ctx := newSyncer(t)
 		c := newClouds(t)
-		c.route53.SetFaults(fakecloud.Faults{Fate: func(fakecloud.Request) fakecloud.Fate { return fakecloud.Fate{Delay: time.Minute} }})
+		c.route53.SetFaults(fakecloud.Faults{Fate: func(fakecloud.Request) fakecloud.Fate {
+			return fakecloud.Fate{Delay: time.Minute}
+		}})
 		s.Apply(ctx, c.config)
 		shards(s, services)
 		c.becomes("the private zone", services*levels, private(c))
@@ -193,10 +202,10 @@ func TestProviders(t *testing.T) {
 		moved := *one.Route53
 		moved.Domain, moved.HostedZoneID = "example.net.", ""
 		again.Route53 = &moved
-		if s.budgets.of(one) != s.budgets.of(again) {
+		if s.budgets.forProvider(one) != s.budgets.forProvider(again) {
 			t.Error("another hosted zone of the account has another budget")
 		}
-		if s.budgets.of(one) == s.budgets.of(other) {
+		if s.budgets.forProvider(one) == s.budgets.forProvider(other) {
 			t.Error("two accounts share a budget")
 		}
 	})

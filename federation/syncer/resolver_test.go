@@ -24,21 +24,27 @@ import (
 	"github.com/federation-dns/federation/federation/member"
 )
 
-// balancedAPI is an API server with one federated Service, behind a load
-// balancer with a host name, and a ready endpoint.
+// balancedAPI is an API server with one federated Service, behind a load balancer with a host name, and a ready
+// endpoint.
 func balancedAPI(t *testing.T) string {
 	labels := map[string]string{member.LabelFederation: "fed", discoveryv1.LabelServiceName: "web"}
 	ready := true
 	lists := map[string]any{
-		"/api/v1/services": &corev1.ServiceList{TypeMeta: metav1.TypeMeta{Kind: "ServiceList", APIVersion: "v1"}, Items: []corev1.Service{{
-			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", Labels: labels}, Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeLoadBalancer},
-			Status: corev1.ServiceStatus{LoadBalancer: corev1.LoadBalancerStatus{Ingress: []corev1.LoadBalancerIngress{{Hostname: "lb.example.net"}}}},
-		}}},
+		"/api/v1/services": &corev1.ServiceList{TypeMeta: metav1.TypeMeta{Kind: "ServiceList", APIVersion: "v1"},
+			Items: []corev1.Service{{
+				ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", Labels: labels},
+				Spec:       corev1.ServiceSpec{Type: corev1.ServiceTypeLoadBalancer},
+				Status: corev1.ServiceStatus{LoadBalancer: corev1.LoadBalancerStatus{
+					Ingress: []corev1.LoadBalancerIngress{{Hostname: "lb.example.net"}},
+				}},
+			}}},
 		"/apis/discovery.k8s.io/v1/endpointslices": &discoveryv1.EndpointSliceList{
 			TypeMeta: metav1.TypeMeta{Kind: "EndpointSliceList", APIVersion: "discovery.k8s.io/v1"},
 			Items: []discoveryv1.EndpointSlice{{
-				ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web-1", Labels: labels}, AddressType: discoveryv1.AddressTypeIPv4,
-				Endpoints: []discoveryv1.Endpoint{{Addresses: []string{"192.0.2.10"}, Conditions: discoveryv1.EndpointConditions{Ready: &ready}}},
+				ObjectMeta:  metav1.ObjectMeta{Namespace: "shop", Name: "web-1", Labels: labels},
+				AddressType: discoveryv1.AddressTypeIPv4,
+				Endpoints: []discoveryv1.Endpoint{{Addresses: []string{"192.0.2.10"},
+					Conditions: discoveryv1.EndpointConditions{Ready: &ready}}},
 			}},
 		},
 	}
@@ -57,7 +63,9 @@ func balancedAPI(t *testing.T) string {
 	}))
 	t.Cleanup(func() { server.CloseClientConnections(); server.Close() })
 	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
-	text := fmt.Sprintf(`{apiVersion: v1, kind: Config, current-context: c, clusters: [{name: c, cluster: {server: %q}}], users: [{name: c, user: {}}], contexts: [{name: c, context: {cluster: c, user: c}}]}`, server.URL)
+	text := fmt.Sprintf(`{apiVersion: v1, kind: Config, current-context: c, `+
+		`clusters: [{name: c, cluster: {server: %q}}], users: [{name: c, user: {}}], `+
+		`contexts: [{name: c, context: {cluster: c, user: c}}]}`, server.URL)
 	if err := os.WriteFile(kubeconfig, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +81,8 @@ func recursor(t *testing.T) netip.AddrPort {
 	server := &dns.Server{PacketConn: conn, Handler: dns.HandlerFunc(func(w dns.ResponseWriter, m *dns.Msg) {
 		r := new(dns.Msg).SetReply(m)
 		if q := m.Question[0]; q.Qtype == dns.TypeA {
-			r.Answer = []dns.RR{&dns.A{Hdr: dns.RR_Header{Name: q.Name, Rrtype: q.Qtype, Class: q.Qclass, Ttl: 60}, A: net.IPv4(203, 0, 113, 99)}}
+			r.Answer = []dns.RR{&dns.A{Hdr: dns.RR_Header{Name: q.Name, Rrtype: q.Qtype, Class: q.Qclass, Ttl: 60},
+				A: net.IPv4(203, 0, 113, 99)}}
 		}
 		_ = w.WriteMsg(r)
 	})}
@@ -94,7 +103,8 @@ func TestResolver(t *testing.T) {
 		defer cancel()
 		cluster := config.Cluster{
 			Member: member.Config{
-				Name: "a", Federations: []federation.Label{"fed"}, Topology: &federation.Member{Name: "a", Region: "east"},
+				Name: "a", Federations: []federation.Label{"fed"},
+				Topology: &federation.Member{Name: "a", Region: "east"},
 			},
 			Kubeconfig: config.Kubeconfig{Path: balancedAPI(t)}, DNS: []netip.AddrPort{recursor(t)},
 		}
@@ -109,8 +119,10 @@ func TestResolver(t *testing.T) {
 				if !ok {
 					continue
 				}
-				shard := list.Shards[member.ShardKey{Federation: "fed", Service: federation.ServiceName{Namespace: "shop", Name: "web"}}]
-				if !shard.Healthy || shard.Host != "lb.example.net." || fmt.Sprint(shard.Addresses) != "[203.0.113.99]" {
+				name := federation.ServiceName{Namespace: "shop", Name: "web"}
+				shard := list.Shards[member.ShardKey{Federation: "fed", Service: name}]
+				if !shard.Healthy || shard.Host != "lb.example.net." ||
+					fmt.Sprint(shard.Addresses) != "[203.0.113.99]" {
 					t.Errorf("%+v", list.Shards)
 				}
 				return

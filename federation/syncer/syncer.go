@@ -66,23 +66,24 @@ func New(opt Options) *Syncer {
 	return s
 }
 
-// Listen serves metrics and health at a TCP address, and the admin socket at a path, until closed is called.
+// Listen serves metrics and health at a TCP address, and the admin socket at a path, until closed is called. Both are
+// open when it returns.
 func (s *Syncer) Listen(address, socket string) (closed func(), err error) {
 	return (&listener{loops: s.loops, metrics: s.metrics, leader: &s.leader}).listen(address, socket)
 }
 
 // JoinElection makes this replica one of several (O4): it writes only while it holds the Lease, as Elected reports. A
-// federation that is deposed calls Abstain of the election (O1e). It is called before Apply.
+// federation that is deposed calls e.Abstain (O1e). Call it before Apply.
 func (s *Syncer) JoinElection(e *host.Election) {
 	s.identity, s.abstain = e.Identity, e.Abstain
 	s.setLeads(false)
 }
 
-// ConfigRead sets the metric that tells whether the configuration file, as it is now, is in use.
+// ConfigRead sets the metric for whether the current configuration file is in use.
 func (s *Syncer) ConfigRead(good bool) { s.metrics.SetReload(good) }
 
-// Apply makes c, which must have an owner, the configuration in use: it starts, changes and stops what differs from the one
-// before. A replica without the Lease only keeps it. What runs ends with ctx, or with Close.
+// Apply makes c, which must have an owner, the configuration in use: it starts, changes and stops whatever differs from
+// the previous one. A replica without the Lease only keeps c. What runs ends with ctx, or with Close.
 func (s *Syncer) Apply(ctx context.Context, c *config.Config) {
 	old := s.config
 	s.config = c
@@ -92,9 +93,9 @@ func (s *Syncer) Apply(ctx context.Context, c *config.Config) {
 	}
 }
 
-// Elected reports a change of the Lease's holder. The replica that gets the Lease starts to write; its deposed federations
-// start again (O3c), and so does everything if another replica has held the Lease since, and thus the claims. A replica
-// that sees another holder stops.
+// Elected reports that t is the current tenure of the Lease. The replica that gets the Lease starts to write; its
+// deposed federations start again (O3c), and so does everything if another replica has held the Lease, and thus the
+// claims, since. A replica that sees another holder stops.
 func (s *Syncer) Elected(ctx context.Context, t host.Tenure) {
 	if t.Holder == s.identity {
 		s.log.Info("this replica has the Lease: it writes", "identity", t.Holder)
@@ -118,8 +119,8 @@ func (s *Syncer) Elected(ctx context.Context, t host.Tenure) {
 	}
 }
 
-// Close stops everything and waits for it. Changes in flight may end first, within stopTimeout; members are waited for
-// for stopWait. Nothing is written after Close returns.
+// Close stops everything and waits for it: up to reconcile.StopTimeout for changes in flight, and up to stopWait for
+// members. Nothing is written after Close returns.
 func (s *Syncer) Close() {
 	s.cancel()
 	s.loops.stop()
@@ -132,7 +133,7 @@ func (s *Syncer) setLeads(leads bool) {
 	s.metrics.SetLeads(leads)
 }
 
-// apply makes what runs match s.config; old is the configuration it was started with.
+// apply makes what runs match s.config; old is the configuration that it was started with.
 func (s *Syncer) apply(ctx context.Context, old *config.Config) {
 	next := s.config
 	s.fleet.retain(next.Clusters)
@@ -147,8 +148,8 @@ func (s *Syncer) apply(ctx context.Context, old *config.Config) {
 	s.fleet.start(ctx, next.Clusters, fresh)
 }
 
-// applyFederation configures the federation's loop, or starts another one if there is none for the same zone, server, key,
-// naming and owner. It reports whether the loop is new: then all members have to be listed for it.
+// applyFederation configures the federation's loop, or starts another one if there is none for the same zone, server,
+// key, naming and owner. It reports whether the loop is new; then all members have to be listed for it.
 func (s *Syncer) applyFederation(ctx context.Context, old *config.Config, f config.Federation) (fresh bool) {
 	var deposed error
 	if running := s.loops.find(f.Key()); running != nil {
@@ -162,7 +163,7 @@ func (s *Syncer) applyFederation(ctx context.Context, old *config.Config, f conf
 		deposed = running.Snapshot().Deposed()
 		s.loops.remove(f.Key())
 	}
-	p, err := f.Provider.Open(s.budgets.of(f.Provider))
+	p, err := f.Provider.Open(s.budgets.forProvider(f.Provider))
 	if err != nil { // validated with the configuration
 		s.log.Error("the provider cannot be used", "federation", f.Key(), "error", err)
 		return false

@@ -72,9 +72,9 @@ func TestReload(t *testing.T) {
 	t.Run("C1 options are taken over in place", func(t *testing.T) {
 		s, ctx := newSyncer(t)
 		s.Apply(ctx, configOf(t, "127.0.0.1:1", ""))
-		before := s.loops.all()[0]
+		before := s.loops.list()[0]
 		s.Apply(ctx, configOf(t, "127.0.0.1:1", "  ttl: 60\n"))
-		after := s.loops.all()
+		after := s.loops.list()
 		if len(after) != 1 || after[0] != before {
 			t.Fatal("another loop runs")
 		}
@@ -86,10 +86,10 @@ func TestReload(t *testing.T) {
 	t.Run("O3c a deposed one stays so, whatever the file says", func(t *testing.T) {
 		s, ctx := newSyncer(t)
 		s.Apply(ctx, configOf(t, "127.0.0.1:1", ""))
-		before := s.loops.all()[0]
+		before := s.loops.list()[0]
 		depose(s)
 		s.Apply(ctx, configOf(t, "127.0.0.1:2", ""))
-		after := s.loops.all()[0]
+		after := s.loops.list()[0]
 		deposed := after.Snapshot().Deposed()
 		if after == before || deposed == nil {
 			t.Errorf("same loop %t, deposed: %v", after == before, deposed)
@@ -101,7 +101,7 @@ func TestReload(t *testing.T) {
 		next := configOf(t, "127.0.0.1:1", "")
 		next.Federations[0].Name = "other"
 		s.Apply(ctx, next)
-		if all := s.loops.all(); len(all) != 1 || all[0].config.Name != federation.Label("other") {
+		if all := s.loops.list(); len(all) != 1 || all[0].config.Name != federation.Label("other") {
 			t.Errorf("%d loops", len(all))
 		}
 	})
