@@ -134,13 +134,13 @@ func (m *Metrics) SetLeads(leads bool) { m.leads.Set(oneIf(leads)) }
 // Federation are the metrics of one federation. The counters may be used from any goroutine.
 type Federation struct {
 	m         *Metrics
-	Labels    prometheus.Labels
+	Labels    prometheus.Labels      // federation and domain
 	changes   *prometheus.CounterVec // by result
-	Conflicts prometheus.Counter
-	Budget    prometheus.Counter
-	Audits    prometheus.Counter
-	Drift     prometheus.Counter
-	Latency   prometheus.Observer
+	Conflicts prometheus.Counter     // names that another writer had changed
+	Budget    prometheus.Counter     // waits for the bound on requests a second
+	Audits    prometheus.Counter     // audits that were completed
+	Drift     prometheus.Counter     // names that an audit found not as they were left
+	Latency   prometheus.Observer    // seconds from the watch event to the confirmed change
 }
 
 // ForFederation returns the metrics of f. Two calls for the same name and domain share them.

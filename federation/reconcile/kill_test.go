@@ -25,7 +25,7 @@ var script = []func(w *world){
 }
 
 // TestKill kills the syncer at each change that it makes in the script, before the change or after it, and starts
-// another one: what stands after each step must be the same as without, and no name may be empty on the way.
+// another one: the zone after each step must be the same as without, and no name may be empty on the way.
 func TestKill(t *testing.T) {
 	var total int
 	var want [][]string

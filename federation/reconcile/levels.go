@@ -75,11 +75,11 @@ func (z *zone) unclaimed(levels *federation.Levels) map[federation.FQDN]bool {
 
 // claimLevels returns a request that claims the current levels that are not ours yet, and lists those whose entry has
 // changed; nil if there is nothing to do now. starting reports that not all members are known.
-func (z *zone) claimLevels(now time.Time, here func() []federation.LevelEntry, starting bool) request {
+func (z *zone) claimLevels(now time.Time, entries func() []federation.LevelEntry, starting bool) request {
 	if !z.levelsStale && !due(z.foreign, now) && !due(z.unlisted, now) {
 		return nil
 	}
-	want := z.wantedEntries(now, here())
+	want := z.wantedEntries(now, entries())
 	z.levelsStale = false // an event may set it while the request is under way
 	if len(want) == 0 {
 		z.endAdoption(starting)

@@ -204,7 +204,7 @@ func has(name federation.FQDN) func(string) bool {
 	}
 }
 
-// TestMoves has a member whose Nodes get other labels while the syncer runs, and while it is stopped: a, that stands in
+// TestMoves has a member whose Nodes get other labels while the syncer runs, and while it is stopped: a, which is in
 // region east and its topology zone east-1.
 func TestMoves(t *testing.T) {
 	rest := []string{

@@ -389,7 +389,7 @@ func (b *inbox) add(e member.Event) {
 }
 
 // deliver sends the events to the loop, in their order, until ctx ends.
-func (b *inbox) deliver(ctx context.Context, to chan<- member.Event) {
+func (b *inbox) deliver(ctx context.Context, out chan<- member.Event) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -402,7 +402,7 @@ func (b *inbox) deliver(ctx context.Context, to chan<- member.Event) {
 		b.mu.Unlock()
 		for _, e := range events {
 			select {
-			case to <- e:
+			case out <- e:
 			case <-ctx.Done():
 				return
 			}

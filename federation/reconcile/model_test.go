@@ -26,7 +26,7 @@ import (
 // go, change addresses, TTL and readiness, the syncer is killed or stopped and started, replies are lost. At each quiet
 // point the zone is what the rule says of the members as they are, claims and list of levels included; and no name was
 // mixed on the way, nor empty if it was not to be empty all the while. (Members out of reach and refused changes are
-// TestRandom's: then what stands depends on time.)
+// TestRandom's: then the result depends on time.)
 func TestModel(t *testing.T) {
 	if checks := flag.Lookup("rapid.checks"); !needs.All() && checks.Value.String() == checks.DefValue {
 		if err := checks.Value.Set("25"); err != nil {
@@ -67,7 +67,7 @@ const (
 	stepShard   = "shard"    // the member shows this shard
 	stepNone    = "no shard" // or none
 	stepMove    = "move"     // its Nodes have other labels
-	stepJoin    = "join"     // it stands in the file
+	stepJoin    = "join"     // it is in the file
 	stepLeave   = "leave"    // or not
 	stepKill    = "kill"     // of the syncer, which starts again
 	stepRestart = "restart"  // stopped with SIGTERM

@@ -175,7 +175,7 @@ func TestOrder(t *testing.T) {
 		w.wantAt("web.shop.fed.svc.east-1.example.com.", "203.0.113.1")
 		for _, m := range w.status().Members {
 			if m.Name == "a" && (m.Region != "east" || !slices.Equal(m.Zones, []string{"east-1"})) {
-				t.Errorf("a stands in %q %v", m.Region, m.Zones)
+				t.Errorf("a is in %q %v", m.Region, m.Zones)
 			}
 		}
 	})
@@ -194,7 +194,7 @@ func TestOrder(t *testing.T) {
 		w.after(10 * time.Second)
 		for _, m := range w.status().Members {
 			if m.Name == "a" && (m.Region != "north" || !slices.Equal(m.Zones, []string{"north-1"})) {
-				t.Errorf("a stands in %q %v", m.Region, m.Zones)
+				t.Errorf("a is in %q %v", m.Region, m.Zones)
 			}
 		}
 	})

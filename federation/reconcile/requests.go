@@ -60,12 +60,12 @@ type requests struct {
 }
 
 // start starts a request beside the loop.
-func (rq *requests) start(ctx context.Context, to lane, r request) {
-	rq.busy[to] = true
-	if to != auditing {
+func (rq *requests) start(ctx context.Context, ln lane, r request) {
+	rq.busy[ln] = true
+	if ln != auditing {
 		rq.budget.AllowN(time.Now(), 1)
 	}
-	rq.running.Go(func() { rq.results <- ended{to, r.do(ctx)} })
+	rq.running.Go(func() { rq.results <- ended{ln, r.do(ctx)} })
 }
 
 // end applies the result of a request.

@@ -229,7 +229,7 @@ func (z *zone) nextReads(now time.Time, retries *retry.Names) (names []federatio
 func (d *rereads) popRead(now time.Time, retries *retry.Names) (first federation.FQDN, ok bool) {
 	var later []federation.FQDN
 	until := retries.NotBefore()
-	for due := d.reads.Next(); !due.IsZero() && !now.Before(due) && len(later) < 100; due = d.reads.Next() {
+	for next := d.reads.Next(); !next.IsZero() && !now.Before(next) && len(later) < 100; next = d.reads.Next() {
 		name := d.reads.Pop()
 		switch u := d.reread[name]; {
 		case u.conflict && d.suspect:

@@ -200,10 +200,10 @@ func (l *Loop) updateBrake(svc federation.ServiceName) {
 }
 
 // depose stops all writing: the claim is another syncer's, of a newer generation, or cleanup's (O1e).
-func (z *zone) depose(why error) {
-	z.deposed = why
+func (z *zone) depose(reason error) {
+	z.deposed = reason
 	z.log.Error("deposed: nothing more is written until another replica has held the Lease or this one restarts",
-		"error", why)
+		"error", reason)
 	if z.abstain != nil {
 		z.abstain()
 	}
@@ -211,10 +211,10 @@ func (z *zone) depose(why error) {
 
 // lostClaim has the main claim made again, by the rules of a start: it is gone, or is an older one of ours, and nobody
 // else has taken it (O1e).
-func (z *zone) lostClaim(why error) {
+func (z *zone) lostClaim(reason error) {
 	z.log.Error("the main claim was lost, and is made again: was the zone restored, was the TXT record deleted, or "+
 		"does the server return old data?",
-		"error", why)
+		"error", reason)
 	z.metrics.Drift.Inc()
 	z.lostHolding, z.holding = z.holding, nil
 }
