@@ -84,7 +84,8 @@ func (b *startRecords) forMember(m string, svc federation.ServiceName, members m
 }
 
 // elsewhere reports whether the service had the address or host name at a place of another member than m.
-func (b *startRecords) elsewhere(m string, svc federation.ServiceName, members map[string]*memberState, data string,
+func (b *startRecords) elsewhere(
+	m string, svc federation.ServiceName, members map[string]*memberState, data string,
 ) bool {
 	for name, ms := range members {
 		if name == m {
