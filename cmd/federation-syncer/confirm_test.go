@@ -21,8 +21,10 @@ func TestConfirm(t *testing.T) {
 		if err := printWaiting(&out, list); err != nil {
 			t.Fatal(err)
 		}
-		want := "FEDERATION    OF           WHAT                                                                 WAITS FOR\n" +
-			"myfederation  shop/web     loses its last address, names deleted: 1                             confirm, or 2030-01-02T03:04:05Z\n" +
+		want := "FEDERATION    OF           WHAT                                                                 " +
+			"WAITS FOR\n" +
+			"myfederation  shop/web     loses its last address, names deleted: 1                             " +
+			"confirm, or 2030-01-02T03:04:05Z\n" +
 			"other         shop/api     names deleted: 7                                                     confirm\n" +
 			"other         member west  leaves, services that lose their last address: 3, names deleted: 12  confirm\n"
 		if out.String() != want {

@@ -35,7 +35,7 @@ import (
 // names: global, r1, r2 and so on. SERVICES is 7, 0-9 or 0-9/3 for every third:
 //
 //	pending SERVICES           they are about to lose their last address, but emptyGrace is running
-//	lose SERVICES NAMES [waits WHAT [until TIME]]   they are to lose these names (r1:watched: seen by a watch), of which
+//	lose SERVICES NAMES [waits WHAT [until TIME]]   they lose these names (r1:watched: seen by a watch), of which
 //	                           WHAT have to wait: names, or the number of services with such names
 //	recover SERVICES           they are to lose nothing
 //	deleted SERVICES NAMES, published SERVICES NAMES   their records have lost the names, or have them again

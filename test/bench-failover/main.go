@@ -1,6 +1,5 @@
-// Bench-failover measures how soon a failed shard is led away from, on real API
-// servers, in a private network: two clusters, their CoreDNS, a DNS server and
-// the syncer. docs/performance.md has results.
+// Bench-failover measures how soon a failed shard is led away from, on real API servers, in a private network: two
+// clusters, their CoreDNS, a DNS server and the syncer. docs/performance.md has results.
 package main
 
 import (
@@ -137,7 +136,8 @@ func run(ctx context.Context, f flags) (err error) {
 }
 
 func report(f scenario.Failover, k scenario.Readiness) {
-	fmt.Printf("\n%-70s %6s %9s %9s %9s\n", "milliseconds from the write of the EndpointSlice", "rounds", "p50", "p99", "max")
+	fmt.Printf("\n%-70s %6s %9s %9s %9s\n", "milliseconds from the write of the EndpointSlice", "rounds", "p50", "p99",
+		"max")
 	row("not ready: the plugin answers the CNAME", f.CNAME)
 	row("not ready: the record of the topology zone is a CNAME at the server", f.Record)
 	row("ready: the plugin answers the ClusterIP", f.ClusterIP)

@@ -1,6 +1,5 @@
-// Bench-udp compares the CPU time that a CoreDNS needs for a query over UDP:
-// for a federated name with the federation plugin, and for the plain name
-// without it. dnsperf asks; docs/performance.md has results.
+// Bench-udp compares the CPU time that a CoreDNS needs for a query over UDP: for a federated name with the federation
+// plugin, and for the plain name without it. dnsperf asks; docs/performance.md has results.
 package main
 
 import (
@@ -74,7 +73,8 @@ func run(ctx context.Context, program string, rounds int, length time.Duration) 
 	}
 	api := fakeapi.Start(services)
 	defer api.Close()
-	fmt.Printf("%d Services with %d endpoints each, %d rounds of %s, servers with GOMAXPROCS=1\n", services, fakeapi.Endpoints, rounds, length)
+	fmt.Printf("%d Services with %d endpoints each, %d rounds of %s, servers with GOMAXPROCS=1\n", services,
+		fakeapi.Endpoints, rounds, length)
 	for _, chain := range chains {
 		if err := compareChain(ctx, dir, program, api.URL, chain.name, chain.plugins, rounds, length); err != nil {
 			return err
@@ -103,7 +103,8 @@ func writeQuestions(dir string) error {
 	return nil
 }
 
-func compareChain(ctx context.Context, dir, program, api, name, plugins string, rounds int, length time.Duration) (err error) {
+func compareChain(ctx context.Context, dir, program, api, name, plugins string, rounds int,
+	length time.Duration) (err error) {
 	kubernetes := "kubernetes cluster.local {\n endpoint " + api + "\n}\n"
 	federation := "federation {\n myfed example.com\n topology region1 zone1\n no_chase\n}\n"
 	plain, err := start(ctx, dir, program, plugins+kubernetes)
@@ -141,7 +142,8 @@ func compareChain(ctx context.Context, dir, program, api, name, plugins string, 
 				ratios, rates = append(ratios, b.cpu/a.cpu), append(rates, b.rate/a.rate)
 			}
 		}
-		fmt.Printf("%-48s %9.1f %9.1f %7.2f %7.2f %8s\n", m.name, median(base), median(other), median(ratios), median(rates), m.figure)
+		fmt.Printf("%-48s %9.1f %9.1f %7.2f %7.2f %8s\n", m.name, median(base), median(other), median(ratios),
+			median(rates), m.figure)
 	}
 	return nil
 }
@@ -157,8 +159,7 @@ type server struct {
 	port string
 }
 
-// start starts a CoreDNS with these plugins, on a port that the kernel picks,
-// and waits until it has synced.
+// start starts a CoreDNS with these plugins, on a port that the kernel picks, and waits until it has synced.
 func start(ctx context.Context, dir, program, plugins string) (*server, error) {
 	f, err := os.CreateTemp(dir, "Corefile")
 	if err != nil {
@@ -194,8 +195,7 @@ func (s *server) stop() {
 	_ = s.cmd.Wait()
 }
 
-// load is what a server did under load: the CPU time of a query in
-// microseconds, and queries a second.
+// load is what a server did under load: the CPU time of a query in microseconds, and queries a second.
 type load struct{ cpu, rate float64 }
 
 var (
@@ -209,7 +209,8 @@ func (s *server) load(ctx context.Context, questions string, length time.Duratio
 	if err != nil {
 		return load{}, err
 	}
-	cmd := exec.CommandContext(ctx, "dnsperf", "-s", "127.0.0.1", "-p", s.port, "-d", questions, "-l", strconv.FormatFloat(length.Seconds(), 'f', -1, 64), "-c", "4", "-q", "40")
+	cmd := exec.CommandContext(ctx, "dnsperf", "-s", "127.0.0.1", "-p", s.port, "-d", questions, "-l",
+		strconv.FormatFloat(length.Seconds(), 'f', -1, 64), "-c", "4", "-q", "40")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return load{}, fmt.Errorf("dnsperf: %w: %s", err, out)

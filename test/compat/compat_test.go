@@ -1,5 +1,4 @@
-// Package compat shows that the plugin can be compiled into an admin's own
-// CoreDNS.
+// Package compat shows that the plugin can be compiled into an admin's own CoreDNS.
 package compat
 
 import (
@@ -26,9 +25,8 @@ const (
 	server = "github.com/coredns/coredns"
 )
 
-// TestOwnBuild does to the source of CoreDNS what its admin does: our line in
-// plugin.cfg, go generate, the module required (here, replaced by this
-// checkout), go build.
+// TestOwnBuild does to the source of CoreDNS what its admin does: our line in plugin.cfg, go generate, the module
+// required (here, replaced by this checkout), go build.
 func TestOwnBuild(t *testing.T) {
 	needs.Minutes(t, "building CoreDNS from its source takes minutes")
 	readSources(t)
@@ -38,7 +36,8 @@ func TestOwnBuild(t *testing.T) {
 	t.Run("Q2 the directive stands directly before those of k8s_external and kubernetes", func(t *testing.T) {
 		order := directives(t, source)
 		at := slices.Index(order, "federation")
-		if want := []string{"federation", "k8s_external", "kubernetes"}; at < 0 || !slices.Equal(order[at:min(at+3, len(order))], want) {
+		if want := []string{"federation", "k8s_external", "kubernetes"}; at < 0 ||
+			!slices.Equal(order[at:min(at+3, len(order))], want) {
 			t.Errorf("order %q, want %q in it", order, want)
 		}
 	})
@@ -78,23 +77,26 @@ func TestOwnBuild(t *testing.T) {
 		}
 	})
 	t.Run("the program has the plugin", func(t *testing.T) {
-		if list := strings.Fields(string(command(t, source, "./coredns", "-plugins"))); !slices.Contains(list, "federation") {
+		if list := strings.Fields(string(command(t, source, "./coredns", "-plugins"))); !slices.Contains(list,
+			"federation") {
 			t.Errorf("coredns -plugins: %q", list)
 		}
 	})
 	t.Run("Q12 and the plugin finds the kubernetes plugin's options", func(t *testing.T) {
-		corefile := ".:0 {\n federation {\n myfederation example.com\n }\n kubernetes cluster.local {\n endpoint http://127.0.0.1:9\n noendpoints\n }\n}\n"
+		corefile := ".:0 {\n federation {\n myfederation example.com\n }\n kubernetes cluster.local {\n endpoint " +
+			"http://127.0.0.1:9\n noendpoints\n }\n}\n"
 		if err := os.WriteFile(filepath.Join(source, "Corefile"), []byte(corefile), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if out, err := output(t, source, "./coredns"); err == nil || !bytes.Contains(out, []byte("plugin/federation: the kubernetes plugin has the option noendpoints")) {
+		if out, err := output(t, source, "./coredns"); err == nil ||
+			!bytes.Contains(out, []byte("plugin/federation: the kubernetes plugin has the option noendpoints")) {
 			t.Errorf("it ended with %v and said\n%s", err, out)
 		}
 	})
 }
 
-// readSources looks at the files that go build reads for us: go test keeps a
-// result until a file changes that the test itself has read.
+// readSources looks at the files that go build reads for us: go test keeps a result until a file changes that the test
+// itself has read.
 func readSources(t *testing.T) {
 	t.Helper()
 	read(t, filepath.Join("..", "..", "go.mod"))
@@ -109,8 +111,8 @@ func readSources(t *testing.T) {
 	}
 }
 
-// copySource copies the source of the CoreDNS version in our go.mod, which
-// the module cache has, to where it can be changed.
+// copySource copies the source of the CoreDNS version in our go.mod, which the module cache has, to where it can be
+// changed.
 func copySource(t *testing.T) string {
 	t.Helper()
 	version := strings.TrimSpace(string(command(t, ".", "go", "list", "-m", "-f", "{{.Version}}", server)))
@@ -155,7 +157,8 @@ func addLine(t *testing.T, path string) {
 func directives(t *testing.T, source string) []string {
 	t.Helper()
 	var out []string
-	for _, m := range regexp.MustCompile(`(?m)^\t"(\w+)",$`).FindAllStringSubmatch(read(t, filepath.Join(source, "core", "dnsserver", "zdirectives.go")), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^\t"(\w+)",$`).FindAllStringSubmatch(read(t,
+		filepath.Join(source, "core", "dnsserver", "zdirectives.go")), -1) {
 		out = append(out, m[1])
 	}
 	return out

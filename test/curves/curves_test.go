@@ -65,9 +65,12 @@ func TestParseErrors(t *testing.T) {
 	for name, text := range map[string]string{
 		"no table":  "nothing",
 		"no column": "| members | services | shards |\n|---|---|---|\n| 1 | 2 | 3 |\n",
-		"no number": "| members | services | start s | B/shard | p50 ms | p99 ms | allocs | bytes |\n|---|---|---|---|---|---|---|---|\n| 1 | 2 | x | 1 | 1 | 1 | 1 | 1 |\n",
-		"no rows":   "| members | services | start s | B/shard | p50 ms | p99 ms | allocs | bytes |\n|---|---|---|---|---|---|---|---|\n",
-		"few cells": "| members | services | start s | B/shard | p50 ms | p99 ms | allocs | bytes |\n|---|---|---|---|---|---|---|---|\n| 1 | 2 |\n",
+		"no number": "| members | services | start s | B/shard | p50 ms | p99 ms | allocs | bytes " +
+			"|\n|---|---|---|---|---|---|---|---|\n| 1 | 2 | x | 1 | 1 | 1 | 1 | 1 |\n",
+		"no rows": "| members | services | start s | B/shard | p50 ms | p99 ms | allocs | bytes " +
+			"|\n|---|---|---|---|---|---|---|---|\n",
+		"few cells": "| members | services | start s | B/shard | p50 ms | p99 ms | allocs | bytes " +
+			"|\n|---|---|---|---|---|---|---|---|\n| 1 | 2 |\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			if sizes, err := parse(text); err == nil {

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// The picture: two columns of panels, growth with the services and with the
-// members, each with one curve for each size of the other.
+// The picture: two columns of panels, growth with the services and with the members, each with one curve for each size
+// of the other.
 const (
 	panelWidth, panelHeight = 420, 150
 	left, top, gap          = 64, 46, 64
@@ -42,7 +42,8 @@ func draw(sizes []size) string {
 	var b strings.Builder
 	width := left + len(axes)*(panelWidth+gap)
 	height := top + len(panels)*(panelHeight+gap)
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" font-family="sans-serif" font-size="12" fill="#222">`+"\n", width, height, width, height)
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%[1]d" height="%[2]d" viewBox="0 0 %[1]d %[2]d" `+
+		`font-family="sans-serif" font-size="12" fill="#222">`+"\n", width, height)
 	fmt.Fprintf(&b, `<rect width="%d" height="%d" fill="#fff"/>`+"\n", width, height)
 	for row, p := range panels {
 		for column, a := range axes {
@@ -54,8 +55,8 @@ func draw(sizes []size) string {
 	return b.String()
 }
 
-// drawPanel draws one panel, its upper left corner at x and y: the axis of the
-// size is logarithmic, that of the value begins at 0.
+// drawPanel draws one panel, its upper left corner at x and y: the axis of the size is logarithmic, that of the value
+// begins at 0.
 func drawPanel(b *strings.Builder, x, y int, title, column string, a axis, sizes []size) {
 	most := 0.0
 	var ticks, curves []int
@@ -79,21 +80,25 @@ func drawPanel(b *strings.Builder, x, y int, title, column string, a axis, sizes
 	fmt.Fprintf(b, `<text x="%d" y="%d" font-weight="bold">%s, by %s</text>`+"\n", x, y-22, title, a.name)
 	for _, part := range []float64{0, 0.5, 1} {
 		_, v := at(ticks[0], part*most)
-		fmt.Fprintf(b, `<path d="M%d %.1fH%d" stroke="#ddd"/><text x="%d" y="%.1f" text-anchor="end">%s</text>`+"\n", x, v, x+panelWidth, x-6, v+4, short(part*most))
+		fmt.Fprintf(b, `<path d="M%d %.1fH%d" stroke="#ddd"/><text x="%d" y="%.1f" text-anchor="end">%s</text>`+"\n", x,
+			v, x+panelWidth, x-6, v+4, short(part*most))
 	}
 	for _, n := range ticks {
 		h, _ := at(n, 0)
-		fmt.Fprintf(b, `<text x="%.1f" y="%d" text-anchor="middle">%s</text>`+"\n", h, y+panelHeight+16, short(float64(n)))
+		fmt.Fprintf(b, `<text x="%.1f" y="%d" text-anchor="middle">%s</text>`+"\n", h, y+panelHeight+16,
+			short(float64(n)))
 	}
 	for i, by := range curves {
 		shade := shades[i*(len(shades)-1)/max(len(curves)-1, 1)]
 		drawCurve(b, a, sizes, by, column, shade, at)
-		fmt.Fprintf(b, `<text x="%d" y="%d" fill="%s">%s %s</text>`+"\n", x+i*110, y-6, shade, short(float64(by)), a.other)
+		fmt.Fprintf(b, `<text x="%d" y="%d" fill="%s">%s %s</text>`+"\n", x+i*110, y-6, shade, short(float64(by)),
+			a.other)
 	}
 }
 
 // drawCurve draws the values at the sizes with one size of the other axis.
-func drawCurve(b *strings.Builder, a axis, sizes []size, by int, column, shade string, at func(int, float64) (float64, float64)) {
+func drawCurve(b *strings.Builder, a axis, sizes []size, by int, column, shade string, at func(int, float64) (float64,
+	float64)) {
 	var points []size
 	for _, s := range sizes {
 		if a.by(s) == by {

@@ -1,5 +1,5 @@
-// Demo-shell enters the running demo: it gives a shell, or runs a command, with
-// the view of a pod of one of its clusters, or of a client outside.
+// Demo-shell enters the running demo: it gives a shell, or runs a command, with the view of a pod of one of its
+// clusters, or of a client outside.
 package main
 
 import (
@@ -56,10 +56,12 @@ func run(args []string) error {
 		return err
 	}
 	if view == "status" {
-		view, args = world.Outside, append([]string{"federation-syncer", "status", "--socket", world.AdminSocket(dir)}, args...)
+		view, args = world.Outside, append([]string{"federation-syncer", "status", "--socket", world.AdminSocket(dir)},
+			args...)
 	}
 	if view != world.Outside && !slices.Contains(names, view) {
-		return fmt.Errorf("no cluster %q in the demo: %s and %s are known", view, strings.Join(names, ", "), world.Outside)
+		return fmt.Errorf("no cluster %q in the demo: %s and %s are known", view, strings.Join(names, ", "),
+			world.Outside)
 	}
 	return enter(dir, view, args)
 }
@@ -76,12 +78,14 @@ func enter(dir, view string, argv []string) error {
 	v := world.ViewOf(dir, view)
 	// A mount namespace of its own, so that only this process has the view's resolv.conf.
 	script := `umount /etc/resolv.conf 2>/dev/null; mount --bind "$0" /etc/resolv.conf && exec "$@"`
-	inside := append([]string{"unshare", "--mount", "--propagation", "private", "--", "sh", "-c", script, v.Resolv}, argv...)
+	inside := append([]string{"unshare", "--mount", "--propagation", "private", "--", "sh", "-c", script, v.Resolv},
+		argv...)
 	cmd, err := netns.Shell(world.PIDFile(dir), inside...)
 	if err != nil {
 		return err
 	}
-	cmd.Env = append(cmd.Env, proc.EnvDir+"="+dir, "KUBECONFIG="+v.Kubeconfig, "KUBECACHEDIR="+filepath.Join(dir, "kubectl"),
+	cmd.Env = append(cmd.Env, proc.EnvDir+"="+dir, "KUBECONFIG="+v.Kubeconfig, "KUBECACHEDIR="+filepath.Join(dir,
+		"kubectl"),
 		"PATH="+filepath.Join(dir, "bin")+":"+os.Getenv("PATH"), `PS1=(`+view+`) \w$ `)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	if shell {

@@ -1,6 +1,5 @@
-// Demo is the walk-through of federated names on real API servers, in a private
-// network: four clusters, one federated Service, and what happens when parts of
-// it fail. On a terminal everything stays up afterwards, to be tried by hand.
+// Demo is the walk-through of federated names on real API servers, in a private network: four clusters, one federated
+// Service, and what happens when parts of it fail. On a terminal everything stays up afterwards, to be tried by hand.
 package main
 
 import (
@@ -75,7 +74,8 @@ func parse(args []string) (flags, error) {
 	set.StringVar(&f.syncer, "syncer", filepath.Join(bin, "federation-syncer"), "the federation-syncer to run")
 	set.StringVar(&f.testcluster, "testcluster", "", "the testcluster to run (default: built, or taken from the cache)")
 	set.StringVar(&f.deploy, "deploy", "deploy", "folder with member-rbac.yaml and coredns-rbac.yaml")
-	set.StringVar(&f.provider, "provider", world.RFC2136, "who hosts the zone: "+strings.Join(world.Providers, ", ")+"; the clouds are stand-ins of their APIs")
+	set.StringVar(&f.provider, "provider", world.RFC2136, "who hosts the zone: "+strings.Join(world.Providers,
+		", ")+"; the clouds are stand-ins of their APIs")
 	set.BoolVar(&f.keep, "keep", false, "keep the folder with logs, configuration and the zone")
 	set.Usage = func() {
 		fmt.Fprint(os.Stderr, usage)
@@ -106,7 +106,8 @@ func run(ctx context.Context, f flags, dir string) (err error) {
 			err = errors.Join(err, os.RemoveAll(dir))
 		}
 	}()
-	w, err := scenario.NewPlay(world.Options{Dir: dir, CoreDNS: f.coredns, Syncer: f.syncer, Testcluster: f.testcluster, Deploy: f.deploy, Provider: f.provider})
+	w, err := scenario.NewPlay(world.Options{Dir: dir, CoreDNS: f.coredns, Syncer: f.syncer, Testcluster: f.testcluster,
+		Deploy: f.deploy, Provider: f.provider})
 	if err != nil {
 		return err
 	}

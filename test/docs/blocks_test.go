@@ -97,7 +97,8 @@ func files(t *testing.T, extensions ...string) map[string]string {
 // Each block says what it is, so that the tests of its kind see it.
 func TestBlocksAreMarked(t *testing.T) {
 	languages := []string{"yaml", "corefile", "sh", "text", "txt", "json", "markdown"}
-	config := regexp.MustCompile(`(?m)^\s*(- )?(apiVersion|kind|federations|clusters|provider|metadata|data|spec):( |$)`)
+	config := regexp.MustCompile(
+		`(?m)^\s*(- )?(apiVersion|kind|federations|clusters|provider|metadata|data|spec):( |$)`)
 	for page, text := range files(t, ".md") {
 		for _, b := range blocks(page, text) {
 			language, use := b.language()
@@ -114,7 +115,8 @@ func TestBlocksAreMarked(t *testing.T) {
 }
 
 func TestBlocks(t *testing.T) {
-	const text = "# A page\n\n    indented\n\n~~~ yaml\na: 1\n~~~\n\n1. list\n\n   ```yaml fragment syncer\n   b:\n     c: 2\n   ```\n" +
+	const text = "# A page\n\n    indented\n\n" +
+		"~~~ yaml\na: 1\n~~~\n\n1. list\n\n   ```yaml fragment syncer\n   b:\n     c: 2\n   ```\n" +
 		"\n`````markdown\n# Inner\n~~~ corefile\n. {}\n~~~\n`````\n"
 	var got []string
 	for _, b := range blocks("page", text) {

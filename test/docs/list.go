@@ -1,5 +1,5 @@
-// Package docs checks the documentation against the code: every YAML example is parsed by what reads it in real life, and
-// every metric, reason, field, flag, make target, test and file that a page names exists.
+// Package docs checks the documentation against the code: every YAML example is parsed by what reads it in real life,
+// and every metric, reason, field, flag, make target, test and file that a page names exists.
 package docs
 
 import (

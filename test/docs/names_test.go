@@ -97,7 +97,8 @@ func TestMetrics(t *testing.T) {
 
 // What is written like a reason, a field or an identifier is one.
 func TestIdentifiers(t *testing.T) {
-	code := set(source(t, ".go", ".yaml", ".yml", ".txtar", ".json"), `\b([A-Za-z][A-Za-z0-9]*[a-z0-9][A-Z][A-Za-z0-9]*)\b`)
+	code := set(source(t, ".go", ".yaml", ".yml", ".txtar", ".json"),
+		`\b([A-Za-z][A-Za-z0-9]*[a-z0-9][A-Z][A-Za-z0-9]*)\b`)
 	// Words of other projects that occur nowhere in the code.
 	for page, text := range files(t, ".md") {
 		for _, b := range blocks(page, text) {
@@ -111,9 +112,10 @@ func TestIdentifiers(t *testing.T) {
 	foreign := []string{
 		"MemberCluster", "FederatedService", // designed, not built
 		"InetAddress", "StrictErrors", // Java, Go
-		"CoreDNSUnsupportedPlugins",                                                                                   // kubeadm
-		"stubDomains",                                                                                                 // GKE
-		"trafficDistribution", "PreferClose", "ServiceExport", "ServiceImport", "ClusterSetIP", "MultiClusterService", // Kubernetes
+		"CoreDNSUnsupportedPlugins",          // kubeadm
+		"stubDomains",                        // GKE
+		"trafficDistribution", "PreferClose", // Kubernetes
+		"ServiceExport", "ServiceImport", "ClusterSetIP", "MultiClusterService", // Kubernetes
 	}
 	for _, m := range matches(t, "`([A-Za-z][A-Za-z0-9]*[a-z0-9][A-Z][A-Za-z0-9]*)`") {
 		if !code[m.name] && !slices.Contains(foreign, m.name) {
@@ -169,7 +171,8 @@ func TestTestsExist(t *testing.T) {
 	tests := set(source(t, ".go"), `(?m)^func ((?:Test|Benchmark|Fuzz)[A-Za-z0-9_]+)\(`)
 	for _, m := range matches(t, `\b(Test[A-Z][A-Za-z0-9]+)\b`) {
 		// The first words of several tests are enough: that is how -run reads it.
-		if !tests[m.name] && !slices.ContainsFunc(keys(tests), func(name string) bool { return strings.HasPrefix(name, m.name) }) {
+		begins := func(name string) bool { return strings.HasPrefix(name, m.name) }
+		if !tests[m.name] && !slices.ContainsFunc(keys(tests), begins) {
 			t.Errorf("%s: there is no test %s", m.where, m.name)
 		}
 	}

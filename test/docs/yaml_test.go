@@ -35,7 +35,8 @@ func TestYAML(t *testing.T) {
 			seen++
 			kind, isFragment := strings.CutPrefix(use, "fragment ")
 			if use != "" && !isFragment || isFragment && fragments[kind] == "" {
-				t.Errorf("%s:%d: %q: want `yaml`, or `yaml fragment KIND` with a KIND of %q", page, b.line-1, b.info, kinds())
+				t.Errorf("%s:%d: %q: want `yaml`, or `yaml fragment KIND` with a KIND of %q",
+					page, b.line-1, b.info, kinds())
 				continue
 			}
 			if isFragment {
@@ -62,7 +63,8 @@ func TestYAML(t *testing.T) {
 	t.Logf("%d YAML blocks, %d of them syncer configurations", seen, configurations)
 }
 
-// fragments are the templates that complete a fragment, by kind. The fragment takes the place, and the indentation, of HERE.
+// fragments are the templates that complete a fragment, by kind. The fragment takes the place, and the indentation, of
+// HERE.
 var fragments = map[string]string{
 	"container": `
 apiVersion: apps/v1
@@ -83,7 +85,8 @@ HERE
 `,
 	"provider": configuration("  HERE", "- name: a\n  kubeconfig: {path: a.kubeconfig}"),
 	"clusters": configuration("  provider: {route53: {hostedZoneID: Z0123456789ABCDEFGHIJ}}", "HERE"),
-	"syncer":   configuration("  provider: {route53: {hostedZoneID: Z0123456789ABCDEFGHIJ}}", "- name: a\n  kubeconfig: {path: a.kubeconfig}") + "HERE\n",
+	"syncer": configuration("  provider: {route53: {hostedZoneID: Z0123456789ABCDEFGHIJ}}",
+		"- name: a\n  kubeconfig: {path: a.kubeconfig}") + "HERE\n",
 }
 
 func kinds() (names []string) {
@@ -148,11 +151,13 @@ func validate(t *testing.T, text string) {
 	named := regexp.MustCompile(`(path|secretFile): *"?([^\s,}"]+)`)
 	text = named.ReplaceAllStringFunc(text, func(field string) string {
 		m := named.FindStringSubmatch(field)
-		path, content := filepath.Join(dir, m[2]), strings.Replace(kubeconfig, "NAME", strings.ReplaceAll(filepath.Base(m[2]), ".", "-"), 1)
+		path, name := filepath.Join(dir, m[2]), strings.ReplaceAll(filepath.Base(m[2]), ".", "-")
+		content := strings.Replace(kubeconfig, "NAME", name, 1)
 		if m[1] == "secretFile" {
 			content = "c2VjcmV0LW9mLXRoZS1rZXk=\n"
 		}
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(content), 0o600)); err != nil {
+		err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(content), 0o600))
+		if err != nil {
 			t.Fatal(err)
 		}
 		return m[1] + ": " + path
@@ -210,8 +215,8 @@ func decode(t *testing.T, document string) {
 	}
 }
 
-// TestManifests decodes each manifest that ships, and those that the tests apply. The other YAML files are listed with the
-// test that reads them.
+// TestManifests decodes each manifest that ships, and those that the tests apply. The other YAML files are listed with
+// the test that reads them.
 func TestManifests(t *testing.T) {
 	elsewhere := map[string]string{
 		"deploy/monitoring/rules.yaml":             "test/monitoring",
@@ -228,7 +233,8 @@ func TestManifests(t *testing.T) {
 			delete(elsewhere, name)
 			continue
 		}
-		if !strings.HasPrefix(name, "deploy/") && !strings.Contains(name, "/manifests/") && !strings.HasPrefix(name, "test/plugincases/") {
+		if !strings.HasPrefix(name, "deploy/") && !strings.Contains(name, "/manifests/") &&
+			!strings.HasPrefix(name, "test/plugincases/") {
 			continue
 		}
 		n++

@@ -1,5 +1,5 @@
-// Package fakeapi is an API server of many Services that never change, for
-// benchmarks of what reads them: lists and silent watches over HTTP.
+// Package fakeapi is an API server of many Services that never change, for benchmarks of what reads them: lists and
+// silent watches over HTTP.
 package fakeapi
 
 import (
@@ -21,15 +21,14 @@ const (
 	namespaces = 50
 	// Endpoints is how many ready endpoints each Service has.
 	Endpoints = 4
-	// DualStack is the number of the one of ten Services that is dual-stack. All
-	// but it and Headless have an IPv4 ClusterIP.
+	// DualStack is the number of the one of ten Services that is dual-stack. All but it and Headless have an IPv4
+	// ClusterIP.
 	DualStack = 1
 	// Headless is the number of the one of ten Services that is headless.
 	Headless = 2
 )
 
-// ServiceName returns "service.namespace" of the Service of a number, which
-// begins with 0.
+// ServiceName returns "service.namespace" of the Service of a number, which begins with 0.
 func ServiceName(i int) string { return fmt.Sprintf("svc-%d.ns-%d", i, i%namespaces) }
 
 // Server is a running API server.
@@ -55,24 +54,25 @@ func Start(services int) Server {
 		"/apis/discovery.k8s.io/v1/endpointslices": sliceList(services),
 	}
 	watches := new(atomic.Int64)
-	return Server{watches: watches, Server: httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		switch list, ok := lists[r.URL.Path]; {
-		case !ok:
-			http.NotFound(w, r)
-		case strings.Contains(r.URL.RawQuery, "sendInitialEvents"): // as servers that only know lists
-			status := apierrors.NewInvalid(schema.GroupKind{}, "", nil).Status()
-			w.WriteHeader(int(status.Code))
-			_ = json.NewEncoder(w).Encode(status)
-		case r.FormValue("watch") != "":
-			watches.Add(1)
-			w.WriteHeader(http.StatusOK)
-			w.(http.Flusher).Flush()
-			<-r.Context().Done()
-		default:
-			_ = json.NewEncoder(w).Encode(list)
-		}
-	}))}
+	return Server{watches: watches,
+		Server: httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			switch list, ok := lists[r.URL.Path]; {
+			case !ok:
+				http.NotFound(w, r)
+			case strings.Contains(r.URL.RawQuery, "sendInitialEvents"): // as servers that only know lists
+				status := apierrors.NewInvalid(schema.GroupKind{}, "", nil).Status()
+				w.WriteHeader(int(status.Code))
+				_ = json.NewEncoder(w).Encode(status)
+			case r.FormValue("watch") != "":
+				watches.Add(1)
+				w.WriteHeader(http.StatusOK)
+				w.(http.Flusher).Flush()
+				<-r.Context().Done()
+			default:
+				_ = json.NewEncoder(w).Encode(list)
+			}
+		}))}
 }
 
 var (
@@ -91,7 +91,8 @@ func meta(i int) metav1.ObjectMeta {
 func namespaceList() corev1.NamespaceList {
 	list := corev1.NamespaceList{TypeMeta: metav1.TypeMeta{Kind: "NamespaceList", APIVersion: "v1"}, ListMeta: listMeta}
 	for i := range namespaces {
-		list.Items = append(list.Items, corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: meta(i).Namespace, ResourceVersion: "1"}})
+		list.Items = append(list.Items, corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: meta(i).Namespace,
+			ResourceVersion: "1"}})
 	}
 	return list
 }
@@ -115,7 +116,8 @@ func serviceList(n int) corev1.ServiceList {
 }
 
 func sliceList(n int) discoveryv1.EndpointSliceList {
-	list := discoveryv1.EndpointSliceList{TypeMeta: metav1.TypeMeta{Kind: "EndpointSliceList", APIVersion: "discovery.k8s.io/v1"}, ListMeta: listMeta}
+	list := discoveryv1.EndpointSliceList{TypeMeta: metav1.TypeMeta{Kind: "EndpointSliceList",
+		APIVersion: "discovery.k8s.io/v1"}, ListMeta: listMeta}
 	for i := range n {
 		slice := discoveryv1.EndpointSlice{ObjectMeta: meta(i), AddressType: discoveryv1.AddressTypeIPv4,
 			Ports: []discoveryv1.EndpointPort{{Name: &portName, Port: &port, Protocol: &protocol}}}

@@ -21,8 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// EnvCache names another folder for the built binaries than the user's cache
-// folder.
+// EnvCache names another folder for the built binaries than the user's cache folder.
 const EnvCache = "FEDERATION_DNS_CACHE"
 
 const (
@@ -30,15 +29,13 @@ const (
 	buildCPUSeconds = 670
 	// keepBinaries is how many binaries stay in the cache.
 	keepBinaries = 2
-	// kubernetesVersion is what the API server says of itself; it is that of
-	// k8s.io/kubernetes in test/cluster/go.mod.
+	// kubernetesVersion is what the API server says of itself; it is that of k8s.io/kubernetes in test/cluster/go.mod.
 	kubernetesVersion = "v1.37.2"
 )
 
-// Binary returns the path of the testcluster binary. It is built from
-// test/cluster the first time, and kept outside the tree by the hash of its
-// sources and the Go version; progress is told of the building. Only one
-// process builds at a time, others wait for it.
+// Binary returns the path of the testcluster binary. It is built from test/cluster the first time, and kept outside the
+// tree by the hash of its sources and the Go version; progress is told of the building. Only one process builds at a
+// time, others wait for it.
 func Binary(ctx context.Context, progress io.Writer) (string, error) {
 	source, err := sourceDir()
 	if err != nil {
@@ -84,8 +81,7 @@ func cacheDir() (string, error) {
 	return dir, os.MkdirAll(dir, 0o755)
 }
 
-// sourceDir is the folder test/cluster of this repository, found from the
-// working directory up.
+// sourceDir is the folder test/cluster of this repository, found from the working directory up.
 func sourceDir() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -162,7 +158,8 @@ func build(ctx context.Context, source, path string, progress io.Writer) error {
 		return err
 	}
 	estimate := buildCPUSeconds / runtime.NumCPU()
-	fmt.Fprintf(progress, "building the API servers of demo and tests: the first time this downloads about 160 modules and takes about %d CPU-seconds, some %d minutes on %d cores\n",
+	fmt.Fprintf(progress, "building the API servers of demo and tests: the first time this downloads about 160 "+
+		"modules and takes about %d CPU-seconds, some %d minutes on %d cores\n",
 		buildCPUSeconds, (estimate+59)/60, runtime.NumCPU())
 	major, minor := versionParts(kubernetesVersion)
 	partial := path + ".partial"
@@ -183,8 +180,8 @@ func versionParts(v string) (major, minor string) {
 	return parts[0], parts[1]
 }
 
-// watchBuild runs the build and tells every 15 s how far it is: go build -v
-// names each package that it compiles. last gets what is not a package.
+// watchBuild runs the build and tells every 15 s how far it is: go build -v names each package that it compiles. last
+// gets what is not a package.
 func watchBuild(cmd *exec.Cmd, last *bytes.Buffer, progress io.Writer) error {
 	out, in := io.Pipe()
 	cmd.Stdout, cmd.Stderr = in, in
@@ -223,7 +220,8 @@ func watchBuild(cmd *exec.Cmd, last *bytes.Buffer, progress io.Writer) error {
 				packages++
 			}
 		case <-tick.C:
-			fmt.Fprintf(progress, "  %4s  %d packages compiled (about 2500 when none was before)\n", time.Since(start).Round(time.Second), packages)
+			fmt.Fprintf(progress, "  %4s  %d packages compiled (about 2500 when none was before)\n",
+				time.Since(start).Round(time.Second), packages)
 		}
 	}
 }

@@ -1,9 +1,7 @@
-// Package kube starts real Kubernetes API servers with simulated machines
-// behind them, for demo, tests and benchmarks: the testcluster binary of
-// test/cluster, which it builds when there is none.
+// Package kube starts real Kubernetes API servers with simulated machines behind them, for demo, tests and benchmarks:
+// the testcluster binary of test/cluster, which it builds when there is none.
 //
-// The clusters' pod, Service and load balancer addresses must be local where
-// they run: see package netns.
+// The clusters' pod, Service and load balancer addresses must be local where they run: see package netns.
 package kube
 
 import (
@@ -26,8 +24,8 @@ import (
 type Options struct {
 	// Name is what the backends of the cluster say.
 	Name string
-	// Dir is the cluster's folder; the same folder is the same cluster again.
-	// Its path must be short, as Unix sockets stand in it.
+	// Dir is the cluster's folder; the same folder is the same cluster again. Its path must be short, as Unix sockets
+	// stand in it.
 	Dir string
 	// Binary is the testcluster binary; "" asks the function Binary.
 	Binary string
@@ -36,8 +34,7 @@ type Options struct {
 	Zones  []string
 	// Nodes is the number of Nodes; 0 is 2, and a negative number none.
 	Nodes int
-	// PodCIDRs, ServiceCIDRs and LBCIDRs have one prefix, or IPv4 and IPv6;
-	// without LBCIDRs there is no load balancer.
+	// PodCIDRs, ServiceCIDRs and LBCIDRs have one prefix, or IPv4 and IPv6; without LBCIDRs there is no load balancer.
 	PodCIDRs, ServiceCIDRs, LBCIDRs []netip.Prefix
 	// Args are further flags of testcluster.
 	Args []string
@@ -53,8 +50,8 @@ type Cluster struct {
 	server string
 }
 
-// Start starts a cluster and returns when its API server, controllers and
-// Nodes are ready. The process ends with the private namespace at the latest.
+// Start starts a cluster and returns when its API server, controllers and Nodes are ready. The process ends with the
+// private namespace at the latest.
 func Start(ctx context.Context, o Options) (*Cluster, error) {
 	if o.Binary == "" {
 		binary, err := Binary(ctx, os.Stderr)
@@ -96,8 +93,8 @@ func prefixes(list []netip.Prefix) string {
 
 func (c *Cluster) start(ctx context.Context) error {
 	cmd := exec.Command(c.opt.Binary, c.opt.args()...)
-	// A process group of its own keeps a terminal's Ctrl-C from it: we end the
-	// clusters in order. Should we be killed, the namespace ends them.
+	// A process group of its own keeps a terminal's Ctrl-C from it: we end the clusters in order. Should we be killed,
+	// the namespace ends them.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
@@ -126,7 +123,8 @@ func (c *Cluster) start(ctx context.Context) error {
 		<-ended
 		return fmt.Errorf("cluster %q: %w", c.opt.Name, ctx.Err())
 	case <-ended:
-		return fmt.Errorf("cluster %q ended before it was ready: %w: %s (log: %s)", c.opt.Name, waitErr, strings.TrimSpace(stderr.String()), c.path("log"))
+		return fmt.Errorf("cluster %q ended before it was ready: %w: %s (log: %s)", c.opt.Name, waitErr,
+			strings.TrimSpace(stderr.String()), c.path("log"))
 	case line := <-ready:
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -155,8 +153,8 @@ func (c *Cluster) Server() string {
 	return c.server
 }
 
-// Config is the administrator's client configuration. It panics if the
-// kubeconfig that the cluster has written cannot be read.
+// Config is the administrator's client configuration. It panics if the kubeconfig that the cluster has written cannot
+// be read.
 func (c *Cluster) Config() *rest.Config {
 	config, err := clientcmd.BuildConfigFromFlags("", c.Kubeconfig())
 	if err != nil {
@@ -178,8 +176,7 @@ func (c *Cluster) forget() {
 	c.cmd, c.ended = nil, nil
 }
 
-// Stop ends the cluster as SIGTERM does, and kills it when ctx ends before.
-// Stopping a stopped cluster is no error.
+// Stop ends the cluster as SIGTERM does, and kills it when ctx ends before. Stopping a stopped cluster is no error.
 func (c *Cluster) Stop(ctx context.Context) error {
 	cmd, ended := c.process()
 	if cmd == nil {
@@ -205,8 +202,7 @@ func (c *Cluster) Kill() {
 	}
 }
 
-// Restart starts a stopped or killed cluster again: the same port, data,
-// identities and tokens.
+// Restart starts a stopped or killed cluster again: the same port, data, identities and tokens.
 func (c *Cluster) Restart(ctx context.Context) error {
 	if cmd, _ := c.process(); cmd != nil {
 		return fmt.Errorf("cluster %q is running", c.opt.Name)
@@ -214,8 +210,7 @@ func (c *Cluster) Restart(ctx context.Context) error {
 	return c.start(ctx)
 }
 
-// Pause stops the cluster's process from running, as SIGSTOP does: connections
-// stay open and nothing answers.
+// Pause stops the cluster's process from running, as SIGSTOP does: connections stay open and nothing answers.
 func (c *Cluster) Pause() error { return c.signal(syscall.SIGSTOP) }
 
 // Resume ends a Pause.
@@ -229,8 +224,8 @@ func (c *Cluster) signal(s syscall.Signal) error {
 	return cmd.Process.Signal(s)
 }
 
-// KillBackends ends the HTTP servers of the pods that match: the pods become
-// unready by their own probes. An empty selector matches all.
+// KillBackends ends the HTTP servers of the pods that match: the pods become unready by their own probes. An empty
+// selector matches all.
 func (c *Cluster) KillBackends(ctx context.Context, namespace, selector string) error {
 	return c.backends(ctx, "kill", namespace, selector)
 }
@@ -241,7 +236,8 @@ func (c *Cluster) StartBackends(ctx context.Context, namespace, selector string)
 }
 
 func (c *Cluster) backends(ctx context.Context, verb, namespace, selector string) error {
-	out, err := exec.CommandContext(ctx, c.opt.Binary, "backends", verb, "--dir", c.opt.Dir, "-n", namespace, "-l", selector).CombinedOutput()
+	out, err := exec.CommandContext(ctx, c.opt.Binary, "backends", verb, "--dir", c.opt.Dir, "-n", namespace, "-l",
+		selector).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("cluster %q: backends %s: %w: %s", c.opt.Name, verb, err, strings.TrimSpace(string(out)))
 	}
@@ -250,19 +246,21 @@ func (c *Cluster) backends(ctx context.Context, verb, namespace, selector string
 
 // Kubectl runs kubectl as the administrator and returns what it prints.
 func (c *Cluster) Kubectl(ctx context.Context, stdin string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, c.opt.Binary, append([]string{"kubectl", "--cache-dir", c.path("kubectl-cache")}, args...)...)
+	cmd := exec.CommandContext(ctx, c.opt.Binary, append([]string{"kubectl", "--cache-dir", c.path("kubectl-cache")},
+		args...)...)
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+c.Kubeconfig())
 	cmd.Stdin = strings.NewReader(stdin)
 	var out, errOut strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	if err := cmd.Run(); err != nil {
-		return out.String(), fmt.Errorf("cluster %q: kubectl %s: %w: %s", c.opt.Name, strings.Join(args, " "), err, strings.TrimSpace(errOut.String()))
+		return out.String(), fmt.Errorf("cluster %q: kubectl %s: %w: %s", c.opt.Name, strings.Join(args, " "), err,
+			strings.TrimSpace(errOut.String()))
 	}
 	return out.String(), nil
 }
 
-// KubeconfigVia writes a copy of the kubeconfig src to dst that reaches the API
-// server at another URL, such as that of a cutting proxy on loopback.
+// KubeconfigVia writes a copy of the kubeconfig src to dst that reaches the API server at another URL, such as that of
+// a cutting proxy on loopback.
 func KubeconfigVia(src, server, dst string) error {
 	config, err := clientcmd.LoadFromFile(src)
 	if err != nil {

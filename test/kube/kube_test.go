@@ -85,8 +85,7 @@ func get(url string) (string, error) {
 	return string(body), err
 }
 
-// TestCluster walks through what a cluster is for: it is one start of an API
-// server, so that its parts share it.
+// TestCluster walks through what a cluster is for: it is one start of an API server, so that its parts share it.
 func TestCluster(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute) // the binary may have to be built
 	defer cancel()
@@ -121,7 +120,8 @@ func TestCluster(t *testing.T) {
 	}
 	kubectl("apply", "-f", "-")
 	ingress := func() []string {
-		return strings.Fields(kubectl("get", "service", "nginx", "-n", "mynamespace", "-o", "jsonpath={.status.loadBalancer.ingress[*].ip}"))
+		return strings.Fields(kubectl("get", "service", "nginx", "-n", "mynamespace", "-o",
+			"jsonpath={.status.loadBalancer.ingress[*].ip}"))
 	}
 	answers := func() error {
 		addrs := ingress()
@@ -138,7 +138,8 @@ func TestCluster(t *testing.T) {
 	}
 	ready := func(want string) func() error {
 		return func() error {
-			got := kubectl("get", "endpointslices", "-n", "mynamespace", "-l", "kubernetes.io/service-name=nginx", "-o", "jsonpath={.items[*].endpoints[*].conditions.ready}")
+			got := kubectl("get", "endpointslices", "-n", "mynamespace", "-l", "kubernetes.io/service-name=nginx", "-o",
+				"jsonpath={.items[*].endpoints[*].conditions.ready}")
 			if got != want {
 				return fmt.Errorf("ready: %q, want %q", got, want)
 			}
@@ -162,7 +163,8 @@ func TestCluster(t *testing.T) {
 			t.Fatal(err)
 		}
 		eventually(t, "slices", ready(none))
-		if body, err := get("http://" + netip.AddrPortFrom(netip.MustParseAddr(ingress()[0]), 80).String()); err == nil {
+		if body, err := get("http://" + netip.AddrPortFrom(netip.MustParseAddr(ingress()[0]),
+			80).String()); err == nil {
 			t.Errorf("a dead Service answered %q", body)
 		}
 		if err := c.StartBackends(ctx, "mynamespace", "app=nginx"); err != nil {

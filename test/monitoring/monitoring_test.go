@@ -1,5 +1,5 @@
-// Package monitoring holds the alerts that ship: their syntax, their metrics,
-// and that each has an entry in the runbook.
+// Package monitoring holds the alerts that ship: their syntax, their metrics, and that each has an entry in the
+// runbook.
 package monitoring
 
 import (
@@ -112,7 +112,8 @@ func TestRunbook(t *testing.T) {
 			t.Errorf("docs/runbook.md has no entry for %s", r.Alert)
 		}
 		delete(entries, r.Alert)
-		if want := "docs/runbook.md#" + strings.ToLower(r.Alert); !strings.HasSuffix(r.Annotations["runbook_url"], want) {
+		if want := "docs/runbook.md#" + strings.ToLower(r.Alert); !strings.HasSuffix(r.Annotations["runbook_url"],
+			want) {
 			t.Errorf("%s leads to %q, want %q", r.Alert, r.Annotations["runbook_url"], want)
 		}
 		if s := r.Labels["severity"]; s != "critical" && s != "warning" {
@@ -135,8 +136,7 @@ func TestPromtool(t *testing.T) {
 	}
 	run("the alerts", "check", "rules", "rules.yaml")
 	run("the alerts", "test", "rules", "rules_test.yaml")
-	// The dashboard's queries must be PromQL: as rules of their own, with a value
-	// for the dashboard's variable.
+	// The dashboard's queries must be PromQL: as rules of their own, with a value for the dashboard's variable.
 	var groups strings.Builder
 	groups.WriteString("groups:\n- name: dashboard\n  rules:\n")
 	for _, exprs := range queries(t) {

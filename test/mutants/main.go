@@ -1,12 +1,10 @@
-// Mutants shows that the tests hold the rules: it makes one small wrong change
-// after the other, each in a copy of a file that only the compiler sees, and
-// runs the tests of the packages concerned. Each change must make a test fail
+// Mutants shows that the tests hold the rules: it makes one small wrong change after the other, each in a copy of a
+// file that only the compiler sees, and runs the tests of the packages concerned. Each change must make a test fail
 // that is named after the clause that it breaks.
 //
 //	go run ./test/mutants [-run CLAUSE]... [-list]
 //
-// The changes stand in the text files beside this one; clauses.txt says how they
-// are written.
+// The changes stand in the text files beside this one; clauses.txt says how they are written.
 package main
 
 import (
@@ -97,7 +95,8 @@ func runAll(ctx context.Context, root string, mutants []mutant, workers int) err
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	fmt.Printf("%d of %d were caught by a test of their clause, in %.0f s\n", len(mutants)-bad, len(mutants), time.Since(start).Seconds())
+	fmt.Printf("%d of %d were caught by a test of their clause, in %.0f s\n", len(mutants)-bad, len(mutants),
+		time.Since(start).Seconds())
 	if bad > 0 {
 		return fmt.Errorf("%d were not", bad)
 	}

@@ -24,8 +24,8 @@ type result struct {
 	text   string
 }
 
-// try runs the tests with the change, for which dir is made: first those of
-// the clause, and all if these pass, as it may stand further down in a name.
+// try runs the tests with the change, for which dir is made: first those of the clause, and all if these pass, as it
+// may stand further down in a name.
 func try(ctx context.Context, root, dir string, m mutant) result {
 	overlay, err := m.overlay(root, dir)
 	if err != nil {
@@ -38,8 +38,7 @@ func try(ctx context.Context, root, dir string, m mutant) result {
 	return r
 }
 
-// ofNoClause are long tests that are named after no clause, and so catch no
-// change.
+// ofNoClause are long tests that are named after no clause, and so catch no change.
 const ofNoClause = "^Test(Kill|Model|Random)$"
 
 // pattern matches the subtests of the clause.
@@ -47,7 +46,8 @@ func (m mutant) pattern() string { return "/^" + m.clause + "([^0-9a-z]|$)" }
 
 // test runs the tests with the change.
 func (m mutant) test(ctx context.Context, root, overlay string, which ...string) result {
-	args := append([]string{"test", "-buildvcs=false", "-vet=off", "-ldflags=-w", "-count=1", "-timeout=5m", "-json", "-overlay=" + overlay}, which...)
+	args := append([]string{"test", "-buildvcs=false", "-vet=off", "-ldflags=-w", "-count=1", "-timeout=5m", "-json",
+		"-overlay=" + overlay}, which...)
 	args = append(args, m.packages...)
 	if m.usesRapid(root) {
 		args = append(args, "-rapid.nofailfile") // it would be kept beside the tests

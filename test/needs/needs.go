@@ -1,7 +1,6 @@
-// Package needs lets tests say what they need beyond Go: a DNS server, a
-// compiler, real API servers. `make test` installs and builds all of it and
-// sets FEDERATION_DNS_TESTS=all: then a missing thing fails the test. In a plain
-// `go test ./...` the test is skipped, and says what it lacks.
+// Package needs lets tests say what they need beyond Go: a DNS server, a compiler, real API servers. `make test`
+// installs and builds all of it and sets FEDERATION_DNS_TESTS=all: then a missing thing fails the test. In a plain `go
+// test ./...` the test is skipped, and says what it lacks.
 package needs
 
 import (
@@ -15,11 +14,12 @@ import (
 // Env is the variable that the Makefile sets.
 const Env = "FEDERATION_DNS_TESTS"
 
-// All reports whether every test has to run, and in full: a test that repeats itself for long does less of it otherwise.
+// All reports whether every test has to run, and in full: a test that repeats itself for long does less of it
+// otherwise.
 func All() bool { return os.Getenv(Env) == "all" }
 
-// Program returns the path of a program, also of one in /usr/sbin, which is not
-// in every user's PATH. Package is the Debian package that has it.
+// Program returns the path of a program, also of one in /usr/sbin, which is not in every user's PATH. Package is the
+// Debian package that has it.
 func Program(t testing.TB, program, debian string) string {
 	t.Helper()
 	path, err := exec.LookPath(program)
@@ -51,8 +51,8 @@ func Minutes(t testing.TB, what string) {
 	}
 }
 
-// Main is for a TestMain whose tests need what only make test provides. It ends
-// the program, with a line that says so, where they cannot run.
+// Main is for a TestMain whose tests need what only make test provides. It ends the program, with a line that says so,
+// where they cannot run.
 func Main(what string) {
 	if All() {
 		return

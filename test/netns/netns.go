@@ -1,13 +1,10 @@
-// Package netns runs a program in a private network, mount and process
-// namespace, where port 53 and every address can be had and the machine stays
-// untouched. As root it needs nothing; else it takes a user namespace.
+// Package netns runs a program in a private network, mount and process namespace, where port 53 and every address can
+// be had and the machine stays untouched. As root it needs nothing; else it takes a user namespace.
 //
-// A program calls [Enter] first thing in main or TestMain, before it looks at
-// its arguments: [Command] starts the same program again, with others. The program that
-// was started then only waits, and ends with the status of its copy inside,
-// which goes on after Enter. Between them stands a first process of the
-// namespace, which reaps what is left behind: when the copy ends, the kernel
-// ends every process inside.
+// A program calls [Enter] first thing in main or TestMain, before it looks at its arguments: [Command] starts the same
+// program again, with others. The program that was started then only waits, and ends with the status of its copy
+// inside, which goes on after Enter. Between them stands a first process of the namespace, which reaps what is left
+// behind: when the copy ends, the kernel ends every process inside.
 //
 // Another program gets in with [Shell], which takes the file of Options.PIDFile.
 package netns
@@ -38,14 +35,12 @@ const (
 
 // Options are what a program may want of its namespace.
 type Options struct {
-	// PIDFile, if set, is written with the id, outside, of the first process
-	// inside, and removed at the end.
+	// PIDFile, if set, is written with the id, outside, of the first process inside, and removed at the end.
 	PIDFile string
 }
 
-// Enter puts the program into a private namespace; see the package comment. It
-// returns inside. If the namespace cannot be had the program ends with status 1
-// and an error that says why.
+// Enter puts the program into a private namespace; see the package comment. It returns inside. If the namespace cannot
+// be had the program ends with status 1 and an error that says why.
 func Enter() { EnterWith(Options{}) }
 
 // EnterWith is Enter with options.
@@ -95,7 +90,8 @@ func outside(o Options) (int, error) {
 	if err := cmd.Start(); err != nil {
 		if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EINVAL) {
 			return 1, fmt.Errorf("not permitted here (%w): run as root, or where user namespaces are allowed "+
-				"(sysctl kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns, user.max_user_namespaces)", err)
+				"(sysctl kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns, "+
+				"user.max_user_namespaces)", err)
 		}
 		return 1, err
 	}
@@ -115,9 +111,8 @@ func passOn(cmd *exec.Cmd) (int, error) {
 	return statusOf(cmd.Wait())
 }
 
-// forwardSignals hands signals to the process until the returned function is
-// called. SIGINT is only kept from ending us: a terminal sends it to the child
-// as well.
+// forwardSignals hands signals to the process until the returned function is called. SIGINT is only kept from ending
+// us: a terminal sends it to the child as well.
 func forwardSignals(p *os.Process) (stop func()) {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT)
@@ -177,9 +172,8 @@ func first() (int, error) {
 	}
 }
 
-// prepare makes the namespace what Enter promises: own mounts, own /proc, an
-// own empty /etc/resolv.conf, lo up, and IPv6 addresses of local routes can be
-// bound as those of IPv4 can.
+// prepare makes the namespace what Enter promises: own mounts, own /proc, an own empty /etc/resolv.conf, lo up, and
+// IPv6 addresses of local routes can be bound as those of IPv4 can.
 func prepare() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("own mounts: %w", err)
@@ -200,8 +194,8 @@ func prepare() error {
 	return nil
 }
 
-// AddLocal makes every address of the prefix local: it can be bound, and
-// reached from inside. Adding it again is no error.
+// AddLocal makes every address of the prefix local: it can be bound, and reached from inside. Adding it again is no
+// error.
 func AddLocal(prefix netip.Prefix) error {
 	lo, err := netlink.LinkByName("lo")
 	if err != nil {
@@ -211,7 +205,8 @@ func AddLocal(prefix netip.Prefix) error {
 	if err != nil {
 		return err
 	}
-	route := &netlink.Route{LinkIndex: lo.Attrs().Index, Dst: dst, Table: unix.RT_TABLE_LOCAL, Type: unix.RTN_LOCAL, Scope: netlink.SCOPE_HOST}
+	route := &netlink.Route{LinkIndex: lo.Attrs().Index, Dst: dst, Table: unix.RT_TABLE_LOCAL, Type: unix.RTN_LOCAL,
+		Scope: netlink.SCOPE_HOST}
 	if !prefix.Addr().Is4() {
 		route.Scope = netlink.SCOPE_UNIVERSE
 	}

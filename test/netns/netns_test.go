@@ -35,7 +35,10 @@ func TestAddressesOfLocalPrefixesAreReal(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, at) })}
+		srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_,
+				_ = io.WriteString(w, at)
+		})}
 		go func() { _ = srv.Serve(l) }()
 		t.Cleanup(func() { srv.Close() })
 		res, err := http.Get("http://" + at)

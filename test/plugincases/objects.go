@@ -21,8 +21,7 @@ var podsText string
 //go:embed slices.yaml
 var slicesText string
 
-// Many is how many endpoints the headless Service of that name has: more than
-// fit a reply over UDP.
+// Many is how many endpoints the headless Service of that name has: more than fit a reply over UDP.
 const Many = 100
 
 // Objects are those that stand in every cluster of the cases.
@@ -37,8 +36,7 @@ func Pods() ([]runtime.Object, error) { return decode(podsText) }
 // Slices are what it makes of them.
 func Slices() ([]runtime.Object, error) { return decode(slicesText) }
 
-// decode reads one object a line, with the protocol of ports set as an API
-// server does.
+// decode reads one object a line, with the protocol of ports set as an API server does.
 func decode(text string) ([]runtime.Object, error) {
 	var list []runtime.Object
 	decoder := scheme.Codecs.UniversalDeserializer()
@@ -71,12 +69,15 @@ func decode(text string) ([]runtime.Object, error) {
 func manyEndpoints() *discoveryv1.EndpointSlice {
 	ready, port, name, tcp := true, int32(8080), "http", corev1.ProtocolTCP
 	s := &discoveryv1.EndpointSlice{
-		ObjectMeta:  metav1.ObjectMeta{Name: "many-1", Namespace: "ns", Labels: map[string]string{discoveryv1.LabelServiceName: "many"}},
-		AddressType: discoveryv1.AddressTypeIPv4, Ports: []discoveryv1.EndpointPort{{Name: &name, Port: &port, Protocol: &tcp}},
+		ObjectMeta: metav1.ObjectMeta{Name: "many-1", Namespace: "ns",
+			Labels: map[string]string{discoveryv1.LabelServiceName: "many"}},
+		AddressType: discoveryv1.AddressTypeIPv4,
+		Ports:       []discoveryv1.EndpointPort{{Name: &name, Port: &port, Protocol: &tcp}},
 	}
 	for i := range Many {
 		s.Endpoints = append(s.Endpoints, discoveryv1.Endpoint{
-			Addresses: []string{fmt.Sprintf("10.65.0.%d", i+1)}, Conditions: discoveryv1.EndpointConditions{Ready: &ready},
+			Addresses:  []string{fmt.Sprintf("10.65.0.%d", i+1)},
+			Conditions: discoveryv1.EndpointConditions{Ready: &ready},
 		})
 	}
 	return s

@@ -15,8 +15,7 @@ var setupFiles embed.FS
 // Setup is a CoreDNS, and what it is asked.
 type Setup struct {
 	Name string
-	// Node is the name of the node it runs on; Refused says that the API server
-	// refuses to let it be read.
+	// Node is the name of the node it runs on; Refused says that the API server refuses to let it be read.
 	Node    string
 	Refused bool
 	Blocks  []Block
@@ -213,8 +212,8 @@ func expand(want, name string) string {
 	return strings.Join(sortRuns(strings.Split(strings.Join(words, " "), "; ")), "; ")
 }
 
-// Corefile is the setup's, for a server that listens on an address and finds
-// its API server by a kubeconfig, and all other names at the upstream.
+// Corefile is the setup's, for a server that listens on an address and finds its API server by a kubeconfig, and all
+// other names at the upstream.
 func (s Setup) Corefile(addr, kubeconfig, upstream string) string {
 	var b strings.Builder
 	common := fmt.Sprintf("    bind %s\n    errors\n    ready %[1]s:8181\n    forward . %s\n", addr, upstream)
@@ -222,7 +221,8 @@ func (s Setup) Corefile(addr, kubeconfig, upstream string) string {
 	for _, block := range s.Blocks {
 		root = root || block.Zone == "."
 		first, rest, _ := strings.Cut(block.Kubernetes, "\n")
-		fmt.Fprintf(&b, "%s:53 {\n%s%s%s\n        kubeconfig %q\n%s}\n", block.Zone, common, block.Federation, first, kubeconfig, rest)
+		fmt.Fprintf(&b, "%s:53 {\n%s%s%s\n        kubeconfig %q\n%s}\n", block.Zone, common, block.Federation, first,
+			kubeconfig, rest)
 	}
 	if !root {
 		fmt.Fprintf(&b, ".:53 {\n%s}\n", common)
@@ -230,8 +230,7 @@ func (s Setup) Corefile(addr, kubeconfig, upstream string) string {
 	return b.String()
 }
 
-// Option returns the argument of a line of the kubernetes directive, "" if
-// there is no such line.
+// Option returns the argument of a line of the kubernetes directive, "" if there is no such line.
 func (b Block) Option(word string) string {
 	for line := range strings.Lines(b.Kubernetes) {
 		if f := strings.Fields(line); len(f) > 1 && f[0] == word {

@@ -13,8 +13,8 @@ import (
 //go:embed upstream.txt
 var upstreamText string
 
-// Upstream answers for everything beyond the cluster, as a resolver does: with
-// the chain as far as it goes. Some of its names do something else.
+// Upstream answers for everything beyond the cluster, as a resolver does: with the chain as far as it goes. Some of its
+// names do something else.
 type Upstream struct {
 	rrs  []dns.RR
 	does map[string]string // by name
@@ -40,8 +40,9 @@ func NewUpstream() (*Upstream, error) {
 	}
 	for i := range Many {
 		u.rrs = append(u.rrs, &dns.A{
-			Hdr: dns.RR_Header{Name: "big.ns.myfed.svc.zone1.example.com.", Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: 180},
-			A:   net.IPv4(198, 51, 100, byte(i+1)).To4(),
+			Hdr: dns.RR_Header{Name: "big.ns.myfed.svc.zone1.example.com.", Rrtype: dns.TypeA, Class: dns.ClassINET,
+				Ttl: 180},
+			A: net.IPv4(198, 51, 100, byte(i+1)).To4(),
 		})
 	}
 	return u, nil
@@ -91,8 +92,7 @@ func (u *Upstream) Answer(q *dns.Msg) *dns.Msg {
 	return m
 }
 
-// add adds the records of the name that the type asks for; next is where a
-// CNAME leads.
+// add adds the records of the name that the type asks for; next is where a CNAME leads.
 func (u *Upstream) add(m *dns.Msg, name string, typ uint16) (next string, data, exists bool) {
 	for _, rr := range u.rrs {
 		h := rr.Header()
@@ -124,7 +124,8 @@ func (u *Upstream) add(m *dns.Msg, name string, typ uint16) (next string, data, 
 // The minimum is low, as a federation's zone has it.
 var soa = &dns.SOA{
 	Hdr: dns.RR_Header{Name: "example.com.", Rrtype: dns.TypeSOA, Class: dns.ClassINET, Ttl: 300},
-	Ns:  "ns.example.com.", Mbox: "hostmaster.example.com.", Serial: 1, Refresh: 7200, Retry: 1800, Expire: 86400, Minttl: 5,
+	Ns:  "ns.example.com.", Mbox: "hostmaster.example.com.", Serial: 1, Refresh: 7200, Retry: 1800, Expire: 86400,
+	Minttl: 5,
 }
 
 // ServeDNS implements dns.Handler.

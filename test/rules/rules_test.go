@@ -62,8 +62,10 @@ func TestClausesAreTested(t *testing.T) {
 				tested[id] = true
 			}
 		}
-		if !strings.HasSuffix(name, ".go") || !strings.HasSuffix(name, "_test.go") && !strings.Contains(name, "providertest/") &&
-			!strings.Contains(name, "cloudtest/") && !strings.Contains(name, "rfc2136test/") && !strings.Contains(name, "plugincases/") {
+		if !strings.HasSuffix(name, ".go") || !strings.HasSuffix(name, "_test.go") &&
+			!strings.Contains(name, "providertest/") &&
+			!strings.Contains(name, "cloudtest/") && !strings.Contains(name, "rfc2136test/") &&
+			!strings.Contains(name, "plugincases/") {
 			continue
 		}
 		text, err := os.ReadFile(filepath.Join(root, name))
@@ -105,8 +107,8 @@ func TestNamed(t *testing.T) {
 	}
 }
 
-// sources are the files in which rules are cited: code, mutants, text cases and
-// docs, but for the rules themselves and this package.
+// sources are the files in which rules are cited: code, mutants, text cases and docs, but for the rules themselves and
+// this package.
 func sources(t *testing.T) []string {
 	t.Helper()
 	var names []string

@@ -1,5 +1,5 @@
-// Package shape bounds how large packages and types may become, so that each can be read as one thing. What is over today
-// is listed with what it has, and may only shrink (docs/adr/0018-sizes-are-a-test.md).
+// Package shape bounds how large packages and types may become, so that each can be read as one thing. What is over
+// today is listed with what it has, and may only shrink (docs/adr/0018-sizes-are-a-test.md).
 package shape
 
 import (
@@ -54,7 +54,8 @@ func TestSizes(t *testing.T) {
 	for _, what := range slices.Sorted(maps.Keys(sizes)) {
 		switch n, allowed := sizes[what], over[what]; {
 		case allowed == 0:
-			t.Errorf("%s: %d, over the bound (files %d, fields %d, methods %d)", what, n, maxFiles, maxFields, maxMethods)
+			t.Errorf("%s: %d, over the bound (files %d, fields %d, methods %d)", what, n, maxFiles, maxFields,
+				maxMethods)
 		case n > allowed:
 			t.Errorf("%s: %d, and it had %d", what, n, allowed)
 		case n < allowed:

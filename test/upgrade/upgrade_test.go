@@ -1,5 +1,5 @@
-// Package upgrade shows what a platform's upgrade makes of a Corefile with the
-// federation plugin: kubeadm rewrites it by a library of CoreDNS's.
+// Package upgrade shows what a platform's upgrade makes of a Corefile with the federation plugin: kubeadm rewrites it
+// by a library of CoreDNS's.
 package upgrade
 
 import (
@@ -24,9 +24,8 @@ var corefiles = map[string]string{
 
 var block = regexp.MustCompile("(?ms)^~~~ ?corefile\n(.*?)^~~~$")
 
-// Whatever kubeadm's migration changes, the federation directive must come out
-// as it went in, and the answer to "is everything supported?" must be that the
-// plugin is unknown, which docs/upgrades.md tells admins to expect.
+// Whatever kubeadm's migration changes, the federation directive must come out as it went in, and the answer to "is
+// everything supported?" must be that the plugin is unknown, which docs/upgrades.md tells admins to expect.
 func TestKubeadmMigration(t *testing.T) {
 	directives := 0
 	for name, path := range corefiles {
@@ -60,7 +59,8 @@ func TestKubeadmMigration(t *testing.T) {
 					t.Fatal(err)
 				}
 				if len(want) > 0 && !mentions(notices, "federation") {
-					t.Error("the library knows the federation plugin now: docs/upgrades.md says that preflight reports it")
+					t.Error("the library knows the federation plugin now: docs/upgrades.md says that preflight " +
+						"reports it")
 				}
 			})
 		}

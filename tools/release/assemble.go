@@ -109,8 +109,10 @@ func archive(path, root string, b binary) error {
 	defer f.Close()
 	z := gzip.NewWriter(f)
 	w := tar.NewWriter(z)
-	for _, e := range []entry{{name: b.program.name, mode: 0o755, data: program}, {name: "LICENSE", mode: 0o644, data: license}} {
-		h := &tar.Header{Name: e.name, Mode: e.mode, Size: int64(len(e.data)), ModTime: time.Unix(0, 0), Typeflag: tar.TypeReg, Format: tar.FormatPAX}
+	for _, e := range []entry{{name: b.program.name, mode: 0o755, data: program},
+		{name: "LICENSE", mode: 0o644, data: license}} {
+		h := &tar.Header{Name: e.name, Mode: e.mode, Size: int64(len(e.data)), ModTime: time.Unix(0, 0),
+			Typeflag: tar.TypeReg, Format: tar.FormatPAX}
 		if err := w.WriteHeader(h); err != nil {
 			return err
 		}
@@ -126,8 +128,7 @@ func archive(path, root string, b binary) error {
 	return nil
 }
 
-// sums writes SHA256SUMS, in the form that sha256sum -c reads, and returns all
-// files.
+// sums writes SHA256SUMS, in the form that sha256sum -c reads, and returns all files.
 func sums(dir string) ([]artefact, error) {
 	entries, err := os.ReadDir(dir) // sorted by name
 	if err != nil {

@@ -30,8 +30,10 @@ func image(o options, b binary, revision string) (v1.Image, error) {
 	img := mutate.MediaType(empty.Image, types.OCIManifestSchema1)
 	img = mutate.ConfigMediaType(img, types.OCIConfigJSON)
 	img, err = mutate.Append(img,
-		mutate.Addendum{Layer: below, MediaType: types.OCILayer, History: v1.History{Created: epoch, CreatedBy: "passwd, CA certificates, folders"}},
-		mutate.Addendum{Layer: above, MediaType: types.OCILayer, History: v1.History{Created: epoch, CreatedBy: "go build " + b.program.pkg}})
+		mutate.Addendum{Layer: below, MediaType: types.OCILayer, History: v1.History{Created: epoch,
+			CreatedBy: "passwd, CA certificates, folders"}},
+		mutate.Addendum{Layer: above, MediaType: types.OCILayer, History: v1.History{Created: epoch,
+			CreatedBy: "go build " + b.program.pkg}})
 	if err != nil {
 		return nil, err
 	}
@@ -59,8 +61,8 @@ func image(o options, b binary, revision string) (v1.Image, error) {
 	return mutate.ConfigFile(img, config)
 }
 
-// writeIndex writes a tar file of an OCI layout with one image per platform
-// under one name, which containerd, podman, skopeo and crane read as it is.
+// writeIndex writes a tar file of an OCI layout with one image per platform under one name, which containerd, podman,
+// skopeo and crane read as it is.
 func writeIndex(path, name string, images map[platform]v1.Image, order []platform) error {
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	for _, at := range order {
@@ -78,8 +80,7 @@ func writeIndex(path, name string, images map[platform]v1.Image, order []platfor
 	if err != nil {
 		return err
 	}
-	// The names by which a tool finds the image in the layout: the OCI's own, and
-	// containerd's for a complete name.
+	// The names by which a tool finds the image in the layout: the OCI's own, and containerd's for a complete name.
 	err = at.AppendIndex(index, layout.WithAnnotations(map[string]string{
 		"org.opencontainers.image.ref.name": name,
 		"io.containerd.image.name":          name,
@@ -106,7 +107,8 @@ func tarFolder(path, dir string) error {
 		if err != nil {
 			return err
 		}
-		h := &tar.Header{Name: filepath.ToSlash(rel), Mode: 0o644, ModTime: time.Unix(0, 0), Format: tar.FormatPAX, Typeflag: tar.TypeReg}
+		h := &tar.Header{Name: filepath.ToSlash(rel), Mode: 0o644, ModTime: time.Unix(0, 0), Format: tar.FormatPAX,
+			Typeflag: tar.TypeReg}
 		if d.IsDir() {
 			h.Name, h.Mode, h.Typeflag = h.Name+"/", 0o755, tar.TypeDir
 			return w.WriteHeader(h)

@@ -27,14 +27,14 @@ type entry struct {
 	capabilities []byte // security.capability, as the kernel stores it
 }
 
-// base is the layer below the program: what a static Go program looks for. It
-// changes with the bundle of CA certificates only, so a new version of a program
-// is one new layer.
+// base is the layer below the program: what a static Go program looks for. It changes with the bundle of CA
+// certificates only, so a new version of a program is one new layer.
 func base() (v1.Layer, error) {
 	return layer([]entry{
 		{name: "etc/", mode: 0o755},
 		{name: "etc/group", mode: 0o644, data: []byte("root:x:0:\nnonroot:x:65532:\n")},
-		{name: "etc/passwd", mode: 0o644, data: []byte("root:x:0:0:root:/:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/:/sbin/nologin\n")},
+		{name: "etc/passwd", mode: 0o644,
+			data: []byte("root:x:0:0:root:/:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/:/sbin/nologin\n")},
 		{name: "etc/ssl/", mode: 0o755},
 		{name: "etc/ssl/certs/", mode: 0o755},
 		{name: certificates, mode: 0o644, data: roots()},
@@ -53,8 +53,7 @@ func roots() []byte {
 	return out.Bytes()
 }
 
-// capNetBindService is the value of security.capability for
-// cap_net_bind_service+ep: struct vfs_cap_data of revision 2
+// capNetBindService is the value of security.capability for cap_net_bind_service+ep: struct vfs_cap_data of revision 2
 // (linux/capability.h), with the effective bit, little endian.
 var capNetBindService = []byte{
 	0x01, 0x00, 0x00, 0x02, // VFS_CAP_REVISION_2 | VFS_CAP_FLAGS_EFFECTIVE
@@ -102,5 +101,8 @@ func layer(entries []entry) (v1.Layer, error) {
 	if err := w.Close(); err != nil {
 		return nil, err
 	}
-	return tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(out.Bytes())), nil })
+	return tarball.LayerFromOpener(func() (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader(out.Bytes())),
+			nil
+	})
 }

@@ -18,8 +18,8 @@ import (
 // licenseFile are the names under which modules keep their licence and notices.
 var licenseFile = regexp.MustCompile(`(?i)^(licen[cs]e|copying|notice|patents|unlicense)([-._].*)?$`)
 
-// writeLicenses writes the licences and notices of all modules of the binaries
-// into one file. A module without one is an error: it must not be published.
+// writeLicenses writes the licences and notices of all modules of the binaries into one file. A module without one is
+// an error: it must not be published.
 func writeLicenses(ctx context.Context, path string, o options, binaries []binary) error {
 	want := map[string]bool{}
 	for _, b := range binaries {
@@ -46,7 +46,8 @@ func writeLicenses(ctx context.Context, path string, o options, binaries []binar
 		}
 		for _, t := range texts {
 			rule := strings.Repeat("=", 79)
-			fmt.Fprintf(&out, "%s\n%s@%s: %s\n%s\n\n%s\n\n", rule, m.Path, m.Version, t.name, rule, strings.TrimSpace(t.text))
+			fmt.Fprintf(&out, "%s\n%s@%s: %s\n%s\n\n%s\n\n", rule, m.Path, m.Version, t.name, rule,
+				strings.TrimSpace(t.text))
 		}
 	}
 	if len(missing) > 0 {
@@ -58,7 +59,8 @@ func writeLicenses(ctx context.Context, path string, o options, binaries []binar
 type module struct{ Path, Version, Dir string }
 
 func moduleDirs(ctx context.Context, o options) ([]module, error) {
-	args := []string{"list", "-deps", "-f", `{{with .Module}}{{if not .Main}}{"Path":"{{.Path}}","Version":"{{.Version}}","Dir":"{{.Dir}}"}{{end}}{{end}}`}
+	args := []string{"list", "-deps", "-f",
+		`{{with .Module}}{{if not .Main}}{"Path":"{{.Path}}","Version":"{{.Version}}","Dir":"{{.Dir}}"}{{end}}{{end}}`}
 	for _, p := range o.programs {
 		args = append(args, p.pkg)
 	}
@@ -88,8 +90,8 @@ func moduleDirs(ctx context.Context, o options) ([]module, error) {
 
 type license struct{ name, text string }
 
-// licensesOf reads the licence files of a module: those in its root, and those
-// of code that it has taken over in folders below.
+// licensesOf reads the licence files of a module: those in its root, and those of code that it has taken over in
+// folders below.
 func licensesOf(dir string) (out []license, err error) {
 	err = filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !licenseFile.MatchString(d.Name()) || strings.HasSuffix(d.Name(), ".go") {

@@ -1,8 +1,8 @@
-// Release makes what a tag of the repository publishes: images, binaries, SBOMs,
-// licences and checksums, into a folder. It needs no Docker, no root and no base
-// image, and the same source gives the same octets.
+// Release makes what a tag of the repository publishes: images, binaries, SBOMs, licences and checksums, into a folder.
+// It needs no Docker, no root and no base image, and the same source gives the same octets.
 //
-//	go run ./tools/release [-out dist] [-version V] [-platforms linux/amd64,linux/arm64] [-programs coredns,federation-syncer]
+// go run ./tools/release [-out dist] [-version V] [-platforms linux/amd64,linux/arm64] [-programs
+// coredns,federation-syncer]
 package main
 
 import (
@@ -63,11 +63,13 @@ func parse(args []string) (options, error) {
 	f.StringVar(&o.root, "root", ".", "`folder` of the checkout")
 	f.StringVar(&o.out, "out", "dist", "`folder` to fill; what it has of an earlier release is replaced")
 	f.StringVar(&o.version, "version", "", "`version` to build; default: git describe")
-	f.StringVar(&o.toolchain, "toolchain", "", "Go `toolchain` to build with, such as go1.26.10; default: the one in use")
+	f.StringVar(&o.toolchain, "toolchain", "", "Go `toolchain` to build with, such as go1.26.10; default: the one in "+
+		"use")
 	f.StringVar(&o.repository, "repository", "ghcr.io/federation-dns", "`prefix` of the images' names")
 	f.BoolVar(&o.binaries, "binaries", true, "make archives of the binaries too")
 	platforms := f.String("platforms", "linux/amd64,linux/arm64", "comma-separated `list` of OS/ARCH")
-	names := f.String("programs", "", "comma-separated `list` of programs; default: all of "+strings.Join(programNames(), ", "))
+	names := f.String("programs", "",
+		"comma-separated `list` of programs; default: all of "+strings.Join(programNames(), ", "))
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}

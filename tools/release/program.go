@@ -5,16 +5,16 @@ type program struct {
 	name, title string
 	pkg         string // below the module's root
 	image       bool
-	// port53: the executable has the file capability to bind ports below 1024. A
-	// process that is not root loses the capabilities that its container adds when
-	// it starts the program, unless the file has them too.
+	// port53: the executable has the file capability to bind ports below 1024. A process that is not root loses the
+	// capabilities that its container adds when it starts the program, unless the file has them too.
 	port53 bool
 }
 
 // programs are all of them. A new one is added here, and nowhere else.
 var programs = []program{
 	{name: "coredns", title: "CoreDNS with the federation plugin", pkg: "./cmd/coredns", image: true, port53: true},
-	{name: "federation-syncer", title: "keeps the records of federated Services true", pkg: "./cmd/federation-syncer", image: true},
+	{name: "federation-syncer", title: "keeps the records of federated Services true", pkg: "./cmd/federation-syncer",
+		image: true},
 }
 
 func programNames() []string {
@@ -25,8 +25,7 @@ func programNames() []string {
 	return names
 }
 
-// platform is an operating system and an architecture, in Go's words, which are
-// those of OCI too.
+// platform is an operating system and an architecture, in Go's words, which are those of OCI too.
 type platform struct{ os, arch string }
 
 func (p platform) String() string { return p.os + "/" + p.arch }

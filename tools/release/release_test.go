@@ -25,11 +25,13 @@ func checkout(t *testing.T, dependencyLicense string) string {
 	t.Helper()
 	dir := t.TempDir()
 	files := map[string]string{
-		"go.mod":            "module example.com/hello\n\ngo 1.26\n\nrequire example.com/dep v1.2.3\n\nreplace example.com/dep => ./dep\n",
-		"cmd/hello/main.go": "package main\n\nimport \"example.com/dep\"\n\nvar version string\n\nfunc main() { println(dep.Greeting, version) }\n",
-		"LICENSE":           "the licence of hello",
-		"dep/go.mod":        "module example.com/dep\n\ngo 1.26\n",
-		"dep/dep.go":        "package dep\n\nconst Greeting = \"hello\"\n",
+		"go.mod": "module example.com/hello\n\ngo 1.26\n\nrequire example.com/dep v1.2.3\n\nreplace " +
+			"example.com/dep => ./dep\n",
+		"cmd/hello/main.go": "package main\n\nimport \"example.com/dep\"\n\nvar version string\n\nfunc main() { " +
+			"println(dep.Greeting, version) }\n",
+		"LICENSE":    "the licence of hello",
+		"dep/go.mod": "module example.com/dep\n\ngo 1.26\n",
+		"dep/dep.go": "package dep\n\nconst Greeting = \"hello\"\n",
 	}
 	if dependencyLicense != "" {
 		files["dep/LICENSE"] = dependencyLicense
@@ -49,8 +51,9 @@ func checkout(t *testing.T, dependencyLicense string) string {
 func release(t *testing.T, root string) string {
 	t.Helper()
 	o := options{
-		root: root, out: filepath.Join(t.TempDir(), "dist"), version: "v1.2.3", repository: "registry.example.com/hello",
-		platforms: []platform{{"linux", "amd64"}, {"linux", "arm64"}}, programs: []program{hello}, binaries: true,
+		root: root, out: filepath.Join(t.TempDir(), "dist"), version: "v1.2.3",
+		repository: "registry.example.com/hello",
+		platforms:  []platform{{"linux", "amd64"}, {"linux", "arm64"}}, programs: []program{hello}, binaries: true,
 	}
 	if _, err := assemble(t.Context(), o); err != nil {
 		t.Fatal(err)
@@ -91,7 +94,8 @@ func TestRelease(t *testing.T) {
 		}
 	})
 	t.Run("I2 a module without a licence is not published", func(t *testing.T) {
-		o := options{root: checkout(t, ""), out: filepath.Join(t.TempDir(), "dist"), version: "v1", platforms: []platform{{"linux", "amd64"}}, programs: []program{hello}}
+		o := options{root: checkout(t, ""), out: filepath.Join(t.TempDir(), "dist"), version: "v1",
+			platforms: []platform{{"linux", "amd64"}}, programs: []program{hello}}
 		_, err := assemble(t.Context(), o)
 		if err == nil || !strings.Contains(err.Error(), "example.com/dep") {
 			t.Errorf("error %v, want one that names the module", err)
@@ -106,7 +110,8 @@ func TestRelease(t *testing.T) {
 		if err := cdx.NewBOMDecoder(f, cdx.BOMFileFormatJSON).Decode(&bom); err != nil {
 			t.Fatal(err)
 		}
-		if bom.Metadata.Component.Version != "v1.2.3" || !slices.ContainsFunc(*bom.Components, func(c cdx.Component) bool { return c.Name == "std" }) {
+		if bom.Metadata.Component.Version != "v1.2.3" || !slices.ContainsFunc(*bom.Components,
+			func(c cdx.Component) bool { return c.Name == "std" }) {
 			t.Errorf("component %+v with %+v", bom.Metadata.Component, bom.Components)
 		}
 	})
@@ -116,7 +121,8 @@ func TestRelease(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if name := manifest.Manifests[0].Annotations["io.containerd.image.name"]; name != "registry.example.com/hello/hello:v1.2.3" {
+	name := manifest.Manifests[0].Annotations["io.containerd.image.name"]
+	if name != "registry.example.com/hello/hello:v1.2.3" {
 		t.Errorf("I1 containerd finds the image under %q", name)
 	}
 	inner, err := index.ImageIndex(manifest.Manifests[0].Digest)
@@ -147,7 +153,8 @@ func check(t *testing.T, img v1.Image, at *v1.Platform) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if config.Architecture != at.Architecture || config.Config.User != "65532:65532" || !slices.Equal(config.Config.Entrypoint, []string{"/hello"}) {
+	if config.Architecture != at.Architecture || config.Config.User != "65532:65532" ||
+		!slices.Equal(config.Config.Entrypoint, []string{"/hello"}) {
 		t.Errorf("config %+v", config.Config)
 	}
 	if config.Config.Labels["org.opencontainers.image.version"] != "v1.2.3" {
@@ -259,8 +266,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// The kernel's own reading of the attribute is the reference: struct
-// vfs_cap_data has 20 octets in revision 2.
+// The kernel's own reading of the attribute is the reference: struct vfs_cap_data has 20 octets in revision 2.
 func TestCapability(t *testing.T) {
 	if len(capNetBindService) != 20 {
 		t.Errorf("%d octets, want 20", len(capNetBindService))

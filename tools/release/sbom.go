@@ -8,8 +8,8 @@ import (
 	cdx "github.com/CycloneDX/cyclonedx-go"
 )
 
-// writeSBOM lists the modules that a binary was built from, as the binary itself
-// tells them. It has no serial number and no time, so that it is reproducible.
+// writeSBOM lists the modules that a binary was built from, as the binary itself tells them. It has no serial number
+// and no time, so that it is reproducible.
 func writeSBOM(path string, o options, b binary) error {
 	bom := cdx.NewBOM()
 	ref := "pkg:golang/" + b.info.Main.Path + "@" + o.version + "#" + strings.TrimPrefix(b.program.pkg, "./")
@@ -24,7 +24,8 @@ func writeSBOM(path string, o options, b binary) error {
 	}}
 	components := []cdx.Component{{
 		BOMRef: "pkg:golang/std@" + strings.TrimPrefix(b.info.GoVersion, "go"), Type: cdx.ComponentTypeLibrary,
-		Name: "std", Version: b.info.GoVersion, PackageURL: "pkg:golang/std@" + strings.TrimPrefix(b.info.GoVersion, "go"),
+		Name: "std", Version: b.info.GoVersion, PackageURL: "pkg:golang/std@" + strings.TrimPrefix(b.info.GoVersion,
+			"go"),
 		Licenses: &cdx.Licenses{{License: &cdx.License{ID: "BSD-3-Clause"}}},
 	}}
 	var refs []string

@@ -33,8 +33,8 @@ const (
 // TokenLifetime is how long what a credential plugin has given out is used.
 const TokenLifetime = 3 * time.Second
 
-// pluginScript is a credential plugin as those of clouds are: it prints a token
-// that has to be asked for again soon. While the file %[1]s is there it hangs.
+// pluginScript is a credential plugin as those of clouds are: it prints a token that has to be asked for again soon.
+// While the file %[1]s is there it hangs.
 const pluginScript = `#!/bin/sh
 while [ -e '%[1]s' ]; do sleep 0.1; done
 read -r token <'%[2]s'
@@ -42,9 +42,8 @@ printf '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential",
 	"$token" "$(date -u -d '+%[3]d seconds' +%%Y-%%m-%%dT%%H:%%M:%%SZ)"
 `
 
-// furnish changes the kubeconfig that the syncers have for the member: it trusts
-// the certificate of the stand-ins as well, and every other one has its
-// credentials from a plugin.
+// furnish changes the kubeconfig that the syncers have for the member: it trusts the certificate of the stand-ins as
+// well, and every other one has its credentials from a plugin.
 func (m *Member) furnish(lab *world.Lab, standIns *standIns) error {
 	path := m.Entry().Kubeconfig
 	config, err := clientcmd.LoadFromFile(path)
@@ -98,8 +97,7 @@ func (m *Member) Direct() error {
 	return nil
 }
 
-// Allow gives the syncer's account the right to list and to watch Services and
-// slices, or takes it away.
+// Allow gives the syncer's account the right to list and to watch Services and slices, or takes it away.
 func (m *Member) Allow(ctx context.Context, verbs ...string) error {
 	roles := m.client.RbacV1().ClusterRoles()
 	role, err := roles.Get(ctx, accountName, metav1.GetOptions{})
@@ -124,8 +122,8 @@ func (m *Member) ForbidWatch(ctx context.Context) error {
 	return m.refused(ctx)
 }
 
-// refused waits until a watch of the account is refused, and then cuts all
-// connections of the syncers for a moment: what is refused are new watches only.
+// refused waits until a watch of the account is refused, and then cuts all connections of the syncers for a moment:
+// what is refused are new watches only.
 func (m *Member) refused(ctx context.Context) error {
 	config := rest.CopyConfig(m.config)
 	config.Impersonate = rest.ImpersonationConfig{UserName: accountUser,
