@@ -30,16 +30,18 @@ func Example() {
 		_, level, _ := f.ParseOwner(set.Name)
 		fmt.Println(level, set.Reason, set.Members)
 	}
-	// Output: nginx.mynamespace.myfederation.svc.europe-west1-b.example.com. 180 IN CNAME
-	// nginx.mynamespace.myfederation.svc.europe-west1.example.com.
-	// nginx.mynamespace.myfederation.svc.europe-west1.example.com. 180 IN CNAME
-	// nginx.mynamespace.myfederation.svc.example.com. nginx.mynamespace.myfederation.svc.example.com. 180 IN A
-	// 203.0.113.4 nginx.mynamespace.myfederation.svc.us-east1-b.example.com. 180 IN A 203.0.113.4
+	// Output:
+	// nginx.mynamespace.myfederation.svc.europe-west1-b.example.com. 180 IN CNAME nginx.mynamespace.myfederation.svc.europe-west1.example.com.
+	// nginx.mynamespace.myfederation.svc.europe-west1.example.com. 180 IN CNAME nginx.mynamespace.myfederation.svc.example.com.
+	// nginx.mynamespace.myfederation.svc.example.com. 180 IN A 203.0.113.4
+	// nginx.mynamespace.myfederation.svc.us-east1-b.example.com. 180 IN A 203.0.113.4
 	// nginx.mynamespace.myfederation.svc.us-east1.example.com. 180 IN A 203.0.113.4
 	//
-	// europe-west1-b.example.com. NoHealthyShard [] europe-west1.example.com. NoHealthyShard [] example.com.
-	// HealthyShards [gce-us-east1] us-east1-b.example.com. HealthyShards [gce-us-east1] us-east1.example.com.
-	// HealthyShards [gce-us-east1]
+	// europe-west1-b.example.com. NoHealthyShard []
+	// europe-west1.example.com. NoHealthyShard []
+	// example.com. HealthyShards [gce-us-east1]
+	// us-east1-b.example.com. HealthyShards [gce-us-east1]
+	// us-east1.example.com. HealthyShards [gce-us-east1]
 }
 
 func ExampleLevels_All() {
@@ -50,16 +52,20 @@ func ExampleLevels_All() {
 	for _, lv := range levels.All() {
 		fmt.Printf("%s %s leads to %q\n", lv.Kind, lv.Name, lv.Up)
 	}
-	// Output: topology-zone us-east1-b.us-east1.example.com. leads to "us-east1.example.com." topology-zone
-	// us-east1-c.us-east1.example.com. leads to "us-east1.example.com." region us-east1.example.com. leads to
-	// "example.com." global example.com. leads to ""
+	// Output:
+	// topology-zone us-east1-b.us-east1.example.com. leads to "us-east1.example.com."
+	// topology-zone us-east1-c.us-east1.example.com. leads to "us-east1.example.com."
+	// region us-east1.example.com. leads to "example.com."
+	// global example.com. leads to ""
 }
 
 func ExampleFederation_ParseOwner() {
 	f := federation.Federation{Name: "myfederation", Domain: "example.com.", Naming: federation.Flat}
 	fmt.Println(f.ParseOwner("nginx.mynamespace.myfederation.svc.us-east1.example.com."))
 	fmt.Println(f.ParseOwner("www.example.com."))
-	// Output: mynamespace/nginx us-east1.example.com. true / false
+	// Output:
+	// mynamespace/nginx us-east1.example.com. true
+	// /  false
 }
 
 func ExampleFederation_Path() {
@@ -72,6 +78,6 @@ func ExampleClaim() {
 	f := federation.Federation{Name: "myfederation", Domain: "example.com.", Naming: federation.Flat}
 	claim := federation.Claim{Owner: "syncer-eu", Generation: 7, Federation: f.Name, Naming: f.Naming}
 	fmt.Print(claim.RRset(f.ClaimName(f.Domain)))
-	// Output: _claim.myfederation.svc.example.com. 60 IN TXT "heritage=federation-dns" "version=1" "owner=syncer-eu"
-	// "generation=7" "federation=myfederation" "naming=flat"
+	// Output:
+	// _claim.myfederation.svc.example.com. 60 IN TXT "heritage=federation-dns" "version=1" "owner=syncer-eu" "generation=7" "federation=myfederation" "naming=flat"
 }
