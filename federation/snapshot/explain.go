@@ -10,22 +10,12 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 )
 
-// explainer explains the RRsets of a snapshot's services.
-type explainer struct {
-	*Federation
-	now time.Time
-}
-
-func newExplainer(now time.Time, s *Federation) *explainer {
-	return &explainer{Federation: s, now: now}
-}
-
 // explain returns the RRsets of a service that are published, and those that are due, each with its reason. An RRset
 // that is as the rule wants it has the rule's reason; any other has the reason why its change is pending.
-func (e *explainer) explain(view *Service) (is, coming []federation.Explained) {
+func (s *Federation) explain(now time.Time, view *Service) (is, coming []federation.Explained) {
 	have := view.Records
-	v := policy.Decide(e.now, e.Policy, policy.Service{
-		Shards: e.states(view), AllMembers: e.Summary, Had: len(have) > 0,
+	v := policy.Decide(now, s.Policy, policy.Service{
+		Shards: s.states(view), AllMembers: s.Summary, Had: len(have) > 0,
 		EmptySince: view.EmptySince, HealthyAt: view.HealthyAt,
 	})
 	if v.Keep {
@@ -36,7 +26,7 @@ func (e *explainer) explain(view *Service) (is, coming []federation.Explained) {
 	}
 	var want []federation.Explained
 	if !v.Unfederated {
-		want = v.Explain(e.Levels, view.Name, len(have) > 0)
+		want = v.Explain(s.Levels, view.Name, len(have) > 0)
 	}
 	for _, set := range have {
 		i, ok := slices.BinarySearchFunc(want, set, func(w federation.Explained, set federation.RRset) int {
@@ -45,13 +35,13 @@ func (e *explainer) explain(view *Service) (is, coming []federation.Explained) {
 		if ok && want[i].Equal(set) {
 			is = append(is, want[i])
 		} else {
-			is = append(is, federation.Explained{RRset: set, Reason: view.pending(e.now, set.Name)})
+			is = append(is, federation.Explained{RRset: set, Reason: view.pending(now, set.Name)})
 		}
 	}
 	for _, set := range want {
 		i, ok := slices.BinarySearchFunc(have, set.RRset, federation.CompareRRsets)
 		if !ok || !have[i].Equal(set.RRset) {
-			set.Reason = view.pending(e.now, set.Name)
+			set.Reason = view.pending(now, set.Name)
 			coming = append(coming, set)
 		}
 	}

@@ -32,7 +32,8 @@ type Federation struct {
 // Claim is the state of the claim and of the provider.
 type Claim struct {
 	Held, Foreign, ProviderDown bool
-	Deposed, Err                error
+	Deposed                     error // why the loop has stopped writing (O1e); nil if it writes
+	Err                         error // of the last neutral request; nil once the provider has answered
 }
 
 // Member is the state of a member.
@@ -108,9 +109,6 @@ type Name struct {
 	Retry   time.Time
 	Pace    time.Time // not before (X5c)
 }
-
-// Deposed returns why the loop has stopped writing (O1e); nil if it writes.
-func (s *Federation) Deposed() error { return s.Claim.Deposed }
 
 // Ready reports whether the loop has begun its work: the claim is ours, or somebody else's, and every member is present
 // or lost. A deposed loop does no work.

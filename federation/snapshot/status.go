@@ -47,17 +47,12 @@ func (s *Federation) Status() admin.FederationStatus {
 	return st
 }
 
-// Service returns the status of one service at now.
-func (s *Federation) Service(now time.Time, v *Service) admin.ServiceStatus {
-	return newExplainer(now, s).service(v)
-}
-
 // Services returns the status of each service, in the order of their names.
 func (s *Federation) Services() iter.Seq[admin.ServiceStatus] {
 	return func(yield func(admin.ServiceStatus) bool) {
-		e := newExplainer(time.Now(), s)
+		now := time.Now()
 		for _, v := range s.Views.List() {
-			if !yield(e.service(v)) {
+			if !yield(s.Service(now, v)) {
 				return
 			}
 		}
@@ -82,11 +77,11 @@ func (m *Member) status() admin.MemberStatus {
 	return st
 }
 
-// service returns the status of one service.
-func (e *explainer) service(v *Service) admin.ServiceStatus {
+// Service returns the status of one service at now.
+func (s *Federation) Service(now time.Time, v *Service) admin.ServiceStatus {
 	st := admin.ServiceStatus{Name: v.Name.String()}
 	for _, sh := range v.Shards {
-		if !sh.Listed || e.member(sh.Member) == nil {
+		if !sh.Listed || s.member(sh.Member) == nil {
 			continue
 		}
 		shown := &sh.Shard
@@ -104,10 +99,10 @@ func (e *explainer) service(v *Service) admin.ServiceStatus {
 	for _, h := range v.Held {
 		st.Held = append(st.Held, admin.HeldStatus{Member: h.Member, Reason: string(h.Reason), Since: h.Since})
 	}
-	is, coming := e.explain(v)
+	is, coming := s.explain(now, v)
 	st.Records, st.Coming = recordStatuses(is), recordStatuses(coming)
 	if len(v.Names) > 0 {
-		for _, lv := range e.Levels.All() {
+		for _, lv := range s.Levels.All() {
 			name := lv.OwnerName(v.Name)
 			if n := v.Names[name]; n.Open != nil {
 				st.Refused = append(st.Refused, admin.RefusedStatus{

@@ -13,7 +13,7 @@ import (
 // Set, SetService and RemoveService; the others may be called from any goroutine. The zero value has no snapshot yet.
 type Views struct {
 	current  atomic.Pointer[Federation]
-	services sync.Map // federation.ServiceName -> *serviceView
+	services sync.Map // federation.ServiceName -> *Service
 	// turnBegan is when the turn under way began, in nanoseconds since epoch; 0 while the loop waits for events.
 	turnBegan atomic.Int64
 }

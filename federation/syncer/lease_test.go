@@ -81,7 +81,7 @@ func TestElected(t *testing.T) {
 		if len(after) != 1 || after[0] == before {
 			t.Fatal("the same loop runs")
 		}
-		if after[0].Snapshot().Deposed() != nil {
+		if after[0].Snapshot().Claim.Deposed != nil {
 			t.Error("deposed")
 		}
 	})

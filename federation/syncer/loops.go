@@ -80,7 +80,7 @@ func (s *loopSet) retain(federations []config.Federation) (gone []string) {
 // removeDeposed stops the loops that no longer write.
 func (s *loopSet) removeDeposed() {
 	for _, l := range s.list() {
-		if l.Snapshot().Deposed() != nil {
+		if l.Snapshot().Claim.Deposed != nil {
 			s.remove(l.key)
 		}
 	}

@@ -160,7 +160,7 @@ func (s *Syncer) applyFederation(ctx context.Context, old *config.Config, f conf
 			running.config = f
 			return false
 		}
-		deposed = running.Snapshot().Deposed()
+		deposed = running.Snapshot().Claim.Deposed
 		s.loops.remove(f.Key())
 	}
 	p, err := f.Provider.Open(s.budgets.forProvider(f.Provider))

@@ -90,7 +90,7 @@ func TestReload(t *testing.T) {
 		depose(s)
 		s.Apply(ctx, configOf(t, "127.0.0.1:2", ""))
 		after := s.loops.list()[0]
-		deposed := after.Snapshot().Deposed()
+		deposed := after.Snapshot().Claim.Deposed
 		if after == before || deposed == nil {
 			t.Errorf("same loop %t, deposed: %v", after == before, deposed)
 		}
