@@ -1,8 +1,9 @@
 package metrics
 
 import (
-	"github.com/federation-dns/federation/federation/provider/budget"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/federation-dns/federation/federation/provider/budget"
 )
 
 // accounts collects the metrics of the accounts' budgets (X5b).

@@ -26,8 +26,8 @@ func (f *Federation) Observe(s *snapshot.Federation) {
 			problems[p.Reason]++
 		}
 	})
-	f.m.services.With(f.Labels).Set(float64(services))
-	f.m.records.With(f.Labels).Set(float64(names))
+	f.m.services.With(f.labels).Set(float64(services))
+	f.m.records.With(f.labels).Set(float64(names))
 	for _, m := range s.Members {
 		for _, p := range m.Problems {
 			problems[p.Reason]++
@@ -41,7 +41,7 @@ func (f *Federation) Observe(s *snapshot.Federation) {
 	}
 	f.setCounts(f.m.held, held)
 	f.setCounts(f.m.problems, problems)
-	state := f.m.state.MustCurryWith(f.Labels)
+	state := f.m.state.MustCurryWith(f.labels)
 	for name, is := range map[string]bool{
 		"claimed": s.Claim.Held, "foreign": s.Claim.Foreign, "deposed": s.Claim.Deposed != nil,
 		"panic": !s.PanicSince.IsZero(), "provider_down": s.Claim.ProviderDown,
@@ -53,10 +53,10 @@ func (f *Federation) Observe(s *snapshot.Federation) {
 // observeMembers sets the members' gauges, and removes those of members that are gone.
 func (f *Federation) observeMembers(s *snapshot.Federation) {
 	for _, v := range []*prometheus.GaugeVec{f.m.member, f.m.answers, f.m.contact, f.m.shards} {
-		v.DeletePartialMatch(f.Labels)
+		v.DeletePartialMatch(f.labels)
 	}
 	set := func(v *prometheus.GaugeVec, value float64, labels ...string) {
-		v.MustCurryWith(f.Labels).WithLabelValues(labels...).Set(value)
+		v.MustCurryWith(f.labels).WithLabelValues(labels...).Set(value)
 	}
 	for i := range s.Members {
 		m := &s.Members[i]
@@ -74,9 +74,9 @@ func (f *Federation) observeMembers(s *snapshot.Federation) {
 }
 
 func (f *Federation) setCounts(v *prometheus.GaugeVec, counts map[federation.Reason]int) {
-	v.DeletePartialMatch(f.Labels)
+	v.DeletePartialMatch(f.labels)
 	for reason, n := range counts {
-		v.MustCurryWith(f.Labels).WithLabelValues(string(reason)).Set(float64(n))
+		v.MustCurryWith(f.labels).WithLabelValues(string(reason)).Set(float64(n))
 	}
 }
 

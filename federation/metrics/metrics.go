@@ -134,7 +134,7 @@ func (m *Metrics) SetLeads(leads bool) { m.leads.Set(oneIf(leads)) }
 // Federation are the metrics of one federation. The counters may be used from any goroutine.
 type Federation struct {
 	m         *Metrics
-	Labels    prometheus.Labels      // federation and domain
+	labels    prometheus.Labels      // federation and domain
 	changes   *prometheus.CounterVec // by result
 	Conflicts prometheus.Counter     // names that another writer had changed
 	Budget    prometheus.Counter     // waits for the bound on requests a second
@@ -147,21 +147,19 @@ type Federation struct {
 func (m *Metrics) ForFederation(f config.Federation) *Federation {
 	labels := prometheus.Labels{"federation": string(f.Name), "domain": string(f.Domain)}
 	return &Federation{
-		m: m, Labels: labels,
+		m: m, labels: labels,
 		changes: m.changes.MustCurryWith(labels), Conflicts: m.conflicts.With(labels), Budget: m.budget.With(labels),
 		Audits: m.audits.With(labels), Drift: m.drift.With(labels), Latency: m.latency.With(labels),
 	}
 }
 
-// Change counts one change of a name; result is a value of ResultOf.
-func (f *Federation) Change(result string) {
-	f.changes.WithLabelValues(result).Inc()
-}
+// Change counts one change of a name by its result; err is nil for one that was made.
+func (f *Federation) Change(err error) { f.changes.WithLabelValues(resultOf(err)).Inc() }
 
 // Forget removes the gauges of a federation that is no longer ours; its counters stay.
 func (f *Federation) Forget() {
 	for _, v := range f.m.vectors() {
-		v.DeletePartialMatch(f.Labels)
+		v.DeletePartialMatch(f.labels)
 	}
 }
 

@@ -30,19 +30,19 @@ type measured struct {
 
 // Measured returns p with each request counted and timed. The result implements provider.ClientView whether or not p
 // does; its Serves fails if p does not.
-func (m *Metrics) Measured(p provider.Provider, labels prometheus.Labels) provider.Provider {
-	return measured{p, m.requests.MustCurryWith(labels), m.duration.MustCurryWith(labels)}
+func (f *Federation) Measured(p provider.Provider) provider.Provider {
+	return measured{p, f.m.requests.MustCurryWith(f.labels), f.m.duration.MustCurryWith(f.labels)}
 }
 
 // observe counts a request that started at began.
 func (m measured) observe(operation string, began time.Time, err error) {
-	m.requests.WithLabelValues(operation, ResultOf(err)).Inc()
+	m.requests.WithLabelValues(operation, resultOf(err)).Inc()
 	m.duration.WithLabelValues(operation).Observe(time.Since(began).Seconds())
 }
 
-// ResultOf returns the label value for the result of a request or of a change: ok, throttled, conflict, refused or
+// resultOf returns the label value for the result of a request or of a change: ok, throttled, conflict, refused or
 // failed.
-func ResultOf(err error) string {
+func resultOf(err error) string {
 	switch {
 	case err == nil:
 		return "ok"

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -125,7 +126,7 @@ func (z *zone) wantedEntries(now time.Time, levels []federation.LevelEntry) (wan
 			add(e)
 		}
 	}
-	slices.SortFunc(want, compareNames)
+	slices.SortFunc(want, func(a, b federation.LevelEntry) int { return cmp.Compare(a.Name, b.Name) })
 	return want
 }
 
@@ -228,9 +229,7 @@ func (z *zone) listingFailed(now time.Time, level federation.FQDN, err error) {
 func (m mover) relevelClaimed() {
 	unclaimed := m.unclaimed(m.levels)
 	if slices.ContainsFunc(m.levels.All(), func(lv federation.Level) bool { return lv.Foreign != unclaimed[lv.Name] }) {
-		stale := m.levelsStale
-		m.relevel()
-		m.levelsStale = stale
+		m.computeLevels()
 	}
 }
 

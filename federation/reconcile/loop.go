@@ -6,13 +6,13 @@
 package reconcile
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/admin"
@@ -20,12 +20,10 @@ import (
 	"github.com/federation-dns/federation/federation/config"
 	"github.com/federation-dns/federation/federation/member"
 	"github.com/federation-dns/federation/federation/metrics"
-	"github.com/federation-dns/federation/federation/plan"
 	"github.com/federation-dns/federation/federation/policy"
 	"github.com/federation-dns/federation/federation/provider"
 	"github.com/federation-dns/federation/federation/retry"
 	"github.com/federation-dns/federation/federation/snapshot"
-	"golang.org/x/time/rate"
 )
 
 // The bounds of the loop.
@@ -35,8 +33,6 @@ const (
 	debounce = 5 * time.Millisecond
 	// maxBatch bounds how many services are planned at once, so that the first of many changes is soon under way.
 	maxBatch = 200
-	// The backoff of a provider that does not answer (X5a).
-	minBackoff, maxBackoff = 500 * time.Millisecond, 30 * time.Second
 	// foreignRetry is how often a foreign claim is re-checked (O1c).
 	foreignRetry = time.Minute
 	// StopTimeout bounds how long a change under way may take after a stop.
@@ -44,8 +40,6 @@ const (
 	// requestsPerSecond keeps a provider from throttling us; audits get a fifth of it (X5b).
 	requestsPerSecond = 50
 	auditsPerSecond   = requestsPerSecond / 5
-	// answerValid is how long an answer counts as proof that the provider works (X3c).
-	answerValid = 30 * time.Second
 	// tidyEvery is how often state that is no longer needed is dropped.
 	tidyEvery = time.Minute
 )
@@ -133,7 +127,7 @@ func New(o Options) *Loop {
 		calls:  make(chan func()),
 		done:   make(chan struct{}),
 	}
-	l.provider = o.Metrics.Measured(o.Provider, l.metrics.Labels)
+	l.provider = l.metrics.Measured(o.Provider)
 	l.served.bySuffix = map[federation.FQDN]*evidence{}
 	if _, ok := o.Provider.(provider.ClientView); ok {
 		l.served.view, _ = l.provider.(provider.ClientView)
@@ -326,45 +320,6 @@ func (l *Loop) nextDeadline(now time.Time) time.Time {
 		}
 	}
 	return next
-}
-
-// providerFailed notes the failure of a neutral request: the provider as a whole does not answer, or the federation's
-// names belong to somebody else. Until such a request succeeds, no other is made (X5a).
-func (rq *requests) providerFailed(what string, err error) {
-	wait := foreignRetry
-	if !errors.Is(err, claim.ErrForeign) {
-		rq.backoff = min(max(2*rq.backoff, minBackoff), maxBackoff)
-		wait = rq.backoff/2 + rand.N(rq.backoff/2+1)
-	}
-	rq.retryAt = time.Now().Add(wait)
-	if rq.lastErr == nil || rq.lastErr.Error() != err.Error() {
-		rq.log.Error(what+" failed, retrying", "error", err, "in", wait.Round(time.Millisecond))
-	}
-	rq.lastErr = err
-}
-
-// providerAnswered notes that the provider has answered, which ends a row of failures.
-func (l *Loop) providerAnswered() {
-	now := time.Now()
-	if l.lastErr != nil {
-		l.log.Info("the provider answers again")
-		l.retryNow(now)
-	}
-	l.backoff, l.retryAt, l.lastErr = 0, time.Time{}, nil
-	l.answered = now
-}
-
-func compareNames(a, b federation.LevelEntry) int { return cmp.Compare(a.Name, b.Name) }
-
-// filterChanges returns the changes for which keep holds.
-func filterChanges(changes []plan.Change, keep func(plan.Change) bool) []plan.Change {
-	out := make([]plan.Change, 0, len(changes))
-	for _, c := range changes {
-		if keep(c) {
-			out = append(out, c)
-		}
-	}
-	return out
 }
 
 // inbox holds the events that a loop has not received yet. It is unbounded: a dropped event would cost another list of

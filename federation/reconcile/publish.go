@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/federation-dns/federation/federation"
-	"github.com/federation-dns/federation/federation/metrics"
 	"github.com/federation-dns/federation/federation/plan"
 	"github.com/federation-dns/federation/federation/policy"
 	"github.com/federation-dns/federation/federation/provider"
@@ -23,7 +23,7 @@ type planner struct{ *Loop }
 // whose changes may be made now is planned again when one may.
 func (p planner) changes(now time.Time) []plan.Change {
 	for batch := p.due(now); len(batch) > 0; batch = p.due(now) {
-		changes := filterChanges(p.diff(now, batch), func(c plan.Change) bool { return p.allowed(now, c) })
+		changes := slices.DeleteFunc(p.diff(now, batch), func(c plan.Change) bool { return !p.allowed(now, c) })
 		if len(changes) > 0 {
 			return changes
 		}
@@ -211,7 +211,7 @@ type applier struct{ *Loop }
 func (a applier) changeFailed(
 	now time.Time, svc federation.ServiceName, c plan.Change, err error, unsent bool, t *tally,
 ) {
-	a.metrics.Change(metrics.ResultOf(err))
+	a.metrics.Change(err)
 	switch {
 	case errors.Is(err, provider.ErrNotSent) && !unsent:
 		return // planned again with the next request, without those that failed
@@ -256,23 +256,27 @@ func (a applier) changeMade(now time.Time, svc federation.ServiceName, c plan.Ch
 		t.recovered++
 	}
 	a.noteRecords(c.Name, c.To)
-	a.metrics.Change("ok")
-	a.log.Debug("changed", "name", string(c.Name), "from", describe(c.From), "to", describe(c.To))
+	a.metrics.Change(nil)
+	a.log.Debug("changed", "name", string(c.Name), "from", described(c.From), "to", described(c.To))
 	if s := a.ensureService(svc); !s.since.IsZero() {
 		a.metrics.Latency.Observe(now.Sub(s.since).Seconds())
 		s.since = time.Time{}
 	}
 }
 
-func describe(sets []federation.RRset) string {
-	if len(sets) == 0 {
-		return "nothing"
+// described is RRsets in the log. Most changes are logged at a level that is off: then they are not put into words.
+type described []federation.RRset
+
+// LogValue implements slog.LogValuer.
+func (d described) LogValue() slog.Value {
+	if len(d) == 0 {
+		return slog.StringValue("nothing")
 	}
-	parts := make([]string, len(sets))
-	for i, s := range sets {
+	parts := make([]string, len(d))
+	for i, s := range d {
 		parts[i] = fmt.Sprintf("%s %d %v", s.Type, s.TTL, s.Data)
 	}
-	return strings.Join(parts, " ")
+	return slog.StringValue(strings.Join(parts, " "))
 }
 
 // clearBackoffs retries everything that failed at once: the provider works again.

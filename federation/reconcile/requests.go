@@ -4,14 +4,16 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/claim"
 	"github.com/federation-dns/federation/federation/plan"
-	"golang.org/x/time/rate"
 )
 
 // A lane has at most one request under way. Publications have a lane of their own, and everything else that the
@@ -25,6 +27,13 @@ const (
 	maintaining
 	auditing
 	lanes
+)
+
+const (
+	// The backoff of a provider that does not answer (X5a).
+	minBackoff, maxBackoff = 500 * time.Millisecond, 30 * time.Second
+	// answerValid is how long an answer counts as proof that the provider works (X3c).
+	answerValid = 30 * time.Second
 )
 
 // request is something to ask of the provider. do blocks, runs beside the loop, and must not touch its state.
@@ -68,7 +77,7 @@ func (rq *requests) start(ctx context.Context, ln lane, r request) {
 	rq.running.Go(func() { rq.results <- ended{ln, r.do(ctx)} })
 }
 
-// end applies the result of a request.
+// finish applies the result of a request.
 func (l *Loop) finish(e ended) {
 	l.busy[e.lane] = false
 	e.result.apply(l, time.Now())
@@ -127,13 +136,39 @@ func (k maintainer) retryFailed(now time.Time) request {
 		services[svc], k.unpublished[svc] = true, true
 	}
 	needed := p.diff(now, slices.SortedFunc(maps.Keys(services), federation.CompareServiceNames))
-	changes := filterChanges(needed, func(c plan.Change) bool {
-		return slices.Contains(names, c.Name) && k.reread[c.Name] == nil && !k.names[c.Name].InFlight
+	changes := slices.DeleteFunc(needed, func(c plan.Change) bool {
+		return !slices.Contains(names, c.Name) || k.reread[c.Name] != nil || k.names[c.Name].InFlight
 	})
 	if len(changes) == 0 {
 		return nil
 	}
 	return k.change(now, changes, true)
+}
+
+// providerFailed notes the failure of a neutral request: the provider as a whole does not answer, or the federation's
+// names belong to somebody else. Until such a request succeeds, no other is made (X5a).
+func (rq *requests) providerFailed(what string, err error) {
+	wait := foreignRetry
+	if !errors.Is(err, claim.ErrForeign) {
+		rq.backoff = min(max(2*rq.backoff, minBackoff), maxBackoff)
+		wait = rq.backoff/2 + rand.N(rq.backoff/2+1)
+	}
+	rq.retryAt = time.Now().Add(wait)
+	if rq.lastErr == nil || rq.lastErr.Error() != err.Error() {
+		rq.log.Error(what+" failed, retrying", "error", err, "in", wait.Round(time.Millisecond))
+	}
+	rq.lastErr = err
+}
+
+// providerAnswered notes that the provider has answered, which ends a row of failures.
+func (l *Loop) providerAnswered() {
+	now := time.Now()
+	if l.lastErr != nil {
+		l.log.Info("the provider answers again")
+		l.retryNow(now)
+	}
+	l.backoff, l.retryAt, l.lastErr = 0, time.Time{}, nil
+	l.answered = now
 }
 
 // answers reports whether the provider has answered within answerValid (X3c).

@@ -6,11 +6,12 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/claim"
 	"github.com/federation-dns/federation/federation/provider"
 	"github.com/federation-dns/federation/federation/retry"
-	"golang.org/x/time/rate"
 )
 
 // auditor is when the records, as we know them, are compared with the zone (X6).
@@ -102,13 +103,11 @@ func (r repairer) repairLevels(began *claim.Holding, found claim.Survey) {
 		r.excludeLevels(time.Now(), found.Foreign)
 	}
 	if len(claims)+len(found.Foreign) > 0 {
-		stale := r.levelsStale
 		r.relevel()
-		r.levelsStale = r.levelsStale || stale
 	}
 }
 
-// inBoth returns the levels that are in a and in b.
+// intersect returns the levels that are in a and in b.
 func intersect(a, b []federation.FQDN) []federation.FQDN {
 	return slices.DeleteFunc(slices.Clone(a), func(level federation.FQDN) bool { return !slices.Contains(b, level) })
 }
@@ -129,7 +128,7 @@ func (r repairer) repairNames(found *claim.Records, touched map[federation.FQDN]
 	}
 	for name := range drift {
 		r.log.Warn("audit: a name is not as it was left",
-			"name", string(name), "was", describe(r.records.ByName(name)), "is", describe(found.ByName(name)))
+			"name", string(name), "was", described(r.records.ByName(name)), "is", described(found.ByName(name)))
 		r.setRecords(name, found.ByName(name))
 		r.enqueueName(name)
 	}
@@ -264,8 +263,8 @@ func (z *zone) listedWith(name federation.FQDN) (sameList func(federation.FQDN) 
 	}
 	_, level, _ := z.config.ParseOwner(name)
 	return func(other federation.FQDN) bool {
-		_, sameList, _ := z.config.ParseOwner(other)
-		return sameList == level
+		_, itsLevel, _ := z.config.ParseOwner(other)
+		return itsLevel == level
 	}, z.config.Suffix(level)
 }
 

@@ -87,7 +87,7 @@ func (r *roster) applyProbe(ms *memberState, e member.ProbeEvent) {
 // applyList applies the complete content of a member: what is not in it is gone (X2b).
 func (o observer) applyList(ms *memberState, e member.ListEvent) {
 	now := time.Now()
-	ms.version, ms.clusterUID = e.Version, e.ClusterUID
+	ms.version = e.Version
 	o.setProblems(ms, e.Problems)
 	missing := maps.Clone(ms.shards)
 	if ms.shards == nil {
@@ -197,30 +197,35 @@ func (l *Loop) tick(now time.Time) {
 	}
 }
 
-// relevel recomputes the levels, and enqueues every service.
+// relevel computes the levels, and has claims and list compared with them.
 func (l *Loop) relevel() {
-	l.keepUnresolved()
-	members := make([]federation.Member, 0, len(l.members))
-	for _, ms := range l.members {
+	mover{l}.computeLevels()
+	l.levelsStale = true
+}
+
+// computeLevels computes the levels of the members, and enqueues every service.
+func (m mover) computeLevels() {
+	m.keepUnresolved()
+	members := make([]federation.Member, 0, len(m.members))
+	for _, ms := range m.members {
 		members = append(members, ms.topology)
 	}
-	before := l.levels
-	l.levels = federation.NewLevels(l.config.Federation, members, l.config.Options)
-	if unclaimed := l.unclaimed(l.levels); len(unclaimed) > 0 {
-		opt := l.config.Options
+	before := m.levels
+	m.levels = federation.NewLevels(m.config.Federation, members, m.config.Options)
+	if unclaimed := m.unclaimed(m.levels); len(unclaimed) > 0 {
+		opt := m.config.Options
 		opt.Foreign = unclaimed
-		l.levels = federation.NewLevels(l.config.Federation, members, opt)
+		m.levels = federation.NewLevels(m.config.Federation, members, opt)
 	}
-	for name, ms := range l.members {
-		ms.places, ms.above = policy.PlacesOf(l.recordedLevels(l.levels.MemberLevels(name)))
+	for name, ms := range m.members {
+		ms.places, ms.above = policy.PlacesOf(m.recordedLevels(m.levels.MemberLevels(name)))
 	}
-	for _, p := range l.levels.Problems() {
+	for _, p := range m.levels.Problems() {
 		if before == nil || !slices.Contains(before.Problems(), p) {
-			l.log.Warn("topology", "reason", string(p.Reason), "detail", p.Detail)
+			m.log.Warn("topology", "reason", string(p.Reason), "detail", p.Detail)
 		}
 	}
-	l.levelsStale = true
-	l.enqueueAll()
+	m.enqueueAll()
 }
 
 // report keeps the problems of a service for the status, and logs new ones.
@@ -299,7 +304,6 @@ type memberState struct {
 	// unresolved are the shards whose host names have not resolved since the start (H4).
 	unresolved map[federation.ServiceName]unresolvedShard
 	version    string
-	clusterUID string
 	problems   []federation.Problem
 	probeErr   error
 }
