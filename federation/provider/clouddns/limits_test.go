@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -41,19 +40,14 @@ func TestLimits(t *testing.T) {
 	})
 	t.Run("X5b a request has at most 100,000 octets of data", func(t *testing.T) {
 		s, p := service.Claimed(t, nil)
-		target := strings.Repeat(strings.Repeat("x", 62)+".", 3) + "example.org."
-		var changes []plan.Change
-		for i := range 990 {
-			n := cloudtest.Name(fmt.Sprintf("s%d", i))
-			changes = append(changes, plan.Change{Name: n, To: []federation.RRset{cloudtest.Set(n, "CNAME", target)}})
-		}
+		changes, octets := cloudtest.CreateLong(990)
 		cloudtest.Must(t, p, &cloudtest.Claim, changes...)
 		for _, r := range s.Requests() {
 			if r.Data > 100_000 || r.Code != "" {
 				t.Errorf("a request of %d octets: %q", r.Data, r.Code)
 			}
 		}
-		want := 1 + len(changes)/((100_000-2*(len(cloudtest.Claim.Data[0])+1))/(len(target)+1))
+		want := 1 + len(changes)/((100_000-2*(len(cloudtest.Claim.Data[0])+1))/(octets+1))
 		if got := len(s.Requests()); got != want {
 			t.Errorf("%d requests, want %d", got, want)
 		}

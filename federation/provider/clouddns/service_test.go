@@ -98,15 +98,7 @@ var model = sync.OnceValues(standin.LoadModel)
 // checker checks against Google's description.
 func checker(t testing.TB) func(fakecloud.Exchange) {
 	t.Helper()
-	m, err := model()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return func(e fakecloud.Exchange) {
-		if err := m.Check(e); err != nil {
-			t.Errorf("%v\n%s\n%s", err, e.Body, e.Answer)
-		}
-	}
+	return cloudtest.Checker(t, model)
 }
 
 // connect returns a provider of the managed zone.

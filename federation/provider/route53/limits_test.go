@@ -26,19 +26,14 @@ func TestLimits(t *testing.T) {
 	})
 	t.Run("X5b a request has at most 32,000 characters", func(t *testing.T) {
 		s, p := service.Claimed(t, nil)
-		target := strings.Repeat(strings.Repeat("x", 62)+".", 3) + "example.org."
-		var changes []plan.Change
-		for i := range 400 {
-			n := cloudtest.Name(fmt.Sprintf("s%d", i))
-			changes = append(changes, plan.Change{Name: n, To: []federation.RRset{cloudtest.Set(n, "CNAME", target)}})
-		}
+		changes, octets := cloudtest.CreateLong(400)
 		cloudtest.Must(t, p, &cloudtest.Claim, changes...)
 		for _, r := range s.Requests() {
 			if r.Data > 32_000 || r.Code != "" {
 				t.Errorf("a request of %d characters: %q", r.Data, r.Code)
 			}
 		}
-		want := 1 + len(changes)/((32_000-2*len(cloudtest.Claim.Data[0]))/len(target))
+		want := 1 + len(changes)/((32_000-2*len(cloudtest.Claim.Data[0]))/octets)
 		if got := len(s.Requests()); got != want {
 			t.Errorf("%d requests, want %d", got, want)
 		}

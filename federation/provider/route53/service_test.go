@@ -93,15 +93,7 @@ var model = sync.OnceValues(standin.LoadModel)
 func checker(t testing.TB) func(fakecloud.Exchange) {
 	t.Helper()
 	needs.File(t, standin.ModelPath, "python3-botocore")
-	m, err := model()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return func(e fakecloud.Exchange) {
-		if err := m.Check(e); err != nil {
-			t.Errorf("%v\n%s\n%s", err, e.Body, e.Answer)
-		}
-	}
+	return cloudtest.Checker(t, model)
 }
 
 // connect returns a provider of the hosted zone.

@@ -98,6 +98,22 @@ func Defaults(s *fakecloud.Server, zone string, change func(*Options)) Options {
 // Unlimited returns a budget that hardly delays a request.
 func Unlimited() *budget.Budget { return budget.New(1e6) }
 
+// Checker returns a check of requests and answers against the vendor's description, which load returns.
+func Checker[Model interface {
+	Check(e fakecloud.Exchange) error
+}](t testing.TB, load func() (Model, error)) func(fakecloud.Exchange) {
+	t.Helper()
+	m, err := load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(e fakecloud.Exchange) {
+		if err := m.Check(e); err != nil {
+			t.Errorf("%v\n%s\n%s", err, e.Body, e.Answer)
+		}
+	}
+}
+
 // Claimed returns a fake that has the claim, and a provider that has found the zone.
 func (v Service) Claimed(t *testing.T, change func(*Options)) (*fakecloud.Server, provider.Provider) {
 	t.Helper()
@@ -224,6 +240,16 @@ func Create(count int) (changes []plan.Change) {
 		}})
 	}
 	return changes
+}
+
+// CreateLong returns changes that create a CNAME at that many names, and how many octets its target has.
+func CreateLong(count int) (changes []plan.Change, octets int) {
+	target := strings.Repeat(strings.Repeat("x", 62)+".", 3) + "example.org."
+	for i := range count {
+		n := Name(fmt.Sprintf("s%d", i))
+		changes = append(changes, plan.Change{Name: n, To: []federation.RRset{Set(n, "CNAME", target)}})
+	}
+	return changes, len(target)
 }
 
 // Undo returns the changes that delete what the changes create.
