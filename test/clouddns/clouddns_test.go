@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -78,17 +77,7 @@ func (c client) send(method, path, body string) (int, string) {
 	if c.token != "" {
 		r.Header.Set("Authorization", "Bearer "+c.token)
 	}
-	web := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	reply, err := web.Do(r)
-	if err != nil {
-		return -1, ""
-	}
-	defer reply.Body.Close()
-	out, err := io.ReadAll(reply.Body)
-	if err != nil {
-		return -1, ""
-	}
-	return reply.StatusCode, string(out)
+	return fakecloud.Send(r)
 }
 
 // change sends the lines, "NAME TYPE TTL DATA..." with "+" or "-" before them.

@@ -1,7 +1,6 @@
 package fakecloud_test
 
 import (
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -73,17 +72,7 @@ func send(t *testing.T, s *fakecloud.Server, path, body string) (int, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	reply, err := client.Do(r)
-	if err != nil {
-		return -1, ""
-	}
-	defer reply.Body.Close()
-	out, err := io.ReadAll(reply.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return reply.StatusCode, string(out)
+	return fakecloud.Send(r)
 }
 
 func TestFates(t *testing.T) {

@@ -1,6 +1,8 @@
 package fakecloud
 
 import (
+	"io"
+	"net/http"
 	"net/url"
 	"time"
 )
@@ -107,4 +109,20 @@ func (s *Server) log(r Request) *Request {
 	defer s.mu.Unlock()
 	s.requests = append(s.requests, &r)
 	return &r
+}
+
+// Send sends a request over a connection of its own, and returns the status and the body of the reply; -1 if there is
+// no reply, or only a part of one.
+func Send(r *http.Request) (status int, body string) {
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	reply, err := client.Do(r)
+	if err != nil {
+		return -1, ""
+	}
+	defer reply.Body.Close()
+	out, err := io.ReadAll(reply.Body)
+	if err != nil {
+		return -1, ""
+	}
+	return reply.StatusCode, string(out)
 }

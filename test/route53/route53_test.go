@@ -3,7 +3,6 @@ package route53_test
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"net/http"
 	"regexp"
 	"slices"
@@ -60,17 +59,7 @@ func send(t *testing.T, s *route53.Server, method, path, body string, headers ..
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	reply, err := client.Do(r)
-	if err != nil {
-		return -1, ""
-	}
-	defer reply.Body.Close()
-	out, err := io.ReadAll(reply.Body)
-	if err != nil {
-		return -1, ""
-	}
-	return reply.StatusCode, string(out)
+	return fakecloud.Send(r)
 }
 
 // batch is the body of a request with changes "ACTION NAME TYPE TTL DATA...".
