@@ -46,6 +46,7 @@ test: test-packages build cluster test-go test-e2e ## Build what is needed and r
 test-go: ## Run the package tests under the race detector (needs make cluster)
 	$(GO) test -buildvcs=false -race -timeout 20m $$($(GO) list ./... | grep -v '/test/e2e$$')
 	cd tools/release && $(GO) test -buildvcs=false ./...
+	cd tools/vulncheck && $(GO) test -buildvcs=false ./...
 
 .PHONY: test-e2e
 test-e2e: ## Run the whole-system tests: real API servers, real queries (needs make build cluster)
@@ -164,6 +165,10 @@ images: ## Build the OCI images into dist/, without Docker (PROGRAMS=coredns PLA
 .PHONY: release
 release: ## Make everything that a tag publishes, in dist/: images, binaries, SBOMs, licences, checksums (about 10 minutes the first time)
 	@$(RELEASE) -out ../../dist
+
+.PHONY: vulncheck
+vulncheck: ## Look for known vulnerabilities that the released programs reach (about 1 minute; exceptions: tools/vulncheck/exceptions.txt)
+	@cd tools/vulncheck && $(GO) run -buildvcs=false . -root ../.. -toolchain $(RELEASE_GO)
 
 .PHONY: clean
 clean: ## Remove bin/ and dist/ (the cached API servers stay)
