@@ -28,9 +28,15 @@ func TestSecurityClaims(t *testing.T) {
 			}
 		}
 	}
-	all := proof.FindAllStringSubmatch(strings.Join(strings.Fields(read(t, securityPage)), " "), -1)
-	if len(all) < 30 {
-		t.Errorf("only %d claims have a proof", len(all))
+	checkProofs(t, securityPage, 30)
+}
+
+// checkProofs checks the proofs of a page: it has a number of them at least.
+func checkProofs(t *testing.T, page string, least int) {
+	t.Helper()
+	all := proof.FindAllStringSubmatch(strings.Join(strings.Fields(read(t, page)), " "), -1)
+	if len(all) < least {
+		t.Errorf("only %d claims of %s have a proof", len(all), page)
 	}
 	for _, m := range all {
 		var text string

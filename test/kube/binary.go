@@ -27,15 +27,13 @@ const EnvCache = "FEDERATION_DNS_CACHE"
 const (
 	// buildCPUSeconds is what a cold build takes, of all cores together.
 	buildCPUSeconds = 670
-	// keepBinaries is how many binaries stay in the cache.
-	keepBinaries = 2
-	// kubernetesVersion is what the API server says of itself; it is that of k8s.io/kubernetes in test/cluster/go.mod.
-	kubernetesVersion = "v1.37.2"
+	// keepBinaries is how many binaries stay in the cache: one for each version of `make support`, and the one before.
+	keepBinaries = 4
 )
 
-// Binary returns the path of the testcluster binary. It is built from test/cluster the first time, and kept outside the
-// tree by the hash of its sources and the Go version; progress is told of the building. Only one process builds at a
-// time, others wait for it.
+// Binary returns the path of the testcluster binary, of the Version of Kubernetes. It is built from test/cluster the
+// first time, and kept outside the tree by the hash of its sources, the version and that of Go; progress is told of the
+// building. Only one process builds at a time, others wait for it.
 func Binary(ctx context.Context, progress io.Writer) (string, error) {
 	source, err := sourceDir()
 	if err != nil {
@@ -63,10 +61,23 @@ func Binary(ctx context.Context, progress io.Writer) (string, error) {
 	if _, err := os.Stat(path); err == nil {
 		return path, nil // built while we waited
 	}
-	if err := build(ctx, source, path, progress); err != nil {
+	if err := buildVersion(ctx, source, path, progress); err != nil {
 		return "", fmt.Errorf("building testcluster: %w", err)
 	}
 	return path, removeOld(cache)
+}
+
+// buildVersion builds the binary with the pinned modules, or with those of another version of Kubernetes.
+func buildVersion(ctx context.Context, source, path string, progress io.Writer) error {
+	if Version() == pinnedVersion {
+		return build(ctx, source, path, progress, "-mod=readonly")
+	}
+	dir, err := sourceOf(ctx, source, Version())
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	return build(ctx, dir, path, progress, "-mod=mod")
 }
 
 func cacheDir() (string, error) {
@@ -107,7 +118,7 @@ func hashOf(ctx context.Context, source string) (string, error) {
 	}
 	h := sha256.New()
 	h.Write(goVersion)
-	h.Write([]byte(kubernetesVersion))
+	h.Write([]byte(Version()))
 	err = filepath.WalkDir(source, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -153,18 +164,19 @@ func lock(ctx context.Context, path string, progress io.Writer) (func(), error) 
 	}
 }
 
-func build(ctx context.Context, source, path string, progress io.Writer) error {
+func build(ctx context.Context, source, path string, progress io.Writer, mod string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
 	estimate := buildCPUSeconds / runtime.NumCPU()
-	fmt.Fprintf(progress, "building the API servers of demo and tests: the first time this downloads about 160 "+
+	version := Version()
+	fmt.Fprintf(progress, "building the API servers (%s) of demo and tests: the first time this downloads about 160 "+
 		"modules and takes about %d CPU-seconds, some %d minutes on %d cores\n",
-		buildCPUSeconds, (estimate+59)/60, runtime.NumCPU())
-	major, minor := versionParts(kubernetesVersion)
+		version, buildCPUSeconds, (estimate+59)/60, runtime.NumCPU())
+	major, minor := versionParts(version)
 	partial := path + ".partial"
-	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-v", "-o", partial, "-ldflags", "-s -w"+
-		" -X k8s.io/component-base/version.gitVersion="+kubernetesVersion+
+	cmd := exec.CommandContext(ctx, "go", "build", mod, "-buildvcs=false", "-v", "-o", partial, "-ldflags", "-s -w"+
+		" -X k8s.io/component-base/version.gitVersion="+version+
 		" -X k8s.io/component-base/version.gitMajor="+major+" -X k8s.io/component-base/version.gitMinor="+minor, ".")
 	cmd.Dir = source
 	cmd.Env = append(os.Environ(), "GOWORK=off", "CGO_ENABLED=0")

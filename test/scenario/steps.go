@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/federation-dns/federation/test/kube"
 	"github.com/federation-dns/federation/test/world"
 )
 
@@ -58,10 +59,10 @@ func ListClusters() Step {
 		Does: []string{"federation-syncer status"},
 		Expect: []Check{statusIs("four members, all present, each in its place",
 			"MEMBER STATUS VERSION REGION ZONES SHARDS HEALTHY",
-			"gce-asia-east1 present v1.37.2 asia-east1 asia-east1-b 0 0",
-			"gce-europe-west1 present v1.37.2 europe-west1 europe-west1-b 0 0",
-			"gce-us-central1 present v1.37.2 us-central1 us-central1-b 0 0",
-			"gce-us-east1 present v1.37.2 us-east1 us-east1-b 0 0",
+			"gce-asia-east1 present "+kube.Version()+" asia-east1 asia-east1-b 0 0",
+			"gce-europe-west1 present "+kube.Version()+" europe-west1 europe-west1-b 0 0",
+			"gce-us-central1 present "+kube.Version()+" us-central1 us-central1-b 0 0",
+			"gce-us-east1 present "+kube.Version()+" us-east1 us-east1-b 0 0",
 		)},
 	}
 }
@@ -84,10 +85,10 @@ func CreateServices() Step {
 			},
 			statusIs("the syncer knows a shard in each cluster, none healthy",
 				"MEMBER STATUS VERSION REGION ZONES SHARDS HEALTHY",
-				"gce-asia-east1 present v1.37.2 asia-east1 asia-east1-b 1 0",
-				"gce-europe-west1 present v1.37.2 europe-west1 europe-west1-b 1 0",
-				"gce-us-central1 present v1.37.2 us-central1 us-central1-b 1 0",
-				"gce-us-east1 present v1.37.2 us-east1 us-east1-b 1 0",
+				"gce-asia-east1 present "+kube.Version()+" asia-east1 asia-east1-b 1 0",
+				"gce-europe-west1 present "+kube.Version()+" europe-west1 europe-west1-b 1 0",
+				"gce-us-central1 present "+kube.Version()+" us-central1 us-central1-b 1 0",
+				"gce-us-east1 present "+kube.Version()+" us-east1 us-east1-b 1 0",
 			),
 			recordsStay("no address is published: there is no ready endpoint anywhere", "none", 2*time.Second),
 		}, nobodyGets(asia, europe, central, east)...),
@@ -215,10 +216,10 @@ func CutAsia() Step {
 			records("its addresses are gone: other clusters have healthy shards", "without-asia"),
 			statusIs("its status says so",
 				"MEMBER STATUS VERSION REGION ZONES SHARDS HEALTHY",
-				"gce-asia-east1 unreachable v1.37.2 asia-east1 asia-east1-b 1 1",
-				"gce-europe-west1 present v1.37.2 europe-west1 europe-west1-b 1 1",
-				"gce-us-central1 present v1.37.2 us-central1 us-central1-b 1 1",
-				"gce-us-east1 present v1.37.2 us-east1 us-east1-b 1 1",
+				"gce-asia-east1 unreachable "+kube.Version()+" asia-east1 asia-east1-b 1 1",
+				"gce-europe-west1 present "+kube.Version()+" europe-west1 europe-west1-b 1 1",
+				"gce-us-central1 present "+kube.Version()+" us-central1 us-central1-b 1 1",
+				"gce-us-east1 present "+kube.Version()+" us-east1 us-east1-b 1 1",
 			),
 			outsideGets(world.Name+".svc.asia-east1."+world.Domain, europe, central, east),
 		}, podsGetClusterIP(asia, europe, central, east)...),
