@@ -40,11 +40,11 @@ demo: demo-packages build cluster ## Run the walk-through: four clusters, one fe
 	@PATH="$(GOBIN_ABS):$$PATH" $(BIN)/demo -provider $(or $(PROVIDER),rfc2136)
 
 .PHONY: test
-test: test-packages build cluster test-go test-e2e ## Build what is needed and run every test
+test: test-packages build cluster $(BIN)/helm test-go test-e2e ## Build what is needed and run every test
 
 .PHONY: test-go
-test-go: ## Run the package tests under the race detector (needs make cluster)
-	$(GO) test -buildvcs=false -race -timeout 20m $$($(GO) list ./... | grep -v '/test/e2e$$')
+test-go: ## Run the package tests under the race detector (needs make build cluster bin/helm)
+	FEDERATION_DNS_BIN=$(GOBIN_ABS) $(GO) test -buildvcs=false -race -timeout 20m $$($(GO) list ./... | grep -v '/test/e2e$$')
 	cd tools/release && $(GO) test -buildvcs=false ./...
 	cd tools/vulncheck && $(GO) test -buildvcs=false ./...
 
@@ -60,6 +60,11 @@ $(BIN)/golangci-lint: tools/go.mod tools/go.sum
 	@echo "building golangci-lint (about 3 minutes on two cores the first time)"
 	@mkdir -p $(BIN)
 	@cd tools && $(GO) build -buildvcs=false -o $(GOBIN_ABS)/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+$(BIN)/helm: tools/helm/go.mod tools/helm/go.sum
+	@echo "building helm (about 5 minutes on two cores the first time)"
+	@mkdir -p $(BIN)
+	@cd tools/helm && $(BUILD) -o $(GOBIN_ABS)/helm helm.sh/helm/v4/cmd/helm
 
 .PHONY: demo-packages test-packages
 demo-packages:

@@ -43,6 +43,14 @@ func File(t testing.TB, path, debian string) {
 	missing(t, fmt.Sprintf("%s is missing: install the Debian package %s", path, debian))
 }
 
+// Built makes sure that a program is there which make builds, by this target.
+func Built(t testing.TB, path, target string) {
+	t.Helper()
+	if _, err := os.Stat(path); err != nil {
+		missing(t, fmt.Sprintf("%s is missing: run make %s", path, target))
+	}
+}
+
 // Minutes is for a test that builds for minutes.
 func Minutes(t testing.TB, what string) {
 	t.Helper()
@@ -66,5 +74,5 @@ func missing(t testing.TB, what string) {
 	if All() {
 		t.Fatal(what)
 	}
-	t.Skipf("skipped: %s; make test installs it and runs this test", what)
+	t.Skipf("skipped: %s; make test provides it and runs this test", what)
 }
