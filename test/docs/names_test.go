@@ -142,6 +142,7 @@ func TestFlags(t *testing.T) {
 		"skip-phases", "patches", "ignore-preflight-errors", // kubeadm
 		"as", "image", "rm", "restart", "from-literal", // kubectl
 		"feature-gates",
+		"namespace", "create-namespace", "values", "logs", "reuse-values", "set", // helm
 	}
 	for _, m := range matches(t, "(?:^|[ `])--([a-z][a-z-]+)") {
 		if !known[m.name] && !slices.Contains(foreign, m.name) {
@@ -227,7 +228,7 @@ func anchors(text string) map[string]bool {
 
 // Paths inside the repository that a page names exist.
 func TestPaths(t *testing.T) {
-	const folders = `(?:api|cmd|deploy|docs|federation|plugin|test|tools)/`
+	const folders = `(?:api|charts|cmd|deploy|docs|federation|plugin|test|tools)/`
 	for _, m := range matches(t, "(?:^|[ `(])("+folders+`[A-Za-z0-9_./*-]*[A-Za-z0-9_*])`) {
 		switch m.name {
 		case "federation/name", "federation/result", "plugin/pkg/upstream": // metadata; a package of CoreDNS

@@ -20,7 +20,8 @@ import (
 
 // TestYAML gives each YAML block of each page to what reads it in real life: a syncer configuration to what
 // `federation-syncer --validate` calls, a manifest to a strict decoder of its type. A fragment, marked
-// `~~~ yaml fragment KIND`, is completed first.
+// `~~~ yaml fragment KIND`, is completed first; of the values of a chart, marked `~~~ yaml values CHART`, the chart has
+// to know the keys.
 func TestYAML(t *testing.T) {
 	marked := regexp.MustCompile("(?m)^ *(~{3,}|`{3,}) *yaml")
 	seen, written := 0, 0
@@ -33,9 +34,13 @@ func TestYAML(t *testing.T) {
 				continue
 			}
 			seen++
+			if chart, ok := strings.CutPrefix(use, "values "); ok {
+				t.Run(fmt.Sprintf("%s:%d", page, b.line), func(t *testing.T) { values(t, chart, b.text) })
+				continue
+			}
 			kind, isFragment := strings.CutPrefix(use, "fragment ")
 			if use != "" && !isFragment || isFragment && fragments[kind] == "" {
-				t.Errorf("%s:%d: %q: want `yaml`, or `yaml fragment KIND` with a KIND of %q",
+				t.Errorf("%s:%d: %q: want `yaml`, `yaml values CHART`, or `yaml fragment KIND` with a KIND of %q",
 					page, b.line-1, b.info, kinds())
 				continue
 			}
@@ -87,6 +92,23 @@ HERE
 	"clusters": configuration("  provider: {route53: {hostedZoneID: Z0123456789ABCDEFGHIJ}}", "HERE"),
 	"syncer": configuration("  provider: {route53: {hostedZoneID: Z0123456789ABCDEFGHIJ}}",
 		"- name: a\n  kubeconfig: {path: a.kubeconfig}") + "HERE\n",
+}
+
+// values checks that the chart knows the keys. (What they may hold is its schema's, and helm's to check.)
+func values(t *testing.T, chart, text string) {
+	t.Helper()
+	var got, known map[string]any
+	if err := yaml.Unmarshal([]byte(text), &got); err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal([]byte(read(t, filepath.Join("charts", chart, "values.yaml"))), &known); err != nil {
+		t.Fatal(err)
+	}
+	for key := range got {
+		if _, ok := known[key]; !ok {
+			t.Errorf("the chart %s has no value %s", chart, key)
+		}
+	}
 }
 
 func kinds() (names []string) {
