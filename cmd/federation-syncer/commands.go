@@ -41,7 +41,7 @@ A configuration to start from:
     # Nodes), addressCIDRs, hostSuffixes, allowAddressAnnotation, namespaces,
     # maxServices, unreachableAfter, drain
   # optional: two replicas elect the one that writes with a Lease in this cluster
-  # host: {kubeconfig: {path: /etc/federation/host.kubeconfig}}
+  # host: {kubeconfig: {path: /etc/federation/host.kubeconfig}}   # in a pod: {inCluster: true}
   # optional, with their defaults; in a federation also levels {all, shards},
   # maxAddresses {16} and regionFallback, such as {us-central1: [us-east1]}
   timers: {unreachableAfter: 45s, startupTimeout: 60s, emptyGrace: 30s, panicHold: 5m, holdFor: 5m,

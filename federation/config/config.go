@@ -69,6 +69,8 @@ type Cluster struct {
 
 // Host is the cluster that the syncer runs in, and its Lease there (O4).
 type Host struct {
+	// InCluster takes the account of the pod that the syncer runs in (I3); Kubeconfig is then empty.
+	InCluster        bool
 	Kubeconfig       Kubeconfig
 	Namespace, Lease string
 }

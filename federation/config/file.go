@@ -39,7 +39,10 @@ type (
 		Log fileLog `yaml:"log"`
 	}
 	fileHost struct {
-		// How to reach the cluster.
+		// Whether the syncer runs in a pod of the cluster, and reaches it with the pod's own account, by the address in
+		// KUBERNETES_SERVICE_HOST. It excludes a kubeconfig.
+		InCluster bool `yaml:"inCluster"`
+		// How to reach the cluster from elsewhere.
 		Kubeconfig fileKubeconfig `yaml:"kubeconfig"`
 		// The namespace of the Lease; default `federation-system`.
 		Namespace string `yaml:"namespace"`

@@ -33,8 +33,12 @@ func (p *parser) config(f file) *Config {
 	}
 	p.constant(fieldPath{"apiVersion"}, f.APIVersion, APIVersion)
 	p.constant(fieldPath{"kind"}, f.Kind, Kind)
-	if f.Host != nil && f.Host.Kubeconfig.Path != "" {
+	if f.Host != nil && (f.Host.InCluster || f.Host.Kubeconfig.Path != "") {
+		if f.Host.InCluster && f.Host.Kubeconfig != (fileKubeconfig{}) {
+			p.fail(fieldPath{"host", "inCluster"}, "the pod's own account or a host.kubeconfig is allowed, not both")
+		}
 		c.Host = &Host{
+			InCluster:  f.Host.InCluster,
 			Kubeconfig: Kubeconfig{Path: p.file(f.Host.Kubeconfig.Path), Context: f.Host.Kubeconfig.Context},
 			Namespace:  string(p.label(fieldPath{"host", "namespace"}, cmp.Or(f.Host.Namespace, "federation-system"))),
 			Lease:      p.subdomain(fieldPath{"host", "lease"}, cmp.Or(f.Host.Lease, "federation-syncer")),
@@ -45,7 +49,8 @@ func (p *parser) config(f file) *Config {
 		p.check(fieldPath{"owner"}, err)
 	} else if c.Host == nil {
 		p.fail(fieldPath{"owner"},
-			"an id of this syncer, such as syncer-eu, is needed, or a host.kubeconfig to take it from")
+			"an id of this syncer, such as syncer-eu, is needed, or a host to take it from: "+
+				"host.inCluster or host.kubeconfig")
 	}
 	timers := fieldPath{"timers"}
 	c.Policy = policy.Config{

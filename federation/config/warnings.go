@@ -51,11 +51,25 @@ func (c *Config) Warnings() []error {
 		}
 	}
 	if c.Host != nil {
-		if _, err := checkKubeconfig(c.Host.Kubeconfig); err != nil {
+		if err := c.Host.check(); err != nil {
 			warnings = append(warnings, fmt.Errorf("host: %w", err))
 		}
 	}
 	return warnings
+}
+
+// check returns why no client can be made, here and now.
+func (h Host) check() error {
+	if !h.InCluster {
+		_, err := checkKubeconfig(h.Kubeconfig)
+		return err
+	}
+	c, err := kubeconfig.InCluster()
+	if err != nil {
+		return err
+	}
+	_, err = rest.TLSConfigFor(c)
+	return err
 }
 
 // manyLevels warns if the topologies in the file alone come close to the bound on levels (O1b).

@@ -178,3 +178,13 @@ func TestLevelWarnings(t *testing.T) {
 		})
 	}
 }
+
+func TestHostWarnings(t *testing.T) {
+	t.Run("I3 a pod's account where there is no pod", func(t *testing.T) {
+		t.Setenv("KUBERNETES_SERVICE_HOST", "")
+		got := fmt.Sprint((&Config{Host: &Host{InCluster: true}}).Warnings())
+		if !strings.HasPrefix(got, "[host: inCluster is for a pod, and this is none") {
+			t.Errorf("warnings %q", got)
+		}
+	})
+}

@@ -9,6 +9,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 
 	"github.com/federation-dns/federation/federation/kubeconfig"
 )
@@ -18,6 +19,8 @@ const uidTimeout = 5 * time.Second
 
 // Config is the host cluster, and the Lease there.
 type Config struct {
+	// InCluster takes the account of the pod that the program runs in (I3), and no kubeconfig.
+	InCluster bool
 	// Kubeconfig is a file. Context is one of its contexts, or "" for its current one.
 	Kubeconfig, Context string
 	// Namespace and Lease are where the Lease is, and its name.
@@ -40,20 +43,28 @@ func UID(ctx context.Context, c Config) (string, error) {
 	return string(ns.UID), nil
 }
 
-// newClient returns a client of the host cluster whose requests end after timeout. It reloads the kubeconfig.
+// newClient returns a client of the host cluster whose requests end after timeout. It reloads the kubeconfig, or the
+// pod's account.
 func newClient(c Config, timeout time.Duration) (kubernetes.Interface, error) {
-	rest, err := kubeconfig.Load(c.Kubeconfig, c.Context)
+	config, err := load(c)
 	if err != nil {
 		return nil, fmt.Errorf("host: %w", err)
 	}
-	rest.Timeout = timeout
-	client, err := kubeconfig.NewHTTPClient(rest)
+	config.Timeout = timeout
+	client, err := kubeconfig.NewHTTPClient(config)
 	if err != nil {
 		return nil, fmt.Errorf("host: %w", err)
 	}
-	clientset, err := kubernetes.NewForConfigAndClient(rest, client)
+	clientset, err := kubernetes.NewForConfigAndClient(config, client)
 	if err != nil {
 		return nil, fmt.Errorf("host: %w", err)
 	}
 	return clientset, nil
+}
+
+func load(c Config) (*rest.Config, error) {
+	if c.InCluster {
+		return kubeconfig.InCluster()
+	}
+	return kubeconfig.Load(c.Kubeconfig, c.Context)
 }

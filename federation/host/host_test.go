@@ -81,3 +81,13 @@ func TestErrors(t *testing.T) {
 		})
 	}
 }
+
+func TestInClusterOutside(t *testing.T) {
+	t.Run("I3 outside a pod the error says what to do", func(t *testing.T) {
+		t.Setenv("KUBERNETES_SERVICE_HOST", "")
+		_, err := UID(t.Context(), Config{InCluster: true})
+		if err == nil || !strings.HasPrefix(err.Error(), "host: inCluster is for a pod, and this is none") {
+			t.Errorf("error %v", err)
+		}
+	})
+}

@@ -1,5 +1,6 @@
-// Package kubeconfig makes clients of API servers from kubeconfig files: it loads a file, says when to load it again,
-// and bounds how long requests and how large answers may be, whatever the server or a credential plugin does.
+// Package kubeconfig makes clients of API servers from kubeconfig files, or from the account of the pod that it runs in:
+// it loads a file, says when to load it again, and bounds how long requests and how large answers may be, whatever the
+// server or a credential plugin does.
 package kubeconfig
 
 import (
@@ -57,11 +58,16 @@ func Load(path, context string) (*rest.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kubeconfig %q, context %q, is not usable: %w", path, context, err)
 	}
+	setDefaults(c)
+	return c, nil
+}
+
+// setDefaults sets what all clients of API servers have in common.
+func setDefaults(c *rest.Config) {
 	c.UserAgent = "federation-syncer"
 	c.ContentType = runtime.ContentTypeProtobuf
 	c.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
 	c.QPS, c.Burst = clientQPS, clientBurst
-	return c, nil
 }
 
 // embed replaces the file names of certificates and keys in the context by the contents of the files.
