@@ -131,15 +131,14 @@ func (ms *memberState) trackUnresolved(now time.Time, name federation.ServiceNam
 // beforeUnresolved returns the previous state of an unresolved shard, and since when it is unresolved; ok is false if
 // that state is unknown.
 func (r *roster) beforeUnresolved(
-	m string, name federation.ServiceName,
+	ms *memberState, name federation.ServiceName,
 ) (shard federation.Shard, since time.Time, ok bool) {
-	ms := r.members[m]
 	u, ok := ms.unresolved[name]
 	if ok && u.before != nil {
 		return *u.before, u.since, true
 	}
 	if ok {
-		shard, ok = r.recordedShard(m, name)
+		shard, ok = r.recordedShard(ms.topology.Name, name)
 	}
 	return shard, u.since, ok
 }

@@ -114,8 +114,7 @@ func (m mover) moveWaiting(now time.Time) {
 	if expired {
 		m.earlierUntil = time.Time{}
 	}
-	for _, name := range m.order {
-		ms := m.members[name]
+	for _, ms := range m.order {
 		if expired {
 			ms.place.earlier = nil
 		}

@@ -174,7 +174,7 @@ func (r changeResult) apply(l *Loop, now time.Time) {
 	unsent := !slices.ContainsFunc(r.errs, func(err error) bool { return !errors.Is(err, provider.ErrNotSent) })
 	for i, c := range r.changes {
 		svc, _, _ := l.config.ParseOwner(c.Name)
-		l.unpublished[svc] = true
+		l.refreshView(svc)
 		l.ensureName(c.Name).InFlight = false
 		if err := r.errs[i]; err == nil {
 			applier{l}.changeMade(now, svc, c, &t)

@@ -15,9 +15,11 @@ import (
 // queue is the work to do, for each service and each name.
 type queue struct {
 	*env
-	services    map[federation.ServiceName]*service
-	dirty       map[federation.ServiceName]bool
-	unpublished map[federation.ServiceName]bool // changed since their views were published (S1)
+	services map[federation.ServiceName]*service
+	dirty    map[federation.ServiceName]bool
+	// unpublished are the services that have changed since their views were published (S1); true: their shards may
+	// have too.
+	unpublished map[federation.ServiceName]bool
 	// brakeChanged: what waits for the brake may have changed since it was last published.
 	brakeChanged bool
 	timers       retry.Timers[federation.ServiceName]
@@ -103,10 +105,13 @@ func (q *queue) enqueueAll() {
 	}
 }
 
-// touchView has the view of a name's service published again.
-func (q *queue) touchView(name federation.FQDN) {
+// refreshView has the view of a service published again; its shards are what they were.
+func (q *queue) refreshView(name federation.ServiceName) { q.unpublished[name] = q.unpublished[name] }
+
+// refreshViewOf has the view of a name's service published again; its shards are what they were.
+func (q *queue) refreshViewOf(name federation.FQDN) {
 	if svc, _, ok := q.config.ParseOwner(name); ok {
-		q.unpublished[svc] = true
+		q.refreshView(svc)
 	}
 }
 

@@ -345,7 +345,7 @@ func (r readResult) apply(l *Loop, now time.Time) {
 			}
 			u.Failed(now, err, retry.MinUnread, retry.MaxUnread)
 			l.reads.Set(name, u.Until)
-			l.touchView(name)
+			l.refreshViewOf(name)
 		}
 	}
 }

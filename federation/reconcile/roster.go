@@ -15,7 +15,7 @@ type roster struct {
 	*env
 	reach        *policy.Roster
 	members      map[string]*memberState
-	order        []string // their names, sorted
+	order        []*memberState // by name
 	levels       *federation.Levels
 	startRecords *startRecords
 	// earlierUntil is until when the topology zones that an earlier run listed count (H6); zero if none do.
@@ -151,7 +151,12 @@ func (r *roster) setProblems(ms *memberState, problems []federation.Problem) {
 	ms.problems = problems
 }
 
-func (r *roster) orderMembers() { r.order = slices.Sorted(maps.Keys(r.members)) }
+func (r *roster) orderMembers() {
+	r.order = make([]*memberState, 0, len(r.members))
+	for _, name := range slices.Sorted(maps.Keys(r.members)) {
+		r.order = append(r.order, r.members[name])
+	}
+}
 
 // tick re-evaluates members and services at now.
 func (l *Loop) tick(now time.Time) {
@@ -230,8 +235,8 @@ func (m mover) computeLevels() {
 
 // report keeps the problems of a service for the status, and logs new ones.
 func (r *roster) report(name federation.ServiceName, s *service, problems []federation.Problem) {
-	for _, m := range r.order {
-		problems = append(problems, r.members[m].shards[name].Problems...)
+	for _, ms := range r.order {
+		problems = append(problems, ms.shards[name].Problems...)
 	}
 	for _, p := range problems {
 		if !slices.Contains(s.problems, p) {
@@ -246,29 +251,32 @@ func (r *roster) report(name federation.ServiceName, s *service, problems []fede
 // (X1b, H4).
 func (r *roster) shards(name federation.ServiceName) []policy.ShardState {
 	out := make([]policy.ShardState, 0, len(r.order))
-	for _, m := range r.order {
-		if shard, since, ok := r.shard(m, name); ok {
+	for _, ms := range r.order {
+		observed, listed := ms.shards[name]
+		if shard, since, ok := r.shard(ms, name, observed, listed); ok {
 			out = append(out, policy.ShardState{
-				Reach: r.reach.Get(m), Drained: r.members[m].drained, Shard: shard, Unresolved: since,
+				Reach: r.reach.Get(ms.topology.Name), Drained: ms.drained, Shard: shard, Unresolved: since,
 			})
 		}
 	}
 	return out
 }
 
-// shard returns a member's shard of a service as the member shows it, or as it was before if the member cannot tell,
-// and since when it cannot (X1b, H4).
-func (r *roster) shard(m string, name federation.ServiceName) (shard federation.Shard, since time.Time, ok bool) {
-	shards := r.members[m].shards
-	if shards == nil {
-		shard, ok = r.recordedShard(m, name)
+// shard returns a member's shard of a service as the member shows it (observed, if it is listed), or as it was before
+// if the member cannot tell, and since when it cannot (X1b, H4).
+func (r *roster) shard(
+	ms *memberState, name federation.ServiceName, observed member.Shard, listed bool,
+) (shard federation.Shard, since time.Time, ok bool) {
+	if ms.shards == nil {
+		shard, ok = r.recordedShard(ms.topology.Name, name)
 		return shard, since, ok
 	}
-	observed, ok := shards[name]
-	if before, since, known := r.beforeUnresolved(m, name); ok && known {
-		return before, since, true
+	if listed {
+		if before, since, known := r.beforeUnresolved(ms, name); known {
+			return before, since, true
+		}
 	}
-	return observed.Shard, since, ok
+	return observed.Shard, since, listed
 }
 
 // watchedAt is watched for the shards at one level of the service (P2c).

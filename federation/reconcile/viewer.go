@@ -17,20 +17,26 @@ type viewer struct{ *Loop }
 
 // publish publishes the federation's snapshot, and the views of up to limit services that have changed.
 func (v viewer) publish(now time.Time, limit int) {
-	for name := range v.unpublished {
+	for name, shards := range v.unpublished {
 		if limit--; limit < 0 {
 			break
 		}
 		delete(v.unpublished, name)
-		if s := v.services[name]; s != nil {
-			v.views.SetService(&snapshot.Service{
-				Name: name, Shards: v.viewShards(name, s.shards), Records: v.records.ByService(name),
-				Held: s.held, Problems: s.problems, EmptySince: s.emptySince, HealthyAt: s.healthyAt,
-				Names: v.nameViews(now, name, s),
-			})
-		} else {
+		s := v.services[name]
+		if s == nil {
 			v.views.RemoveService(name)
+			continue
 		}
+		view := &snapshot.Service{
+			Name: name, Records: v.records.ByService(name), Held: s.held, Problems: s.problems,
+			EmptySince: s.emptySince, HealthyAt: s.healthyAt, Names: v.nameViews(now, name, s),
+		}
+		if before := v.views.Service(name); before != nil && !shards {
+			view.Shards = before.Shards // nobody changes them
+		} else {
+			view.Shards = v.viewShards(name, s.shards)
+		}
+		v.views.SetService(view)
 	}
 	s := &snapshot.Federation{
 		Views: &v.views, Config: v.config, Policy: v.policy, Levels: v.levels, Summary: v.reach.Summary(),
@@ -57,8 +63,8 @@ func (v viewer) publish(now time.Time, limit int) {
 
 func (r *roster) viewMembers() []snapshot.Member {
 	out := make([]snapshot.Member, 0, len(r.order))
-	for _, name := range r.order {
-		ms := r.members[name]
+	for _, ms := range r.order {
+		name := ms.topology.Name
 		out = append(out, snapshot.Member{
 			Name: name, Reach: r.reach.Get(name), Contact: r.reach.Contact(name),
 			Topology: ms.topology, Version: ms.version, Shards: len(ms.shards), Healthy: ms.healthy,
@@ -71,13 +77,14 @@ func (r *roster) viewMembers() []snapshot.Member {
 // viewShards returns the shards of a service; n members show one.
 func (r *roster) viewShards(name federation.ServiceName, n int) []snapshot.Shard {
 	out := make([]snapshot.Shard, 0, n)
-	for _, m := range r.order {
-		shard, since, ok := r.shard(m, name)
+	for _, ms := range r.order {
+		observed, listed := ms.shards[name]
+		shard, since, ok := r.shard(ms, name, observed, listed)
 		if !ok {
 			continue
 		}
 		v := snapshot.Shard{Shard: shard, Unresolved: since}
-		if observed, listed := r.members[m].shards[name]; listed {
+		if listed {
 			v.Listed, v.Reason, v.Ready = true, observed.Reason, observed.ReadyEndpoints
 			if !since.IsZero() {
 				v.Shown = &observed.Shard

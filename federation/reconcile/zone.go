@@ -114,7 +114,8 @@ func (o opener) recall(name federation.ServiceName) {
 	if policy.HasAddress(o.config.Federation, name, o.records.ByService(name)) {
 		s.healthyAt = time.Now()
 	}
-	for _, m := range o.order {
+	for _, ms := range o.order {
+		m := ms.topology.Name
 		r := o.startRecords.forMember(m, name, o.members)
 		r.Accounted = func(federation.FQDN, string) bool { return false } // whoever has it now
 		if _, ok := policy.Recorded(o.config.Federation, m, r); ok && !slices.Contains(s.members, m) {
@@ -171,7 +172,7 @@ func (r negativeResult) apply(l *Loop, _ time.Time) {
 func (l *Loop) setRecords(name federation.FQDN, sets []federation.RRset) {
 	l.noteRecords(name, sets)
 	if svc, _, ok := l.config.ParseOwner(name); ok {
-		l.unpublished[svc] = true
+		l.refreshView(svc)
 		l.updateBrake(svc)
 	}
 }

@@ -49,6 +49,13 @@ func (v *Views) Set(s *Federation) { v.current.Store(s) }
 // SetService publishes the state of a service, which must not be changed afterwards.
 func (v *Views) SetService(s *Service) { v.services.Store(s.Name, s) }
 
+// Service returns the state of a service; nil if none is known.
+func (v *Views) Service(name federation.ServiceName) *Service {
+	view, _ := v.services.Load(name)
+	s, _ := view.(*Service)
+	return s
+}
+
 // RemoveService removes a service that is no longer known.
 func (v *Views) RemoveService(name federation.ServiceName) { v.services.Delete(name) }
 
