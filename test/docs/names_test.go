@@ -140,6 +140,8 @@ func TestFlags(t *testing.T) {
 	}
 	foreign := []string{
 		"skip-phases", "patches", "ignore-preflight-errors", // kubeadm
+		"cluster", "user", "token", "server", "certificate-authority", "embed-certs", "minify", // kubectl config
+		"context", "kubeconfig", "from-file", // kubectl
 		"as", "image", "rm", "restart", "from-literal", // kubectl
 		"feature-gates",
 		"namespace", "create-namespace", "values", "logs", "reuse-values", "set", // helm
