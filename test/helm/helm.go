@@ -20,12 +20,24 @@ type Helm struct {
 // as package needs says.
 func New(t testing.TB) Helm {
 	t.Helper()
-	path, err := filepath.Abs(filepath.Join("..", "..", "bin", "helm"))
+	root, err := filepath.Abs(".")
+	for err == nil && !exists(filepath.Join(root, "go.mod")) {
+		if root == filepath.Dir(root) {
+			t.Fatal("this is no folder of the repository")
+		}
+		root = filepath.Dir(root)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
+	path := filepath.Join(root, "bin", "helm")
 	needs.Built(t, path, "bin/helm")
 	return Helm{path: path, home: t.TempDir()}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // Path is that of the program.
