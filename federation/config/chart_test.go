@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"os"
 	"reflect"
 	"testing"
@@ -60,7 +61,13 @@ func schemaOf(typ reflect.Type, comments map[string]string) map[string]any {
 		for i := range typ.NumField() {
 			field := typ.Field(i)
 			of := schemaOf(field.Type, comments)
-			of["description"] = comments[typ.Name()+"."+field.Name]
+			if field.Anonymous { // its fields are those of the file
+				maps.Copy(fields, of["properties"].(map[string]any))
+				continue
+			}
+			if about := comments[typ.Name()+"."+field.Name]; about != "" {
+				of["description"] = about
+			}
 			fields[field.Tag.Get("yaml")] = of
 		}
 		return map[string]any{"type": "object", "additionalProperties": false, "properties": fields}
