@@ -12,59 +12,6 @@ import (
 
 const root = "../.."
 
-// block is a fenced or indented code block of a page.
-type block struct {
-	page   string
-	line   int    // of its first line of text
-	info   string // what follows the fence; "" for an indented block
-	fenced bool
-	text   string
-}
-
-// language is the first word of the info string; the rest says how the block is used.
-func (b block) language() (language, use string) {
-	language, use, _ = strings.Cut(b.info, " ")
-	return language, strings.TrimSpace(use)
-}
-
-var fence = regexp.MustCompile("^( *)(~{3,}|`{3,})(.*)$")
-
-// blocks returns the code blocks of a Markdown text, those inside a block of Markdown included.
-func blocks(page, text string) []block {
-	return blocksFrom(page, strings.Split(text, "\n"), 1)
-}
-
-func blocksFrom(page string, lines []string, first int) (found []block) {
-	for i := 0; i < len(lines); i++ {
-		open := fence.FindStringSubmatch(lines[i])
-		switch {
-		case open != nil:
-			indent, mark := open[1], open[2]
-			b := block{page: page, line: first + i + 1, info: strings.TrimSpace(open[3]), fenced: true}
-			var body []string
-			for i++; i < len(lines); i++ {
-				if end := strings.TrimSpace(lines[i]); len(end) >= len(mark) && strings.Trim(end, mark[:1]) == "" {
-					break
-				}
-				body = append(body, strings.TrimPrefix(lines[i], indent))
-			}
-			b.text = strings.Join(body, "\n") + "\n"
-			found = append(found, b)
-			if b.info == "markdown" {
-				found = append(found, blocksFrom(page, body, b.line)...)
-			}
-		case strings.HasPrefix(lines[i], "    ") && strings.TrimSpace(lines[i]) != "" && (i == 0 || lines[i-1] == ""):
-			b := block{page: page, line: first + i}
-			for ; i < len(lines) && (strings.HasPrefix(lines[i], "    ") || lines[i] == ""); i++ {
-				b.text += lines[i] + "\n"
-			}
-			i--
-			found = append(found, b)
-		}
-	}
-	return found
-}
-
 // files returns the files of the repository with one of the extensions, sorted, each with its text.
 func files(t *testing.T, extensions ...string) map[string]string {
 	t.Helper()
@@ -100,15 +47,15 @@ func TestBlocksAreMarked(t *testing.T) {
 	config := regexp.MustCompile(
 		`(?m)^\s*(- )?(apiVersion|kind|federations|clusters|provider|metadata|data|spec):( |$)`)
 	for page, text := range files(t, ".md") {
-		for _, b := range blocks(page, text) {
-			language, use := b.language()
+		for _, b := range Blocks(page, text) {
+			language, use := b.Language()
 			switch {
-			case b.fenced && b.info != "" && !slices.Contains(languages, language):
-				t.Errorf("%s:%d: a block of %q: %q are known", b.page, b.line-1, language, languages)
-			case language != "yaml" && config.MatchString(b.text):
-				t.Errorf("%s:%d: this looks like YAML; mark the block ~~~ yaml, so that it is tested", b.page, b.line)
-			case language != "yaml" && use != "" && language != "corefile":
-				t.Errorf("%s:%d: %q after %q: nothing reads it", b.page, b.line-1, use, language)
+			case b.Fenced && b.Info != "" && !slices.Contains(languages, language):
+				t.Errorf("%s:%d: a block of %q: %q are known", b.Page, b.Line-1, language, languages)
+			case language != "yaml" && config.MatchString(b.Text):
+				t.Errorf("%s:%d: this looks like YAML; mark the block ~~~ yaml, so that it is tested", b.Page, b.Line)
+			case use != "" && !slices.Contains([]string{"yaml", "corefile", "sh"}, language):
+				t.Errorf("%s:%d: %q after %q: nothing reads it", b.Page, b.Line-1, use, language)
 			}
 		}
 	}
@@ -119,8 +66,8 @@ func TestBlocks(t *testing.T) {
 		"~~~ yaml\na: 1\n~~~\n\n1. list\n\n   ```yaml fragment syncer\n   b:\n     c: 2\n   ```\n" +
 		"\n`````markdown\n# Inner\n~~~ corefile\n. {}\n~~~\n`````\n"
 	var got []string
-	for _, b := range blocks("page", text) {
-		got = append(got, b.info+"|"+b.text)
+	for _, b := range Blocks("page", text) {
+		got = append(got, b.Info+"|"+b.Text)
 	}
 	want := []string{"|    indented\n\n", "yaml|a: 1\n", "yaml fragment syncer|b:\n  c: 2\n",
 		"markdown|# Inner\n~~~ corefile\n. {}\n~~~\n", "corefile|. {}\n"}

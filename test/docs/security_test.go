@@ -24,7 +24,8 @@ func TestSecurityClaims(t *testing.T) {
 		list, _, _ := strings.Cut(section, "\n#")
 		for _, claim := range strings.Split("\n"+list, "\n- ")[1:] {
 			if claim = strings.Join(strings.Fields(claim), " "); !proof.MatchString(claim) {
-				t.Errorf("list %d: %q names no clause and test, as (H3a; federation/member TestCheckAddress)", i+1, claim)
+				t.Errorf("list %d: %q names no clause and test, as (H3a; federation/member TestCheckAddress)", i+1,
+					claim)
 			}
 		}
 	}
@@ -108,7 +109,7 @@ func TestPermissionsTable(t *testing.T) {
 		}
 	}
 	written := map[string]bool{}
-	row := regexp.MustCompile("(?m)^\\| (?:syncer|CoreDNS) \\| ([a-z-]+\\.yaml) \\| [^|]+ \\| (.*) \\|$")
+	row := regexp.MustCompile(`(?m)^\| (?:syncer|CoreDNS) \| ([a-z-]+\.yaml) \| [^|]+ \| (.*) \|$`)
 	for _, m := range row.FindAllStringSubmatch(read(t, securityPage), -1) {
 		written[m[1]+": "+m[2]] = true
 	}

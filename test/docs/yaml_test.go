@@ -21,34 +21,35 @@ import (
 // TestYAML gives each YAML block of each page to what reads it in real life: a syncer configuration to what
 // `federation-syncer --validate` calls, a manifest to a strict decoder of its type. A fragment, marked
 // `~~~ yaml fragment KIND`, is completed first; of the values of a chart, marked `~~~ yaml values CHART`, the chart has
-// to know the keys.
+// to know the keys. One marked `~~~ yaml file NAME` is a file of the commands of the page.
 func TestYAML(t *testing.T) {
 	marked := regexp.MustCompile("(?m)^ *(~{3,}|`{3,}) *yaml")
 	seen, written := 0, 0
 	configurations := 0
 	for page, text := range files(t, ".md") {
 		written += len(marked.FindAllString(text, -1))
-		for _, b := range blocks(page, text) {
-			language, use := b.language()
+		for _, b := range Blocks(page, text) {
+			language, use := b.Language()
 			if language != "yaml" {
 				continue
 			}
 			seen++
 			if chart, ok := strings.CutPrefix(use, "values "); ok {
-				t.Run(fmt.Sprintf("%s:%d", page, b.line), func(t *testing.T) { values(t, chart, b.text) })
+				t.Run(fmt.Sprintf("%s:%d", page, b.Line), func(t *testing.T) { values(t, chart, b.Text) })
 				continue
 			}
 			kind, isFragment := strings.CutPrefix(use, "fragment ")
-			if use != "" && !isFragment || isFragment && fragments[kind] == "" {
-				t.Errorf("%s:%d: %q: want `yaml`, `yaml values CHART`, or `yaml fragment KIND` with a KIND of %q",
-					page, b.line-1, b.info, kinds())
+			_, isFile := strings.CutPrefix(use, "file ")
+			if use != "" && !isFragment && !isFile || isFragment && fragments[kind] == "" {
+				t.Errorf("%s:%d: %q: want `yaml`, with `file NAME`, `values CHART` or `fragment KIND`; kinds are %q",
+					page, b.Line-1, b.Info, kinds())
 				continue
 			}
 			if isFragment {
-				b.text = complete(fragments[kind], b.text)
+				b.Text = complete(fragments[kind], b.Text)
 			}
-			t.Run(fmt.Sprintf("%s:%d", page, b.line), func(t *testing.T) {
-				for _, document := range documents(t, b.text) {
+			t.Run(fmt.Sprintf("%s:%d", page, b.Line), func(t *testing.T) {
+				for _, document := range documents(t, b.Text) {
 					if strings.Contains(document, "kind: "+config.Kind+"\n") {
 						configurations++
 						validate(t, document)

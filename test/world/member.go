@@ -85,6 +85,9 @@ func (m *Member) start(ctx context.Context) error {
 	if err := m.furnish(ctx); err != nil {
 		return err
 	}
+	if w.opt.Syncerless {
+		return m.startCoreDNS(ctx)
+	}
 	if err := m.AccountKubeconfig(ctx, syncerNamespace, syncerAccount, "https://"+m.Link.Addr(),
 		m.syncerKubeconfig()); err != nil {
 		return err
@@ -96,8 +99,10 @@ func (m *Member) start(ctx context.Context) error {
 // and of CoreDNS, and the namespace of the walk-through.
 func (m *Member) furnish(ctx context.Context) error {
 	w := m.world
-	rbac := []string{"apply", "-f", filepath.Join(w.opt.Deploy, "member-rbac.yaml"), "-f",
-		filepath.Join(w.opt.Deploy, "coredns-rbac.yaml")}
+	rbac := []string{"apply", "-f", filepath.Join(w.opt.Deploy, "coredns-rbac.yaml")}
+	if !w.opt.Syncerless {
+		rbac = append(rbac, "-f", filepath.Join(w.opt.Deploy, "member-rbac.yaml"))
+	}
 	if _, err := m.Kubectl(ctx, "", rbac...); err != nil {
 		return err
 	}

@@ -36,6 +36,8 @@ type Options struct {
 	// Names are those that Records asks the DNS server for besides those that a cloud's API has: one that went is to
 	// be gone there too.
 	Names []string
+	// Syncerless leaves the syncer, and its account in each cluster, to somebody else.
+	Syncerless bool
 	// Renew, if set, is called when the CoreDNS of a cluster is about to be stopped, and again when another one runs.
 	Renew func(cluster string, begins bool)
 	// Corefile makes the Corefile of a cluster; nil is the walk-through's.
@@ -104,6 +106,9 @@ func (w *World) Start(ctx context.Context) error {
 	}
 	if err := g.Wait(); err != nil {
 		return err
+	}
+	if w.opt.Syncerless {
+		return nil
 	}
 	w.Syncer.config = w.Syncer.defaultConfig()
 	return w.Syncer.Start(ctx)
