@@ -25,7 +25,7 @@ func startEtcd(o options) (*embed.Etcd, error) {
 	cfg.TickMs, cfg.ElectionMs = 50, 500
 	cfg.LogLevel = "warn"
 	cfg.LogOutputs = []string{o.file("etcd.log")}
-	for socket, into := range map[string][]*[]url.URL{
+	for socket, urls := range map[string]struct{ listen, advertise *[]url.URL }{
 		"etcd.sock": {&cfg.ListenClientUrls, &cfg.AdvertiseClientUrls},
 		"peer.sock": {&cfg.ListenPeerUrls, &cfg.AdvertisePeerUrls},
 	} {
@@ -33,9 +33,9 @@ func startEtcd(o options) (*embed.Etcd, error) {
 		if err := os.Remove(o.socket(socket)); err != nil && !os.IsNotExist(err) {
 			return nil, err
 		}
-		for _, urls := range into {
-			*urls = []url.URL{{Scheme: "unix", Path: o.socket(socket)}}
-		}
+		*urls.listen = []url.URL{{Scheme: "unix", Path: o.socket(socket)}}
+		// Nobody else asks for the only member; etcd before 3.7 wants a host and a port here, even of a socket.
+		*urls.advertise = []url.URL{{Scheme: "unix", Host: "localhost:0", Path: o.socket(socket)}}
 	}
 	cfg.InitialCluster = cfg.InitialClusterFromName(cfg.Name)
 	etcd, err := embed.StartEtcd(cfg)
