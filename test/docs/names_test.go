@@ -144,6 +144,7 @@ func TestFlags(t *testing.T) {
 		"context", "kubeconfig", "from-file", // kubectl
 		"as", "image", "rm", "restart", "from-literal", // kubectl
 		"feature-gates",
+		"internal", "node-label", // kind, k3s
 		"namespace", "create-namespace", "values", "logs", "reuse-values", "set", // helm
 	}
 	other := map[string]bool{} // lines of commands of other programs
