@@ -45,7 +45,7 @@ test: test-packages build cluster $(BIN)/helm test-go test-e2e ## Build what is 
 .PHONY: test-go
 test-go: ## Run the package tests under the race detector (needs make build cluster bin/helm)
 	FEDERATION_DNS_BIN=$(GOBIN_ABS) $(GO) test -buildvcs=false -race -timeout 20m $$($(GO) list ./... | grep -v '/test/e2e$$')
-	cd tools/release && $(GO) test -buildvcs=false ./...
+	cd tools/release && $(GO) test -buildvcs=false .
 	cd tools/vulncheck && $(GO) test -buildvcs=false ./...
 
 .PHONY: test-e2e
@@ -153,7 +153,7 @@ chaos-seeds: chaos-build ## Play ten seeds of ten minutes on each pair of hosts,
 		if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
 
 .PHONY: nightly
-nightly: chaos-seeds chaos-selftest mutants compat support soak ## All that takes hours: chaos-seeds, chaos-selftest, mutants, compat, support, soak with 10 minutes a fuzz target
+nightly: chaos-seeds chaos-selftest mutants compat support test-release soak ## All that takes hours: chaos-seeds, chaos-selftest, mutants, compat, support, test-release, soak with 10 minutes a fuzz target
 
 nightly: FUZZTIME := 10m
 
@@ -167,16 +167,20 @@ mutants: test-packages cluster ## Try small wrong changes of each clause: a test
 	$(GO) run -buildvcs=false ./test/mutants
 
 # The release is built by this Go, which has no known vulnerability that we reach (make vulncheck).
-RELEASE_GO := go1.26.10
+RELEASE_GO ?= go1.26.10
 RELEASE     = cd tools/release && $(GO) run -buildvcs=false . -root ../.. -version '$(VERSION)' -toolchain $(RELEASE_GO)
 
 .PHONY: images
 images: ## Build the OCI images into dist/, without Docker (PROGRAMS=coredns PLATFORMS=linux/amd64; about 10 minutes the first time)
-	@$(RELEASE) -out ../../dist $(if $(PROGRAMS),-programs $(PROGRAMS)) $(if $(PLATFORMS),-platforms $(PLATFORMS)) -binaries=false
+	@$(RELEASE) -out ../../dist $(if $(PROGRAMS),-programs $(PROGRAMS)) $(if $(PLATFORMS),-platforms $(PLATFORMS)) -images-only
 
 .PHONY: release
-release: ## Make everything that a tag publishes, in dist/: images, binaries, SBOMs, licences, checksums (about 10 minutes the first time)
-	@$(RELEASE) -out ../../dist
+release: ## Make everything that a tag publishes, in dist/: images, binaries, charts, manifests, SBOMs, licences, checksums (about 10 minutes the first time)
+	@$(RELEASE) -out '$(abspath $(or $(OUT),dist))'
+
+.PHONY: test-release
+test-release: test-packages build cluster $(BIN)/helm ## Make a release twice, run its images, install its charts (OUT=dist keeps it; about 30 minutes)
+	@GO='$(GO)' FEDERATION_DNS_BIN=$(GOBIN_ABS) test/release '$(VERSION)' '$(RELEASE_GO)' $(if $(OUT),'$(OUT)')
 
 .PHONY: vulncheck
 vulncheck: ## Look for known vulnerabilities that the released programs reach (about 1 minute; exceptions: tools/vulncheck/exceptions.txt)

@@ -82,8 +82,19 @@ func TestNightlyIsTheMakefiles(t *testing.T) {
 	}
 }
 
+// A tag publishes the files that make vulncheck and make test-release found good, and nothing else publishes.
 func TestOnlyATagPublishes(t *testing.T) {
-	on := readWorkflow(t, "release.yml").On
+	w := readWorkflow(t, "release.yml")
+	checked := map[string]bool{}
+	for _, s := range w.Jobs["release"].Steps {
+		for _, target := range []string{"vulncheck", "test-release"} {
+			checked[target] = checked[target] || strings.Contains(s.Run, "make "+target)
+			if strings.Contains(s.Run, "gh release create") && !checked[target] {
+				t.Errorf("release.yml publishes before make %s", target)
+			}
+		}
+	}
+	on := w.On
 	push, _ := on["push"].(map[string]any)
 	if len(on) != 1 || len(push) != 1 || push["tags"] == nil {
 		t.Errorf("release.yml runs on %v, want the push of a tag alone", on)

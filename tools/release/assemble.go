@@ -1,14 +1,10 @@
 package main
 
 import (
-	"archive/tar"
-	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -55,46 +51,88 @@ func assemble(ctx context.Context, o options) ([]artefact, error) {
 }
 
 func fill(ctx context.Context, o options, dir, work string) error {
-	revision := revisionOf(ctx, o.root)
-	var all []binary
-	for _, p := range o.programs {
-		images := map[platform]v1.Image{}
-		for _, at := range o.platforms {
-			fmt.Printf("building %s for %s\n", p.name, at)
-			b, err := build(ctx, o, p, at, work)
-			if err != nil {
-				return err
-			}
-			all = append(all, b)
-			stem := filepath.Join(dir, fmt.Sprintf("%s_%s_%s_%s", p.name, o.version, at.os, at.arch))
-			if err := writeSBOM(stem+".cdx.json", o, b); err != nil {
-				return err
-			}
-			if o.binaries {
-				if err := archive(stem+".tar.gz", o.root, b); err != nil {
-					return err
-				}
-			}
-			if !p.image {
-				continue
-			}
-			if images[at], err = image(o, b, revision); err != nil {
+	toolchain, err := goroot(ctx, o)
+	if err != nil {
+		return err
+	}
+	if o.clean {
+		if o.root, err = cloneCommit(ctx, o, work); err != nil {
+			return err
+		}
+	} else {
+		fmt.Printf("the checkout is not a commit (%s): go version -m of the programs will name no version\n",
+			o.revision)
+	}
+	// What is soon done and may fail comes before what takes minutes.
+	if !o.imagesOnly {
+		if err := packCharts(o, dir); err != nil {
+			return err
+		}
+		if err := packManifests(o, dir); err != nil {
+			return err
+		}
+	}
+	binaries, err := buildAll(ctx, o, work)
+	if err != nil {
+		return err
+	}
+	licenses, err := collectLicenses(ctx, o, toolchain, binaries)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "LICENSES.txt"), licenses.text(), 0o644); err != nil {
+		return err
+	}
+	images := map[string]map[platform]v1.Image{}
+	for _, b := range binaries {
+		name := []string{b.program.name, o.version, b.platform.os, b.platform.arch}
+		stem := filepath.Join(dir, strings.Join(name, "_"))
+		if err := writeSBOM(stem+".cdx.json", o, b, licenses); err != nil {
+			return err
+		}
+		if !o.imagesOnly {
+			if err := packBinary(stem+".tar.gz", o, b, licenses); err != nil {
 				return err
 			}
 		}
-		if p.image {
-			path := filepath.Join(dir, fmt.Sprintf("%s_%s_image.tar", p.name, o.version))
-			if err := writeIndex(path, o.repository+"/"+p.name+":"+o.version, images, o.platforms); err != nil {
+		if b.program.image {
+			if images[b.program.name] == nil {
+				images[b.program.name] = map[platform]v1.Image{}
+			}
+			if images[b.program.name][b.platform], err = image(o, b); err != nil {
 				return err
 			}
 		}
 	}
-	return writeLicenses(ctx, filepath.Join(dir, "LICENSES.txt"), o, all)
+	for name, byPlatform := range images {
+		path := filepath.Join(dir, fmt.Sprintf("%s_%s_image.tar", name, o.version))
+		if err := writeIndex(path, o.repository+"/"+name+":"+o.version, byPlatform, o.platforms); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// archive packs a binary with the licence of the project.
-func archive(path, root string, b binary) error {
-	license, err := os.ReadFile(filepath.Join(root, "LICENSE"))
+// buildAll builds every program for every platform.
+func buildAll(ctx context.Context, o options, work string) (all []binary, err error) {
+	for _, p := range o.programs {
+		for _, at := range o.platforms {
+			start := time.Now()
+			fmt.Printf("[%d/%d] building %s for %s", len(all)+1, len(o.programs)*len(o.platforms), p.name, at)
+			b, err := build(ctx, o, p, at, work)
+			fmt.Printf(" (%.0f s)\n", time.Since(start).Seconds())
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, b)
+		}
+	}
+	return all, nil
+}
+
+// packBinary packs a program with the licences.
+func packBinary(path string, o options, b binary, l *licenses) error {
+	license, err := os.ReadFile(filepath.Join(o.root, "LICENSE"))
 	if err != nil {
 		return err
 	}
@@ -102,30 +140,11 @@ func archive(path, root string, b binary) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	z := gzip.NewWriter(f)
-	w := tar.NewWriter(z)
-	for _, e := range []entry{{name: b.program.name, mode: 0o755, data: program},
-		{name: "LICENSE", mode: 0o644, data: license}} {
-		h := &tar.Header{Name: e.name, Mode: e.mode, Size: int64(len(e.data)), ModTime: time.Unix(0, 0),
-			Typeflag: tar.TypeReg, Format: tar.FormatPAX}
-		if err := w.WriteHeader(h); err != nil {
-			return err
-		}
-		if _, err := w.Write(e.data); err != nil {
-			return err
-		}
-	}
-	for _, c := range []io.Closer{w, z, f} {
-		if err := c.Close(); err != nil {
-			return err
-		}
-	}
-	return nil
+	return writeArchive(path, []entry{
+		{name: b.program.name, mode: 0o755, data: program},
+		{name: "LICENSE", mode: 0o644, data: license},
+		{name: "LICENSES.txt", mode: 0o644, data: l.text()},
+	})
 }
 
 // sums writes SHA256SUMS, in the form that sha256sum -c reads, and returns all files.
@@ -146,13 +165,4 @@ func sums(dir string) ([]artefact, error) {
 	}
 	files = append(files, artefact{"SHA256SUMS", int64(out.Len())})
 	return files, os.WriteFile(filepath.Join(dir, "SHA256SUMS"), []byte(out.String()), 0o644)
-}
-
-// revisionOf is the commit of the checkout, for the images' labels.
-func revisionOf(ctx context.Context, root string) string {
-	out, err := exec.CommandContext(ctx, "git", "-C", root, "rev-parse", "HEAD").Output()
-	if err != nil {
-		return "unknown"
-	}
-	return strings.TrimSpace(string(out))
 }

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"archive/tar"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -17,7 +15,7 @@ import (
 const source = "https://github.com/federation-dns/federation"
 
 // image makes the image of a binary.
-func image(o options, b binary, revision string) (v1.Image, error) {
+func image(o options, b binary) (v1.Image, error) {
 	below, err := base()
 	if err != nil {
 		return nil, err
@@ -53,7 +51,7 @@ func image(o options, b binary, revision string) (v1.Image, error) {
 			"org.opencontainers.image.title":       b.program.name,
 			"org.opencontainers.image.description": b.program.title,
 			"org.opencontainers.image.version":     o.version,
-			"org.opencontainers.image.revision":    revision,
+			"org.opencontainers.image.revision":    o.revision,
 			"org.opencontainers.image.source":      source,
 			"org.opencontainers.image.licenses":    "Apache-2.0",
 		},
@@ -88,46 +86,23 @@ func writeIndex(path, name string, images map[platform]v1.Image, order []platfor
 	if err != nil {
 		return err
 	}
-	return tarFolder(path, dir)
+	return packLayout(path, dir)
 }
 
-// tarFolder packs a folder, in the order of the names, without times and owners.
-func tarFolder(path, dir string) error {
+// packLayout packs the folder of an OCI layout.
+func packLayout(path, dir string) error {
+	files, err := readTree(dir, "", nil)
+	if err != nil {
+		return err
+	}
+	// Not every reader makes the folders that a file lies in.
+	files = append([]entry{{name: "blobs/", mode: 0o755}, {name: "blobs/sha256/", mode: 0o755}}, files...)
 	f, err := os.Create(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	w := tar.NewWriter(f)
-	err = filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
-		if err != nil || name == dir {
-			return err
-		}
-		rel, err := filepath.Rel(dir, name)
-		if err != nil {
-			return err
-		}
-		h := &tar.Header{Name: filepath.ToSlash(rel), Mode: 0o644, ModTime: time.Unix(0, 0), Format: tar.FormatPAX,
-			Typeflag: tar.TypeReg}
-		if d.IsDir() {
-			h.Name, h.Mode, h.Typeflag = h.Name+"/", 0o755, tar.TypeDir
-			return w.WriteHeader(h)
-		}
-		data, err := os.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		h.Size = int64(len(data))
-		if err := w.WriteHeader(h); err != nil {
-			return err
-		}
-		_, err = w.Write(data)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	if err := w.Close(); err != nil {
+	if err := writeTar(f, files); err != nil {
 		return err
 	}
 	return f.Close()

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"archive/tar"
 	"bytes"
 	"encoding/pem"
 	"io"
 	"os"
-	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
@@ -17,15 +15,6 @@ import (
 const nonroot = 65532
 
 const certificates = "etc/ssl/certs/ca-certificates.crt"
-
-// entry is a file or folder of a layer.
-type entry struct {
-	name         string // ends in "/" for a folder
-	mode         int64
-	owner        int
-	data         []byte
-	capabilities []byte // security.capability, as the kernel stores it
-}
 
 // base is the layer below the program: what a static Go program looks for. It changes with the bundle of CA
 // certificates only, so a new version of a program is one new layer.
@@ -76,33 +65,13 @@ func top(b binary) (v1.Layer, error) {
 	return layer([]entry{e})
 }
 
-// layer packs the entries in their order, all of the year 1970.
+// layer packs the entries in their order.
 func layer(entries []entry) (v1.Layer, error) {
 	var out bytes.Buffer
-	w := tar.NewWriter(&out)
-	for _, e := range entries {
-		h := &tar.Header{
-			Name: e.name, Mode: e.mode, Uid: e.owner, Gid: e.owner, Size: int64(len(e.data)),
-			ModTime: time.Unix(0, 0), Typeflag: tar.TypeReg, Format: tar.FormatPAX,
-		}
-		if e.name[len(e.name)-1] == '/' {
-			h.Typeflag = tar.TypeDir
-		}
-		if e.capabilities != nil {
-			h.PAXRecords = map[string]string{"SCHILY.xattr.security.capability": string(e.capabilities)}
-		}
-		if err := w.WriteHeader(h); err != nil {
-			return nil, err
-		}
-		if _, err := w.Write(e.data); err != nil {
-			return nil, err
-		}
-	}
-	if err := w.Close(); err != nil {
+	if err := writeTar(&out, entries); err != nil {
 		return nil, err
 	}
 	return tarball.LayerFromOpener(func() (io.ReadCloser, error) {
-		return io.NopCloser(bytes.NewReader(out.Bytes())),
-			nil
+		return io.NopCloser(bytes.NewReader(out.Bytes())), nil
 	})
 }

@@ -1,8 +1,7 @@
-// Release makes what a tag of the repository publishes: images, binaries, SBOMs, licences and checksums, into a folder.
-// It needs no Docker, no root and no base image, and the same source gives the same octets.
+// Release makes what a tag of the repository publishes, in a folder: images, binaries, charts, manifests, SBOMs,
+// licences and checksums. It needs no Docker, no root and no base image, and the same commit gives the same octets.
 //
-// go run ./tools/release [-out dist] [-version V] [-platforms linux/amd64,linux/arm64] [-programs
-// coredns,federation-syncer]
+//	cd tools/release && go run . -root ../.. [-out dist] [-version V] [-toolchain go1.26.10]
 package main
 
 import (
@@ -11,9 +10,9 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -31,14 +30,16 @@ func main() {
 // options are what the command line asks for.
 type options struct {
 	root, out, version, toolchain string
+	revision                      string // the commit
+	clean                         bool   // the checkout has nothing that is not in the commit
 	repository                    string // of the images
 	platforms                     []platform
 	programs                      []program
-	binaries                      bool // archives of the binaries too
+	imagesOnly                    bool
 }
 
 func run(ctx context.Context, args []string) error {
-	o, err := parse(args)
+	o, err := parse(ctx, args)
 	if err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return nil
@@ -57,7 +58,10 @@ func run(ctx context.Context, args []string) error {
 	return nil
 }
 
-func parse(args []string) (options, error) {
+// versionForm is that of a tag in an image's name, less what file names and linker flags would have to quote.
+var versionForm = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$`)
+
+func parse(ctx context.Context, args []string) (options, error) {
 	f := flag.NewFlagSet("release", flag.ContinueOnError)
 	var o options
 	f.StringVar(&o.root, "root", ".", "`folder` of the checkout")
@@ -66,7 +70,7 @@ func parse(args []string) (options, error) {
 	f.StringVar(&o.toolchain, "toolchain", "", "Go `toolchain` to build with, such as go1.26.10; default: the one in "+
 		"use")
 	f.StringVar(&o.repository, "repository", "ghcr.io/federation-dns", "`prefix` of the images' names")
-	f.BoolVar(&o.binaries, "binaries", true, "make archives of the binaries too")
+	f.BoolVar(&o.imagesOnly, "images-only", false, "make the images and what belongs to them, nothing else")
 	platforms := f.String("platforms", "linux/amd64,linux/arm64", "comma-separated `list` of OS/ARCH")
 	names := f.String("programs", "",
 		"comma-separated `list` of programs; default: all of "+strings.Join(programNames(), ", "))
@@ -93,14 +97,19 @@ func parse(args []string) (options, error) {
 			return o, fmt.Errorf("-programs: there is no program %q: %s", name, strings.Join(programNames(), ", "))
 		}
 	}
-	if o.version == "" {
-		out, err := exec.Command("git", "-C", o.root, "describe", "--tags", "--always", "--dirty").Output()
-		if err != nil {
-			return o, fmt.Errorf("git describe: %w (give -version)", err)
-		}
-		o.version = strings.TrimSpace(string(out))
-	}
 	var err error
-	o.root, err = filepath.Abs(o.root)
-	return o, err
+	if o.version == "" {
+		if o.version, err = git(ctx, o.root, "describe", "--tags", "--always", "--dirty"); err != nil {
+			return o, fmt.Errorf("no -version, and %w", err)
+		}
+	}
+	if !versionForm.MatchString(o.version) {
+		return o, fmt.Errorf("-version: %q cannot be the tag of an image: that has letters, digits, '.', '_' and '-'",
+			o.version)
+	}
+	if o.root, err = filepath.Abs(o.root); err != nil {
+		return o, err
+	}
+	o.revision, o.clean = commitOf(ctx, o.root)
+	return o, nil
 }
