@@ -45,7 +45,7 @@ test: test-packages build cluster $(BIN)/helm test-go test-e2e ## Build what is 
 .PHONY: test-go
 test-go: ## Run the package tests under the race detector (needs make build cluster bin/helm)
 	FEDERATION_DNS_BIN=$(GOBIN_ABS) $(GO) test -buildvcs=false -race -timeout 20m $$($(GO) list ./... | grep -v '/test/e2e$$')
-	cd tools/release && $(GO) test -buildvcs=false .
+	cd tools/release && $(GO) test -buildvcs=false . ./push
 	cd tools/vulncheck && $(GO) test -buildvcs=false ./...
 
 .PHONY: test-e2e
@@ -181,6 +181,12 @@ release: ## Make everything that a tag publishes, in dist/: images, binaries, ch
 .PHONY: test-release
 test-release: test-packages build cluster $(BIN)/helm ## Make a release twice, run its images, install its charts (OUT=dist keeps it; about 30 minutes)
 	@GO='$(GO)' FEDERATION_DNS_BIN=$(GOBIN_ABS) test/release '$(VERSION)' '$(RELEASE_GO)' $(if $(OUT),'$(OUT)')
+
+.PHONY: publish
+publish: $(BIN)/helm ## Push the images and charts in dist/ to their registry (after docker login; REGISTRY=registry.example.com/federation)
+	@cd tools/release && $(GO) run -buildvcs=false ./push -dist '$(abspath $(or $(OUT),dist))' $(if $(REGISTRY),-registry '$(REGISTRY)')
+	@for chart in '$(abspath $(or $(OUT),dist))'/*-[0-9]*.tgz; do \
+		$(BIN)/helm push "$$chart" oci://$(or $(REGISTRY),ghcr.io/federation-dns)/charts || exit 1; done
 
 .PHONY: vulncheck
 vulncheck: ## Look for known vulnerabilities that the released programs reach (about 1 minute; exceptions: tools/vulncheck/exceptions.txt)
