@@ -69,7 +69,8 @@ func writeArchive(path string, entries []entry) error {
 }
 
 // readTree reads the files below a folder of the checkout, in the order of their names, under a folder of another name.
-// Hidden files are no part of a release, but helm packs the list of what it leaves out; a link is an error, because where it leads may not be in the archive.
+// Hidden files are no part of a release, but helm packs the list of what it leaves out. A link is an error: where it
+// leads may not be in the archive.
 func readTree(dir, under string, skip func(name string) bool) (all []entry, err error) {
 	err = filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
 		if err != nil {

@@ -22,7 +22,9 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := run(ctx, os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, "release:", err)
+		if !errors.Is(err, errReported) {
+			fmt.Fprintln(os.Stderr, "release:", err)
+		}
 		os.Exit(1)
 	}
 }
@@ -45,6 +47,9 @@ func run(ctx context.Context, args []string) error {
 			return nil
 		}
 		return err
+	}
+	if o.toolchain != "" && !builtBy(o.toolchain) {
+		return rerun(ctx, o, args)
 	}
 	start := time.Now()
 	files, err := assemble(ctx, o)

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"runtime"
 	"strings"
 )
 
@@ -41,6 +43,42 @@ func goroot(ctx context.Context, o options) (string, error) {
 	}
 	return root, nil
 }
+
+// builtBy says whether the toolchain has built this program. How gzip packs depends on it, as the programs do.
+func builtBy(toolchain string) bool {
+	version, _, _ := strings.Cut(runtime.Version(), " ") // experiments follow
+	return version == toolchain
+}
+
+// rerun builds this program with the toolchain of the release, and lets that one make the release.
+func rerun(ctx context.Context, o options, args []string) error {
+	if _, err := goroot(ctx, o); err != nil {
+		return err
+	}
+	work, err := os.MkdirTemp("", "release-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(work)
+	self := filepath.Join(work, "release")
+	o.root = filepath.Join(o.root, "tools", "release")
+	build := o.goCommand(ctx, platform{runtime.GOOS, runtime.GOARCH}, "build", "-buildvcs=false", "-o", self, ".")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("building the release's tool with %s: %w\n%s", o.toolchain, err, out)
+	}
+	cmd := exec.CommandContext(ctx, self, args...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it removes what it has made
+	err = cmd.Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return errReported
+	}
+	return err
+}
+
+// errReported says that the error has been printed.
+var errReported = errors.New("")
 
 func proxy(ctx context.Context) string {
 	out, err := exec.CommandContext(ctx, "go", "env", "GOPROXY").Output()
