@@ -56,13 +56,13 @@ var dnsForms = map[string][]string{
 	"affinity":             {"affinity.nodeAffinity.x=y"},
 	"for kubeadm":          {"platform=kubeadm"},
 	"for k3s":              {"platform=k3s"},
-	"for EKS":              {"platform=eks"},
-	"for AKS":              {"platform=aks"},
-	"for GKE":              {"platform=gke"},
-	"for OpenShift":        {"platform=openshift"},
-	"for DigitalOcean":     {"platform=digitalocean"},
-	"for Gardener":         {"platform=gardener"},
-	"for NodeLocal DNS":    {"platform=nodelocaldns"},
+	"for eks":              {"platform=eks"},
+	"for aks":              {"platform=aks"},
+	"for gke":              {"platform=gke"},
+	"for openshift":        {"platform=openshift"},
+	"for digitalocean":     {"platform=digitalocean"},
+	"for gardener":         {"platform=gardener"},
+	"for nodelocaldns":     {"platform=nodelocaldns"},
 }
 
 // render writes the values into a file and renders the chart with them.
