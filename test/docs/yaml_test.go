@@ -83,12 +83,6 @@ spec:
       - name: coredns
         HERE
 `,
-	"strategic patch of a Deployment": `
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: coredns}
-HERE
-`,
 	"provider": configuration("  HERE", "- name: a\n  kubeconfig: {path: a.kubeconfig}"),
 	"clusters": configuration("  provider: {route53: {hostedZoneID: Z0123456789ABCDEFGHIJ}}", "HERE"),
 	"syncer": configuration("  provider: {route53: {hostedZoneID: Z0123456789ABCDEFGHIJ}}",
@@ -242,6 +236,7 @@ func decode(t *testing.T, document string) {
 // the test that reads them.
 func TestManifests(t *testing.T) {
 	elsewhere := map[string]string{
+		"deploy/coredns-values.yaml":               "test/stanzas",
 		"deploy/monitoring/rules.yaml":             "test/monitoring",
 		"deploy/monitoring/rules_test.yaml":        "test/monitoring",
 		"deploy/providers/clouddns-role.yaml":      "federation/provider/clouddns",

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -142,25 +143,28 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.configMaps, w.deployments = clients.CoreV1().ConfigMaps("kube-system"), clients.AppsV1().Deployments("kube-system")
+	w.configMaps = clients.CoreV1().ConfigMaps("kube-system")
+	w.deployments = clients.AppsV1().Deployments("kube-system")
 	w.kubectl(t, objects, "apply", "--filename", "-")
 	w.startAuthority(t)
 	w.install(t)
 	return w
 }
 
+// corednsProgram is that of make test, which names its folder, or is built.
 func corednsProgram(t *testing.T) string {
 	t.Helper()
 	folder := os.Getenv("FEDERATION_DNS_BIN")
 	if folder == "" {
-		folder = filepath.Join("..", "..", "bin")
+		folder = t.TempDir()
+		build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", folder, "../../cmd/coredns")
+		if _, err := proc.Output(build, "go build"); err != nil {
+			t.Fatal(err)
+		}
 	}
 	program, err := filepath.Abs(filepath.Join(folder, "coredns"))
-	if err == nil {
-		_, err = os.Stat(program)
-	}
 	if err != nil {
-		t.Fatalf("%v: run make build", err)
+		t.Fatal(err)
 	}
 	return program
 }
@@ -190,17 +194,7 @@ func (w *world) install(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.runHelm(t, "install", release, chart, "--create-namespace", "--values", path)
-	token := w.kubectl(t, "", "create", "token", "--namespace", namespace, release)
-	kubeconfig := filepath.Join(w.dir, "beside.kubeconfig")
-	config := clientcmdapi.NewConfig()
-	config.Clusters["a"] = &clientcmdapi.Cluster{Server: w.cluster.Server(),
-		CertificateAuthorityData: w.cluster.Config().CAData}
-	config.AuthInfos["a"] = &clientcmdapi.AuthInfo{Token: strings.TrimSpace(token)}
-	config.Contexts["a"] = &clientcmdapi.Context{Cluster: "a", AuthInfo: "a"}
-	config.CurrentContext = "a"
-	if err := clientcmd.WriteToFile(*config, kubeconfig); err != nil {
-		t.Fatal(err)
-	}
+	kubeconfig := w.kubeconfig(t, namespace, release)
 	corefile := w.kubectl(t, "", "get", "configmap", release, "--namespace", namespace, "--output",
 		"jsonpath={.data.Corefile}")
 	path = filepath.Join(w.dir, "beside.Corefile")
@@ -209,11 +203,34 @@ func (w *world) install(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.startCoreDNS(t, "beside", path, besidePod+":1053")
-	w.eventually(t, "beside to be ready", func(ctx context.Context) error { // as the chart's probe asks
-		_, err := networld.Get(ctx, "http://"+besidePod+":8181/ready")
+	w.ready(t, besidePod)
+	serviceOf(t, beside, besidePod+":1053")
+}
+
+// ready waits as the readiness probe of a pod does.
+func (w *world) ready(t *testing.T, pod string) {
+	t.Helper()
+	w.eventually(t, pod+" to be ready", func(ctx context.Context) error {
+		_, err := networld.Get(ctx, "http://"+pod+":8181/ready")
 		return err
 	})
-	serviceOf(t, beside, besidePod+":1053")
+}
+
+// kubeconfig is one with the rights of an account.
+func (w *world) kubeconfig(t *testing.T, namespace, account string) string {
+	t.Helper()
+	token := w.kubectl(t, "", "create", "token", "--namespace", namespace, account)
+	path := filepath.Join(w.dir, account+".kubeconfig")
+	config := clientcmdapi.NewConfig()
+	config.Clusters["a"] = &clientcmdapi.Cluster{Server: w.cluster.Server(),
+		CertificateAuthorityData: w.cluster.Config().CAData}
+	config.AuthInfos["a"] = &clientcmdapi.AuthInfo{Token: strings.TrimSpace(token)}
+	config.Contexts["a"] = &clientcmdapi.Context{Cluster: "a", AuthInfo: "a"}
+	config.CurrentContext = "a"
+	if err := clientcmd.WriteToFile(*config, path); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // listener is where a Corefile is to listen, and which API server it is to watch.
@@ -243,8 +260,8 @@ func (l listener) apply(corefile string) string {
 	text := out.String()
 	for _, change := range [][2]string{
 		{`(?m)^(\s*)health( \{)?$`, "${1}health " + l.address + ":8080$2"},
-		{`(?m)^(\s*)ready$`, "${1}ready " + l.address + ":8181"},
-		{`(?m)^(\s*)prometheus :`, "${1}prometheus " + l.address + ":"},
+		{`(?m)^(\s*)ready\b.*$`, "${1}ready " + l.address + ":8181"},
+		{`(?m)^(\s*)prometheus (?:0\.0\.0\.0)?:`, "${1}prometheus " + l.address + ":"},
 		{`(?m)^(\s*kubernetes .*\{)$`, "${1}\n    kubeconfig " + l.kubeconfig},
 		{`/etc/coredns/`, l.dir + "/"},
 	} {
