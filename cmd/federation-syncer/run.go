@@ -35,7 +35,7 @@ func run(ctx context.Context, path string, adopt bool, logs *logWriter, reload <
 	p := &program{file: file, reload: reload}
 	p.setLevel(c)
 	p.log = logs.logger(&p.level, c.LogFormat)
-	p.syncer = syncer.New(syncer.Options{Adopt: adopt, Log: p.log, LogDropped: logs.dropped.Load})
+	p.syncer = syncer.New(syncer.Options{Adopt: adopt, Log: p.log, Version: version, LogDropped: logs.dropped.Load})
 	defer p.syncer.Close()
 	file.log, file.good = p.log, p.syncer.ConfigRead
 	closeListeners, err := p.syncer.Listen(c.MetricsAddress, c.AdminSocket)

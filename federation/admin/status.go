@@ -9,6 +9,8 @@ import (
 
 // Status is the whole state of a syncer, for people and scripts.
 type Status struct {
+	// Version is the syncer's; "" if it was built without one.
+	Version string `json:"version,omitempty"`
 	// Leader is the replica that writes, if it is another one (O4); this one then has no federations.
 	Leader      string             `json:"leader,omitempty"`
 	Federations []FederationStatus `json:"federations"`
@@ -18,6 +20,8 @@ type Status struct {
 type FederationStatus struct {
 	Name   string `json:"name"`
 	Domain string `json:"domain"`
+	// Naming is flat or nested, as in the Corefiles.
+	Naming string `json:"naming"`
 	// State is claiming, writing, foreign, deposed, or provider-down.
 	State string `json:"state"`
 	// Error is the last error of the provider, or "" if it answers.
@@ -86,11 +90,13 @@ type ServiceStatus struct {
 
 // ShardStatus is the state of one shard.
 type ShardStatus struct {
-	Member         string   `json:"member"`
-	Healthy        bool     `json:"healthy"`
-	Reason         string   `json:"reason,omitempty"`
-	Addresses      []string `json:"addresses,omitempty"`
-	ReadyEndpoints int      `json:"readyEndpoints"`
+	Member    string   `json:"member"`
+	Healthy   bool     `json:"healthy"`
+	Reason    string   `json:"reason,omitempty"`
+	Addresses []string `json:"addresses,omitempty"`
+	// Resolved is whether the addresses are those of the load balancer's host name.
+	Resolved       bool `json:"resolved,omitempty"`
+	ReadyEndpoints int  `json:"readyEndpoints"`
 }
 
 // HeldStatus is what is published although it is not seen healthy, and why.

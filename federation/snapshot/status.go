@@ -12,7 +12,8 @@ import (
 // Status returns the federation's status without its services.
 func (s *Federation) Status() admin.FederationStatus {
 	st := admin.FederationStatus{
-		Name: string(s.Config.Name), Domain: strings.TrimSuffix(string(s.Config.Domain), "."), State: "writing",
+		Name: string(s.Config.Name), Domain: strings.TrimSuffix(string(s.Config.Domain), "."),
+		Naming: string(s.Config.Naming), State: "writing",
 	}
 	switch {
 	case s.Claim.Deposed != nil:
@@ -90,6 +91,7 @@ func (s *Federation) Service(now time.Time, v *Service) admin.ServiceStatus {
 		}
 		one := admin.ShardStatus{
 			Member: sh.Member, Healthy: shown.Healthy, Reason: string(sh.Reason), ReadyEndpoints: sh.Ready,
+			Resolved: shown.Resolved,
 		}
 		for _, a := range shown.Addresses {
 			one.Addresses = append(one.Addresses, a.String())

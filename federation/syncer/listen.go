@@ -24,6 +24,7 @@ const askTimeout = 5 * time.Second
 
 // listener serves metrics and health over HTTP, and the status on a Unix socket that only its owner may open (C1).
 type listener struct {
+	version string
 	loops   *loopSet
 	metrics *metrics.Metrics
 	leader  *atomic.Value // see syncer
@@ -107,7 +108,7 @@ func (s *listener) gather() ([]*dto.MetricFamily, error) {
 
 // Status implements admin.Syncer.
 func (s *listener) Status(_ context.Context, services bool) (admin.Status, error) {
-	status := admin.Status{Leader: s.otherLeader()}
+	status := admin.Status{Version: s.version, Leader: s.otherLeader()}
 	for _, l := range s.loops.list() {
 		v := l.Snapshot()
 		st := v.Status()

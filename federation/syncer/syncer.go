@@ -23,6 +23,8 @@ type Options struct {
 	Adopt bool
 	// Log must not block.
 	Log *slog.Logger
+	// Version is what the status says.
+	Version string
 	// LogDropped returns the number of dropped log lines; nil if none are ever dropped.
 	LogDropped func() uint64
 }
@@ -69,7 +71,9 @@ func New(opt Options) *Syncer {
 // Listen serves metrics and health at a TCP address, and the admin socket at a path, until closed is called. Both are
 // open when it returns.
 func (s *Syncer) Listen(address, socket string) (closed func(), err error) {
-	return (&listener{loops: s.loops, metrics: s.metrics, leader: &s.leader}).listen(address, socket)
+	return (&listener{
+		version: s.opt.Version, loops: s.loops, metrics: s.metrics, leader: &s.leader,
+	}).listen(address, socket)
 }
 
 // JoinElection makes this replica one of several (O4): it writes only while it holds the Lease, as Elected reports. A
