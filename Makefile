@@ -24,8 +24,8 @@ help: ## Print this list
 	@echo; echo "  ONCE=1 make demo   the demo ends by itself, with exit status 0 or 1"
 
 .PHONY: build
-build: ## Build coredns and federation-syncer into bin/
-	@echo "building coredns and federation-syncer (about 4 minutes on two cores the first time)"
+build: ## Build coredns, federation-syncer and kubectl-federation into bin/
+	@echo "building coredns, federation-syncer and kubectl-federation (about 4 minutes on two cores the first time)"
 	@mkdir -p $(BIN)
 	$(BUILD) -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
 

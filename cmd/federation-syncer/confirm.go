@@ -3,9 +3,11 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -26,7 +28,7 @@ Until then it counts as unreachable, and keeps its levels.
 It shows what waits, asks, and confirms exactly what it has shown.`
 
 func confirmCommand() *cobra.Command {
-	var socket, of string
+	var socket, of, exactly, output string
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "confirm",
@@ -36,6 +38,12 @@ func confirmCommand() *cobra.Command {
   federation-syncer confirm --federation myfederation --yes`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if output != "" && (output != "json" || exactly == "") {
+				return usageError{fmt.Errorf("output %q: json is allowed, with --exactly", output)}
+			}
+			if exactly != "" {
+				return confirmExactly(cmd, socket, exactly, output == "json")
+			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), 10*time.Second)
 			list, err := admin.FetchWaiting(ctx, socket)
 			cancel()
@@ -69,8 +77,39 @@ func confirmCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&socket, "socket", "/run/federation-syncer/admin.sock", "admin socket of the syncer")
 	cmd.Flags().StringVar(&of, "federation", "", "only what waits in this federation")
+	cmd.Flags().StringVar(&exactly, "exactly", "",
+		"confirm the changes in this JSON file, or - for standard input, as \"waiting\" of status -o json has them")
+	cmd.Flags().StringVarP(&output, "output", "o", "", "json for the number that still waited, with --exactly")
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	return cmd
+}
+
+// confirmExactly confirms the changes that a file lists: others have shown them, and asked.
+func confirmExactly(cmd *cobra.Command, socket, file string, asJSON bool) error {
+	in := cmd.InOrStdin()
+	if file != "-" {
+		f, err := os.Open(file)
+		if err != nil {
+			return usageError{err}
+		}
+		defer f.Close()
+		in = f
+	}
+	var list []admin.Waiting
+	if err := json.NewDecoder(in).Decode(&list); err != nil {
+		return usageError{fmt.Errorf("--exactly %s: %w", file, err)}
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), 10*time.Second)
+	defer cancel()
+	n, err := admin.Confirm(ctx, socket, list)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]int{"confirmed": n, "of": len(list)})
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "confirmed: %d of %d still waited\n", n, len(list))
+	return nil
 }
 
 func only(list []admin.Waiting, name string) (of []admin.Waiting) {

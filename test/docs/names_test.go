@@ -143,6 +143,7 @@ func TestFlags(t *testing.T) {
 		"cluster", "user", "token", "server", "certificate-authority", "embed-certs", "minify", // kubectl config
 		"context", "kubeconfig", "from-file", // kubectl
 		"as", "image", "rm", "restart", "from-literal", // kubectl
+		"as-group", "as-uid", "as-user-extra", "context", "kubeconfig", "namespace", "proxy-url", "request-timeout",
 		"feature-gates",
 		"internal", "node-label", // kind, k3s
 		"namespace", "create-namespace", "values", "logs", "reuse-values", "set", // helm

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/admin"
+)
+
+// start is when the world of the tests is looked at.
+var start = time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+
+func ago(d time.Duration) time.Time { return start.Add(-d) }
+
+// testService is a service of the world: its shards, with what the rule makes of them.
+type testService struct {
+	name   string
+	shards []admin.ShardStatus
+	held   []admin.HeldStatus
+}
+
+// testStatus is a federation of four members: Asia has no healthy shard of nginx, and one member is unreachable.
+func testStatus() *admin.Status {
+	members := []federation.Member{
+		{Name: "gce-asia-east1", Region: "asia-east1", Zones: []federation.Label{"asia-east1-a"}},
+		{Name: "gce-europe-west1", Region: "europe-west1",
+			Zones: []federation.Label{"europe-west1-b", "europe-west1-c"}},
+		{Name: "gce-us-central1", Region: "us-central1", Zones: []federation.Label{"us-central1-a"}},
+		{Name: "onprem-fra", Region: "fra"},
+	}
+	core := federation.Federation{Name: "myfederation", Domain: "example.com.", Naming: federation.Flat}
+	levels := federation.NewLevels(core, members, federation.PublishOptions{})
+	contact := ago(3 * time.Second)
+	f := admin.FederationStatus{Name: "myfederation", Domain: "example.com", Naming: "flat", State: "writing"}
+	for _, m := range members {
+		st := admin.MemberStatus{Name: m.Name, Status: "present", Since: ago(49 * time.Hour), Version: "v1.37.2",
+			LastContact: &contact, Reachable: true, Region: string(m.Region), Shards: 3, Healthy: 2}
+		for _, z := range m.Zones {
+			st.Zones = append(st.Zones, string(z))
+		}
+		f.Members = append(f.Members, st)
+	}
+	lost := ago(95 * time.Second)
+	f.Members[3].Status, f.Members[3].Since, f.Members[3].LastContact = "unreachable", ago(45*time.Second), &lost
+	f.Members[3].Reachable, f.Members[3].Error = false, "dial tcp 203.0.113.9:6443: i/o timeout"
+	for _, lv := range levels.All() {
+		f.Levels = append(f.Levels, admin.LevelStatus{
+			Name: string(lv.Name), Kind: string(lv.Kind), Members: lv.Members,
+		})
+	}
+	for _, s := range []testService{
+		{"mynamespace/nginx", []admin.ShardStatus{
+			{Member: "gce-asia-east1", Addresses: []string{"203.0.113.30"}, Reason: "NoReadyEndpoints"},
+			{Member: "gce-europe-west1", Healthy: true, Addresses: []string{"203.0.113.20"}, ReadyEndpoints: 3},
+			{Member: "gce-us-central1", Healthy: true, Addresses: []string{"203.0.113.10", "2001:db8::10"},
+				ReadyEndpoints: 3},
+		}, nil},
+		{"shop/cart", []admin.ShardStatus{
+			{Member: "onprem-fra", Healthy: true, Addresses: []string{"203.0.113.40"}, ReadyEndpoints: 1},
+		}, []admin.HeldStatus{{Member: "onprem-fra", Reason: "MemberUnreachable", Since: ago(45 * time.Second)}}},
+		{"shop/pay", []admin.ShardStatus{{Member: "gce-us-central1", Reason: "NoAddress", ReadyEndpoints: 2}}, nil},
+	} {
+		f.Services = append(f.Services, s.status(levels))
+	}
+	f.Problems = []admin.ProblemStatus{{Member: "gce-us-central1", Service: "shop/pay", Reason: "AddressRefused",
+		Detail: "address 10.0.0.7 is private, and in none of the member's addressCIDRs"}}
+	f.Waiting = []admin.Waiting{{Federation: "myfederation", Domain: "example.com.", Namespace: "shop", Service: "old",
+		Empties: true, Names: 3}, {Federation: "myfederation", Domain: "example.com.", Member: "eks-us-east-1",
+		Services: 1, Names: 4, Emptied: []string{"shop/old"}}}
+	return &admin.Status{Version: "v0.1.0", Federations: []admin.FederationStatus{f}}
+}
+
+func (s testService) status(levels *federation.Levels) admin.ServiceStatus {
+	st := admin.ServiceStatus{Name: s.name, Shards: s.shards, Held: s.held}
+	namespace, name, _ := strings.Cut(s.name, "/")
+	var shards []federation.Shard
+	for _, sh := range s.shards {
+		shard := federation.Shard{Member: sh.Member, Healthy: sh.Healthy}
+		for _, a := range sh.Addresses {
+			shard.Addresses = append(shard.Addresses, netip.MustParseAddr(a))
+		}
+		slices.SortFunc(shard.Addresses, netip.Addr.Compare)
+		shards = append(shards, shard)
+	}
+	for _, x := range levels.Explain(federation.ServiceName{Namespace: namespace, Name: name}, shards, false) {
+		st.Records = append(st.Records, admin.RRsetStatus{Name: string(x.Name), Type: x.Type, TTL: x.TTL, Data: x.Data,
+			Reason: string(x.Reason), Members: x.Members})
+	}
+	return st
+}
+
+// fakeSyncer serves a status, and notes what is confirmed.
+type fakeSyncer struct {
+	status    func() *admin.Status
+	confirmed chan []admin.Waiting
+}
+
+func (f *fakeSyncer) Status(context.Context, bool) (admin.Status, error) { return *f.status(), nil }
+
+func (f *fakeSyncer) Waiting(context.Context) ([]admin.Waiting, error) {
+	return f.status().Federations[0].Waiting, nil
+}
+
+func (f *fakeSyncer) Confirm(_ context.Context, list []admin.Waiting) (int, error) {
+	f.confirmed <- list
+	return len(list), nil
+}
+
+// serve serves the syncer on a socket, and returns its path.
+func serve(t *testing.T, f *fakeSyncer) string {
+	t.Helper()
+	socket := filepath.Join(t.TempDir(), "admin.sock")
+	l, err := admin.Listen(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := admin.NewServer(admin.Handler(f))
+	done := make(chan struct{})
+	go func() { defer close(done); _ = server.Serve(l) }()
+	t.Cleanup(func() { server.Close(); <-done })
+	return socket
+}
+
+// run runs the program, and returns what it prints and its error.
+func run(ctx context.Context, stdin string, args ...string) (stdout, stderr string, err error) {
+	var out, errs bytes.Buffer
+	cmd := rootCommand("kubectl federation", func() time.Time { return start })
+	cmd.SetArgs(args)
+	cmd.SetIn(strings.NewReader(stdin))
+	cmd.SetOut(&out)
+	cmd.SetErr(&errs)
+	err = cmd.ExecuteContext(ctx)
+	return out.String(), errs.String(), err
+}

@@ -1,0 +1,156 @@
+package display
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/admin"
+	"github.com/federation-dns/federation/federation/explain"
+)
+
+// Services prints one line for each service.
+func Services(w io.Writer, list []explain.Found, o Options) {
+	servicesTable(list, o).print(w, "")
+}
+
+// ServiceLines are the lines of Services, without the headings, by the names of the services: those that differ from
+// what was printed before are news.
+func ServiceLines(list []explain.Found, o Options) (lines []string) {
+	return servicesTable(list, o).lines()[1:]
+}
+
+func servicesTable(list []explain.Found, o Options) *table {
+	headings := []string{"NAMESPACE", "NAME", "STATE", "HEALTHY", "ADDRESSES"}
+	if o.Wide {
+		headings = append(headings, "FEDERATION", "MEMBERS", "HELD")
+	}
+	t := o.newTable(headings...)
+	for _, f := range list {
+		s := f.Service
+		namespace, name, _ := strings.Cut(s.Name, "/")
+		healthy, members := 0, []string{}
+		for _, sh := range s.Shards {
+			members = append(members, sh.Member)
+			if sh.Healthy {
+				healthy++
+			}
+		}
+		row := []any{namespace, name, serviceState(s), fmt.Sprintf("%d/%d", healthy, len(s.Shards)),
+			o.some(Published(f))}
+		if o.Wide {
+			row = append(row, f.Federation.Name, o.some(members), len(s.Held))
+		}
+		t.add(row...)
+	}
+	return t
+}
+
+// serviceState says in one word how a service is.
+func serviceState(s *admin.ServiceStatus) cell {
+	switch {
+	case len(s.Refused) > 0:
+		return cell{"refused", Bad}
+	case len(s.Coming) > 0:
+		return cell{"changing", Plain}
+	case len(s.Held) > 0:
+		return cell{"held", Bad}
+	case len(s.Records) == 0:
+		return cell{"unpublished", Bad}
+	case !slices.ContainsFunc(s.Records, func(r admin.RRsetStatus) bool { return r.Type != "CNAME" || hasHost(r) }):
+		return cell{"empty", Bad}
+	}
+	return cell{"published", Good}
+}
+
+// hasHost reports whether the RRset is a CNAME to a load balancer's host name.
+func hasHost(r admin.RRsetStatus) bool { return len(r.Members) > 0 }
+
+// Published are the addresses of a service at the global level, or the load balancer's host name.
+func Published(f explain.Found) (data []string) {
+	core := federation.Federation{
+		Name: federation.Label(f.Federation.Name), Domain: federation.CanonicalName(f.Federation.Domain),
+	}
+	namespace, name, _ := strings.Cut(f.Service.Name, "/")
+	global := core.OwnerName(federation.ServiceName{Namespace: namespace, Name: name}, core.Domain)
+	for _, r := range f.Service.Records {
+		if r.Name == string(global) {
+			data = append(data, r.Data...)
+		}
+	}
+	return data
+}
+
+// Service prints one service: its name, its addresses, and what each member has.
+func Service(w io.Writer, f explain.Found, o Options) {
+	s := f.Service
+	namespace, name, _ := strings.Cut(s.Name, "/")
+	healthy := 0
+	for _, sh := range s.Shards {
+		if sh.Healthy {
+			healthy++
+		}
+	}
+	state := serviceState(s)
+	fmt.Fprintf(w, "%-36s %s, %d of %d shards healthy\n", name+"."+namespace+"."+f.Federation.Name,
+		o.paint(state.text, state.style), healthy, len(s.Shards))
+	addresses := "none"
+	if list := Published(f); len(list) > 0 {
+		addresses = strings.Join(list, ", ")
+	}
+	wrap(w, "LoadBalancer Ingress:  ", addresses)
+	fmt.Fprintln(w)
+	t := o.newTable("MEMBER", "SHARD", "READY", "ADDRESSES", "REASON")
+	for _, sh := range s.Shards {
+		shard := cell{"unhealthy", Bad}
+		if sh.Healthy {
+			shard = cell{"healthy", Good}
+		}
+		t.add(sh.Member, shard, sh.ReadyEndpoints, o.some(sh.Addresses), sh.Reason)
+	}
+	for _, h := range s.Held {
+		t.add(h.Member, cell{"held", Bad}, "", "", h.Reason+" for "+o.age(h.Since))
+	}
+	t.print(w, "")
+	for _, r := range s.Refused {
+		fmt.Fprintf(w, "\nrefused: %s: %s (tried again in %s)\n", r.Name, r.Error,
+			max(0, r.Retry.Sub(o.Now)).Round(time.Second))
+	}
+	if n := len(s.Coming); n > 0 {
+		fmt.Fprintf(w, "\nchanges under way: %d (kubectl federation records %s.%s shows them)\n", n, name, namespace)
+	}
+	problems(w, f)
+}
+
+// problems prints what was refused of the service.
+func problems(w io.Writer, f explain.Found) {
+	for _, p := range f.Federation.Problems {
+		if p.Service == f.Service.Name {
+			fmt.Fprintln(w)
+			wrap(w, p.Reason+" in "+p.Member+": ", p.Detail)
+		}
+	}
+}
+
+// columns is the width of lines that are wrapped.
+const columns = 80
+
+// wrap prints the text after the beginning, and breaks it between words; each line begins below the first word.
+func wrap(w io.Writer, begin, text string) {
+	indent, line := strings.Repeat(" ", min(len(begin), columns/2)), begin
+	empty := true
+	for _, word := range strings.Fields(text) {
+		if !empty && len(line)+1+len(word) > columns {
+			fmt.Fprintln(w, line)
+			line, empty = indent, true
+		}
+		if !empty {
+			line += " "
+		}
+		line, empty = line+word, false
+	}
+	fmt.Fprintln(w, line)
+}
