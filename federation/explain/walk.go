@@ -63,6 +63,9 @@ func (w *walk) local(m *admin.MemberStatus) Step {
 	st.Reason = shard.Reason
 	if shard.ReadyEndpoints > 0 {
 		st.Outcome, st.Detail = OutcomeHealthy, readyEndpoints(shard.ReadyEndpoints)
+		if w.name.Prefix != "" {
+			w.notes = append(w.notes, "the name of a port or an endpoint exists there only if the local Service has it")
+		}
 		if m.Drained {
 			w.notes = append(w.notes, m.Name+" is drained for the other members only: its own pods stay with it")
 		}

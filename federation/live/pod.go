@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/remotecommand"
+	"k8s.io/client-go/util/exec"
 	"k8s.io/streaming/pkg/httpstream"
 
 	"github.com/federation-dns/federation/federation/admin"
@@ -137,13 +138,25 @@ func (p *Pod) exec(ctx context.Context, client kubernetes.Interface, pod string,
 	if err != nil {
 		return err
 	}
+	// SPDY tells why it was refused as a text only. It is tried all the same: older API servers want the right to get
+	// pods/exec for a WebSocket, and the right to create it for SPDY.
+	var refused *apierrors.StatusError
 	both, err := remotecommand.NewFallbackExecutor(socket, spdy, func(err error) bool {
+		var failure *httpstream.UpgradeFailureError
+		if errors.As(err, &failure) {
+			errors.As(failure.Cause, &refused)
+		}
 		return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
 	})
 	if err != nil {
 		return err
 	}
-	return both.StreamWithContext(ctx, streams)
+	err = both.StreamWithContext(ctx, streams)
+	var ran exec.ExitError
+	if err != nil && refused != nil && !errors.As(err, &ran) {
+		return refused
+	}
+	return err
 }
 
 // leaseError says why the Lease cannot be read, and what to do.
