@@ -103,11 +103,11 @@ func (k *kubelet) sync(ctx context.Context, key string) error {
 	}
 	k.forget(key, pod.UID) // an earlier pod of this name
 	switch {
+	case k.o.nodes == 0:
+		return nil // real kubelets, or whoever made the pod, end it
 	case pod.DeletionTimestamp != nil:
 		k.forget(key, "")
 		return k.finish(ctx, pod)
-	case k.o.nodes == 0:
-		return nil
 	case pod.Spec.NodeName == "":
 		return k.bind(ctx, pod)
 	case !k.runs(pod.Spec.NodeName):

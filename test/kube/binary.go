@@ -1,8 +1,6 @@
 package kube
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -13,8 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
-	"slices"
 	"strings"
 	"time"
 
@@ -25,9 +21,8 @@ import (
 const EnvCache = "FEDERATION_DNS_CACHE"
 
 const (
-	// buildCPUSeconds is what a cold build takes, of all cores together.
-	buildCPUSeconds = 670
-	// keepBinaries is how many binaries stay in the cache: one for each version of `make support`, and the one before.
+	// keepBinaries is how many binaries of a program stay in the cache: one for each version of `make support`, and the
+	// one before.
 	keepBinaries = 4
 )
 
@@ -35,19 +30,32 @@ const (
 // first time, and kept outside the tree by the hash of its sources, the version and that of Go; progress is told of the
 // building. Only one process builds at a time, others wait for it.
 func Binary(ctx context.Context, progress io.Writer) (string, error) {
+	return testcluster.cached(ctx, progress)
+}
+
+// cached returns the path of the program, which is built if it is not in the cache.
+func (p program) cached(ctx context.Context, progress io.Writer) (string, error) {
+	path, err := p.find(ctx, progress)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", p.name, err)
+	}
+	return path, nil
+}
+
+func (p program) find(ctx context.Context, progress io.Writer) (string, error) {
 	source, err := sourceDir()
 	if err != nil {
 		return "", err
 	}
-	hash, err := hashOf(ctx, source)
+	hash, err := p.hashOf(ctx, source)
 	if err != nil {
-		return "", fmt.Errorf("testcluster: %w", err)
+		return "", err
 	}
 	cache, err := cacheDir()
 	if err != nil {
-		return "", fmt.Errorf("testcluster: %w", err)
+		return "", err
 	}
-	path := filepath.Join(cache, "testcluster-"+hash, "testcluster")
+	path := filepath.Join(cache, p.name+"-"+hash, p.name)
 	if _, err := os.Stat(path); err == nil {
 		now := time.Now()
 		_ = os.Chtimes(filepath.Dir(path), now, now) // only the order in which old ones go depends on it
@@ -55,29 +63,29 @@ func Binary(ctx context.Context, progress io.Writer) (string, error) {
 	}
 	unlock, err := lock(ctx, filepath.Join(cache, "lock"), progress)
 	if err != nil {
-		return "", fmt.Errorf("testcluster: %w", err)
+		return "", err
 	}
 	defer unlock()
 	if _, err := os.Stat(path); err == nil {
 		return path, nil // built while we waited
 	}
-	if err := buildVersion(ctx, source, path, progress); err != nil {
-		return "", fmt.Errorf("building testcluster: %w", err)
+	if err := p.buildVersion(ctx, source, path, progress); err != nil {
+		return "", fmt.Errorf("building it: %w", err)
 	}
-	return path, removeOld(cache)
+	return path, p.removeOld(cache)
 }
 
-// buildVersion builds the binary with the pinned modules, or with those of another version of Kubernetes.
-func buildVersion(ctx context.Context, source, path string, progress io.Writer) error {
+// buildVersion builds the program with the pinned modules, or with those of another version of Kubernetes.
+func (p program) buildVersion(ctx context.Context, source, path string, progress io.Writer) error {
 	if Version() == pinnedVersion {
-		return build(ctx, source, path, progress, "-mod=readonly")
+		return p.build(ctx, source, path, progress, "-mod=readonly")
 	}
 	dir, err := sourceOf(ctx, source, Version())
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	return build(ctx, dir, path, progress, "-mod=mod")
+	return p.build(ctx, dir, path, progress, "-mod=mod")
 }
 
 func cacheDir() (string, error) {
@@ -105,13 +113,13 @@ func sourceDir() (string, error) {
 		}
 		parent := filepath.Dir(dir)
 		if parent == dir {
-			return "", errors.New("testcluster: run this inside the repository: there is no test/cluster here or above")
+			return "", errors.New("run this inside the repository: there is no test/cluster here or above")
 		}
 		dir = parent
 	}
 }
 
-func hashOf(ctx context.Context, source string) (string, error) {
+func (p program) hashOf(ctx context.Context, source string) (string, error) {
 	goVersion, err := exec.CommandContext(ctx, "go", "env", "GOVERSION", "GOOS", "GOARCH").Output()
 	if err != nil {
 		return "", fmt.Errorf("go env: %w", err)
@@ -120,7 +128,7 @@ func hashOf(ctx context.Context, source string) (string, error) {
 	h.Write(goVersion)
 	h.Write([]byte(Version()))
 	err = filepath.WalkDir(source, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+		if err != nil || d.IsDir() || !p.sources && !strings.HasPrefix(d.Name(), "go.") {
 			return err
 		}
 		data, err := os.ReadFile(path)
@@ -152,7 +160,7 @@ func lock(ctx context.Context, path string, progress io.Writer) (func(), error) 
 			return nil, err
 		}
 		if !told {
-			fmt.Fprintln(progress, "testcluster: another process is building it, waiting")
+			fmt.Fprintln(progress, "another process is building programs of Kubernetes, waiting")
 			told = true
 		}
 		select {
@@ -162,99 +170,4 @@ func lock(ctx context.Context, path string, progress io.Writer) (func(), error) 
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
-}
-
-func build(ctx context.Context, source, path string, progress io.Writer, mod string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	estimate := buildCPUSeconds / runtime.NumCPU()
-	version := Version()
-	fmt.Fprintf(progress, "building the API servers (%s) of demo and tests: the first time this downloads about 160 "+
-		"modules and takes about %d CPU-seconds, some %d minutes on %d cores\n",
-		version, buildCPUSeconds, (estimate+59)/60, runtime.NumCPU())
-	major, minor := versionParts(version)
-	partial := path + ".partial"
-	cmd := exec.CommandContext(ctx, "go", "build", mod, "-buildvcs=false", "-v", "-o", partial, "-ldflags", "-s -w"+
-		" -X k8s.io/component-base/version.gitVersion="+version+
-		" -X k8s.io/component-base/version.gitMajor="+major+" -X k8s.io/component-base/version.gitMinor="+minor, ".")
-	cmd.Dir = source
-	cmd.Env = append(os.Environ(), "GOWORK=off", "CGO_ENABLED=0")
-	var last bytes.Buffer
-	if err := watchBuild(cmd, &last, progress); err != nil {
-		return fmt.Errorf("%w\n%s", err, last.String())
-	}
-	return os.Rename(partial, path)
-}
-
-func versionParts(v string) (major, minor string) {
-	parts := strings.Split(strings.TrimPrefix(v, "v"), ".")
-	return parts[0], parts[1]
-}
-
-// watchBuild runs the build and tells every 15 s how far it is: go build -v names each package that it compiles. last
-// gets what is not a package.
-func watchBuild(cmd *exec.Cmd, last *bytes.Buffer, progress io.Writer) error {
-	out, in := io.Pipe()
-	cmd.Stdout, cmd.Stderr = in, in
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	lines := make(chan string)
-	go func() {
-		defer close(lines)
-		for s := bufio.NewScanner(out); s.Scan(); {
-			lines <- s.Text()
-		}
-	}()
-	ended := make(chan error, 1)
-	go func() {
-		err := cmd.Wait()
-		in.Close()
-		ended <- err
-	}()
-	start, packages := time.Now(), 0
-	tick := time.NewTicker(15 * time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case line, ok := <-lines:
-			switch {
-			case !ok:
-				err := <-ended
-				if err == nil {
-					fmt.Fprintf(progress, "built in %s\n", time.Since(start).Round(time.Second))
-				}
-				return err
-			case strings.ContainsAny(line, " :"):
-				fmt.Fprintln(last, line)
-			default:
-				packages++
-			}
-		case <-tick.C:
-			fmt.Fprintf(progress, "  %4s  %d packages compiled (about 2500 when none was before)\n",
-				time.Since(start).Round(time.Second), packages)
-		}
-	}
-}
-
-// removeOld keeps the binaries that were used last.
-func removeOld(cache string) error {
-	dirs, err := filepath.Glob(filepath.Join(cache, "testcluster-*"))
-	if err != nil || len(dirs) <= keepBinaries {
-		return err
-	}
-	used := map[string]time.Time{}
-	for _, d := range dirs {
-		if info, err := os.Stat(d); err == nil {
-			used[d] = info.ModTime()
-		}
-	}
-	slices.SortFunc(dirs, func(a, b string) int { return used[b].Compare(used[a]) })
-	for _, d := range dirs[keepBinaries:] {
-		if err := os.RemoveAll(d); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -258,16 +258,3 @@ func (c *Cluster) Kubectl(ctx context.Context, stdin string, args ...string) (st
 	}
 	return out.String(), nil
 }
-
-// KubeconfigVia writes a copy of the kubeconfig src to dst that reaches the API server at another URL, such as that of
-// a cutting proxy on loopback.
-func KubeconfigVia(src, server, dst string) error {
-	config, err := clientcmd.LoadFromFile(src)
-	if err != nil {
-		return err
-	}
-	for _, cluster := range config.Clusters {
-		cluster.Server = server
-	}
-	return clientcmd.WriteToFile(*config, dst)
-}

@@ -10,9 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
-
 	"github.com/federation-dns/federation/test/cutproxy"
 	"github.com/federation-dns/federation/test/kube"
 	"github.com/federation-dns/federation/test/proc"
@@ -183,16 +180,7 @@ func (m *Member) syncerKubeconfig() string { return m.world.Path("syncer", m.Nam
 // AccountKubeconfig writes a kubeconfig with a token of a ServiceAccount and
 // nothing else.
 func (m *Member) AccountKubeconfig(ctx context.Context, namespace, account, server, path string) error {
-	token, err := m.Kubectl(ctx, "", "create", "token", "--namespace", namespace, account, "--duration", "24h")
-	if err != nil {
-		return err
-	}
-	config := clientcmdapi.NewConfig()
-	config.Clusters[m.Name] = &clientcmdapi.Cluster{Server: server, CertificateAuthorityData: m.Cluster.Config().CAData}
-	config.AuthInfos[account] = &clientcmdapi.AuthInfo{Token: strings.TrimSpace(token)}
-	config.Contexts[m.Name] = &clientcmdapi.Context{Cluster: m.Name, AuthInfo: account}
-	config.CurrentContext = m.Name
-	return clientcmd.WriteToFile(*config, path)
+	return m.Cluster.AccountKubeconfig(ctx, namespace, account, server, path)
 }
 
 // Ingress returns the addresses in the Service's status.

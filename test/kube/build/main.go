@@ -1,9 +1,10 @@
-// Build builds the testcluster binary if it is not in the cache, and prints
-// its path.
+// Build builds the testcluster binary if it is not in the cache, and prints its path. With -node it builds those of a
+// Node with real pods too: the kubelet, kube-proxy and the scheduler.
 package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/signal"
@@ -12,9 +13,14 @@ import (
 )
 
 func main() {
+	node := flag.Bool("node", false, "build the kubelet, kube-proxy and the scheduler too")
+	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	path, err := kube.Binary(ctx, os.Stderr)
+	if err == nil && *node {
+		_, err = kube.BuildNode(ctx, os.Stderr)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
