@@ -37,6 +37,9 @@ const (
 type Options struct {
 	// PIDFile, if set, is written with the id, outside, of the first process inside, and removed at the end.
 	PIDFile string
+	// Ended, if set, is called outside when no process is left inside, however the namespace has ended. It removes what
+	// a namespace does not take with it; its error is the program's.
+	Ended func() error
 }
 
 // Enter puts the program into a private namespace; see the package comment. It returns inside. If the namespace cannot
@@ -102,7 +105,11 @@ func outside(o Options) (int, error) {
 		}
 		defer os.Remove(o.PIDFile)
 	}
-	return passOn(cmd)
+	status, err := passOn(cmd)
+	if o.Ended != nil {
+		err = errors.Join(err, o.Ended())
+	}
+	return status, err
 }
 
 // passOn waits for the child and hands signals to it until it ends.
