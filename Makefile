@@ -44,7 +44,7 @@ test: test-packages build cluster $(BIN)/helm test-go test-e2e ## Build what is 
 
 .PHONY: test-go
 test-go: ## Run the package tests under the race detector (needs make build cluster bin/helm)
-	FEDERATION_DNS_BIN=$(GOBIN_ABS) $(GO) test -buildvcs=false -race -timeout 20m $$($(GO) list ./... | grep -v '/test/e2e$$')
+	FEDERATION_DNS_BIN=$(GOBIN_ABS) $(GO) test -buildvcs=false -race -timeout 20m $$($(GO) list ./... | grep -vE '/test/(e2e|node|pods)$$')
 	cd tools/release && $(GO) test -buildvcs=false . ./push
 	cd tools/vulncheck && $(GO) test -buildvcs=false ./...
 
@@ -173,6 +173,15 @@ RELEASE     = cd tools/release && $(GO) run -buildvcs=false . -root ../.. -versi
 .PHONY: images
 images: ## Build the OCI images into dist/, without Docker (PROGRAMS=coredns PLATFORMS=linux/amd64; about 10 minutes the first time)
 	@$(RELEASE) -out ../../dist $(if $(PROGRAMS),-programs $(PROGRAMS)) $(if $(PLATFORMS),-platforms $(PLATFORMS)) -images-only
+
+# Root alone can run containers in a private namespace: for others the tests say so, and need nothing.
+.PHONY: pods
+pods: cluster ## Run pods of our images, in place of the cluster's DNS and beside it: containerd, a kubelet (as root; IMAGES=dist takes those of a release; about 3 minutes)
+	@[ "$$(id -u)" -ne 0 ] || test/packages containerd=containerd ctr=containerd runc=runc nft=nftables \
+		/usr/lib/cni/ptp=containernetworking-plugins named=bind9 gcc=gcc,libc6-dev musl-gcc=musl-tools
+	@$(GO) run -buildvcs=false ./test/kube/build -node >/dev/null
+	@[ -n "$(IMAGES)" ] || { $(RELEASE) -out ../../$(BIN)/images -platforms linux/$$($(GO) env GOARCH) -images-only; }
+	FEDERATION_DNS_IMAGES=$(abspath $(or $(IMAGES),$(BIN)/images)) $(GO) test -buildvcs=false -count=1 -p 1 -v ./test/node ./test/pods
 
 .PHONY: release
 release: ## Make everything that a tag publishes, in dist/: images, binaries, charts, manifests, SBOMs, licences, checksums (about 10 minutes the first time)
