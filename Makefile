@@ -52,8 +52,13 @@ test-go: ## Run the package tests under the race detector (needs make build clus
 test-e2e: ## Run the whole-system tests: real API servers, real queries (needs make build cluster)
 	FEDERATION_DNS_BIN=$(GOBIN_ABS) $(GO) test -buildvcs=false -timeout 30m -count=1 -v ./test/e2e
 
+.PHONY: generate
+generate: $(BIN)/controller-gen ## Generate deploy/crds and docs/api.md from api/
+	$(BIN)/controller-gen object crd:maxDescLen=200 paths=./api/... output:crd:dir=deploy/crds
+	$(GO) test ./api/v1alpha1 -update
+
 .PHONY: lint
-lint: $(BIN)/golangci-lint ## gofmt, go vet, golangci-lint with the depguard arrows, go mod tidy
+lint: $(BIN)/golangci-lint $(BIN)/controller-gen ## gofmt, go vet, golangci-lint with the depguard arrows, go mod tidy, generated files
 	@test/lint
 
 $(BIN)/golangci-lint: tools/go.mod tools/go.sum
@@ -65,6 +70,10 @@ $(BIN)/helm: tools/helm/go.mod tools/helm/go.sum
 	@echo "building helm (about 5 minutes on two cores the first time)"
 	@mkdir -p $(BIN)
 	@cd tools/helm && $(BUILD) -o $(GOBIN_ABS)/helm helm.sh/helm/v4/cmd/helm
+
+$(BIN)/controller-gen: tools/controller-gen/go.mod tools/controller-gen/go.sum
+	@mkdir -p $(BIN)
+	@cd tools/controller-gen && $(GO) build -buildvcs=false -o $(GOBIN_ABS)/controller-gen sigs.k8s.io/controller-tools/cmd/controller-gen
 
 .PHONY: demo-packages test-packages
 demo-packages:

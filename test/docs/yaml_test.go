@@ -12,9 +12,12 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
-	"k8s.io/client-go/kubernetes/scheme"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	clientscheme "k8s.io/client-go/kubernetes/scheme"
 
+	"github.com/federation-dns/federation/api/v1alpha1"
 	"github.com/federation-dns/federation/federation/config"
 )
 
@@ -207,7 +210,15 @@ var others = map[string]any{
 	"ClusterConfiguration kubeadm.k8s.io/v1beta4": &kubeadmConfiguration{},
 }
 
-var strict = serializer.NewCodecFactory(scheme.Scheme, serializer.EnableStrict).UniversalDeserializer()
+var strict = serializer.NewCodecFactory(scheme(), serializer.EnableStrict).UniversalDeserializer()
+
+// scheme has the kinds of Kubernetes, and ours.
+func scheme() *runtime.Scheme {
+	s := runtime.NewScheme()
+	utilruntime.Must(clientscheme.AddToScheme(s))
+	utilruntime.Must(v1alpha1.AddToScheme(s))
+	return s
+}
 
 // decode decodes a manifest as its type; an unknown field or kind is an error.
 func decode(t *testing.T, document string) {
@@ -236,11 +247,12 @@ func decode(t *testing.T, document string) {
 // the test that reads them.
 func TestManifests(t *testing.T) {
 	elsewhere := map[string]string{
-		"deploy/coredns-values.yaml":               "test/stanzas",
-		"deploy/monitoring/rules.yaml":             "test/monitoring",
-		"deploy/monitoring/rules_test.yaml":        "test/monitoring",
-		"deploy/providers/clouddns-role.yaml":      "federation/provider/clouddns",
-		"deploy/providers/clouddns-find-role.yaml": "federation/provider/clouddns",
+		"deploy/coredns-values.yaml":                        "test/stanzas",
+		"deploy/crds/federation-dns.io_memberclusters.yaml": "test/membercluster",
+		"deploy/monitoring/rules.yaml":                      "test/monitoring",
+		"deploy/monitoring/rules_test.yaml":                 "test/monitoring",
+		"deploy/providers/clouddns-role.yaml":               "federation/provider/clouddns",
+		"deploy/providers/clouddns-find-role.yaml":          "federation/provider/clouddns",
 	}
 	n := 0
 	for name, text := range files(t, ".yaml") {
