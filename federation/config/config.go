@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/kubeconfig"
 	"github.com/federation-dns/federation/federation/member"
 	"github.com/federation-dns/federation/federation/policy"
 )
@@ -28,6 +29,8 @@ type Config struct {
 	Federations []Federation
 	Clusters    []Cluster
 	Policy      policy.Config
+	// DNS lists the servers that resolve the host names of the members' load balancers; see Cluster.
+	DNS []netip.AddrPort
 	// AuditInterval is the time between audits (X6).
 	AuditInterval time.Duration
 	// MetricsAddress is where /metrics, /healthz and /readyz are served.
@@ -75,5 +78,9 @@ type Host struct {
 	Namespace, Lease string
 }
 
-// Kubeconfig is a context of a kubeconfig file; an empty Context is the current one.
-type Kubeconfig struct{ Path, Context string }
+// Kubeconfig is a context of a kubeconfig file, where an empty Context is the current one, or a key of a Secret in the
+// namespace of the host's Lease.
+type Kubeconfig struct {
+	Path, Context string
+	Secret        kubeconfig.SecretKey
+}

@@ -135,7 +135,7 @@ func (w *whole) UnmarshalYAML(n *yaml.Node) error {
 }
 
 var (
-	unknownField = regexp.MustCompile(`^line (\d+): field (\S+) not found in type config\.(\w+)$`)
+	unknownField = regexp.MustCompile(`^line (\d+): field (\S+) not found in type (?:config|v1alpha1)\.(\w+)$`)
 	wrongNumber  = regexp.MustCompile(`^line (\d+): column (\d+): (.*)$`)
 	wrongKind    = regexp.MustCompile("^line (\\d+): cannot unmarshal (!!\\w+)(?: `(.*)`)? into (\\S+)$")
 	anyLine      = regexp.MustCompile(`^line (\d+): (.*)$`)
@@ -209,7 +209,11 @@ func fieldsOf(t reflect.Type, name string) []string {
 		if found := fieldsOf(t.Field(i).Type, name); found != nil {
 			return found
 		}
-		names = append(names, t.Field(i).Tag.Get("yaml"))
+		if tag := t.Field(i).Tag.Get("yaml"); tag == ",inline" {
+			names = append(names, fieldsOf(t.Field(i).Type, t.Field(i).Type.Name())...)
+		} else {
+			names = append(names, tag)
+		}
 	}
 	if t.Name() != name {
 		return nil

@@ -30,13 +30,17 @@ func configurationList(t *testing.T) string {
 		"federations[].provider.route53.requestsPerSecond":  budget.PerSecond,
 		"federations[].provider.cloudDNS.requestsPerSecond": budget.PerSecond,
 	}
-	comments := fieldComments(t, "file.go")
+	comments := fieldComments(t, "file.go", "../../api/v1alpha1/settings.go")
 	var b strings.Builder
 	var walk func(v reflect.Value, path string)
 	walk = func(v reflect.Value, path string) {
 		typ := v.Type()
 		for i := range typ.NumField() {
 			field := typ.Field(i)
+			if field.Anonymous {
+				walk(v.Field(i), path)
+				continue
+			}
 			name := path + field.Tag.Get("yaml")
 			comment := comments[typ.Name()+"."+field.Name]
 			if comment == "" {
@@ -84,27 +88,29 @@ func valueWords(t reflect.Type) string {
 	return "text"
 }
 
-// fieldComments returns the comments of the fields of all struct types in a file, by Type.Field.
-func fieldComments(t *testing.T, name string) map[string]string {
-	parsed, err := goparser.ParseFile(token.NewFileSet(), name, nil, goparser.ParseComments)
-	if err != nil {
-		t.Fatal(err)
-	}
+// fieldComments returns the comments of the structs' fields, by "type.field", without markers.
+func fieldComments(t *testing.T, names ...string) map[string]string {
 	comments := map[string]string{}
-	ast.Inspect(parsed, func(n ast.Node) bool {
-		spec, ok := n.(*ast.TypeSpec)
-		if !ok {
-			return true
+	for _, name := range names {
+		parsed, err := goparser.ParseFile(token.NewFileSet(), name, nil, goparser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if s, ok := spec.Type.(*ast.StructType); ok {
-			for _, f := range s.Fields.List {
-				for _, id := range f.Names {
-					text := strings.ReplaceAll(f.Doc.Text(), "\n", " ")
-					comments[spec.Name.Name+"."+id.Name] = strings.TrimSpace(text)
+		ast.Inspect(parsed, func(n ast.Node) bool {
+			spec, ok := n.(*ast.TypeSpec)
+			if !ok {
+				return true
+			}
+			if s, ok := spec.Type.(*ast.StructType); ok {
+				for _, f := range s.Fields.List {
+					text, _, _ := strings.Cut(f.Doc.Text(), "\n+")
+					for _, id := range f.Names {
+						comments[spec.Name.Name+"."+id.Name] = strings.TrimSpace(strings.ReplaceAll(text, "\n", " "))
+					}
 				}
 			}
-		}
-		return true
-	})
+			return true
+		})
+	}
 	return comments
 }

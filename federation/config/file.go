@@ -1,5 +1,7 @@
 package config
 
+import "github.com/federation-dns/federation/api/v1alpha1"
+
 // The schema of the file. Durations are text because they are validated with everything else. The comments of the
 // fields become their description in docs/operations.md; "Needed." means that there is no default.
 type (
@@ -19,7 +21,8 @@ type (
 		Federations []fileFederation `yaml:"federations"`
 		// The resolver for the host names of load balancers.
 		Resolver fileResolver `yaml:"resolver"`
-		// The members, at least one. Each is a member of every federation of the file.
+		// The members. Each is a member of every federation of the file, as is each MemberCluster of the host. One is
+		// needed unless there is a host.
 		Clusters []fileCluster `yaml:"clusters"`
 		// Timeouts and intervals.
 		Timers fileTimers `yaml:"timers"`
@@ -174,31 +177,10 @@ type (
 		// The member's name in status, metrics and the list of levels: a DNS-1123 subdomain. Needed.
 		Name string `yaml:"name"`
 		// How to reach its API server, with the account of deploy/member-rbac.yaml.
-		Kubeconfig fileKubeconfig `yaml:"kubeconfig"`
-		// Where the member is; the default is taken from the labels of its Nodes.
-		Topology *fileTopology `yaml:"topology"`
-		// The prefixes in which private and annotated addresses of the member may be published. Public addresses of its
-		// load balancers need none.
-		AddressCIDRs []string `yaml:"addressCIDRs"`
-		// The domains in which annotated host names of the member may be.
-		HostSuffixes []string `yaml:"hostSuffixes"`
-		// Whether the annotation `federation-dns.io/addresses` of its Services counts.
-		AllowAddressAnnotation bool `yaml:"allowAddressAnnotation"`
-		// The namespaces that the member may serve; the default is all.
-		Namespaces []string `yaml:"namespaces"`
+		Kubeconfig              fileKubeconfig `yaml:"kubeconfig"`
+		v1alpha1.MemberSettings `yaml:",inline"`
 		// The maximum number of federated Services of the member that count, the oldest first; 0 means no limit.
 		MaxServices whole `yaml:"maxServices"`
-		// The member's own value, instead of the one in timers.
-		UnreachableAfter string `yaml:"unreachableAfter"`
-		// Whether its shards count as unhealthy: other members take over at once, and it keeps its levels. Set it
-		// before you remove a member or work on it.
-		Drain bool `yaml:"drain"`
-	}
-	fileTopology struct {
-		// The region; optional.
-		Region string `yaml:"region"`
-		// The topology zones, at most 16.
-		Zones []string `yaml:"zones"`
 	}
 )
 

@@ -4,13 +4,11 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/federation-dns/federation/federation"
-	"github.com/federation-dns/federation/federation/member"
 	"github.com/federation-dns/federation/federation/policy"
 )
 
@@ -80,7 +78,8 @@ func (p *parser) config(f file) *Config {
 	p.oneOf(fieldPath{"log", "level"}, f.Log.Level, "debug", "info", "warn", "error")
 	p.oneOf(fieldPath{"log", "format"}, f.Log.Format, "text", "json")
 	p.federations(c, f.Federations)
-	p.clusters(c, f.Clusters, p.dnsServers(fieldPath{"resolver", "servers"}, f.Resolver.Servers))
+	c.DNS = p.dnsServers(fieldPath{"resolver", "servers"}, f.Resolver.Servers)
+	p.clusters(c, f.Clusters)
 	return c
 }
 
@@ -195,102 +194,9 @@ func (p *parser) label(here fieldPath, text string) federation.Label {
 	return label
 }
 
-func (p *parser) clusters(c *Config, list []fileCluster, dns []netip.AddrPort) {
-	if len(list) == 0 {
-		p.fail(fieldPath{"clusters"}, "at least one member cluster is needed: name and kubeconfig")
-	}
-	var labels []federation.Label
-	forbidden := []federation.FQDN{clusterZone}
-	for _, f := range c.Federations {
-		if !slices.Contains(labels, f.Name) {
-			labels = append(labels, f.Name)
-		}
-		if !slices.Contains(forbidden, f.Domain) {
-			forbidden = append(forbidden, f.Domain)
-		}
-	}
-	seen := map[string]bool{}
-	for i, fc := range list {
-		here := fieldPath{"clusters", i}
-		name := p.subdomain(here.child("name"), fc.Name)
-		if name != "" && seen[name] {
-			p.fail(here.child("name"), "member %q stands twice", name)
-		}
-		seen[name] = true
-		cl := p.cluster(here, fc, name, c.Policy, labels, forbidden)
-		cl.DNS = dns
-		c.Clusters = append(c.Clusters, cl)
-	}
-}
-
 // subdomain parses a DNS-1123 subdomain, such as the name of an object.
 func (p *parser) subdomain(here fieldPath, text string) string {
 	name, err := federation.ParseDomain(text)
 	p.check(here, err)
 	return strings.TrimSuffix(string(name), ".")
-}
-
-func (p *parser) cluster(
-	here fieldPath, fc fileCluster, name string, times policy.Config,
-	labels []federation.Label, forbidden []federation.FQDN,
-) Cluster {
-	if fc.Kubeconfig.Path == "" {
-		p.fail(here.child("kubeconfig", "path"), "a kubeconfig file is needed")
-	}
-	if fc.MaxServices < 0 {
-		p.fail(here.child("maxServices"), "%d: 0, which is no limit, or more is allowed", fc.MaxServices)
-	}
-	cl := Cluster{Kubeconfig: Kubeconfig{Path: p.file(fc.Kubeconfig.Path), Context: fc.Kubeconfig.Context}}
-	cl.Drain = fc.Drain
-	if fc.UnreachableAfter != "" {
-		cl.UnreachableAfter = p.duration(here.child("unreachableAfter"), fc.UnreachableAfter, time.Second)
-	}
-	cl.Member = member.Config{
-		Name: name, Federations: labels, MaxServices: int(fc.MaxServices),
-		UnreachableAfter: cmp.Or(cl.UnreachableAfter, times.UnreachableAfter),
-		AddressPolicy: member.AddressPolicy{
-			AllowAddressAnnotation: fc.AllowAddressAnnotation, ForbiddenHosts: forbidden,
-		},
-	}
-	for j, ns := range fc.Namespaces {
-		cl.Member.Namespaces = append(cl.Member.Namespaces, string(p.label(here.child("namespaces", j), ns)))
-	}
-	for j, s := range fc.AddressCIDRs {
-		prefix, err := netip.ParsePrefix(s)
-		if err != nil {
-			p.fail(here.child("addressCIDRs", j), "%q is not a prefix such as 192.0.2.0/24", s)
-			continue
-		}
-		cl.Member.AddressPolicy.AddressCIDRs = append(cl.Member.AddressPolicy.AddressCIDRs, prefix.Masked())
-	}
-	for j, s := range fc.HostSuffixes {
-		suffix, err := federation.ParseDomain(s)
-		p.check(here.child("hostSuffixes", j), err)
-		cl.Member.AddressPolicy.HostSuffixes = append(cl.Member.AddressPolicy.HostSuffixes, suffix)
-	}
-	cl.Member.Topology = p.topology(here.child("topology"), name, fc.Topology)
-	return cl
-}
-
-func (p *parser) topology(here fieldPath, name string, in *fileTopology) *federation.Member {
-	if in == nil {
-		return nil
-	}
-	m := &federation.Member{Name: name}
-	if in.Region != "" {
-		m.Region = p.label(here.child("region"), in.Region)
-	}
-	for i, z := range in.Zones {
-		if label := p.label(here.child("zones", i), z); !slices.Contains(m.Zones, label) {
-			m.Zones = append(m.Zones, label)
-		}
-	}
-	if in.Region == "" && len(in.Zones) == 0 {
-		p.fail(here, "a region or zones are needed; without topology they are taken from the Nodes")
-	}
-	if len(m.Zones) > member.MaxZones {
-		p.fail(here.child("zones"), "%d topology zones: at most %d are allowed", len(m.Zones), member.MaxZones)
-	}
-	slices.Sort(m.Zones)
-	return m
 }

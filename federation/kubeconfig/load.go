@@ -54,9 +54,17 @@ func Load(path, context string) (*rest.Config, error) {
 	if err := embed(raw, context); err != nil {
 		return nil, fmt.Errorf("kubeconfig %q, context %q: %w", path, context, err)
 	}
-	c, err := clientcmd.NewNonInteractiveClientConfig(*raw, context, &clientcmd.ConfigOverrides{}, nil).ClientConfig()
+	c, err := clientConfig(raw, context)
 	if err != nil {
 		return nil, fmt.Errorf("kubeconfig %q, context %q, is not usable: %w", path, context, err)
+	}
+	return c, nil
+}
+
+func clientConfig(raw *clientcmdapi.Config, context string) (*rest.Config, error) {
+	c, err := clientcmd.NewNonInteractiveClientConfig(*raw, context, &clientcmd.ConfigOverrides{}, nil).ClientConfig()
+	if err != nil {
+		return nil, err
 	}
 	setDefaults(c)
 	return c, nil
@@ -131,10 +139,14 @@ func unreadable(path string, err error) error {
 	if errors.As(err, &pathErr) {
 		return fmt.Errorf("kubeconfig %q cannot be read: %w", path, pathErr.Err)
 	}
+	return fmt.Errorf("kubeconfig %q%s", path, unparsable(err))
+}
+
+// unparsable continues a sentence about a kubeconfig: that it cannot be parsed, and in which line.
+func unparsable(err error) string {
 	where := ""
 	if line := lineNumber.FindString(err.Error()); line != "" {
 		where = " (" + line + ")"
 	}
-	return fmt.Errorf("kubeconfig %q cannot be parsed%s: YAML or JSON with clusters, users and contexts is expected",
-		path, where)
+	return " cannot be parsed" + where + ": YAML or JSON with clusters, users and contexts is expected"
 }

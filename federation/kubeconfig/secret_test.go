@@ -1,0 +1,125 @@
+package kubeconfig
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// secretKubeconfig returns a kubeconfig with more fields in its cluster and its user.
+func secretKubeconfig(cluster, user string) []byte {
+	return []byte(fmt.Sprintf(`{apiVersion: v1, kind: Config, current-context: c,
+contexts: [{name: c, context: {cluster: c, user: u}}],
+clusters: [{name: c, cluster: {server: "https://192.0.2.1:6443", certificate-authority-data: Y2E=%s}}],
+users: [{name: u, user: {token: s3cret%s}}, {name: other, user: {exec: {command: /bin/sh}}}]}`, cluster, user))
+}
+
+func TestParse(t *testing.T) {
+	t.Run("K2 what a kubeconfig in a Secret says", func(t *testing.T) {
+		c, err := Parse(secretKubeconfig("", ""))
+		if err != nil || c.Host != "https://192.0.2.1:6443" || c.BearerToken != "s3cret" || string(c.CAData) != "ca" {
+			t.Errorf("%v, error %v", c, err)
+		}
+	})
+	refused := map[string]struct{ cluster, user, want string }{
+		"exec": {user: ", exec: {apiVersion: client.authentication.k8s.io/v1, command: /bin/sh, interactiveMode: Never}",
+			want: "the field exec is refused"},
+		"auth-provider":            {user: ", auth-provider: {name: gcp}", want: "auth-provider is refused"},
+		"tokenFile":                {user: ", tokenFile: /etc/shadow", want: "tokenFile is refused"},
+		"client-certificate":       {user: ", client-certificate: /etc/shadow", want: "use client-certificate-data"},
+		"client-key":               {user: ", client-key: /etc/shadow", want: "use client-key-data"},
+		"certificate-authority":    {cluster: ", certificate-authority: /ca", want: "use certificate-authority-data"},
+		"proxy-url":                {cluster: ", proxy-url: http://192.0.2.2", want: "proxy-url is refused"},
+		"as":                       {user: ", as: admin", want: "the field as is refused"},
+		"as-uid":                   {user: ", as-uid: s3cret", want: "as-uid is refused"},
+		"as-groups":                {user: ", as-groups: [system:masters]", want: "as-groups is refused"},
+		"as-user-extra":            {user: ", as-user-extra: {a: [b]}", want: "as-user-extra is refused"},
+		"insecure-skip-tls-verify": {cluster: ", insecure-skip-tls-verify: true", want: "anyone could answer"},
+	}
+	for name, tt := range refused {
+		t.Run("K2 refused by name: "+name, func(t *testing.T) {
+			checkRefused(t, secretKubeconfig(tt.cluster, tt.user), tt.want)
+		})
+	}
+	good := string(secretKubeconfig("", ""))
+	for name, tt := range map[string]struct{ text, want string }{
+		"empty":            {" \n", "the kubeconfig is empty"},
+		"no YAML":          {"token: [s3cret", "cannot be parsed"},
+		"no context":       {strings.Replace(good, "current-context: c,", "", 1), "has no current-context"},
+		"another context":  {strings.Replace(good, "current-context: c", "current-context: d", 1), "no context of the name"},
+		"no user":          {strings.Replace(good, "user: u}", "user: v}", 1), "the cluster or the user"},
+		"plain HTTP":       {strings.Replace(good, "https://", "http://", 1), "must begin with https://"},
+		"no server at all": {strings.Replace(good, "https://192.0.2.1:6443", "", 1), "must begin with https://"},
+	} {
+		t.Run("K2 unusable: "+name, func(t *testing.T) { checkRefused(t, []byte(tt.text), tt.want) })
+	}
+}
+
+func checkRefused(t *testing.T, data []byte, want string) {
+	t.Helper()
+	c, err := Parse(data)
+	if c != nil || err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, error %v; want %q", c, err, want)
+	}
+	if err != nil && strings.Contains(err.Error(), "s3cret") {
+		t.Errorf("the error has a credential: %v", err)
+	}
+}
+
+func TestSecretFollower(t *testing.T) {
+	key := SecretKey{"member-a", "kubeconfig"}
+	good, rotated := secretKubeconfig("", ""), secretKubeconfig("", "-2")
+	var s Secrets
+	f := &SecretFollower{Secrets: &s, Key: key}
+	next := func(want string, wantErr error) {
+		t.Helper()
+		c, err := f.Next()
+		switch {
+		case wantErr != nil && !errors.Is(err, wantErr) || wantErr == nil && err != nil && want != "refused":
+			t.Fatalf("error %v, want %v", err, wantErr)
+		case want == "refused" && err == nil, (want == "" || want == "refused") != (c == nil):
+			t.Fatalf("%v, error %v, want %q", c, err, want)
+		case c != nil && c.BearerToken != want:
+			t.Fatalf("token %q, want %q", c.BearerToken, want)
+		}
+	}
+	t.Run("K2 a kubeconfig is returned once, and again when it has changed", func(t *testing.T) {
+		changed := f.Changed()
+		next("", ErrNoKubeconfig)
+		s.Set(key, good, nil)
+		<-changed
+		next("s3cret", nil)
+		next("", nil)
+		s.Set(key, good, nil)
+		next("", nil)
+		s.Set(key, rotated, nil)
+		next("s3cret-2", nil)
+	})
+	t.Run("K2 a broken one is an error until it is good again, and then nothing has changed", func(t *testing.T) {
+		s.Set(key, []byte("broken"), nil)
+		next("refused", nil)
+		if err := s.Check(key); err == nil || !strings.Contains(err.Error(), `Secret "member-a", key "kubeconfig"`) {
+			t.Errorf("error %v", err)
+		}
+		s.Set(key, rotated, nil)
+		next("", nil)
+		f.Retry()
+		next("s3cret-2", nil)
+	})
+	t.Run("K2 a Secret that is gone", func(t *testing.T) {
+		s.Set(key, nil, fmt.Errorf("%w: it does not exist", ErrNoKubeconfig))
+		next("", ErrNoKubeconfig)
+		s.Retain(nil)
+		next("", ErrNoKubeconfig)
+	})
+	t.Run("K2 another Secret wakes nobody", func(t *testing.T) {
+		changed := f.Changed()
+		s.Set(SecretKey{"member-b", "kubeconfig"}, good, nil)
+		select {
+		case <-changed:
+			t.Error("it has changed")
+		default:
+		}
+	})
+}
