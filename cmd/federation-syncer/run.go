@@ -16,12 +16,13 @@ import (
 
 // program feeds a syncer with what comes from outside: the configuration file, SIGHUP, and the Lease.
 type program struct {
-	file   *configFile
-	reload <-chan os.Signal // SIGHUP
-	log    *slog.Logger
-	level  slog.LevelVar
-	syncer *syncer.Syncer
-	config *config.Config // in use
+	file    *configFile
+	reload  <-chan os.Signal // SIGHUP
+	log     *slog.Logger
+	level   slog.LevelVar
+	syncer  *syncer.Syncer
+	config  *config.Config // the file in use
+	members members
 }
 
 // run keeps the records of all federations true until ctx ends. It returns an error only if the first configuration is
@@ -35,7 +36,9 @@ func run(ctx context.Context, path string, adopt bool, logs *logWriter, reload <
 	p := &program{file: file, reload: reload}
 	p.setLevel(c)
 	p.log = logs.logger(&p.level, c.LogFormat)
-	p.syncer = syncer.New(syncer.Options{Adopt: adopt, Log: p.log, Version: version, LogDropped: logs.dropped.Load})
+	p.syncer = syncer.New(syncer.Options{
+		Adopt: adopt, Secrets: &p.members.secrets, Log: p.log, Version: version, LogDropped: logs.dropped.Load,
+	})
 	defer p.syncer.Close()
 	file.log, file.good = p.log, p.syncer.ConfigRead
 	closeListeners, err := p.syncer.Listen(c.MetricsAddress, c.AdminSocket)
@@ -46,6 +49,10 @@ func run(ctx context.Context, path string, adopt bool, logs *logWriter, reload <
 	if c, err = p.awaitOwner(ctx, c); err != nil {
 		return nil // ctx has ended
 	}
+	if c, err = p.awaitMembers(ctx, c); err != nil {
+		return nil // ctx has ended
+	}
+	defer p.members.stop()
 	if c.Host == nil {
 		p.start(ctx, c, nil)
 	} else {
@@ -81,8 +88,7 @@ func (p *program) elect(ctx context.Context, c *config.Config) {
 // start applies the first configuration, and then each new one and each change of the Lease's holder, until ctx ends.
 func (p *program) start(ctx context.Context, c *config.Config, tenures <-chan host.Tenure) {
 	p.config = c
-	p.syncer.Apply(ctx, c)
-	p.log.Info("started", "federations", len(c.Federations), "members", len(c.Clusters), "owner", c.Owner)
+	p.log.Info("started", "federations", len(c.Federations), "members", p.use(ctx), "owner", c.Owner)
 	tick := time.NewTicker(reloadEvery)
 	defer tick.Stop()
 	for {
@@ -92,6 +98,9 @@ func (p *program) start(ctx context.Context, c *config.Config, tenures <-chan ho
 			return
 		case t := <-tenures:
 			p.syncer.Elected(ctx, t)
+			continue
+		case p.members.objects = <-p.members.changed():
+			p.log.Info("the MemberClusters have changed", "members", p.use(ctx))
 			continue
 		case <-p.reload:
 			asked = true
@@ -108,8 +117,14 @@ func (p *program) apply(ctx context.Context, next *config.Config) {
 	p.setLevel(next)
 	p.warnFixed(p.config, next)
 	p.config = next
-	p.syncer.Apply(ctx, next)
-	p.log.Info("the new configuration is in use", "federations", len(next.Federations), "members", len(next.Clusters))
+	p.log.Info("the new configuration is in use", "federations", len(next.Federations), "members", p.use(ctx))
+}
+
+// use applies the file with the members of the host's objects, and returns how many members that makes.
+func (p *program) use(ctx context.Context) int {
+	c := p.members.join(p.config)
+	p.syncer.Apply(ctx, c)
+	return len(c.Clusters)
 }
 
 func (p *program) setLevel(c *config.Config) { _ = p.level.UnmarshalText([]byte(c.LogLevel)) } // validated by config

@@ -110,7 +110,8 @@ timers: {emptyGrace: 5s}
 		}
 		want := []any{
 			"syncer-eu", uint32(60), true, "us-east1", "c2VjcmV0LW9mLXRoZS1rZXk=",
-			Kubeconfig{Path: filepath.Join(dir, "central.kubeconfig"), Context: "admin"}, 2, "us-central1-a", 10 * time.Second,
+			Kubeconfig{Path: filepath.Join(dir, "central.kubeconfig"), Context: "admin"}, 2, "us-central1-a",
+			10 * time.Second,
 			"host.example.org", "/etc/federation/host.kubeconfig", 1, 3, "[192.0.2.53:53 [2001:db8::53]:5353]",
 		}
 		if d := cmp.Diff(want, got); d != "" {

@@ -46,9 +46,9 @@ func UID(ctx context.Context, c Config) (string, error) {
 // newClient returns a client of the host cluster whose requests end after timeout. It reloads the kubeconfig, or the
 // pod's account.
 func newClient(c Config, timeout time.Duration) (kubernetes.Interface, error) {
-	config, err := load(c)
+	config, err := c.Load()
 	if err != nil {
-		return nil, fmt.Errorf("host: %w", err)
+		return nil, err
 	}
 	config.Timeout = timeout
 	client, err := kubeconfig.NewHTTPClient(config)
@@ -62,9 +62,15 @@ func newClient(c Config, timeout time.Duration) (kubernetes.Interface, error) {
 	return clientset, nil
 }
 
-func load(c Config) (*rest.Config, error) {
+// Load returns the client configuration of the host cluster, as it is now.
+func (c Config) Load() (*rest.Config, error) {
+	load := func() (*rest.Config, error) { return kubeconfig.Load(c.Kubeconfig, c.Context) }
 	if c.InCluster {
-		return kubeconfig.InCluster()
+		load = kubeconfig.InCluster
 	}
-	return kubeconfig.Load(c.Kubeconfig, c.Context)
+	loaded, err := load()
+	if err != nil {
+		return nil, fmt.Errorf("host: %w", err)
+	}
+	return loaded, nil
 }

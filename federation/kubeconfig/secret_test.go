@@ -23,8 +23,8 @@ func TestParse(t *testing.T) {
 		}
 	})
 	refused := map[string]struct{ cluster, user, want string }{
-		"exec": {user: ", exec: {apiVersion: client.authentication.k8s.io/v1, command: /bin/sh, interactiveMode: Never}",
-			want: "the field exec is refused"},
+		"exec": {want: "the field exec is refused",
+			user: ", exec: {apiVersion: client.authentication.k8s.io/v1, command: /bin/sh, interactiveMode: Never}"},
 		"auth-provider":            {user: ", auth-provider: {name: gcp}", want: "auth-provider is refused"},
 		"tokenFile":                {user: ", tokenFile: /etc/shadow", want: "tokenFile is refused"},
 		"client-certificate":       {user: ", client-certificate: /etc/shadow", want: "use client-certificate-data"},
@@ -47,7 +47,7 @@ func TestParse(t *testing.T) {
 		"empty":            {" \n", "the kubeconfig is empty"},
 		"no YAML":          {"token: [s3cret", "cannot be parsed"},
 		"no context":       {strings.Replace(good, "current-context: c,", "", 1), "has no current-context"},
-		"another context":  {strings.Replace(good, "current-context: c", "current-context: d", 1), "no context of the name"},
+		"another context":  {strings.Replace(good, "current-context: c", "current-context: d", 1), "no context of the"},
 		"no user":          {strings.Replace(good, "user: u}", "user: v}", 1), "the cluster or the user"},
 		"plain HTTP":       {strings.Replace(good, "https://", "http://", 1), "must begin with https://"},
 		"no server at all": {strings.Replace(good, "https://192.0.2.1:6443", "", 1), "must begin with https://"},
@@ -99,7 +99,8 @@ func TestSecretFollower(t *testing.T) {
 	t.Run("K2 a broken one is an error until it is good again, and then nothing has changed", func(t *testing.T) {
 		s.Set(key, []byte("broken"), nil)
 		next("refused", nil)
-		if err := s.Check(key); err == nil || !strings.Contains(err.Error(), `Secret "member-a", key "kubeconfig"`) {
+		err := s.Check(key)
+		if err == nil || !strings.Contains(err.Error(), `the Secret "member-a", key "kubeconfig"`) {
 			t.Errorf("error %v", err)
 		}
 		s.Set(key, rotated, nil)

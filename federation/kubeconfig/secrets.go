@@ -31,7 +31,7 @@ type secretEntry struct {
 func (s *Secrets) entry(key SecretKey) *secretEntry {
 	e := s.entries[key]
 	if e == nil {
-		err := fmt.Errorf("Secret %q: %w: it has not been read yet", key.Name, ErrNoKubeconfig)
+		err := fmt.Errorf("the Secret %q: %w: it has not been read yet", key.Name, ErrNoKubeconfig)
 		e = &secretEntry{err: err, missing: err, changed: make(chan struct{})}
 		if s.entries == nil {
 			s.entries = map[SecretKey]*secretEntry{}
@@ -52,7 +52,7 @@ func (s *Secrets) Set(key SecretKey, data []byte, missing error) {
 	e.data, e.missing, e.config, e.err = data, missing, nil, missing
 	if missing == nil {
 		if e.config, e.err = Parse(data); e.err != nil {
-			e.err = fmt.Errorf("Secret %q, key %q: %w", key.Name, key.Key, e.err)
+			e.err = fmt.Errorf("the Secret %q, key %q: %w", key.Name, key.Key, e.err)
 		}
 	}
 	close(e.changed)
@@ -86,8 +86,8 @@ func (s *Secrets) get(key SecretKey) (*rest.Config, error) {
 	return e.config, e.err
 }
 
-// SecretFollower returns a kubeconfig in a Secret again when it has changed, and for as long as it cannot be used. It is
-// not safe for concurrent use.
+// SecretFollower returns a kubeconfig in a Secret again when it has changed, and for as long as it cannot be used. It
+// is not safe for concurrent use.
 type SecretFollower struct {
 	// Secrets has the kubeconfig at Key.
 	Secrets *Secrets

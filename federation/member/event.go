@@ -1,6 +1,7 @@
 package member
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/federation-dns/federation/federation"
@@ -91,3 +92,13 @@ func (e ListEvent) member() string     { return e.Member }
 func (e ShardEvent) member() string    { return e.Member }
 func (e TopologyEvent) member() string { return e.Member }
 func (e ProbeEvent) member() string    { return e.Member }
+
+// DuplicateError is the Err of a ProbeEvent of a member that is the same cluster as another one (C1).
+type DuplicateError struct{ Member, Other string }
+
+// Error implements error.
+func (e *DuplicateError) Error() string {
+	return fmt.Sprintf("member %q is the same cluster as member %q, or a copy of it, "+
+		"by the UID of its namespace kube-system: a cluster may be one member only; "+
+		"remove one of the two from the configuration, or correct its kubeconfig", e.Member, e.Other)
+}

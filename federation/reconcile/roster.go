@@ -87,7 +87,7 @@ func (r *roster) applyProbe(ms *memberState, e member.ProbeEvent) {
 // applyList applies the complete content of a member: what is not in it is gone (X2b).
 func (o observer) applyList(ms *memberState, e member.ListEvent) {
 	now := time.Now()
-	ms.version = e.Version
+	ms.version, ms.clusterUID = e.Version, e.ClusterUID
 	o.setProblems(ms, e.Problems)
 	missing := maps.Clone(ms.shards)
 	if ms.shards == nil {
@@ -312,6 +312,7 @@ type memberState struct {
 	// unresolved are the shards whose host names have not resolved since the start (H4).
 	unresolved map[federation.ServiceName]unresolvedShard
 	version    string
+	clusterUID string
 	problems   []federation.Problem
 	probeErr   error
 }

@@ -67,7 +67,8 @@ func (r *roster) viewMembers() []snapshot.Member {
 		name := ms.topology.Name
 		out = append(out, snapshot.Member{
 			Name: name, Reach: r.reach.Get(name), Contact: r.reach.Contact(name),
-			Topology: ms.topology, Version: ms.version, Shards: len(ms.shards), Healthy: ms.healthy,
+			Topology: ms.topology, Version: ms.version, ClusterUID: ms.clusterUID,
+			Shards: len(ms.shards), Healthy: ms.healthy,
 			Drained: ms.drained, Departed: ms.departed, Problems: ms.allProblems(), ProbeErr: ms.probeErr,
 		})
 	}

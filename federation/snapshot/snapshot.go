@@ -43,12 +43,14 @@ type Member struct {
 	Contact  policy.Contact
 	Topology federation.Member
 	Version  string
-	Shards   int
-	Healthy  int
-	Drained  time.Time
-	Departed bool
-	Problems []federation.Problem
-	ProbeErr error
+	// ClusterUID is the UID of its namespace kube-system; "" if it is not known.
+	ClusterUID string
+	Shards     int
+	Healthy    int
+	Drained    time.Time
+	Departed   bool
+	Problems   []federation.Problem
+	ProbeErr   error
 }
 
 // member returns a member; nil if there is none of this name.

@@ -2,7 +2,6 @@ package syncer
 
 import (
 	"cmp"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -104,12 +103,7 @@ func (s *clusterSet) unlessDouble(name string, e member.Event) member.Event {
 	return e
 }
 
-func sameCluster(name, other string) error {
-	return fmt.Errorf("member %q is the same cluster as member %q, or a copy of it, "+
-		"by the UID of its namespace kube-system: a cluster may be one member only; "+
-		"remove one of the two from the configuration, or correct its kubeconfig",
-		name, other)
-}
+func sameCluster(name, other string) error { return &member.DuplicateError{Member: name, Other: other} }
 
 // identify records which cluster a member is; an empty uid means unknown.
 func (s *clusterSet) identify(now time.Time, name, uid string) {

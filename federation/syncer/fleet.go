@@ -27,8 +27,9 @@ const stopWait = 2 * time.Second
 
 // fleet runs a watcher for each member.
 type fleet struct {
-	log    *slog.Logger
-	events chan<- member.Event
+	log     *slog.Logger
+	events  chan<- member.Event
+	secrets *kubeconfig.Secrets
 
 	mu         sync.Mutex
 	running    map[string]*runningMember
@@ -45,9 +46,9 @@ type runningMember struct {
 	watcher *member.Watcher // nil while there is no usable kubeconfig
 }
 
-func newFleet(log *slog.Logger, events chan<- member.Event) *fleet {
+func newFleet(log *slog.Logger, events chan<- member.Event, secrets *kubeconfig.Secrets) *fleet {
 	return &fleet{
-		log: log, events: events,
+		log: log, events: events, secrets: secrets,
 		running: map[string]*runningMember{}, topologies: map[string]*member.TopologyHistory{},
 	}
 }
@@ -120,7 +121,7 @@ func (f *fleet) start(ctx context.Context, clusters []config.Cluster, relist boo
 		f.running[name] = r
 		go func() {
 			defer close(r.done)
-			r.run(ctx, f.log, f.events)
+			r.run(ctx, f.log, f.events, f.source(cl.Kubeconfig))
 		}()
 	}
 }
@@ -143,19 +144,38 @@ func (r *runningMember) relist() {
 	}
 }
 
+// source is where a member's kubeconfig comes from: a kubeconfig.Follower, or a kubeconfig.SecretFollower.
+type source interface {
+	Next() (*rest.Config, error)
+	Retry()
+	// Changed is closed by a change that is known at once; nil if there is no such channel.
+	Changed() <-chan struct{}
+}
+
+type fileSource struct{ kubeconfig.Follower }
+
+func (fileSource) Changed() <-chan struct{} { return nil }
+
+func (f *fleet) source(k config.Kubeconfig) source {
+	if k.Path == "" {
+		return &kubeconfig.SecretFollower{Secrets: f.secrets, Key: k.Secret}
+	}
+	return &fileSource{kubeconfig.Follower{Path: k.Path, Context: k.Context}}
+}
+
 // run watches the member until ctx ends, and starts another watcher whenever the kubeconfig or a file it refers to
-// changes. A kubeconfig that cannot be used is logged and retried; until one could be used, it counts as a failed
-// probe. It does not affect other members (X7).
-func (r *runningMember) run(ctx context.Context, log *slog.Logger, events chan<- member.Event) {
+// changes. A kubeconfig that cannot be used is logged and retried, while the watcher made from the one before stays;
+// until one could be used, it counts as a failed probe. It does not affect other members (X7, K2).
+func (r *runningMember) run(ctx context.Context, log *slog.Logger, events chan<- member.Event, k source) {
 	name := r.cluster.Member.Name
 	memberLog := log.With("member", name) // as the watcher's own lines are
 	stop := func() {}
 	defer func() { stop() }()
 	tick := time.NewTicker(kubeconfigEvery)
 	defer tick.Stop()
-	k := kubeconfig.Follower{Path: r.cluster.Kubeconfig.Path, Context: r.cluster.Kubeconfig.Context}
 	used, lastErr := false, "" // whether one was usable; the last error logged
 	for {
+		changed := k.Changed()
 		next, err := k.Next()
 		if err == nil && next != nil {
 			var w *member.Watcher
@@ -187,6 +207,7 @@ func (r *runningMember) run(ctx context.Context, log *slog.Logger, events chan<-
 		select {
 		case <-ctx.Done():
 			return
+		case <-changed:
 		case <-tick.C:
 		}
 	}

@@ -105,7 +105,7 @@ func TestMemberSet(t *testing.T) {
 	begin := func(t *testing.T) (*clusterFiles, *fleet, chan member.Event) {
 		f, events := newClusterFiles(t), make(chan member.Event, 1<<16)
 		f.user(kubeconfigtest.PluginUser)
-		s := newFleet(slog.New(slog.DiscardHandler), events)
+		s := newFleet(slog.New(slog.DiscardHandler), events, nil)
 		s.start(t.Context(), []config.Cluster{f.cluster()}, false)
 		f.probed(events, false)
 		return f, s, events
@@ -122,7 +122,7 @@ func TestMemberSet(t *testing.T) {
 		}
 	})
 	t.Run("X2a a member that does not end is left behind", func(t *testing.T) {
-		s := newFleet(slog.New(slog.DiscardHandler), make(chan member.Event))
+		s := newFleet(slog.New(slog.DiscardHandler), make(chan member.Event), nil)
 		_, cancel := context.WithCancel(t.Context())
 		s.running["a"] = &runningMember{cancel: cancel, done: make(chan struct{})}
 		began := time.Now()

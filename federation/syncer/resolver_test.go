@@ -109,7 +109,7 @@ func TestResolver(t *testing.T) {
 			Kubeconfig: config.Kubeconfig{Path: balancedAPI(t)}, DNS: []netip.AddrPort{recursor(t)},
 		}
 		events := make(chan member.Event, 100)
-		members := newFleet(slog.New(slog.DiscardHandler), events)
+		members := newFleet(slog.New(slog.DiscardHandler), events, nil)
 		defer members.stop()
 		members.start(ctx, []config.Cluster{cluster}, false)
 		for {

@@ -12,15 +12,19 @@ import (
 
 	"github.com/federation-dns/federation/federation/config"
 	"github.com/federation-dns/federation/federation/host"
+	"github.com/federation-dns/federation/federation/kubeconfig"
 	"github.com/federation-dns/federation/federation/member"
 	"github.com/federation-dns/federation/federation/metrics"
 	"github.com/federation-dns/federation/federation/reconcile"
+	"github.com/federation-dns/federation/federation/snapshot"
 )
 
 // Options are the dependencies of a Syncer.
 type Options struct {
 	// Adopt takes over names that another owner, or nobody, has claimed (O1c).
 	Adopt bool
+	// Secrets has the kubeconfigs of the members that have theirs in a Secret; nil if none has.
+	Secrets *kubeconfig.Secrets
 	// Log must not block.
 	Log *slog.Logger
 	// Version is what the status says.
@@ -29,8 +33,8 @@ type Options struct {
 	LogDropped func() uint64
 }
 
-// Syncer keeps the records of the federations in a configuration true. Its methods are for one goroutine; only the
-// handlers of Listen run concurrently with them.
+// Syncer keeps the records of the federations in a configuration true. Its methods are for one goroutine, but for
+// Snapshots; the handlers of Listen run concurrently with them.
 type Syncer struct {
 	opt     Options
 	log     *slog.Logger
@@ -59,7 +63,7 @@ type replica struct {
 func New(opt Options) *Syncer {
 	s := &Syncer{opt: opt, log: opt.Log, loops: &loopSet{}, events: make(chan member.Event, 1024)}
 	s.metrics = metrics.New(s.budgets.stats, opt.LogDropped)
-	s.fleet = newFleet(s.log, s.events)
+	s.fleet = newFleet(s.log, s.events, opt.Secrets)
 	s.clusters = newClusterSet(s.log, s.fleet.relist)
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
@@ -85,6 +89,16 @@ func (s *Syncer) JoinElection(e *host.Election) {
 
 // ConfigRead sets the metric for whether the current configuration file is in use.
 func (s *Syncer) ConfigRead(good bool) { s.metrics.SetReload(good) }
+
+// Snapshots returns what is known of each federation that runs here: none while another replica has the Lease. Any
+// goroutine may call it.
+func (s *Syncer) Snapshots() []*snapshot.Federation {
+	var all []*snapshot.Federation
+	for _, l := range s.loops.list() {
+		all = append(all, l.Snapshot())
+	}
+	return all
+}
 
 // Apply makes c, which must have an owner, the configuration in use: it starts, changes and stops whatever differs from
 // the previous one. A replica without the Lease only keeps c. What runs ends with ctx, or with Close.

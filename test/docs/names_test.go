@@ -110,7 +110,7 @@ func TestIdentifiers(t *testing.T) {
 		}
 	}
 	foreign := []string{
-		"FederatedService", // designed, not built
+		"FederatedService",            // designed, not built
 		"InetAddress", "StrictErrors", // Java, Go
 		"CoreDNSUnsupportedPlugins",          // kubeadm
 		"stubDomains",                        // GKE

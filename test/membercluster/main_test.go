@@ -1,0 +1,196 @@
+// Package membercluster tests MemberClusters as a whole: a real API server with the shipped CRD and exactly the shipped
+// rights, the real program, and stand-ins for the API servers of the members.
+package membercluster
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/federation-dns/federation/test/fakecloud"
+	"github.com/federation-dns/federation/test/kube"
+	"github.com/federation-dns/federation/test/needs"
+	"github.com/federation-dns/federation/test/netns"
+	"github.com/federation-dns/federation/test/proc"
+	"github.com/federation-dns/federation/test/route53"
+)
+
+func TestMain(m *testing.M) {
+	needs.Main("API servers, which are built in minutes, and a private network namespace")
+	netns.Enter()
+	os.Exit(m.Run())
+}
+
+const (
+	root      = "../.."
+	namespace = "federation-system"
+	zoneID    = "Z0123456789ABCDEFGHIJ"
+)
+
+// system is a host cluster with everything that the syncer needs there.
+type system struct {
+	*testing.T
+	dir    string
+	host   *kube.Cluster
+	cloud  *route53.Server
+	syncer string // the program
+}
+
+func newSystem(t *testing.T, args ...string) *system {
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute) // binaries may have to be built
+	defer cancel()
+	dir, err := os.MkdirTemp("", "mc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	s := &system{T: t, dir: dir, syncer: filepath.Join(dir, "federation-syncer")}
+	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", s.syncer, "./cmd/federation-syncer")
+	build.Dir = root
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	s.host, err = kube.Start(ctx, kube.Options{
+		Name: "host", Dir: filepath.Join(dir, "host"), Nodes: -1, Args: args,
+		PodCIDRs:     []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")},
+		ServiceCIDRs: []netip.Prefix{netip.MustParsePrefix("10.101.0.0/16")},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.host.Kill)
+	s.kubectl("", "apply", "-f", filepath.Join(root, "deploy/host-rbac.yaml"))
+	if s.cloud, err = route53.Start(fakecloud.Zone{ID: zoneID, Name: "example.com."}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.cloud.Close)
+	return s
+}
+
+// in returns the system for a subtest.
+func (s *system) in(t *testing.T) *system {
+	sub := *s
+	sub.T = t
+	return &sub
+}
+
+func (s *system) installCRD() {
+	s.Helper()
+	s.kubectl("", "apply", "-f", filepath.Join(root, "deploy/crds"))
+	s.kubectl("", "wait", "--for=condition=Established", "crd/memberclusters.federation-dns.io", "--timeout=20s")
+}
+
+// kubectl runs kubectl as the administrator, and fails the test with it.
+func (s *system) kubectl(stdin string, args ...string) string {
+	s.Helper()
+	out, err := s.host.Kubectl(s.Context(), stdin, args...)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return out
+}
+
+// run starts the syncer with the rights of deploy/host-rbac.yaml and these entries of clusters, and ends it with the
+// test.
+func (s *system) run(name, clusters string) *running {
+	s.Helper()
+	token := strings.TrimSpace(s.kubectl("", "create", "token", "federation-syncer", "-n", namespace, "--duration=2h"))
+	r := &running{system: s, dir: filepath.Join(s.dir, name)}
+	if err := os.Mkdir(r.dir, 0o700); err != nil {
+		s.Fatal(err)
+	}
+	r.write("host.kubeconfig", kubeconfig(s.host.Server(), s.ca(), token))
+	r.configure(clusters)
+	env := []string{"AWS_ACCESS_KEY_ID=AKIAEXAMPLE000000000", "AWS_SECRET_ACCESS_KEY=a secret of the tests",
+		"AWS_SESSION_TOKEN=", "AWS_PROFILE=", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null",
+		"AWS_EC2_METADATA_DISABLED=true"}
+	p, err := proc.Start(name, filepath.Join(r.dir, "log"), env, s.syncer, "--config", filepath.Join(r.dir, "c.yaml"))
+	if err != nil {
+		s.Fatal(err)
+	}
+	r.process = p
+	s.Cleanup(func() {
+		if s.Failed() {
+			s.Logf("%s\n%s", name, r.log())
+		}
+		r.stop()
+	})
+	return r
+}
+
+// ca returns the certificates by which the host is trusted.
+func (s *system) ca() string {
+	config := s.host.Config()
+	if len(config.CAData) > 0 {
+		return string(config.CAData)
+	}
+	data, err := os.ReadFile(config.CAFile)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return string(data)
+}
+
+// running is a running syncer.
+type running struct {
+	*system
+	dir     string
+	process *proc.Process
+}
+
+func (r *running) write(name, text string) {
+	r.Helper()
+	path := filepath.Join(r.dir, name)
+	if err := os.WriteFile(path+".next", []byte(text), 0o600); err != nil {
+		r.Fatal(err)
+	}
+	if err := os.Rename(path+".next", path); err != nil {
+		r.Fatal(err)
+	}
+}
+
+// configure writes the configuration file with these entries of clusters.
+func (r *running) configure(clusters string) {
+	r.Helper()
+	r.write("c.yaml", fmt.Sprintf(`apiVersion: federation-dns.io/v1alpha1
+kind: SyncerConfiguration
+owner: us
+federations:
+- name: fed
+  domain: example.com
+  provider: {route53: {hostedZoneID: %s, endpoint: %q}}
+clusters: %s
+host: {kubeconfig: {path: host.kubeconfig}, namespace: %s}
+metrics: {address: "127.0.0.1:0"}
+admin: {socket: admin.sock}
+`, zoneID, r.cloud.URL, clusters, namespace))
+}
+
+func (r *running) log() string {
+	text, _ := os.ReadFile(filepath.Join(r.dir, "log")) // it may not be there yet
+	return string(text)
+}
+
+func (r *running) stop() {
+	if err := r.process.Stop(20 * time.Second); err != nil {
+		r.Error(err)
+	}
+}
+
+// eventually polls until f gives no error.
+func eventually(t testing.TB, within time.Duration, f func() error) {
+	t.Helper()
+	var err error
+	for deadline := time.Now().Add(within); time.Now().Before(deadline); <-time.After(20 * time.Millisecond) {
+		if err = f(); err == nil {
+			return
+		}
+	}
+	t.Fatalf("not within %s: %v", within, err)
+}
