@@ -1,5 +1,9 @@
 package v1alpha1
 
+// AnnotationClusterID confirms that a MemberCluster may be another cluster than before: the one with that UID of the
+// namespace kube-system.
+const AnnotationClusterID = "federation-dns.io/cluster-id"
+
 // ConditionReady is whether a member takes part: its shards are seen, and count.
 const ConditionReady = "Ready"
 
@@ -21,6 +25,8 @@ const (
 	ReasonSecretMissing = "SecretMissing"
 	// ReasonKubeconfigRefused (False): the kubeconfig cannot be used; the message names the field.
 	ReasonKubeconfigRefused = "KubeconfigRefused"
+	// ReasonIdentityChanged (False): the kubeconfig leads to another cluster than before; it waits for a confirmation.
+	ReasonIdentityChanged = "IdentityChanged"
 	// ReasonDuplicateCluster (False): another member is the same cluster; the message names it.
 	ReasonDuplicateCluster = "DuplicateCluster"
 	// ReasonNameTaken (False): a member of the configuration file has the same name, and counts instead.

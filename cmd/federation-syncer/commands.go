@@ -40,7 +40,8 @@ A configuration to start from:
     # optional: context in kubeconfig, topology {region, zones} (default: from the
     # Nodes), addressCIDRs, hostSuffixes, allowAddressAnnotation, namespaces,
     # maxServices, unreachableAfter, drain
-  # optional: two replicas elect the one that writes with a Lease in this cluster
+  # optional: two replicas elect the one that writes with a Lease in this cluster,
+  # whose MemberClusters are members beside those above (docs/api.md)
   # host: {kubeconfig: {path: /etc/federation/host.kubeconfig}}   # in a pod: {inCluster: true}
   # optional, with their defaults; in a federation also levels {all, shards},
   # maxAddresses {16} and regionFallback, such as {us-central1: [us-east1]}

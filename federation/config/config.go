@@ -61,6 +61,9 @@ func (f Federation) Key() string { return string(f.Name) + " in " + string(f.Dom
 type Cluster struct {
 	Member     member.Config
 	Kubeconfig Kubeconfig
+	// UID is that of the cluster's namespace kube-system, if it is known from before: what another cluster has does not
+	// count.
+	UID string
 	// UnreachableAfter is the member's own (X2a), or 0 for that of Policy.
 	UnreachableAfter time.Duration
 	// Drain makes its shards count as unhealthy (H5).

@@ -17,6 +17,8 @@ import (
 type Member struct {
 	Name string
 	Spec v1alpha1.MemberClusterSpec
+	// UID is Cluster.UID.
+	UID string
 }
 
 // WithMembers returns the configuration with more members, in their order after those of the file. One whose name is
@@ -49,6 +51,7 @@ func (c *Config) member(m Member) (Cluster, error) {
 		p.fail(fieldPath{"spec", "maxServices"}, "%d: 0, which is no limit, or more is allowed", m.Spec.MaxServices)
 	}
 	cl := p.cluster(c, fieldPath{"spec"}, m.Name, m.Spec.MemberSettings, int(m.Spec.MaxServices))
+	cl.UID = m.UID
 	cl.Kubeconfig = Kubeconfig{Secret: kubeconfig.SecretKey(m.Spec.KubeconfigSecret)}
 	var errs []error
 	for _, e := range p.errs {

@@ -93,6 +93,15 @@ func (e ShardEvent) member() string    { return e.Member }
 func (e TopologyEvent) member() string { return e.Member }
 func (e ProbeEvent) member() string    { return e.Member }
 
+// IdentityError is the Err of a ProbeEvent of a member that is another cluster than it is known to be.
+type IdentityError struct{ Member, Known, Is string }
+
+// Error implements error.
+func (e *IdentityError) Error() string {
+	return fmt.Sprintf("member %q is another cluster than before: the UID of its namespace kube-system was %s, "+
+		"and is %s", e.Member, e.Known, e.Is)
+}
+
 // DuplicateError is the Err of a ProbeEvent of a member that is the same cluster as another one (C1).
 type DuplicateError struct{ Member, Other string }
 

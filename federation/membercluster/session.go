@@ -1,6 +1,7 @@
 package membercluster
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -48,10 +49,15 @@ func (s *session) take() {
 		keys[key] = true
 		data, err := s.content(key)
 		s.opt.Secrets.Set(key, data, err)
-		members = append(members, config.Member{Name: m.Name, Spec: m.Spec})
+		members = append(members, config.Member{Name: m.Name, Spec: m.Spec, UID: uid(m)})
 	}
 	s.opt.Secrets.Retain(keys)
 	s.send(members)
+}
+
+// uid returns the UID of the cluster that a member is to be: the one that its admin says, or that was seen first.
+func uid(m *v1alpha1.MemberCluster) string {
+	return cmp.Or(m.Annotations[v1alpha1.AnnotationClusterID], m.Status.ClusterID)
 }
 
 // content returns the kubeconfig at a key of a Secret, or why there is none.

@@ -56,7 +56,7 @@ func observe(st *v1alpha1.MemberClusterStatus, states []*snapshot.Member) {
 		return
 	}
 	st.Shards = &shards
-	if first.ClusterUID != "" && st.ClusterID == "" {
+	if first.ClusterUID != "" {
 		st.ClusterID = first.ClusterUID
 	}
 	if first.Version != "" {

@@ -25,6 +25,8 @@ type clusterSet struct {
 	settled time.Duration
 	known   map[string]knownCluster // by member
 	double  map[string]double       // the hidden members
+	uids    map[string]string       // what the configuration knows of members, by member
+	strange map[string]string       // the UIDs of members that are other clusters than that
 }
 
 // double is a member that is hidden because it is the same cluster as other. When other is removed, or becomes another
@@ -40,16 +42,24 @@ type knownCluster struct {
 }
 
 func newClusterSet(log *slog.Logger, relist func(string)) *clusterSet {
-	return &clusterSet{log: log, relist: relist, known: map[string]knownCluster{}, double: map[string]double{}}
+	return &clusterSet{log: log, relist: relist, known: map[string]knownCluster{}, double: map[string]double{},
+		strange: map[string]string{}}
 }
 
 // retain forgets the members that are not in clusters, and lists those that were hidden because of them.
 func (s *clusterSet) retain(clusters []config.Cluster, settled time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.order, s.settled = map[string]int{}, settled
+	s.order, s.uids, s.settled = map[string]int{}, map[string]string{}, settled
 	for i, cl := range clusters {
 		s.order[cl.Member.Name] = i
+		s.uids[cl.Member.Name] = cl.UID
+	}
+	for name, uid := range s.strange {
+		if known := s.uids[name]; known == "" || known == uid {
+			delete(s.strange, name)
+			s.relist(name)
+		}
 	}
 	for name := range s.known {
 		if _, ok := s.order[name]; !ok {
@@ -81,6 +91,9 @@ func (s *clusterSet) filter(now time.Time, e member.Event) member.Event {
 	defer s.mu.Unlock()
 	switch e := e.(type) {
 	case member.ListEvent:
+		if s.isStrange(e) {
+			return nil
+		}
 		s.identify(now, e.Member, e.ClusterUID)
 		return s.unlessDouble(e.Member, e)
 	case member.ShardEvent:
@@ -88,6 +101,10 @@ func (s *clusterSet) filter(now time.Time, e member.Event) member.Event {
 	case member.TopologyEvent:
 		return s.unlessDouble(e.Member, e)
 	case member.ProbeEvent:
+		if uid := s.strange[e.Member]; uid != "" && e.Err == nil {
+			e.Err = &member.IdentityError{Member: e.Member, Known: s.uids[e.Member], Is: uid}
+			return e
+		}
 		if d, ok := s.double[e.Member]; ok && e.Err == nil {
 			e.Err = sameCluster(e.Member, d.other)
 			return e
@@ -97,10 +114,26 @@ func (s *clusterSet) filter(now time.Time, e member.Event) member.Event {
 }
 
 func (s *clusterSet) unlessDouble(name string, e member.Event) member.Event {
-	if _, ok := s.double[name]; ok {
+	if _, ok := s.double[name]; ok || s.strange[name] != "" {
 		return nil
 	}
 	return e
+}
+
+// isStrange records whether the member is another cluster than the configuration knows. Such a member counts as
+// unreachable: what it has in the records is that of the cluster before.
+func (s *clusterSet) isStrange(e member.ListEvent) bool {
+	known := s.uids[e.Member]
+	if known == "" || e.ClusterUID == "" || known == e.ClusterUID {
+		delete(s.strange, e.Member)
+		return false
+	}
+	if s.strange[e.Member] != e.ClusterUID {
+		s.log.Error("the member counts as unreachable", "member", e.Member,
+			"error", &member.IdentityError{Member: e.Member, Known: known, Is: e.ClusterUID})
+	}
+	s.strange[e.Member] = e.ClusterUID
+	return true
 }
 
 func sameCluster(name, other string) error { return &member.DuplicateError{Member: name, Other: other} }

@@ -132,3 +132,44 @@ func TestClusterSet(t *testing.T) {
 		}
 	})
 }
+
+func TestIdentity(t *testing.T) {
+	w := newClusterWorld(t)
+	configure := func(uid string) {
+		w.retain([]config.Cluster{{Member: member.Config{Name: "a"}, UID: uid}}, time.Minute)
+	}
+	probe := func() error { return w.filter(w.now, member.ProbeEvent{Member: "a"}).(member.ProbeEvent).Err }
+	lists := func(uid string) bool {
+		return w.filter(w.now, member.ListEvent{Member: "a", ClusterUID: uid}) != nil
+	}
+	t.Run("K3 nothing of a member that is another cluster than before counts", func(t *testing.T) {
+		configure("uid-1")
+		var changed *member.IdentityError
+		if lists("uid-2") || w.filter(w.now, member.ShardEvent{Member: "a"}) != nil || !errors.As(probe(), &changed) ||
+			changed.Known != "uid-1" || changed.Is != "uid-2" {
+			t.Errorf("it counts, and its probe says %v", probe())
+		}
+	})
+	t.Run("K3 until it is the one of before again", func(t *testing.T) {
+		if !lists("uid-1") || probe() != nil {
+			t.Errorf("it does not count, and its probe says %v", probe())
+		}
+	})
+	t.Run("K3 or is confirmed, and is listed then", func(t *testing.T) {
+		lists("uid-2")
+		w.relisted = nil
+		configure("uid-2")
+		if len(w.relisted) != 1 || !lists("uid-2") || probe() != nil {
+			t.Errorf("relisted %q, and its probe says %v", w.relisted, probe())
+		}
+	})
+	t.Run("K3 a cluster without a known or readable identity counts", func(t *testing.T) {
+		if !lists("") {
+			t.Error("it does not")
+		}
+		configure("")
+		if !lists("uid-3") {
+			t.Error("it does not")
+		}
+	})
+}

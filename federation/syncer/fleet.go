@@ -62,7 +62,7 @@ func (f *fleet) retain(clusters []config.Cluster) {
 	f.forgetTopologies(keep)
 	f.stopIf(func(r *runningMember) bool {
 		cl, ok := keep[r.cluster.Member.Name]
-		cl.Drain = r.cluster.Drain // does not concern the watches
+		cl.Drain, cl.UID = r.cluster.Drain, r.cluster.UID // do not concern the watches
 		return !ok || !reflect.DeepEqual(cl, r.cluster)
 	})
 }

@@ -39,7 +39,8 @@ type system struct {
 	dir    string
 	host   *kube.Cluster
 	cloud  *route53.Server
-	syncer string // the program
+	syncer string   // the program
+	via    *counter // the syncer's way to the host; nil for the direct one
 }
 
 func newSystem(t *testing.T, args ...string) *system {
@@ -105,7 +106,11 @@ func (s *system) run(name, clusters string) *running {
 	if err := os.Mkdir(r.dir, 0o700); err != nil {
 		s.Fatal(err)
 	}
-	r.write("host.kubeconfig", kubeconfig(s.host.Server(), s.ca(), token))
+	server, ca := s.host.Server(), s.ca()
+	if s.via != nil {
+		server, ca = s.via.URL, s.via.ca()
+	}
+	r.write("host.kubeconfig", kubeconfig(server, ca, token))
 	r.configure(clusters)
 	env := []string{"AWS_ACCESS_KEY_ID=AKIAEXAMPLE000000000", "AWS_SECRET_ACCESS_KEY=a secret of the tests",
 		"AWS_SESSION_TOKEN=", "AWS_PROFILE=", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null",

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -57,6 +58,33 @@ func (m *members) add(name string) *memberAPI {
 	}
 	m.byName[name] = api
 	return api
+}
+
+// change changes a member.
+func (m *members) change(name string, f func(*memberAPI)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f(m.byName[name])
+}
+
+// asked returns how many requests a member had with a token.
+func (m *members) asked(name, token string) (n int) {
+	m.change(name, func(api *memberAPI) { n = api.byToken[token] })
+	return n
+}
+
+func (m *members) uid(name string) (uid string) {
+	m.change(name, func(api *memberAPI) { uid = api.uid })
+	return uid
+}
+
+// take returns how many requests there were, by kind, and begins anew.
+func (m *members) take() map[string]int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	counts := maps.Clone(m.requests)
+	clear(m.requests)
+	return counts
 }
 
 func (m *members) ca() string {
@@ -130,14 +158,17 @@ func (m *members) serve(w http.ResponseWriter, r *http.Request) {
 }
 
 func statusOf(code int) metav1.Status {
+	err := apierrors.NewInternalError(fmt.Errorf("status %d", code))
 	switch code {
 	case http.StatusUnauthorized:
-		return apierrors.NewUnauthorized("Unauthorized").Status()
+		err = apierrors.NewUnauthorized("Unauthorized")
 	case http.StatusForbidden:
-		return apierrors.NewForbidden(schema.GroupResource{Resource: "services"}, "", fmt.Errorf(
-			`User "x" cannot list resource "services" in API group "" at the cluster scope`)).Status()
+		err = apierrors.NewForbidden(schema.GroupResource{Resource: "services"}, "", fmt.Errorf(
+			`User "x" cannot list resource "services" in API group "" at the cluster scope`))
 	}
-	return apierrors.NewInternalError(fmt.Errorf("status %d", code)).Status()
+	status := err.Status()
+	status.TypeMeta = metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}
+	return status
 }
 
 func (a *memberAPI) list(path string) any {

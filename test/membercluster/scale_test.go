@@ -1,0 +1,189 @@
+package membercluster
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/federation-dns/federation/api/v1alpha1"
+)
+
+// counter counts the requests that pass through it to an API server, by method and resource.
+type counter struct {
+	*httptest.Server
+	mu     sync.Mutex
+	counts map[string]int
+}
+
+func (s *system) count() *counter {
+	s.Helper()
+	target, err := url.Parse(s.host.Server())
+	if err != nil {
+		s.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM([]byte(s.ca()))
+	proxy := &httputil.ReverseProxy{
+		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		FlushInterval: -1, // watches
+		Transport:     &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}},
+	}
+	c := &counter{counts: map[string]int{}}
+	c.Server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c.mu.Lock()
+		c.counts[request(r)]++
+		c.mu.Unlock()
+		proxy.ServeHTTP(w, r)
+	}))
+	s.Cleanup(func() {
+		c.CloseClientConnections()
+		c.Close()
+	})
+	return c
+}
+
+// request returns what a request asks for, such as "GET leases" or "WATCH secrets".
+func request(r *http.Request) string {
+	verb := r.Method
+	if r.FormValue("watch") != "" {
+		verb = "WATCH"
+	}
+	for _, resource := range []string{"leases", "secrets", "memberclusters"} {
+		if strings.Contains(r.URL.Path, "/"+resource) {
+			return verb + " " + resource
+		}
+	}
+	return verb + " " + r.URL.Path
+}
+
+// take returns the counts, and begins anew.
+func (c *counter) take() map[string]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	counts := maps.Clone(c.counts)
+	clear(c.counts)
+	return counts
+}
+
+func (c *counter) ca() string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Certificate().Raw}))
+}
+
+// TestScale has a thousand members as objects.
+func TestScale(t *testing.T) {
+	const members, rest = 1000, time.Minute
+	s := newSystem(t)
+	s.installCRD()
+	m := startMembers(t)
+	s.create(members, m)
+	c := s.count()
+	s.via = c
+	began := time.Now()
+	s.run("syncer", "[]")
+	eventually(t, 5*time.Minute, func() error {
+		out := s.kubectl("", "get", "mc", "-o", `jsonpath={range .items[*]}`+
+			`{.status.conditions[?(@.type=="Ready")].reason} {.status.shards.summary}{"\n"}{end}`)
+		if n := strings.Count(out, "Ready 1/1\n"); n < members {
+			return fmt.Errorf("%d of %d members are ready", n, members)
+		}
+		return nil
+	})
+	t.Logf("%d members were ready after %.0f s, by %v requests to the host",
+		members, time.Since(began).Seconds(), c.take())
+	t.Run("K3 a status is written on a change of its content only", func(t *testing.T) {
+		if n := s.writes(); n > 4*members {
+			t.Errorf("%d writes of a status at the start of %d members", n, members)
+		}
+	})
+	t.Run("K4 nothing is written at rest", func(t *testing.T) {
+		// Counts may still change when the last member has become ready.
+		eventually(t, time.Minute, func() error {
+			c.take()
+			<-time.After(5 * time.Second)
+			if n := c.take()["PATCH memberclusters"]; n > 0 {
+				return fmt.Errorf("%d writes within 5 s", n)
+			}
+			return nil
+		})
+		m.take()
+		written := s.writes()
+		<-time.After(rest) // what is measured
+		host, toMembers := c.take(), m.take()
+		t.Logf("in %s at rest: %v to the host, %v to %d members", rest, host, toMembers, members)
+		for what, n := range host {
+			if what != "GET leases" && what != "PUT leases" && !strings.HasPrefix(what, "WATCH ") {
+				t.Errorf("%d requests %s to the host", n, what)
+			}
+		}
+		for what, n := range toMembers {
+			if what != "probe" && what != "watch" {
+				t.Errorf("%d requests %s to the members", n, what)
+			}
+		}
+		if n := s.writes() - written; n != 0 {
+			t.Errorf("the API server counts %d writes of a status", n)
+		}
+	})
+}
+
+// create creates MemberClusters with their Secrets.
+func (s *system) create(n int, m *members) {
+	s.Helper()
+	config := s.host.Config()
+	config.QPS = -1
+	core, dyn := kubernetes.NewForConfigOrDie(config), dynamic.NewForConfigOrDie(config)
+	resource := v1alpha1.GroupVersion.WithResource("memberclusters")
+	for i := range n {
+		name := fmt.Sprintf("m-%d", i)
+		m.add(name)
+		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "member-" + name},
+			Data: map[string][]byte{"kubeconfig": []byte(m.kubeconfig(name, "token-1"))}}
+		if _, err := core.CoreV1().Secrets(namespace).Create(s.Context(), secret, metav1.CreateOptions{}); err != nil {
+			s.Fatal(err)
+		}
+		object := &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": v1alpha1.GroupVersion.String(), "kind": "MemberCluster",
+			"metadata": map[string]any{"name": name},
+			"spec": map[string]any{
+				"kubeconfigSecret": map[string]any{"name": "member-" + name},
+				"topology":         map[string]any{"region": "eu", "zones": []any{fmt.Sprintf("eu-%d", i%100)}},
+			},
+		}}
+		if _, err := dyn.Resource(resource).Create(s.Context(), object, metav1.CreateOptions{}); err != nil {
+			s.Fatal(err)
+		}
+	}
+}
+
+// writes returns how many writes of a status the API server has counted.
+func (s *system) writes() (n int) {
+	s.Helper()
+	for line := range strings.Lines(s.kubectl("", "get", "--raw", "/metrics")) {
+		if !strings.HasPrefix(line, "apiserver_request_total{") ||
+			!strings.Contains(line, `resource="memberclusters"`) || !strings.Contains(line, `subresource="status"`) {
+			continue
+		}
+		var count float64
+		if _, err := fmt.Sscan(line[strings.LastIndex(line, " ")+1:], &count); err != nil {
+			s.Fatal(err)
+		}
+		n += int(count)
+	}
+	return n
+}
