@@ -66,15 +66,16 @@ func TestWithMembers(t *testing.T) {
 		})
 	}
 	t.Run("K5 an object is the same member as an entry of the file, but for its kubeconfig", func(t *testing.T) {
-		const entry = `topology: {region: eu, zones: [eu-b, eu-a]}, addressCIDRs: [10.0.0.0/8], hostSuffixes: [lb.example.org],
-			allowAddressAnnotation: true, namespaces: [shop], unreachableAfter: 5s, drain: true, maxServices: 7`
+		const entry = `topology: {region: eu, zones: [eu-b, eu-a]}, addressCIDRs: [10.0.0.0/8],
+			hostSuffixes: [lb.example.org], allowAddressAnnotation: true, namespaces: [shop],
+			unreachableAfter: 5s, drain: true, maxServices: 7`
 		file := parseMembers(t, "[{name: a, kubeconfig: {path: /a}, "+entry+"}]").Clusters[0]
 		m := objectNamed("a")
 		m.Spec.MaxServices = 7
 		m.Spec.MemberSettings = v1alpha1.MemberSettings{
 			Topology:     &v1alpha1.Topology{Region: "eu", Zones: []string{"eu-b", "eu-a"}},
-			AddressCIDRs: []string{"10.0.0.0/8"}, HostSuffixes: []string{"lb.example.org"}, AllowAddressAnnotation: true,
-			Namespaces: []string{"shop"}, UnreachableAfter: "5s", Drain: true,
+			AddressCIDRs: []string{"10.0.0.0/8"}, HostSuffixes: []string{"lb.example.org"},
+			AllowAddressAnnotation: true, Namespaces: []string{"shop"}, UnreachableAfter: "5s", Drain: true,
 		}
 		object := parseMembers(t, "[]").WithMembers([]Member{m}).Clusters[0]
 		want := Kubeconfig{Secret: kubeconfig.SecretKey{Name: "member-a", Key: "kubeconfig"}}

@@ -59,7 +59,8 @@ func (f facts) ready(m *v1alpha1.MemberCluster) metav1.Condition {
 	switch {
 	case errors.As(state.ProbeErr, &identity):
 		return no(v1alpha1.ReasonIdentityChanged, "it is another cluster than before: the UID of its namespace "+
-			"kube-system was %s. Correct its kubeconfig, or confirm: kubectl annotate membercluster %s --overwrite %s=%s",
+			"kube-system was %s. Correct its kubeconfig, or confirm: "+
+			"kubectl annotate membercluster %s --overwrite %s=%s",
 			identity.Known, m.Name, v1alpha1.AnnotationClusterID, identity.Is)
 	case errors.As(state.ProbeErr, &duplicate):
 		return no(v1alpha1.ReasonDuplicateCluster, "%q is the same cluster, or a copy of it, by the UID of its "+
