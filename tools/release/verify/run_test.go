@@ -40,7 +40,7 @@ func TestRun(t *testing.T) {
 	}
 	dir := t.TempDir()
 	for _, p := range programs {
-		img := images(t, p)[runtime.GOARCH]
+		img := images(t, readIndex(t, p))[runtime.GOARCH]
 		if img == nil {
 			t.Fatalf("there is no image of %s for this machine (%s)", p, runtime.GOARCH)
 		}
