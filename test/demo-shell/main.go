@@ -23,6 +23,7 @@ const usage = `demo-shell enters the running demo (make demo).
   demo-shell CLUSTER COMMAND...   run a command there
   demo-shell outside COMMAND...   run a command as a client outside
   demo-shell status [FLAGS]       federation-syncer status
+  demo-shell federation VERB...   kubectl federation, such as explain NAME --from CLUSTER
 
 Clusters: %s
 DEMO_DIR=DIR chooses one of several running demos; else it is the latest.
@@ -55,9 +56,12 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	if view == "status" {
-		view, args = world.Outside, append([]string{"federation-syncer", "status", "--socket", world.AdminSocket(dir)},
-			args...)
+	socket := world.AdminSocket(dir)
+	switch view {
+	case "status":
+		view, args = world.Outside, append([]string{"federation-syncer", "status", "--socket", socket}, args...)
+	case "federation":
+		view, args = world.Outside, append([]string{"kubectl-federation", "--socket", socket}, args...)
 	}
 	if view != world.Outside && !slices.Contains(names, view) {
 		return fmt.Errorf("no cluster %q in the demo: %s and %s are known", view, strings.Join(names, ", "),

@@ -157,6 +157,7 @@ Everything is up. In another terminal:
     dig %[2]s.svc.us-central1.%[5]s%[6]s
     curl http://%[2]s.svc.%[5]s/
   %[1]s status --services          what the syncer knows, publishes and holds
+  %[1]s federation explain %[2]s --from gce-us-central1    why a pod there gets what it gets
 
 Ctrl-C ends it.
 `, "bin/demo-shell", world.Name, world.Namespace, world.Service, world.Domain, transfer)

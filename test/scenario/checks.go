@@ -10,6 +10,9 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/federation-dns/federation/federation/display"
+	"github.com/federation-dns/federation/federation/explain"
+	"github.com/federation-dns/federation/federation/live"
 	"github.com/federation-dns/federation/test/world"
 )
 
@@ -103,6 +106,26 @@ func statusIs(expect string, want ...string) Check {
 	return Check{
 		Expect: expect, Want: strings.Join(want, "\n"), Memory: true,
 		See: func(ctx context.Context, p *Play) (string, error) { return p.Syncer.MemberStatus(ctx) },
+	}
+}
+
+// explains expects what kubectl federation explain says of the name, for a pod of the cluster.
+func explains(view string, want ...string) Check {
+	return Check{
+		Expect: "kubectl federation explain says why, for a pod of " + view, Want: strings.Join(want, "\n"), Memory: true,
+		See: func(ctx context.Context, p *Play) (string, error) {
+			status, err := live.Socket(world.AdminSocket(p.Dir())).Status(ctx)
+			if err != nil {
+				return "", err
+			}
+			x, err := explain.Explain(status, explain.Question{Name: world.Name, Member: view})
+			if err != nil {
+				return "", err
+			}
+			var b strings.Builder
+			display.Explanation(&b, x, display.Options{Now: time.Now()})
+			return b.String(), nil
+		},
 	}
 }
 
