@@ -14,7 +14,6 @@ var NotRun = map[string]string{
 	"elsewhere": "the Makefile, CI or another test does the same",
 	"kubeadm":   "needs a node that kubeadm has set up, or changes the cluster's own CoreDNS",
 	"pods":      "needs real pods",
-	"release":   "needs a published release",
 }
 
 // Commands reports whether the block is one of commands, and why it is not run; "" if it is.
