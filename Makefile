@@ -184,20 +184,21 @@ images: ## Build the OCI images into dist/, without Docker (PROGRAMS=coredns PLA
 	@$(RELEASE) -out ../../dist $(if $(PROGRAMS),-programs $(PROGRAMS)) $(if $(PLATFORMS),-platforms $(PLATFORMS)) -images-only
 
 # Root alone can run containers in a private namespace: for others the tests say so, and need nothing.
-.PHONY: pods
-pods: cluster ## Run pods of our images, in place of the cluster's DNS and beside it: containerd, a kubelet (as root; IMAGES=dist takes those of a release; about 3 minutes)
-	@[ "$$(id -u)" -ne 0 ] || test/packages containerd=containerd ctr=containerd runc=runc nft=nftables \
-		/usr/lib/cni/ptp=containernetworking-plugins named=bind9 gcc=gcc,libc6-dev musl-gcc=musl-tools
+.PHONY: pods pods-packages
+pods: pods-packages cluster $(BIN)/helm ## Run pods of our images, in place of the cluster's DNS and beside it: containerd, a kubelet (as root; IMAGES=dist takes those of a release; about 3 minutes)
 	@$(GO) run -buildvcs=false ./test/kube/build -node >/dev/null
 	@[ -n "$(IMAGES)" ] || { $(RELEASE) -out ../../$(BIN)/images -platforms linux/$$($(GO) env GOARCH) -images-only; }
 	FEDERATION_DNS_IMAGES=$(abspath $(or $(IMAGES),$(BIN)/images)) $(GO) test -buildvcs=false -count=1 -p 1 -v ./test/node ./test/pods
+pods-packages:
+	@[ "$$(id -u)" -ne 0 ] || test/packages containerd=containerd ctr=containerd runc=runc nft=nftables \
+		/usr/lib/cni/ptp=containernetworking-plugins named=bind9 gcc=gcc,libc6-dev musl-gcc=musl-tools
 
 .PHONY: release
 release: ## Make everything that a tag publishes, in dist/: images, binaries, charts, manifests, SBOMs, licences, checksums (about 10 minutes the first time)
 	@$(RELEASE) -out '$(abspath $(or $(OUT),dist))'
 
 .PHONY: test-release
-test-release: test-packages build cluster $(BIN)/helm ## Make a release twice, run its images, install its charts (OUT=dist keeps it; about 30 minutes)
+test-release: test-packages pods-packages build cluster $(BIN)/helm ## Make a release twice, run its images, install its charts (OUT=dist keeps it; about 30 minutes)
 	@GO='$(GO)' FEDERATION_DNS_BIN=$(GOBIN_ABS) test/release '$(VERSION)' '$(RELEASE_GO)' $(if $(OUT),'$(OUT)')
 
 .PHONY: publish

@@ -28,7 +28,15 @@ const namedConf = `options {
 };
 controls { };
 key %[3]q { algorithm hmac-sha256; secret %[4]q; };
+zone "." { type primary; file "root"; };
 zone %[5]q { type primary; file "zone"; allow-update { key %[3]q; }; };
+`
+
+// root is the rest of the Internet, in which there is nothing.
+const root = `$TTL 60
+.    IN SOA ns hostmaster 1 3600 600 86400 5
+.    IN NS  ` + world.AuthorityName + `
+` + world.AuthorityName + ` IN A ` + world.Authority + `
 `
 
 const zone = `$TTL 60
@@ -50,6 +58,7 @@ func startNameServer(ctx context.Context, dir string) (*proc.Process, error) {
 		os.WriteFile(filepath.Join(dir, "named"), program, 0o755),
 		os.WriteFile(filepath.Join(dir, "named.conf"), []byte(conf), 0o644),
 		os.WriteFile(filepath.Join(dir, "zone"), []byte(zone), 0o644),
+		os.WriteFile(filepath.Join(dir, "root"), []byte(root), 0o644),
 		netns.AddAddress(netip.MustParseAddr(world.Authority))); err != nil {
 		return nil, err
 	}

@@ -14,9 +14,6 @@ import (
 	"github.com/federation-dns/federation/test/world"
 )
 
-// beside is the ClusterIP of our CoreDNS where the cluster has another one for its pods.
-const beside = "10.103.0.53"
-
 func TestPods(t *testing.T) {
 	s := start(t)
 	for place, c := range s.members {
@@ -33,15 +30,27 @@ func TestPods(t *testing.T) {
 	s.must(err)
 	t.Run("replace mode", func(t *testing.T) {
 		s := s.in(t)
-		s.startDNS("kube-dns", here.DNS.String(), string(example))
+		s.startDNS(string(example))
 		s.walk()
-		t.Run("I1 the image in a pod", func(t *testing.T) { s.in(t).inspect("kube-dns", "coredns", "CoreDNS-") })
+		t.Run("I1 the image in a pod", func(t *testing.T) {
+			s.in(t).inspect("kube-system", "k8s-app=kube-dns")
+		})
 	})
 	t.Run("D1 beside the cluster's DNS", func(t *testing.T) {
 		s := s.in(t)
-		s.startDNS("federation-dns", beside, string(example))
-		s.startDNS("kube-dns", here.DNS.String(), text("kubeadm.Corefile")+text("stanza.Corefile", "BESIDE", beside))
+		s.startDNS(text("kubeadm.Corefile"))
+		s.eventually("the name to be unknown without us", func() error {
+			got, err := s.exec("/glibc", "ipv4", world.Name)
+			if err == nil && got != "error EAI_NONAME" {
+				err = fmt.Errorf("%s is %q", world.Name, got)
+			}
+			return err
+		})
+		s.installBeside()
 		s.walk()
+		t.Run("D3 the image in a pod of the chart", func(t *testing.T) {
+			s.in(t).inspect(besideNamespace, "app.kubernetes.io/name=federation-dns")
+		})
 	})
 }
 
@@ -85,15 +94,16 @@ func (s *system) startSyncer() {
 	}
 }
 
-// startDNS runs our image of CoreDNS with a Corefile, as a Deployment and a Service of that name.
-func (s *system) startDNS(name, clusterIP, corefile string) {
+// startDNS runs our image as the cluster's DNS, with a Corefile: as kubeadm has it, a Deployment and a ConfigMap named
+// coredns and a Service named kube-dns.
+func (s *system) startDNS(corefile string) {
 	s.t.Helper()
 	began := time.Now()
-	s.configMap(name, "Corefile", corefile)
-	s.kubectl(text("dns.yaml", "NAME", name, "IMAGE", s.images["coredns"], "CLUSTERIP", clusterIP, "CHECKSUM",
+	s.configMap("coredns", "Corefile", corefile)
+	s.kubectl(text("dns.yaml", "IMAGE", s.images["coredns"], "CLUSTERIP", here.DNS.String(), "CHECKSUM",
 		fmt.Sprintf("%x", sha256.Sum256([]byte(corefile)))), "apply", "-f", "-")
-	s.rollout("kube-system", name)
-	s.t.Logf("%s ready: %.1f s", name, time.Since(began).Seconds())
+	s.rollout("kube-system", "coredns")
+	s.t.Logf("the cluster's DNS ready: %.1f s", time.Since(began).Seconds())
 }
 
 // walk lets the pod find the shard of its own cluster, lose it, find the next, and come back.

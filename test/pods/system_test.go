@@ -3,7 +3,6 @@ package pods
 import (
 	"context"
 	"embed"
-	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -201,12 +200,4 @@ func (s *system) configMap(name, file, content string) {
 	object := s.kubectl("", "create", "configmap", name, "--namespace", "kube-system", "--from-file", path,
 		"--dry-run=client", "--output=yaml")
 	s.kubectl(object, "apply", "--server-side", "--force-conflicts", "-f", "-")
-}
-
-// only is the one word of a list, such as the name of the one pod.
-func only(list string) (string, error) {
-	if f := strings.Fields(list); len(f) == 1 {
-		return f[0], nil
-	}
-	return "", fmt.Errorf("there is not one: %q", list)
 }
