@@ -23,7 +23,8 @@ func TestChartSchema(t *testing.T) {
 	if err := json.Unmarshal(text, &schema); err != nil {
 		t.Fatal(err)
 	}
-	schema["definitions"].(map[string]any)["config"] = schemaOf(reflect.TypeFor[file](), fieldComments(t, "file.go"))
+	comments := fieldComments(t, fieldFiles...)
+	schema["definitions"].(map[string]any)["config"] = schemaOf(reflect.TypeFor[file](), comments)
 	var want bytes.Buffer
 	e := json.NewEncoder(&want)
 	e.SetEscapeHTML(false)

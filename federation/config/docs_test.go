@@ -30,7 +30,7 @@ func configurationList(t *testing.T) string {
 		"federations[].provider.route53.requestsPerSecond":  budget.PerSecond,
 		"federations[].provider.cloudDNS.requestsPerSecond": budget.PerSecond,
 	}
-	comments := fieldComments(t, "file.go", "../../api/v1alpha1/settings.go")
+	comments := fieldComments(t, fieldFiles...)
 	var b strings.Builder
 	var walk func(v reflect.Value, path string)
 	walk = func(v reflect.Value, path string) {
@@ -87,6 +87,9 @@ func valueWords(t reflect.Type) string {
 	}
 	return "text"
 }
+
+// fieldFiles have the fields of the file.
+var fieldFiles = []string{"file.go", "../../api/v1alpha1/settings.go"}
 
 // fieldComments returns the comments of the structs' fields, by "type.field", without markers.
 func fieldComments(t *testing.T, names ...string) map[string]string {

@@ -300,6 +300,10 @@ func (in *installation) testEachRight(t *testing.T, release string) {
 		Resources []string
 		Verbs     []string
 	}
+	in.kubectl(t, "apply", "-f", "../../../deploy/crds")
+	defer in.kubectl(t, "delete", "-f", "../../../deploy/crds")
+	in.kubectl(t, "wait", "--for=condition=Established", "crd/memberclusters.federation-dns.io", "--timeout=20s")
+	in.kubectl(t, "apply", "-f", "testdata/membercluster.yaml") // whose status is to be written
 	tested := 0
 	for _, object := range []string{"role/" + release, "clusterrole/" + namespace + "-" + release} {
 		var role struct{ Rules []rule }

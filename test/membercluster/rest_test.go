@@ -85,9 +85,9 @@ func (c *counter) ca() string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Certificate().Raw}))
 }
 
-// TestScale has a thousand members as objects.
-func TestScale(t *testing.T) {
-	const members, rest = 1000, time.Minute
+// TestRest counts what a syncer sends when nothing changes.
+func TestRest(t *testing.T) {
+	const members, rest = 20, time.Minute
 	s := newSystem(t)
 	s.installCRD()
 	m := startMembers(t)
