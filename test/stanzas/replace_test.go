@@ -17,10 +17,9 @@ import (
 
 const deploy = "../../deploy"
 
-// TestReplace is about the other way to install: the cluster's own CoreDNS has the plugin. It runs as the account of
+// testInPlace is about the other way to install: the cluster's own CoreDNS has the plugin. It runs as the account of
 // deploy/coredns-rbac.yaml, and is asked the same as one that has a stanza.
-func TestReplace(t *testing.T) {
-	w := newWorld(t)
+func (w *world) testInPlace(t *testing.T) {
 	w.kubectl(t, "", "apply", "--filename", filepath.Join(deploy, "coredns-rbac.yaml"))
 	account := w.kubeconfig(t, "kube-system", "coredns")
 	for name, corefile := range map[string]string{
@@ -28,7 +27,7 @@ func TestReplace(t *testing.T) {
 		"CoreDNS's own chart":   chartCorefile(t, read(t, filepath.Join(deploy, "coredns-values.yaml"))),
 		"kubeadm, in its words": inKubeadm(t),
 	} {
-		t.Run("D1 in place, "+name, func(t *testing.T) {
+		t.Run("D1 "+name, func(t *testing.T) {
 			// The example has one federation, and its domain is not private.
 			const federation = "myfederation example.com\n"
 			other := strings.Replace(corefile, federation, federation+" other example.net\n", 1)

@@ -57,13 +57,21 @@ var questions = []struct {
 	{"a name of the Internet", "www.example.com.", dns.TypeA, "NOERROR\nwww.example.com. A 192.0.2.80"},
 }
 
-func TestStanzas(t *testing.T) {
+// TestMember is one start of a cluster, which its parts share.
+func TestMember(t *testing.T) {
 	needs.Program(t, "dig", "bind9-dnsutils")
+	w := newWorld(t)
+	t.Run("beside", w.testBeside)
+	t.Run("in place", w.testInPlace)
+	t.Run("rights", w.testRights)
+	t.Run("release", w.testRelease) // it ends the release
+}
+
+func (w *world) testBeside(t *testing.T) {
 	paths, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(paths) < 5 {
 		t.Fatalf("%v: %q", err, paths)
 	}
-	w := newWorld(t)
 	for _, path := range paths {
 		p := readPlatform(t, path)
 		t.Run("D1 "+p.name, func(t *testing.T) {

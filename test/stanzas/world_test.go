@@ -195,16 +195,22 @@ func (w *world) install(t *testing.T) {
 	}
 	w.runHelm(t, "install", release, chart, "--create-namespace", "--values", path)
 	kubeconfig := w.kubeconfig(t, namespace, release)
-	corefile := w.kubectl(t, "", "get", "configmap", release, "--namespace", namespace, "--output",
-		"jsonpath={.data.Corefile}")
-	path = filepath.Join(w.dir, "beside.Corefile")
-	at := listener{address: besidePod, kubeconfig: kubeconfig}
-	if err := os.WriteFile(path, []byte(at.apply(corefile)), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	path = w.chartCorefile(t, listener{address: besidePod, kubeconfig: kubeconfig})
 	w.startCoreDNS(t, "beside", path, besidePod+":1053")
 	w.ready(t, besidePod)
 	serviceOf(t, beside, besidePod+":1053")
+}
+
+// chartCorefile writes the Corefile that the release has in the cluster.
+func (w *world) chartCorefile(t *testing.T, at listener) (path string) {
+	t.Helper()
+	corefile := w.kubectl(t, "", "get", "configmap", release, "--namespace", namespace, "--output",
+		"jsonpath={.data.Corefile}")
+	path = filepath.Join(t.TempDir(), "Corefile")
+	if err := os.WriteFile(path, []byte(at.apply(corefile)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // ready waits as the readiness probe of a pod does.
