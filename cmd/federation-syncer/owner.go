@@ -68,6 +68,7 @@ func ownerID(ctx context.Context, c *config.Config) (string, error) {
 
 func hostConfig(h config.Host) host.Config {
 	return host.Config{
-		InCluster: h.InCluster, Kubeconfig: h.Kubeconfig.Path, Context: h.Kubeconfig.Context, Namespace: h.Namespace, Lease: h.Lease,
+		InCluster: h.InCluster, Kubeconfig: h.Kubeconfig.Path, Context: h.Kubeconfig.Context,
+		Namespace: h.Namespace, Lease: h.Lease,
 	}
 }
