@@ -2,6 +2,7 @@ package charts
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -58,6 +59,8 @@ var syncerForms = map[string][]string{
 		"affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].weight=1"},
 	"an environment": {"podAnnotations.c=d", "extraEnv[0].name=HTTPS_PROXY", "extraEnv[0].value=http://proxy:3128"},
 	"no resources":   {"resources=null"},
+	"no CRDs":        {"crds.install=false"},
+	"CRDs that go":   {"crds.keep=false"},
 }
 
 func TestSyncerForms(t *testing.T) {
@@ -74,8 +77,9 @@ func TestSyncerForms(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, document := range objects(t, out) {
-				if strings.Contains(document, "monitoring.coreos.com/") {
-					continue // a CRD that client-go does not know
+				if strings.Contains(document, "monitoring.coreos.com/") ||
+					strings.Contains(document, "apiextensions.k8s.io/") {
+					continue // what client-go does not know
 				}
 				if _, _, err := strict.Decode([]byte(document), nil, nil); err != nil {
 					t.Errorf("%v in:\n%s", err, document)
@@ -94,7 +98,6 @@ func TestSyncerRefuses(t *testing.T) {
 	}{
 		{"no configuration", "", nil, "config is empty: write the configuration of the syncer there"},
 		{"no federation", "config: {federations: [], clusters: [{name: a}]}\n", nil, "config.federations is empty"},
-		{"no member", "config: {federations: [{name: a}], clusters: []}\n", nil, "config.clusters is empty"},
 		{"a host", syncerValues, []string{"config.host.inCluster=true"}, "config.host: the chart sets it"},
 		{"a socket", syncerValues, []string{"config.admin.socket=x"}, "config.admin: the chart sets it"},
 		{"an address of the metrics", syncerValues, []string{"config.metrics.address=:1"}, "the value metrics.port"},
@@ -198,6 +201,17 @@ func TestSyncerOneSource(t *testing.T) {
 		}
 		if d := cmp.Diff(want, got); d != "" || len(want.Groups) == 0 {
 			t.Errorf("files/rules.yaml is not the syncer's part (-want +got):\n%s", d)
+		}
+	})
+	t.Run("U5 the CRDs are those of deploy/crds", func(t *testing.T) {
+		shipped, err := filepath.Glob("../../deploy/crds/*.yaml")
+		if err != nil || len(shipped) == 0 {
+			t.Fatalf("there is none: %v", err)
+		}
+		for _, path := range shipped {
+			if d := cmp.Diff(read(t, path), read(t, syncerChart+"/files/crds/"+filepath.Base(path))); d != "" {
+				t.Errorf("%s differs (-shipped +chart):\n%s", filepath.Base(path), d)
+			}
 		}
 	})
 	t.Run("D3 the dashboard is that of deploy/monitoring", func(t *testing.T) {

@@ -146,7 +146,7 @@ func TestFlags(t *testing.T) {
 		"as-group", "as-uid", "as-user-extra", "context", "kubeconfig", "namespace", "proxy-url", "request-timeout",
 		"feature-gates",
 		"internal", "node-label", // kind, k3s
-		"namespace", "create-namespace", "values", "logs", "reuse-values", "set", // helm
+		"namespace", "create-namespace", "values", "take-ownership", "logs", "reuse-values", "set", // helm
 	}
 	other := map[string]bool{} // lines of commands of other programs
 	for page, text := range pages(t) {

@@ -49,7 +49,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- else -}}
 {{- if not .Values.config -}}
-{{- fail "config is empty: write the configuration of the syncer there, with at least one federation and one member, in a file given by --values:\n\nconfig:\n  federations:\n  - name: myfederation\n    domain: example.com\n    provider: {route53: {}}\n  clusters:\n  - name: gce-us-central1\n    kubeconfig: {path: /etc/federation/secrets/members/gce-us-central1.kubeconfig}\nsecretMounts:\n- secretName: members\n\nThe README of the chart says how to make the Secret, and docs/operations.md has all fields." -}}
+{{- fail "config is empty: write the configuration of the syncer there, with at least one federation, in a file given by --values:\n\nconfig:\n  federations:\n  - name: myfederation\n    domain: example.com\n    provider: {route53: {}}\n  clusters:\n  - name: gce-us-central1\n    kubeconfig: {path: /etc/federation/secrets/members/gce-us-central1.kubeconfig}\nsecretMounts:\n- secretName: members\n\nThe README of the chart says how to make the Secret, and docs/operations.md has all fields." -}}
 {{- end -}}
 {{- range $field, $why := dict
   "host" "the chart sets it, to the account and the Lease that it makes"
@@ -63,9 +63,6 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- if not .Values.config.federations -}}
 {{- fail "config.federations is empty: at least one federation is needed, with name, domain and provider" -}}
-{{- end -}}
-{{- if not .Values.config.clusters -}}
-{{- fail "config.clusters is empty: at least one member cluster is needed, with name and kubeconfig" -}}
 {{- end -}}
 {{- end -}}
 {{- $names := list -}}

@@ -131,9 +131,9 @@ metrics: {port: 9154} # CoreDNS has 9153
 
 // install installs a release, and returns what helm prints. What stands in for its pods on the simulated Nodes is
 // killed, as it has the port.
-func (in *installation) install(t *testing.T, release string, ttl int) string {
+func (in *installation) install(t *testing.T, release string, ttl int, more ...string) string {
 	t.Helper()
-	out := in.helm(t, "install", release, chart, "--values", in.values(t, ttl))
+	out := in.helm(t, append([]string{"install", release, chart, "--values", in.values(t, ttl)}, more...)...)
 	selector := "app.kubernetes.io/instance=" + release
 	in.ready(t, selector, "True True")
 	if err := in.host.Cluster.KillBackends(t.Context(), namespace, selector); err != nil {
@@ -271,8 +271,15 @@ func TestSyncer(t *testing.T) {
 		p.stop(t)
 	})
 	in.testEachRight(t, release)
+	t.Run("U5 another release does not take the CRD", func(t *testing.T) {
+		_, err := in.Run(t.Context(), in.host.Cluster.Kubeconfig(), "install", "eu", chart, "--values",
+			in.values(t, 60), "--namespace", namespace)
+		if err == nil || !strings.Contains(err.Error(), "invalid ownership metadata") {
+			t.Errorf("error %v", err)
+		}
+	})
 	t.Run("D3 another release stands beside it", func(t *testing.T) {
-		in.install(t, "eu", 60)
+		in.install(t, "eu", 60, "--set", "crds.install=false")
 		p := startPod(t, in.host, namespace, in.deployed(t, "eu-federation-syncer"))
 		p.logged(t, "this replica has the Lease")
 		p.stop(t)
@@ -287,7 +294,9 @@ func TestSyncer(t *testing.T) {
 		in.helm(t, "uninstall", release)
 	})
 	t.Run("D3 uninstall leaves what the README names", func(t *testing.T) {
-		in.left(t, before, "Lease/federation-system/eu-federation-syncer", "Lease/federation-system/federation-syncer")
+		in.left(t, before, "APIService//v1alpha1.federation-dns.io", // which the API server makes of the CRD
+			"CustomResourceDefinition//memberclusters.federation-dns.io",
+			"Lease/federation-system/eu-federation-syncer", "Lease/federation-system/federation-syncer")
 		if in.ttl(t) == 0 {
 			t.Error("the records went")
 		}
@@ -300,10 +309,8 @@ func (in *installation) testEachRight(t *testing.T, release string) {
 		Resources []string
 		Verbs     []string
 	}
-	in.kubectl(t, "apply", "-f", "../../../deploy/crds")
-	defer in.kubectl(t, "delete", "-f", "../../../deploy/crds")
-	in.kubectl(t, "wait", "--for=condition=Established", "crd/memberclusters.federation-dns.io", "--timeout=20s")
 	in.kubectl(t, "apply", "-f", "testdata/membercluster.yaml") // whose status is to be written
+	defer in.kubectl(t, "delete", "-f", "testdata/membercluster.yaml")
 	tested := 0
 	for _, object := range []string{"role/" + release, "clusterrole/" + namespace + "-" + release} {
 		var role struct{ Rules []rule }
