@@ -93,6 +93,9 @@ func parse(ctx context.Context, args []string) (options, error) {
 		o.platforms = append(o.platforms, platform{goos, arch})
 	}
 	for _, p := range programs {
+		if o.imagesOnly && !p.image {
+			continue
+		}
 		if *names == "" || slices.Contains(strings.Split(*names, ","), p.name) {
 			o.programs = append(o.programs, p)
 		}

@@ -18,6 +18,8 @@ var programs = []program{
 		stamps: map[string]string{"github.com/coredns/coredns/coremain.GitCommit": "federation-"}},
 	{name: "federation-syncer", title: "keeps the records of federated Services true", pkg: "./cmd/federation-syncer",
 		image: true, stamps: map[string]string{"main.version": ""}},
+	{name: "kubectl-federation", title: "kubectl plugin that shows what a federation answers, and why",
+		pkg: "./cmd/kubectl-federation", stamps: map[string]string{"main.version": ""}},
 }
 
 func programNames() []string {

@@ -363,6 +363,21 @@ func TestParse(t *testing.T) {
 	}
 }
 
+func TestImagesOnly(t *testing.T) {
+	o, err := parse(t.Context(), []string{"-version", "v1", "-images-only"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range o.programs {
+		if !p.image {
+			t.Errorf("%s is built, and has no image", p.name)
+		}
+	}
+	if len(o.programs) != 2 {
+		t.Errorf("%d programs, want 2", len(o.programs))
+	}
+}
+
 func TestChartVersion(t *testing.T) {
 	for version, want := range map[string]string{
 		"v1.2.3": "1.2.3", "v1.2.3-rc.1": "1.2.3-rc.1", "v1.2.3-5-gabcdef0": "1.2.3-5-gabcdef0",

@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// programs of the release. Every one has an image.
+// programs of the release that have an image.
 var programs = []string{"coredns", "federation-syncer"}
 
 var architectures = []string{"amd64", "arm64"}
@@ -136,7 +136,7 @@ func TestFiles(t *testing.T) {
 		}
 	})
 	t.Run("I2 archives have program and licences", func(t *testing.T) {
-		for _, p := range programs {
+		for _, p := range append(programs, "kubectl-federation") {
 			for _, arch := range architectures {
 				names, files := unpack(t, fmt.Sprintf("%s_%s_linux_%s.tar.gz", p, v, arch))
 				if !slices.Equal(names, []string{p, "LICENSE", "LICENSES.txt"}) || files[p].header.Mode != 0o755 {
