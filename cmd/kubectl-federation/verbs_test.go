@@ -134,8 +134,8 @@ func TestErrors(t *testing.T) {
 			`name "nginx.mynamespace.myfederation.svc.fra.example.com" is that of a record, which is the same from ` +
 				`everywhere: pods ask for nginx.mynamespace.myfederation`, exitBad},
 		{"V6 a name without a namespace", "explain nginx.myfederation --from onprem-fra",
-			`name "nginx.myfederation": want SERVICE.NAMESPACE.myfederation, with _PORT._PROTO. or ENDPOINT. before it ` +
-				`or not`, exitBad},
+			`name "nginx.myfederation": want SERVICE.NAMESPACE.myfederation, with _PORT._PROTO. or ENDPOINT. ` +
+				`before it or not`, exitBad},
 		{"V6 no member", "explain nginx.mynamespace.myfederation", "--from MEMBER is required: the member in which " +
 			"the pod is (kubectl federation clusters lists them)", exitUnknown},
 		{"V4 an unknown service in a namespace", "services nginx -n shop",

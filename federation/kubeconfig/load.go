@@ -1,6 +1,6 @@
 // Package kubeconfig makes clients of API servers from kubeconfig files, from Secrets, or from the account of the pod
-// that it runs in: it says when to make another one, and bounds how long requests and how large answers may be, whatever
-// the server or a credential plugin does.
+// that it runs in: it says when to make another one, and bounds how long requests and how large answers may be,
+// whatever the server or a credential plugin does.
 package kubeconfig
 
 import (

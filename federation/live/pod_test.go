@@ -93,7 +93,7 @@ func (s *apiServer) exec(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // the client sees it
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	var stdin bytes.Buffer
 	for open := r.URL.Query().Get("stdin") == "true"; open; {
 		_, data, err := c.ReadMessage()

@@ -106,7 +106,11 @@ func (q *queue) enqueueAll() {
 }
 
 // refreshView has the view of a service published again; its shards are what they were.
-func (q *queue) refreshView(name federation.ServiceName) { q.unpublished[name] = q.unpublished[name] }
+func (q *queue) refreshView(name federation.ServiceName) {
+	if _, waits := q.unpublished[name]; !waits {
+		q.unpublished[name] = false
+	}
+}
 
 // refreshViewOf has the view of a name's service published again; its shards are what they were.
 func (q *queue) refreshViewOf(name federation.FQDN) {

@@ -51,14 +51,16 @@ func outside() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if locked, err = lock(dir); err != nil {
+	locked, err := lock(dir)
+	if err != nil {
 		return "", err
 	}
+	open = append(open, locked)
 	return dir, errors.Join(os.Setenv(envDir, dir), os.Setenv(envCgroups, cgroupPrefix+filepath.Base(dir)))
 }
 
-// locked is the folder of this process, open.
-var locked *os.File
+// open keeps the folder of this process open, and so locked, until it ends.
+var open []*os.File
 
 // lock takes the folder for this process; an error says that another one has it, or that it has gone.
 func lock(dir string) (*os.File, error) {

@@ -112,7 +112,8 @@ func statusIs(expect string, want ...string) Check {
 // explains expects what kubectl federation explain says of the name, for a pod of the cluster.
 func explains(view string, want ...string) Check {
 	return Check{
-		Expect: "kubectl federation explain says why, for a pod of " + view, Want: strings.Join(want, "\n"), Memory: true,
+		Expect: "kubectl federation explain says why, for a pod of " + view,
+		Want:   strings.Join(want, "\n"), Memory: true,
 		See: func(ctx context.Context, p *Play) (string, error) {
 			status, err := live.Socket(world.AdminSocket(p.Dir())).Status(ctx)
 			if err != nil {
