@@ -25,7 +25,7 @@ func (s *system) installBeside() {
 	began := time.Now()
 	h := helm.New(s.t)
 	repository, tag, _ := strings.Cut(s.images["coredns"], ":")
-	args := []string{"install", "federation-dns", "../../charts/federation-dns", "--namespace", besideNamespace,
+	args := []string{"install", "federation-dns", helm.Chart(s.t, "federation-dns"), "--namespace", besideNamespace,
 		"--create-namespace"}
 	for _, value := range []string{"federations[0].name=" + world.FederationName,
 		"federations[0].domain=" + world.Domain, "service.clusterIP=" + besideClusterIP, "platform=kubeadm",

@@ -17,6 +17,7 @@ import (
 	applycorev1 "k8s.io/client-go/applyconfigurations/core/v1"
 	applymetav1 "k8s.io/client-go/applyconfigurations/meta/v1"
 
+	"github.com/federation-dns/federation/test/helm"
 	"github.com/federation-dns/federation/test/proc"
 )
 
@@ -112,7 +113,7 @@ func (w *world) configMap(t *testing.T, name string) map[string]string {
 // helm test.
 func (w *world) notes(t *testing.T, platform string) (commands string) {
 	t.Helper()
-	w.runHelm(t, "upgrade", release, chart, "--reuse-values", "--set", "platform="+platform)
+	w.runHelm(t, "upgrade", release, helm.Chart(t, chart), "--reuse-values", "--set", "platform="+platform)
 	notes := w.runHelm(t, "get", "notes", release)
 	_, after, ok1 := strings.Cut(notes, "\nThen let the cluster's DNS ")
 	_, after, ok2 := strings.Cut(after, "\n\n")

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/federation-dns/federation/test/helm"
 	"github.com/federation-dns/federation/test/proc"
 )
 
@@ -83,7 +84,7 @@ func (w *world) testRelease(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		w.runHelm(t, "upgrade", release, chart, "--reset-values", "--values", path)
+		w.runHelm(t, "upgrade", release, helm.Chart(t, chart), "--reset-values", "--values", path)
 		if got := address(); got != beside {
 			t.Errorf("the address is %s, want %s", got, beside)
 		}
@@ -93,13 +94,13 @@ func (w *world) testRelease(t *testing.T) {
 	})
 	t.Run("D3 a second release of another name, and a taken address", func(t *testing.T) {
 		flags := []string{"--set", "federations[0].name=third", "--set", "federations[0].domain=example.org"}
-		out, err := w.helm.Run(t.Context(), w.cluster.Kubeconfig(), append(flags, "install", "second", chart,
+		out, err := w.helm.Run(t.Context(), w.cluster.Kubeconfig(), append(flags, "install", "second", helm.Chart(t, chart),
 			"--namespace", namespace, "--set", "service.clusterIP="+beside)...)
 		if err == nil || !strings.Contains(err.Error(), "provided IP is already allocated") {
 			t.Errorf("with a taken address: %v\n%s", err, out)
 		}
 		w.runHelm(t, "uninstall", "second")
-		w.runHelm(t, append(flags, "install", "second", chart, "--set", "service.clusterIP=10.101.0.54")...)
+		w.runHelm(t, append(flags, "install", "second", helm.Chart(t, chart), "--set", "service.clusterIP=10.101.0.54")...)
 		w.runHelm(t, "uninstall", "second")
 		w.gone(t, func() string { return left("second") })
 	})
@@ -111,7 +112,7 @@ func (w *world) testRelease(t *testing.T) {
 			}
 			w.runHelm(t, "uninstall", release)
 			w.gone(t, func() string { return left(release) })
-			w.runHelm(t, "install", release, chart, "--values", path)
+			w.runHelm(t, "install", release, helm.Chart(t, chart), "--values", path)
 		}
 		if got := address(); got != beside {
 			t.Errorf("the address is %s, want %s", got, beside)

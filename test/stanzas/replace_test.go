@@ -185,7 +185,7 @@ func chartVersion(t *testing.T) string {
 	var c struct {
 		AppVersion string `yaml:"appVersion"`
 	}
-	if err := yaml.Unmarshal([]byte(read(t, chart+"/Chart.yaml")), &c); err != nil {
+	if err := yaml.Unmarshal([]byte(read(t, "../../charts/"+chart+"/Chart.yaml")), &c); err != nil {
 		t.Fatal(err)
 	}
 	return c.AppVersion

@@ -42,7 +42,7 @@ const (
 const (
 	release   = "federation-dns"
 	namespace = "dns"
-	chart     = "../../charts/federation-dns"
+	chart     = "federation-dns"
 )
 
 // values are those of the release.
@@ -193,7 +193,7 @@ func (w *world) install(t *testing.T) {
 	if err := os.WriteFile(path, []byte(values), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	w.runHelm(t, "install", release, chart, "--create-namespace", "--values", path)
+	w.runHelm(t, "install", release, helm.Chart(t, chart), "--create-namespace", "--values", path)
 	kubeconfig := w.kubeconfig(t, namespace, release)
 	path = w.chartCorefile(t, listener{address: besidePod, kubeconfig: kubeconfig})
 	w.startCoreDNS(t, "beside", path, besidePod+":1053")

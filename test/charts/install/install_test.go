@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	chart     = "../../../charts/federation-syncer"
+	chart     = "federation-syncer"
 	namespace = "federation-system"
 	// federation is another one than that of the World's own syncer, whose claims are there.
 	federation = "charted"
@@ -133,7 +133,7 @@ metrics: {port: 9154} # CoreDNS has 9153
 // killed, as it has the port.
 func (in *installation) install(t *testing.T, release string, ttl int, more ...string) string {
 	t.Helper()
-	out := in.helm(t, append([]string{"install", release, chart, "--values", in.values(t, ttl)}, more...)...)
+	out := in.helm(t, append([]string{"install", release, helm.Chart(t, chart), "--values", in.values(t, ttl)}, more...)...)
 	selector := "app.kubernetes.io/instance=" + release
 	in.ready(t, selector, "True True")
 	if err := in.host.Cluster.KillBackends(t.Context(), namespace, selector); err != nil {
@@ -231,7 +231,7 @@ func TestSyncer(t *testing.T) {
 	before := in.everything(t)
 	t.Run("D3 the API server takes everything", func(t *testing.T) {
 		for _, set := range []string{"replicas=1", "networkPolicy.enabled=true", "metrics.dashboard.enabled=true"} {
-			in.helm(t, "install", release, chart, "--values", in.values(t, 60), "--set", set, "--dry-run=server")
+			in.helm(t, "install", release, helm.Chart(t, chart), "--values", in.values(t, 60), "--set", set, "--dry-run=server")
 		}
 		in.left(t, before)
 	})
@@ -260,7 +260,7 @@ func TestSyncer(t *testing.T) {
 		}
 		t.Run("C1 an upgrade reaches the running pod", func(t *testing.T) {
 			template := in.deployed(t, release)
-			in.helm(t, "upgrade", release, chart, "--values", in.values(t, 77))
+			in.helm(t, "upgrade", release, helm.Chart(t, chart), "--values", in.values(t, 77))
 			if !slices.EqualFunc([]corev1.PodSpec{template}, []corev1.PodSpec{in.deployed(t, release)},
 				func(a, b corev1.PodSpec) bool { return a.String() == b.String() }) {
 				t.Error("it restarts the pods")
@@ -272,7 +272,7 @@ func TestSyncer(t *testing.T) {
 	})
 	in.testEachRight(t, release)
 	t.Run("U5 another release does not take the CRD", func(t *testing.T) {
-		_, err := in.Run(t.Context(), in.host.Cluster.Kubeconfig(), "install", "eu", chart, "--values",
+		_, err := in.Run(t.Context(), in.host.Cluster.Kubeconfig(), "install", "eu", helm.Chart(t, chart), "--values",
 			in.values(t, 60), "--namespace", namespace)
 		if err == nil || !strings.Contains(err.Error(), "invalid ownership metadata") {
 			t.Errorf("error %v", err)
