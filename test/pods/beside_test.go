@@ -30,7 +30,7 @@ func (s *system) installBeside() {
 	for _, value := range []string{"federations[0].name=" + world.FederationName,
 		"federations[0].domain=" + world.Domain, "service.clusterIP=" + besideClusterIP, "platform=kubeadm",
 		"image.repository=" + repository, "image.tag=" + tag} {
-		args = append(args, "--set", value)
+		args = append(args, "--set-string", value) // a tag can be all digits
 	}
 	_, err := h.Run(s.t.Context(), s.here.Kubeconfig(), args...)
 	s.must(err)
