@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/federation-dns/federation/test/needs"
 )
 
 // load asks one question after the other from one socket, until it is told to
@@ -153,6 +155,7 @@ func TestNeighboursStart(t *testing.T) {
 
 // TestNeighboursSlow: the server of the records takes longer than a chase may.
 func TestNeighboursSlow(t *testing.T) {
+	needs.Seconds(t, "each question takes as long as a chase may")
 	t.Parallel()
 	p, _, auth := world(t, "")
 	auth.setDelay(4 * time.Second)

@@ -10,9 +10,13 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/federation-dns/federation/test/needs"
 )
 
-var soak = flag.Duration("soak", 8*time.Second, "how long TestNeighboursSoak takes")
+// soak is shorter where not every test is run in full.
+var soak = flag.Duration("soak", map[bool]time.Duration{true: 8 * time.Second, false: time.Second}[needs.All()],
+	"how long TestNeighboursSoak takes")
 
 // TestNeighboursSoak has watch events, reloads and questions at the same time.
 // Run with the race detector, it finds what they share without leave; see make

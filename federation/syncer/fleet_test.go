@@ -21,6 +21,7 @@ import (
 	"github.com/federation-dns/federation/federation/config"
 	"github.com/federation-dns/federation/federation/kubeconfig/kubeconfigtest"
 	"github.com/federation-dns/federation/federation/member"
+	"github.com/federation-dns/federation/test/needs"
 )
 
 // clusterFiles are a kubeconfig, and a credential plugin that hangs until the test ends.
@@ -132,6 +133,7 @@ func TestMemberSet(t *testing.T) {
 		}
 	})
 	t.Run("X2a a new kubeconfig is used though the old plugin hangs", func(t *testing.T) {
+		needs.Seconds(t, "the old one is given its time to end")
 		f, s, events := begin(t)
 		defer s.stop()
 		if n := f.asked.Load(); n != 0 {

@@ -18,6 +18,7 @@ import (
 	"github.com/federation-dns/federation/test/clouddns"
 	"github.com/federation-dns/federation/test/cloudzone"
 	"github.com/federation-dns/federation/test/fakecloud"
+	"github.com/federation-dns/federation/test/needs"
 	"github.com/federation-dns/federation/test/route53"
 )
 
@@ -156,6 +157,7 @@ func TestProviders(t *testing.T) {
 		}
 	})
 	t.Run("X5a a provider that hangs delays no other", func(t *testing.T) {
+		needs.Seconds(t, "a request under way is given its time to end")
 		s, ctx := newSyncer(t)
 		c := newClouds(t)
 		c.route53.SetFaults(fakecloud.Faults{Fate: func(fakecloud.Request) fakecloud.Fate {
@@ -174,6 +176,7 @@ func TestProviders(t *testing.T) {
 		}
 	})
 	t.Run("X5a a provider that fails heals, and delays no other", func(t *testing.T) {
+		needs.Seconds(t, "the SDK repeats what failed")
 		s, ctx := newSyncer(t)
 		c := newClouds(t)
 		c.clouddns.SetFaults(fakecloud.Faults{Fate: func(fakecloud.Request) fakecloud.Fate {

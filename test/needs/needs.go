@@ -59,6 +59,15 @@ func Minutes(t testing.TB, what string) {
 	}
 }
 
+// Seconds is for a test that waits for many seconds, as for the time-outs of an SDK: a plain `go test ./...` takes two
+// minutes in all.
+func Seconds(t testing.TB, what string) {
+	t.Helper()
+	if !All() {
+		t.Skipf("skipped: %s; make test runs it", what)
+	}
+}
+
 // Main is for a TestMain whose tests need what only make test provides. It ends the program, with a line that says so,
 // where they cannot run.
 func Main(what string) {

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/federation-dns/federation/federation/provider/rfc2136/rfc2136test"
+	"github.com/federation-dns/federation/test/needs"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -76,6 +77,7 @@ func TestStart(t *testing.T) {
 	})
 	t.Run("a configuration that does not load is an error at once", func(t *testing.T) {
 		wrong := BIND
+		needs.Program(t, wrong.command, wrong.debian)
 		wrong.config = func(string, int) string { return "nonsense" }
 		n := &nameserver{program: wrong, dir: t.TempDir()}
 		var err error
