@@ -94,13 +94,14 @@ func (w *world) testRelease(t *testing.T) {
 	})
 	t.Run("D3 a second release of another name, and a taken address", func(t *testing.T) {
 		flags := []string{"--set", "federations[0].name=third", "--set", "federations[0].domain=example.org"}
-		out, err := w.helm.Run(t.Context(), w.cluster.Kubeconfig(), append(flags, "install", "second", helm.Chart(t, chart),
-			"--namespace", namespace, "--set", "service.clusterIP="+beside)...)
+		out, err := w.helm.Run(t.Context(), w.cluster.Kubeconfig(), append(flags, "install", "second",
+			helm.Chart(t, chart), "--namespace", namespace, "--set", "service.clusterIP="+beside)...)
 		if err == nil || !strings.Contains(err.Error(), "provided IP is already allocated") {
 			t.Errorf("with a taken address: %v\n%s", err, out)
 		}
 		w.runHelm(t, "uninstall", "second")
-		w.runHelm(t, append(flags, "install", "second", helm.Chart(t, chart), "--set", "service.clusterIP=10.101.0.54")...)
+		w.runHelm(t, append(flags, "install", "second", helm.Chart(t, chart),
+			"--set", "service.clusterIP=10.101.0.54")...)
 		w.runHelm(t, "uninstall", "second")
 		w.gone(t, func() string { return left("second") })
 	})

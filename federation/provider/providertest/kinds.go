@@ -26,7 +26,7 @@ func testKinds(t *testing.T, g *target) {
 		provider.ErrUnavailable, nil,
 	} {
 		t.Run("X5a "+kindName(kind), func(t *testing.T) {
-			if kind == provider.ErrUnknownOutcome {
+			if errors.Is(kind, provider.ErrUnknownOutcome) {
 				needs.Seconds(t, "each reply that is lost takes a time-out")
 			}
 			g := &target{g.Target, t}

@@ -133,7 +133,8 @@ metrics: {port: 9154} # CoreDNS has 9153
 // killed, as it has the port.
 func (in *installation) install(t *testing.T, release string, ttl int, more ...string) string {
 	t.Helper()
-	out := in.helm(t, append([]string{"install", release, helm.Chart(t, chart), "--values", in.values(t, ttl)}, more...)...)
+	args := []string{"install", release, helm.Chart(t, chart), "--values", in.values(t, ttl)}
+	out := in.helm(t, append(args, more...)...)
 	selector := "app.kubernetes.io/instance=" + release
 	in.ready(t, selector, "True True")
 	if err := in.host.Cluster.KillBackends(t.Context(), namespace, selector); err != nil {
@@ -231,7 +232,8 @@ func TestSyncer(t *testing.T) {
 	before := in.everything(t)
 	t.Run("D3 the API server takes everything", func(t *testing.T) {
 		for _, set := range []string{"replicas=1", "networkPolicy.enabled=true", "metrics.dashboard.enabled=true"} {
-			in.helm(t, "install", release, helm.Chart(t, chart), "--values", in.values(t, 60), "--set", set, "--dry-run=server")
+			in.helm(t, "install", release, helm.Chart(t, chart), "--values", in.values(t, 60), "--set", set,
+				"--dry-run=server")
 		}
 		in.left(t, before)
 	})
