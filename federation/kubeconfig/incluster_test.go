@@ -94,7 +94,7 @@ func TestInClusterRotation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Run("I3 C1 the CA is trusted, and the token sent", func(t *testing.T) {
+	t.Run("C1 I3 the CA is trusted, and the token sent", func(t *testing.T) {
 		client, err := NewHTTPClient(c)
 		if err != nil {
 			t.Fatal(err)
@@ -106,7 +106,7 @@ func TestInClusterRotation(t *testing.T) {
 		res.Body.Close()
 		equal(t, "token", got, "Bearer first")
 	})
-	t.Run("I3 C1 a token that the kubelet has renewed is used", func(t *testing.T) {
+	t.Run("C1 I3 a token that the kubelet has renewed is used", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var sent string
 			tc, err := rest.HTTPWrappersForConfig(c, roundTripper(func(r *http.Request) (*http.Response, error) {
