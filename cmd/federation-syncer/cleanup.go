@@ -13,6 +13,7 @@ import (
 
 	"github.com/federation-dns/federation/federation/claim"
 	"github.com/federation-dns/federation/federation/config"
+	"github.com/federation-dns/federation/federation/display"
 )
 
 const cleanupLong = `Removes all that a federation has at its DNS server: the records, the claims, and
@@ -117,7 +118,8 @@ func cleanUp(ctx context.Context, in io.Reader, out io.Writer, c *config.Config,
 		return err
 	}
 	if !yes {
-		if err := ask(in, out, fmt.Sprintf("Remove these %d names of federation %s?", names, f.Name)); err != nil {
+		question := fmt.Sprintf("Remove these %d names of federation %s?", names, f.Name)
+		if err := display.Ask(in, out, question); err != nil {
 			return err
 		}
 	}

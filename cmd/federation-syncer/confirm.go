@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -15,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/federation-dns/federation/federation/admin"
+	"github.com/federation-dns/federation/federation/display"
 )
 
 const confirmLong = `Too many services would lose their last address, or too many names would be
@@ -62,7 +61,8 @@ func confirmCommand() *cobra.Command {
 				return err
 			}
 			if !yes {
-				if err := ask(cmd.InOrStdin(), out, fmt.Sprintf("Let these %d happen?", len(list))); err != nil {
+				question := fmt.Sprintf("Let these %d happen?", len(list))
+				if err := display.Ask(cmd.InOrStdin(), out, question); err != nil {
 					return err
 				}
 			}
@@ -147,18 +147,4 @@ func printWaiting(out io.Writer, list []admin.Waiting) error {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", one.Federation, of, strings.Join(what, ", "), waits)
 	}
 	return w.Flush()
-}
-
-// ask continues only after a yes.
-func ask(in io.Reader, out io.Writer, question string) error {
-	fmt.Fprintf(out, "\n%s [y/N] ", question)
-	answer, err := bufio.NewReader(in).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return err
-	}
-	switch strings.ToLower(strings.TrimSpace(answer)) {
-	case "y", "yes":
-		return nil
-	}
-	return errors.New("not confirmed: nothing was changed")
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/federation-dns/federation/federation/admin"
+	"github.com/federation-dns/federation/federation/display"
 )
 
 func TestConfirm(t *testing.T) {
@@ -40,7 +41,7 @@ func TestConfirm(t *testing.T) {
 		"no\n": false, "yep\n": false} {
 		t.Run("X4c the answer "+strings.TrimSpace(answer), func(t *testing.T) {
 			var out strings.Builder
-			if err := ask(strings.NewReader(answer), &out, "Really?"); (err == nil) != yes {
+			if err := display.Ask(strings.NewReader(answer), &out, "Really?"); (err == nil) != yes {
 				t.Errorf("%q: %v", answer, err)
 			}
 		})

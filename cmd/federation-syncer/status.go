@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/federation-dns/federation/federation/admin"
+	"github.com/federation-dns/federation/federation/display"
 )
 
 func statusCommand() *cobra.Command {
@@ -68,7 +69,7 @@ func printStatus(out io.Writer, status *admin.Status) error {
 		fmt.Fprint(w, "\n\nMEMBER\tSTATUS\tVERSION\tREGION\tZONES\tSHARDS\tHEALTHY\tFOR\n")
 		for _, m := range f.Members {
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%s\n", m.Name, m.Status, orDash(m.Version), orDash(m.Region),
-				orDash(some(m.Zones)), m.Shards, m.Healthy, time.Since(m.Since).Round(time.Second))
+				orDash(display.Options{}.Some(m.Zones)), m.Shards, m.Healthy, time.Since(m.Since).Round(time.Second))
 		}
 		if err := w.Flush(); err != nil { // each table has columns of its own
 			return err
@@ -116,7 +117,7 @@ func printServices(w io.Writer, services []admin.ServiceStatus) {
 				state = "healthy"
 			}
 			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", s.Name, sh.Member, state, sh.ReadyEndpoints,
-				orDash(some(sh.Addresses)), orDash(sh.Reason))
+				orDash(display.Options{}.Some(sh.Addresses)), orDash(sh.Reason))
 		}
 		for _, h := range s.Held {
 			fmt.Fprintf(w, "%s\t%s\theld\t-\t-\t%s for %s\n",
@@ -140,22 +141,6 @@ func printRecords(w io.Writer, services []admin.ServiceStatus) {
 			fmt.Fprintf(w, "%s\trefused\t\t%s\n", r.Name, r.Error)
 		}
 	}
-}
-
-// listWidth is how much room addresses and topology zones get in a table, so that ordinary rows fit a terminal of 80
-// columns.
-const listWidth = 16
-
-// some lists as many as there is room for, at least one, and counts the others.
-func some(list []string) string {
-	text := ""
-	for i, s := range list {
-		if i > 0 && len(text)+1+len(s) > listWidth {
-			return fmt.Sprintf("%s,+%d", text, len(list)-i)
-		}
-		text += strings.Repeat(",", min(i, 1)) + s
-	}
-	return text
 }
 
 func orDash(s string) string {

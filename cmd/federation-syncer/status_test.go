@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/federation-dns/federation/federation/admin"
+	"github.com/federation-dns/federation/federation/display"
 )
 
 func TestStatusWidth(t *testing.T) {
@@ -26,7 +27,7 @@ func TestStatusWidth(t *testing.T) {
 			"2001:db8:1111:2222:3333:4444:5555:6666,+1"},
 		"none": {nil, ""},
 	} {
-		if got := some(c.addresses); got != c.want {
+		if got := (display.Options{}).Some(c.addresses); got != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
 	}

@@ -1,12 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -53,7 +50,8 @@ or yaml it only shows them.`,
 				return err
 			}
 			if !yes {
-				if err := ask(cmd.InOrStdin(), out, fmt.Sprintf("Let these %d happen?", len(list))); err != nil {
+				question := fmt.Sprintf("Let these %d happen?", len(list))
+				if err := display.Ask(cmd.InOrStdin(), out, question); err != nil {
 					return err
 				}
 			}
@@ -70,18 +68,4 @@ or yaml it only shows them.`,
 	cmd.Flags().StringVar(&of, "federation", "", "only what waits in this federation")
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	return cmd
-}
-
-// ask continues only after a yes.
-func ask(in io.Reader, out io.Writer, question string) error {
-	fmt.Fprintf(out, "\n%s [y/N] ", question)
-	answer, err := bufio.NewReader(in).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return err
-	}
-	switch strings.ToLower(strings.TrimSpace(answer)) {
-	case "y", "yes":
-		return nil
-	}
-	return errors.New("not confirmed: nothing was changed")
 }

@@ -36,7 +36,7 @@ func recordSets(w io.Writer, sets []admin.RRsetStatus, o Options) {
 			fmt.Fprintf(w, "  %-5s %5d  %s\n", r.Type, r.TTL, data)
 		}
 		if o.Wide && len(r.Members) > 0 {
-			fmt.Fprintf(w, "               of %s\n", o.some(r.Members))
+			fmt.Fprintf(w, "               of %s\n", o.Some(r.Members))
 		}
 	}
 }

@@ -40,9 +40,9 @@ func servicesTable(list []explain.Found, o Options) *table {
 			}
 		}
 		row := []any{namespace, name, serviceState(s), fmt.Sprintf("%d/%d", healthy, len(s.Shards)),
-			o.some(Published(f))}
+			o.Some(Published(f))}
 		if o.Wide {
-			row = append(row, f.Federation.Name, o.some(members), len(s.Held))
+			row = append(row, f.Federation.Name, o.Some(members), len(s.Held))
 		}
 		t.add(row...)
 	}
@@ -109,7 +109,7 @@ func Service(w io.Writer, f explain.Found, o Options) {
 		if sh.Healthy {
 			shard = cell{"healthy", Good}
 		}
-		t.add(sh.Member, shard, sh.ReadyEndpoints, o.some(sh.Addresses), sh.Reason)
+		t.add(sh.Member, shard, sh.ReadyEndpoints, o.Some(sh.Addresses), sh.Reason)
 	}
 	for _, h := range s.Held {
 		t.add(h.Member, cell{"held", Bad}, "", "", h.Reason+" for "+o.age(h.Since))

@@ -112,8 +112,8 @@ func (t *table) lines() (lines []string) {
 // listWidth is how much room a list gets in a table, so that ordinary rows fit a terminal of 80 columns.
 const listWidth = 16
 
-// some lists as many as there is room for, at least one, and counts the others; with Wide it lists all.
-func (o Options) some(list []string) string {
+// Some lists as many as there is room for, at least one, and counts the others; with Wide it lists all.
+func (o Options) Some(list []string) string {
 	text := ""
 	for i, s := range list {
 		if !o.Wide && i > 0 && len(text)+1+len(s) > listWidth {
