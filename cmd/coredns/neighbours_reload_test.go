@@ -155,7 +155,7 @@ func TestNeighboursStart(t *testing.T) {
 
 // TestNeighboursSlow: the server of the records takes longer than a chase may.
 func TestNeighboursSlow(t *testing.T) {
-	needs.Seconds(t, "each question takes as long as a chase may")
+	needs.Long(t, "each question takes as long as a chase may")
 	t.Parallel()
 	p, _, auth := world(t, "")
 	auth.setDelay(4 * time.Second)

@@ -171,7 +171,7 @@ func (b *pluginBench) listed() {
 
 func TestPlugins(t *testing.T) {
 	t.Run("X2a one that hangs when its credentials expire", func(t *testing.T) {
-		needs.Seconds(t, "they expire after two seconds")
+		needs.Long(t, "they expire after two seconds")
 		b := newPlugin(t, token("2 seconds")).watch("gce")
 		b.until(1, "")
 		b.set(hang)
@@ -181,7 +181,7 @@ func TestPlugins(t *testing.T) {
 		}
 	})
 	t.Run("X2a one that hangs from the start, until it is ended", func(t *testing.T) {
-		needs.Seconds(t, "it hangs for five probes")
+		needs.Long(t, "it hangs for five probes")
 		b := newPlugin(t, hang).watch("gce")
 		b.until(5, "an earlier request still hangs")
 		if runs := len(b.lines("runs")); runs != 1 {
@@ -192,7 +192,7 @@ func TestPlugins(t *testing.T) {
 		b.until(2, "")
 	})
 	t.Run("X2a one that is slow: its credentials count when they come", func(t *testing.T) {
-		needs.Seconds(t, "it takes two seconds")
+		needs.Long(t, "it takes two seconds")
 		b := newPlugin(t, "sleep 2\n"+token("1 hour")).watch("gce")
 		b.until(2, "no answer to a probe within 400ms")
 		b.until(3, "")
@@ -206,7 +206,7 @@ func TestPlugins(t *testing.T) {
 		b.listed()
 	})
 	t.Run("X2a one that expires all the time is run again", func(t *testing.T) {
-		needs.Seconds(t, "each of its credentials lasts a second")
+		needs.Long(t, "each of its credentials lasts a second")
 		b := newPlugin(t, token("1 second")).watch("gce")
 		b.until(10, "")
 		if runs := len(b.lines("runs")); runs < 2 {

@@ -133,7 +133,7 @@ func TestMemberSet(t *testing.T) {
 		}
 	})
 	t.Run("X2a a new kubeconfig is used though the old plugin hangs", func(t *testing.T) {
-		needs.Seconds(t, "the old one is given its time to end")
+		needs.Long(t, "the old one is given its time to end")
 		f, s, events := begin(t)
 		defer s.stop()
 		if n := f.asked.Load(); n != 0 {

@@ -157,7 +157,7 @@ func TestProviders(t *testing.T) {
 		}
 	})
 	t.Run("X5a a provider that hangs delays no other", func(t *testing.T) {
-		needs.Seconds(t, "a request under way is given its time to end")
+		needs.Long(t, "a request under way is given its time to end")
 		s, ctx := newSyncer(t)
 		c := newClouds(t)
 		c.route53.SetFaults(fakecloud.Faults{Fate: func(fakecloud.Request) fakecloud.Fate {
@@ -176,7 +176,7 @@ func TestProviders(t *testing.T) {
 		}
 	})
 	t.Run("X5a a provider that fails heals, and delays no other", func(t *testing.T) {
-		needs.Seconds(t, "the SDK repeats what failed")
+		needs.Long(t, "the SDK repeats what failed")
 		s, ctx := newSyncer(t)
 		c := newClouds(t)
 		c.clouddns.SetFaults(fakecloud.Faults{Fate: func(fakecloud.Request) fakecloud.Fate {

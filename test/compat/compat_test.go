@@ -28,7 +28,7 @@ const (
 // TestOwnBuild does to the source of CoreDNS what its admin does: our line in plugin.cfg, go generate, the module
 // required (here, replaced by this checkout), go build.
 func TestOwnBuild(t *testing.T) {
-	needs.Minutes(t, "building CoreDNS from its source takes minutes")
+	needs.Long(t, "building CoreDNS from its source takes minutes")
 	readSources(t)
 	source := copySource(t)
 	addLine(t, filepath.Join(source, "plugin.cfg"))

@@ -51,20 +51,11 @@ func Built(t testing.TB, path, target string) {
 	}
 }
 
-// Minutes is for a test that builds for minutes.
-func Minutes(t testing.TB, what string) {
+// Long is for a test that builds or waits for long: a plain `go test ./...` takes two minutes in all.
+func Long(t testing.TB, why string) {
 	t.Helper()
 	if !All() {
-		t.Skipf("skipped: %s; make test runs it", what)
-	}
-}
-
-// Seconds is for a test that waits for many seconds, as for the time-outs of an SDK: a plain `go test ./...` takes two
-// minutes in all.
-func Seconds(t testing.TB, what string) {
-	t.Helper()
-	if !All() {
-		t.Skipf("skipped: %s; make test runs it", what)
+		t.Skipf("skipped: %s; make test runs it", why)
 	}
 }
 

@@ -162,6 +162,20 @@ func Find(debianPackage, name string) (string, error) {
 	return "", fmt.Errorf("there is no %s: install the Debian package %s", name, debianPackage)
 }
 
+// Unconfined copies a server of the distribution: at its own place a security module (AppArmor, on Debian) may confine
+// it to the folders of the system's daemon.
+func Unconfined(debianPackage, name, copied string) error {
+	path, err := Find(debianPackage, name)
+	if err != nil {
+		return err
+	}
+	program, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(copied, program, 0o755)
+}
+
 // Pause is part of a measurement, not a wait for something to come true.
 func Pause(ctx context.Context, d time.Duration) {
 	select {

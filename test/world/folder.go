@@ -105,18 +105,8 @@ func (f Folder) WriteResolv(view, server string, lines ...string) error {
 	return os.WriteFile(ViewOf(f.dir, view).Resolv, []byte(text), 0o644)
 }
 
-// Unconfined copies a server of the distribution into the World: at its own
-// place a security module (AppArmor, on Debian) may confine it to the folders
-// of the system's daemon.
+// Unconfined copies a server of the distribution into the World (proc.Unconfined).
 func (f Folder) Unconfined(debianPackage, name string) (string, error) {
-	path, err := proc.Find(debianPackage, name)
-	if err != nil {
-		return "", err
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return "", err
-	}
 	copied := f.Path("bin", name)
-	return copied, os.WriteFile(copied, text, 0o755)
+	return copied, proc.Unconfined(debianPackage, name, copied)
 }

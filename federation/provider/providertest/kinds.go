@@ -27,7 +27,7 @@ func testKinds(t *testing.T, g *target) {
 	} {
 		t.Run("X5a "+kindName(kind), func(t *testing.T) {
 			if errors.Is(kind, provider.ErrUnknownOutcome) {
-				needs.Seconds(t, "each reply that is lost takes a time-out")
+				needs.Long(t, "each reply that is lost takes a time-out")
 			}
 			g := &target{g.Target, t}
 			label := fmt.Sprintf("kind-%d", len(kindName(kind)))
