@@ -4,71 +4,21 @@ package e2e
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
 
-	"github.com/federation-dns/federation/test/kube"
-	"github.com/federation-dns/federation/test/needs"
-	"github.com/federation-dns/federation/test/netns"
+	"github.com/federation-dns/federation/test/programs"
 	"github.com/federation-dns/federation/test/scenario"
 	"github.com/federation-dns/federation/test/world"
 )
 
-// The environment of these tests.
-const (
-	// envBin names a folder with coredns and federation-syncer; without it
-	// they are built.
-	envBin = "FEDERATION_DNS_BIN"
-	// envSeed repeats the run of a seed.
-	envSeed = "SEED"
-	// The copy inside the namespace finds what was prepared outside here.
-	envTestcluster = "FEDERATION_DNS_TESTCLUSTER"
-	envBuilt       = "FEDERATION_DNS_BUILT"
-)
+// envSeed repeats the run of a seed.
+const envSeed = "SEED"
 
 func TestMain(m *testing.M) {
-	needs.Main("API servers, DNS servers, compilers and a private network namespace")
-	if os.Getenv(envTestcluster) == "" {
-		if err := prepare(); err != nil {
-			fmt.Fprintln(os.Stderr, "e2e:", err)
-			os.Exit(1)
-		}
-	}
-	netns.Enter()
-	code := m.Run()
-	if built := os.Getenv(envBuilt); built != "" {
-		_ = os.RemoveAll(built) // in the folder for temporary files
-	}
-	os.Exit(code)
-}
-
-// prepare builds the programs, before there is no network.
-func prepare() error {
-	if os.Getenv(envBin) == "" {
-		dir, err := os.MkdirTemp("", "e2e-bin-")
-		if err != nil {
-			return err
-		}
-		build := exec.Command("go", "build", "-buildvcs=false", "-o", dir, "../../cmd/coredns",
-			"../../cmd/federation-syncer")
-		build.Stdout, build.Stderr = os.Stderr, os.Stderr
-		if err := build.Run(); err != nil {
-			return errors.Join(fmt.Errorf("building the programs: %w", err), os.RemoveAll(dir))
-		}
-		if err := errors.Join(os.Setenv(envBin, dir), os.Setenv(envBuilt, dir)); err != nil {
-			return err
-		}
-	}
-	testcluster, err := kube.Binary(context.Background(), os.Stderr)
-	if err != nil {
-		return err
-	}
-	return os.Setenv(envTestcluster, testcluster)
+	programs.Main(m, "API servers, DNS servers, compilers and a private network namespace")
 }
 
 // newWorld makes a World that ends with the test.
@@ -110,13 +60,9 @@ func options(t *testing.T) world.Options {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bin, err := filepath.Abs(os.Getenv(envBin))
-	if err != nil {
-		t.Fatal(err)
-	}
 	return world.Options{
-		Dir: dir, CoreDNS: filepath.Join(bin, "coredns"), Syncer: filepath.Join(bin, "federation-syncer"),
-		Testcluster: os.Getenv(envTestcluster), Deploy: deploy,
+		Dir: dir, CoreDNS: programs.CoreDNS(), Syncer: programs.Syncer(), Testcluster: programs.Testcluster(),
+		Deploy: deploy,
 	}
 }
 

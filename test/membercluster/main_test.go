@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,16 +14,13 @@ import (
 
 	"github.com/federation-dns/federation/test/fakecloud"
 	"github.com/federation-dns/federation/test/kube"
-	"github.com/federation-dns/federation/test/needs"
-	"github.com/federation-dns/federation/test/netns"
 	"github.com/federation-dns/federation/test/proc"
+	"github.com/federation-dns/federation/test/programs"
 	"github.com/federation-dns/federation/test/route53"
 )
 
 func TestMain(m *testing.M) {
-	needs.Main("API servers, which are built in minutes, and a private network namespace")
-	netns.Enter()
-	os.Exit(m.Run())
+	programs.Main(m, "API servers, which are built in minutes, and a private network namespace")
 }
 
 const (
@@ -36,11 +32,10 @@ const (
 // system is a host cluster with everything that the syncer needs there.
 type system struct {
 	*testing.T
-	dir    string
-	host   *kube.Cluster
-	cloud  *route53.Server
-	syncer string   // the program
-	via    *counter // the syncer's way to the host; nil for the direct one
+	dir   string
+	host  *kube.Cluster
+	cloud *route53.Server
+	via   *counter // the syncer's way to the host; nil for the direct one
 }
 
 func newSystem(t *testing.T, args ...string) *system {
@@ -51,12 +46,7 @@ func newSystem(t *testing.T, args ...string) *system {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	s := &system{T: t, dir: dir, syncer: filepath.Join(dir, "federation-syncer")}
-	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", s.syncer, "./cmd/federation-syncer")
-	build.Dir = root
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	s := &system{T: t, dir: dir}
 	s.host, err = kube.Start(ctx, kube.Options{
 		Name: "host", Dir: filepath.Join(dir, "host"), Nodes: -1, Args: args,
 		PodCIDRs:     []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")},
@@ -115,7 +105,8 @@ func (s *system) run(name, clusters string) *running {
 	env := []string{"AWS_ACCESS_KEY_ID=AKIAEXAMPLE000000000", "AWS_SECRET_ACCESS_KEY=a secret of the tests",
 		"AWS_SESSION_TOKEN=", "AWS_PROFILE=", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null",
 		"AWS_EC2_METADATA_DISABLED=true"}
-	p, err := proc.Start(name, filepath.Join(r.dir, "log"), env, s.syncer, "--config", filepath.Join(r.dir, "c.yaml"))
+	p, err := proc.Start(name, filepath.Join(r.dir, "log"), env,
+		programs.Syncer(), "--config", filepath.Join(r.dir, "c.yaml"))
 	if err != nil {
 		s.Fatal(err)
 	}

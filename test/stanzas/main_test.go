@@ -8,15 +8,11 @@
 package stanzas
 
 import (
-	"os"
 	"testing"
 
-	"github.com/federation-dns/federation/test/needs"
-	"github.com/federation-dns/federation/test/netns"
+	"github.com/federation-dns/federation/test/programs"
 )
 
 func TestMain(m *testing.M) {
-	needs.Main("API servers, helm, CoreDNS, dig and a private network namespace")
-	netns.Enter()
-	os.Exit(m.Run())
+	programs.Main(m, "API servers, helm, CoreDNS, dig and a private network namespace")
 }

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -24,6 +23,7 @@ import (
 	"github.com/federation-dns/federation/test/kube"
 	"github.com/federation-dns/federation/test/netns"
 	"github.com/federation-dns/federation/test/proc"
+	"github.com/federation-dns/federation/test/programs"
 	networld "github.com/federation-dns/federation/test/world"
 )
 
@@ -106,7 +106,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{helm: helm.New(t), coredns: corednsProgram(t)}
+	w := &world{helm: helm.New(t), coredns: programs.CoreDNS()}
 	for _, prefix := range []string{"10.1.0.0/16", "fd00:0:0:1::/64", authority + "/32", clusterDNS + "/32",
 		dnsUpstream + "/32", beside + "/32", nodeLocal + "/32"} {
 		if err := netns.AddLocal(netip.MustParsePrefix(prefix)); err != nil {
@@ -149,24 +149,6 @@ func newWorld(t *testing.T) *world {
 	w.startAuthority(t)
 	w.install(t)
 	return w
-}
-
-// corednsProgram is that of make test, which names its folder, or is built.
-func corednsProgram(t *testing.T) string {
-	t.Helper()
-	folder := os.Getenv("FEDERATION_DNS_BIN")
-	if folder == "" {
-		folder = t.TempDir()
-		build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", folder, "../../cmd/coredns")
-		if _, err := proc.Output(build, "go build"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	program, err := filepath.Abs(filepath.Join(folder, "coredns"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return program
 }
 
 func (w *world) startAuthority(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 
 	"github.com/federation-dns/federation/test/helm"
+	"github.com/federation-dns/federation/test/programs"
 	"github.com/federation-dns/federation/test/world"
 )
 
@@ -46,10 +47,9 @@ func newInstallation(t *testing.T) *installation {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bin := os.Getenv(envBin)
 	w, err := world.New(world.Options{
-		Dir: dir, CoreDNS: filepath.Join(bin, "coredns"), Syncer: filepath.Join(bin, "federation-syncer"),
-		Testcluster: os.Getenv(envTestcluster), Deploy: deploy, Places: world.Places[:1],
+		Dir: dir, CoreDNS: programs.CoreDNS(), Syncer: programs.Syncer(), Testcluster: programs.Testcluster(),
+		Deploy: deploy, Places: world.Places[:1],
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/federation-dns/federation/test/programs"
 	"github.com/federation-dns/federation/test/world"
 )
 
@@ -97,7 +98,7 @@ func mayChangeUser() bool {
 // furnish puts the program into the root, with the libraries that it needs if make has linked it to any.
 func (p *pod) furnish(t *testing.T) {
 	t.Helper()
-	program := filepath.Join(os.Getenv(envBin), "federation-syncer")
+	program := programs.Syncer()
 	p.copy(t, program, "/federation-syncer")
 	out, _ := exec.Command("ldd", program).Output() // an error says that it is static
 	for _, library := range regexp.MustCompile(`(/\S+) \(0x`).FindAllStringSubmatch(string(out), -1) {
