@@ -10,6 +10,11 @@ import (
 // MaxNameOctets is the longest name in wire form, including length octets and the root label (RFC 1035, section 3.1).
 const MaxNameOctets = 255
 
+// MaxLinks is the longest CNAME chain that counts: the plugin follows none that is longer (Q8a), and the order of
+// changes knows none (X5b). A chain of the publishing rule has at most three links: topology zone, region, global, and
+// a host name outside.
+const MaxLinks = 8
+
 // maxLabelOctets is the longest label (RFC 1035, section 2.3.4).
 const maxLabelOctets = 63
 

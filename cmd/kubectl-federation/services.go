@@ -97,7 +97,7 @@ func (o *options) chosen(status *admin.Status, args []string) (found []explain.F
 	for i := range status.Federations {
 		f := &status.Federations[i]
 		for j := range f.Services {
-			if ns, _, _ := strings.Cut(f.Services[j].Name, "/"); *o.kube.Namespace == "" || ns == *o.kube.Namespace {
+			if ns := *o.kube.Namespace; ns == "" || f.Services[j].ServiceName().Namespace == ns {
 				found = append(found, explain.Found{Federation: f, Service: &f.Services[j]})
 			}
 		}
@@ -165,8 +165,8 @@ func (o *options) completeServices(cmd *cobra.Command, args []string, begin stri
 	found, _ := o.chosen(status, nil)
 	var names []string
 	for _, f := range found {
-		ns, name, _ := strings.Cut(f.Service.Name, "/")
-		if full := name + "." + ns + "." + f.Federation.Name; strings.HasPrefix(full, begin) {
+		s := f.Service.ServiceName()
+		if full := s.Name + "." + s.Namespace + "." + f.Federation.Name; strings.HasPrefix(full, begin) {
 			names = append(names, full)
 		}
 	}

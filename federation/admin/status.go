@@ -2,6 +2,7 @@ package admin
 
 import (
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/federation-dns/federation/federation"
@@ -86,6 +87,12 @@ type ServiceStatus struct {
 	Refused []RefusedStatus `json:"refused,omitempty"`
 	// Coming are the RRsets that are not published yet, with the reason.
 	Coming []RRsetStatus `json:"coming,omitempty"`
+}
+
+// ServiceName returns the namespace and name that Name has.
+func (s *ServiceStatus) ServiceName() federation.ServiceName {
+	namespace, name, _ := strings.Cut(s.Name, "/")
+	return federation.ServiceName{Namespace: namespace, Name: name}
 }
 
 // ShardStatus is the state of one shard.

@@ -30,8 +30,7 @@ func servicesTable(list []explain.Found, o Options) *table {
 	}
 	t := o.newTable(headings...)
 	for _, f := range list {
-		s := f.Service
-		namespace, name, _ := strings.Cut(s.Name, "/")
+		s, name := f.Service, f.Service.ServiceName()
 		healthy, members := 0, []string{}
 		for _, sh := range s.Shards {
 			members = append(members, sh.Member)
@@ -39,7 +38,7 @@ func servicesTable(list []explain.Found, o Options) *table {
 				healthy++
 			}
 		}
-		row := []any{namespace, name, serviceState(s), fmt.Sprintf("%d/%d", healthy, len(s.Shards)),
+		row := []any{name.Namespace, name.Name, serviceState(s), fmt.Sprintf("%d/%d", healthy, len(s.Shards)),
 			o.Some(Published(f))}
 		if o.Wide {
 			row = append(row, f.Federation.Name, o.Some(members), len(s.Held))
@@ -74,8 +73,7 @@ func Published(f explain.Found) (data []string) {
 	core := federation.Federation{
 		Name: federation.Label(f.Federation.Name), Domain: federation.CanonicalName(f.Federation.Domain),
 	}
-	namespace, name, _ := strings.Cut(f.Service.Name, "/")
-	global := core.OwnerName(federation.ServiceName{Namespace: namespace, Name: name}, core.Domain)
+	global := core.OwnerName(f.Service.ServiceName(), core.Domain)
 	for _, r := range f.Service.Records {
 		if r.Name == string(global) {
 			data = append(data, r.Data...)
@@ -86,8 +84,7 @@ func Published(f explain.Found) (data []string) {
 
 // Service prints one service: its name, its addresses, and what each member has.
 func Service(w io.Writer, f explain.Found, o Options) {
-	s := f.Service
-	namespace, name, _ := strings.Cut(s.Name, "/")
+	s, name := f.Service, f.Service.ServiceName()
 	healthy := 0
 	for _, sh := range s.Shards {
 		if sh.Healthy {
@@ -95,7 +92,7 @@ func Service(w io.Writer, f explain.Found, o Options) {
 		}
 	}
 	state := serviceState(s)
-	fmt.Fprintf(w, "%-36s %s, %d of %d shards healthy\n", name+"."+namespace+"."+f.Federation.Name,
+	fmt.Fprintf(w, "%-36s %s, %d of %d shards healthy\n", name.Name+"."+name.Namespace+"."+f.Federation.Name,
 		o.paint(state.text, state.style), healthy, len(s.Shards))
 	addresses := "none"
 	if list := Published(f); len(list) > 0 {
@@ -120,7 +117,8 @@ func Service(w io.Writer, f explain.Found, o Options) {
 			max(0, r.Retry.Sub(o.Now)).Round(time.Second))
 	}
 	if n := len(s.Coming); n > 0 {
-		fmt.Fprintf(w, "\nchanges under way: %d (kubectl federation records %s.%s shows them)\n", n, name, namespace)
+		fmt.Fprintf(w, "\nchanges under way: %d (kubectl federation records %s.%s shows them)\n", n,
+			name.Name, name.Namespace)
 	}
 	problems(w, f)
 }

@@ -2,7 +2,6 @@ package explain
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/admin"
@@ -41,13 +40,11 @@ func Expectations(f Found) (list []Expectation, err error) {
 	if err != nil {
 		return nil, err
 	}
-	namespace, name, _ := strings.Cut(f.Service.Name, "/")
 	for _, lv := range f.Federation.Levels {
 		if lv.Foreign != "" {
 			continue
 		}
-		owner := string(fed.OwnerName(federation.ServiceName{Namespace: namespace, Name: name},
-			federation.FQDN(lv.Name)))
+		owner := string(fed.OwnerName(f.Service.ServiceName(), federation.FQDN(lv.Name)))
 		for _, t := range []string{federation.TypeA, federation.TypeAAAA, federation.TypeCNAME} {
 			e := Expectation{Name: owner, Type: t}
 			i := slices.IndexFunc(f.Service.Records, func(r admin.RRsetStatus) bool {

@@ -15,8 +15,7 @@ const maxNearest = 3
 
 func findService(f *admin.FederationStatus, name federation.ServiceName) *admin.ServiceStatus {
 	i, ok := slices.BinarySearchFunc(f.Services, name, func(s admin.ServiceStatus, name federation.ServiceName) int {
-		namespace, service, _ := strings.Cut(s.Name, "/")
-		return federation.CompareServiceNames(federation.ServiceName{Namespace: namespace, Name: service}, name)
+		return federation.CompareServiceNames(s.ServiceName(), name)
 	})
 	if !ok {
 		return nil
@@ -59,12 +58,12 @@ func unknownService(f *admin.FederationStatus, name federation.ServiceName) erro
 	}
 	var all []near
 	for _, s := range f.Services {
-		namespace, service, _ := strings.Cut(s.Name, "/")
-		far := distance(service, name.Name)
+		service := s.ServiceName()
+		far := distance(service.Name, name.Name)
 		if name.Namespace != "" {
-			far += distance(namespace, name.Namespace)
+			far += distance(service.Namespace, name.Namespace)
 		}
-		if far <= max(2, len(name.Name)/3) || service == name.Name {
+		if far <= max(2, len(name.Name)/3) || service.Name == name.Name {
 			all = append(all, near{s.Name, far})
 		}
 	}

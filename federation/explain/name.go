@@ -138,8 +138,8 @@ func FindServices(status *admin.Status, text, namespace string) (found []Found, 
 	for i := range status.Federations {
 		f := &status.Federations[i]
 		for j := range f.Services {
-			ns, name, _ := strings.Cut(f.Services[j].Name, "/")
-			if name == want.Name && (want.Namespace == "" || ns == want.Namespace) {
+			name := f.Services[j].ServiceName()
+			if name.Name == want.Name && (want.Namespace == "" || name.Namespace == want.Namespace) {
 				found = append(found, Found{f, &f.Services[j]})
 			}
 		}

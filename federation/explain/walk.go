@@ -9,9 +9,6 @@ import (
 	"github.com/federation-dns/federation/federation/admin"
 )
 
-// maxLinks bounds the links of a chain, as the plugin does (Q8a).
-const maxLinks = 8
-
 // walk is the way of one question through the levels.
 type walk struct {
 	fed     federation.Federation
@@ -146,7 +143,7 @@ func (c *chain) answer() Answer {
 // follow returns the chain from the name on, and notes each name on the way as a step.
 func (w *walk) follow(name, qtype string) *chain {
 	c := &chain{cnames: []string{name}}
-	for links := 0; links <= maxLinks; links++ {
+	for links := 0; links <= federation.MaxLinks; links++ {
 		sets := w.records[name]
 		target := w.step(name, sets)
 		c.exists = c.exists || len(sets) > 0

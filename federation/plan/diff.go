@@ -10,11 +10,6 @@ import (
 	"github.com/federation-dns/federation/federation"
 )
 
-// maxLinks is the longest CNAME chain considered when changes are ordered; the plugin follows no longer chain either
-// (Q8a). A chain of the publishing rule has at most three links: topology zone, region, global, and a host name
-// outside.
-const maxLinks = 8
-
 // Diff returns the changes that turn current into desired: one for each owner name whose RRsets differ, including their
 // TTLs, with all RRsets of the name in From and To. Both lists may be in any order, with at most one RRset per name and
 // type; they are not modified.
@@ -104,14 +99,14 @@ func sortDown(changes []Change, sets map[federation.FQDN][]federation.RRset) {
 	})
 }
 
-// links returns the length of the CNAME chain that begins at name, or maxLinks if it is longer or loops.
+// links returns the length of the CNAME chain that begins at name, or federation.MaxLinks if it is longer or loops.
 func links(name federation.FQDN, sets map[federation.FQDN][]federation.RRset) int {
-	for n := range maxLinks {
+	for n := range federation.MaxLinks {
 		if name = target(sets[name]); name == "" {
 			return n
 		}
 	}
-	return maxLinks
+	return federation.MaxLinks
 }
 
 // splitNeeded separates the new names that are on the CNAME chain of a changed live name from all others.

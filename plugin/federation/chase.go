@@ -11,12 +11,14 @@ import (
 	"github.com/coredns/coredns/request"
 
 	"github.com/miekg/dns"
+
+	core "github.com/federation-dns/federation/federation"
 )
 
 // The bounds of a chase (Q8).
 const (
 	chaseTimeout = 3 * time.Second // for all levels together, and for one lookup
-	maxLinks     = 8
+	maxLinks     = core.MaxLinks
 	maxLookups   = 1000
 	maxDepth     = 4 // of our lookups that come back here
 	negativeTTL  = 5 * time.Second
