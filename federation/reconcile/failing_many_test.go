@@ -136,6 +136,35 @@ func TestFailingMany(t *testing.T) {
 			})
 		}
 	}
+	for _, first := range []federation.FQDN{"south.", "south-1."} {
+		bubble(t, "X5a changes follow within 30 s when the first that is made is a claim's: "+string(first),
+			func(t *testing.T) {
+				w := three(t)
+				w.set("a", pay, true)
+				w.start()
+				w.after(10 * time.Second)
+				var mended atomic.Bool
+				var at time.Time
+				w.provider.SetFaults(inmem.Faults{Refuse: func(c plan.Change) error {
+					if time.Since(w.began) > 16*time.Minute && strings.HasPrefix(string(c.Name), string(first)) {
+						at = time.Now()
+						mended.Store(true)
+					}
+					if mended.Load() {
+						return nil
+					}
+					return fmt.Errorf("%w: not now", provider.ErrRefused)
+				}})
+				w.set("a", pay, false)
+				w.set("a", web, false)
+				w.moved("c", "south", "south-1")
+				for !mended.Load() {
+					w.after(time.Second)
+				}
+				w.after(time.Until(at.Add(32 * time.Second)))
+				w.wantRule(func(federation.FQDN) bool { return false })
+			})
+	}
 	bubble(t, "X5a a name in conflict again and again is read and tried ever more slowly", func(t *testing.T) {
 		w := three(t)
 		w.start()

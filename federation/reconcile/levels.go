@@ -173,6 +173,12 @@ func (r levelsResult) apply(l *Loop, now time.Time) {
 	l.mergeLevels(r.began, r.levels)
 	l.forgetLevels(l.levels)
 	excluded := map[federation.FQDN]error{}
+	for level, res := range r.levels {
+		if res.Err == nil && (retriable(l.foreign[level]) || retriable(l.unlisted[level])) {
+			l.retryLevels(now)
+			break
+		}
+	}
 	for _, level := range slices.Sorted(maps.Keys(r.levels)) {
 		res := r.levels[level]
 		switch {
@@ -197,6 +203,20 @@ func (r levelsResult) apply(l *Loop, now time.Time) {
 	for _, res := range r.levels {
 		if res.Err == nil {
 			opener{l}.adoptRecords(res.Records)
+		}
+	}
+}
+
+// retriable reports whether something failed for another reason than that it is somebody else's.
+func retriable(b *retry.Backoff) bool { return b != nil && !errors.Is(b.Err, claim.ErrForeign) }
+
+// retryLevels retries the levels that failed: one of them works again.
+func (z *zone) retryLevels(now time.Time) {
+	for _, levels := range []map[federation.FQDN]*retry.Backoff{z.foreign, z.unlisted, z.dropping} {
+		for _, b := range levels {
+			if retriable(b) {
+				b.Until = now
+			}
 		}
 	}
 }
@@ -351,7 +371,10 @@ func (r dropResult) apply(l *Loop, now time.Time) {
 	l.keepFormer = true
 	if r.outcome.Err == nil {
 		l.providerAnswered()
-		delete(l.dropping, r.level)
+		if l.dropping[r.level] != nil {
+			delete(l.dropping, r.level)
+			l.retryLevels(now)
+		}
 		l.log.Info("level given up", "level", string(r.level))
 		mover{l}.moveWaiting(now)
 		return

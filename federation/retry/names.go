@@ -20,7 +20,8 @@ import (
 //     requests a second;
 //   - a success among them lets two more be retried at once: when the cause is gone, all follow within seconds;
 //   - while no change succeeds at all, the provider as a whole may fail. Then one name, the canary, is retried every
-//     30 s at most, and its success clears every backoff.
+//     30 s at most, and its success clears every backoff. A change that had not failed before may succeed first: after
+//     an outage of some seconds the canary is retried at once then.
 const (
 	maxAtOnce = 50 // names in one request
 	// retriesPerSecond bounds how often what failed is retried, changes and reads together. It grows with their number,
@@ -28,6 +29,8 @@ const (
 	retriesPerSecond, mostRetriesPerSecond = 0.5, 2
 	// The time between two canaries.
 	minCanary, maxCanary = time.Second, 30 * time.Second
+	// lasting is the wait for the canary from which an outage is more than a few bad names on their own.
+	lasting = 4 * time.Second
 )
 
 // Names are the names whose change failed and is still to be made. Use NewNames.
@@ -42,6 +45,9 @@ type Names struct {
 	outage     bool
 	canaryAt   time.Time
 	canaryWait time.Duration
+	// probe: the canary is to be retried now, because something else has ended a lasting outage; probing: it is being
+	// retried for that.
+	probe, probing bool
 }
 
 // NewNames returns an empty Names.
@@ -92,7 +98,7 @@ func (r *Names) Next() time.Time {
 		return next
 	case r.outage:
 		return r.canaryAt
-	case r.extra > 0:
+	case r.probe, r.extra > 0:
 		return time.Time{}
 	case r.notBefore.After(next):
 		return r.notBefore
@@ -124,17 +130,18 @@ func (r *Names) Admit(now time.Time, several int) bool {
 // for it, lowest first.
 func (r *Names) Due(now time.Time, urgency func(federation.FQDN) int) (names []federation.FQDN) {
 	if r.due.Next().IsZero() {
-		r.extra = 0
+		r.extra, r.probe = 0, false
 		return nil
 	}
-	if r.outage {
-		if now.Before(r.canaryAt) {
-			return nil
-		}
+	if r.outage && now.Before(r.canaryAt) {
+		return nil
+	}
+	if r.outage || r.probe {
 		name := r.canary(urgency)
 		r.due.Unset(name)
 		r.canaryWait = min(max(2*r.canaryWait, minCanary), maxCanary)
 		r.canaryAt = now.Add(r.canaryWait)
+		r.probe, r.probing = false, r.probe
 		return []federation.FQDN{name}
 	}
 	for next := r.due.Next(); !next.IsZero() && len(names) < maxAtOnce; next = r.due.Next() {
@@ -170,10 +177,16 @@ func (r *Names) canary(urgency func(federation.FQDN) int) (name federation.FQDN)
 }
 
 // RequestEnded notes how a request with changes ended: how many were made, how many of those had failed before, and
-// whether any failed. It reports whether that has ended an outage; then the caller clears every backoff.
+// whether any failed. It reports whether what failed before works again; then the caller clears every backoff.
 func (r *Names) RequestEnded(now time.Time, made, recovered int, failed bool) (clear bool) {
-	clear = recovered > 0 && r.outage
-	if recovered > 0 && !r.outage {
+	switch {
+	case recovered > 0:
+		clear = r.outage || r.probing
+	case made > 0 && r.outage && r.canaryWait >= lasting:
+		r.probe = len(r.failing) > 0
+		clear = !r.probe // there may be other things that failed
+	}
+	if recovered > 0 && !clear {
 		r.extra = min(r.extra+2*recovered, len(r.failing))
 	}
 	switch {
@@ -181,6 +194,9 @@ func (r *Names) RequestEnded(now time.Time, made, recovered int, failed bool) (c
 		r.outage, r.canaryWait = false, 0
 	case failed && !r.outage:
 		r.outage, r.canaryWait, r.canaryAt = true, minCanary, now.Add(minCanary)
+	}
+	if clear || failed {
+		r.probing = false
 	}
 	return clear
 }
