@@ -182,11 +182,9 @@ func (r *running) stop() {
 // eventually polls until f gives no error.
 func eventually(t testing.TB, within time.Duration, f func() error) {
 	t.Helper()
-	var err error
-	for deadline := time.Now().Add(within); time.Now().Before(deadline); <-time.After(20 * time.Millisecond) {
-		if err = f(); err == nil {
-			return
-		}
+	ctx, cancel := context.WithTimeout(t.Context(), within)
+	defer cancel()
+	if err := proc.Poll(ctx, "it to be so", f); err != nil {
+		t.Fatalf("not within %s: %v", within, err)
 	}
-	t.Fatalf("not within %s: %v", within, err)
 }

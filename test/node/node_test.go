@@ -22,6 +22,7 @@ import (
 	"github.com/federation-dns/federation/test/needs"
 	"github.com/federation-dns/federation/test/netns"
 	"github.com/federation-dns/federation/test/node"
+	"github.com/federation-dns/federation/test/proc"
 )
 
 // envPause, if set, makes the test binary the program that runs a Node with a pod; it is the path of the pods' program.
@@ -174,7 +175,10 @@ func TestNothingIsLeftBehind(t *testing.T) {
 			if got := cmd.ProcessState.String(); got != tt.status {
 				t.Errorf("it ended with %s, want %s; it says %q", got, tt.status, rest)
 			}
-			err = eventually(func() error {
+			// The kernel ends a namespace behind our back.
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			err = proc.Poll(ctx, "nothing to be left", func() error {
 				if tt.swept {
 					if err := node.Sweep(); err != nil {
 						return err
@@ -186,15 +190,6 @@ func TestNothingIsLeftBehind(t *testing.T) {
 				t.Error(err)
 			}
 		})
-	}
-}
-
-// eventually tries for 10 s: the kernel ends a namespace behind our back.
-func eventually(f func() error) error {
-	for deadline := time.Now().Add(10 * time.Second); ; <-time.After(50 * time.Millisecond) {
-		if err := f(); err == nil || time.Now().After(deadline) {
-			return err
-		}
 	}
 }
 
