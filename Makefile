@@ -53,8 +53,9 @@ test-e2e: ## Run the whole-system tests: real API servers, real queries (needs m
 	FEDERATION_DNS_BIN=$(GOBIN_ABS) $(GO) test -buildvcs=false -timeout 30m -count=1 -v ./test/e2e
 
 .PHONY: generate
-generate: $(BIN)/controller-gen ## Generate deploy/crds and docs/api.md from api/
+generate: $(BIN)/controller-gen ## Generate deploy/crds, the chart's copy and docs/api.md from api/
 	$(BIN)/controller-gen object crd:maxDescLen=200 paths=./api/... output:crd:dir=deploy/crds
+	cp deploy/crds/*.yaml charts/federation-syncer/files/crds/
 	$(GO) test ./api/v1alpha1 -update
 
 .PHONY: lint

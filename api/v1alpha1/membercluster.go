@@ -76,6 +76,17 @@ type MemberClusterStatus struct {
 	// Its shards in all federations.
 	// +optional
 	Shards *ShardCount `json:"shards,omitempty"`
+	// Which version of the Secret the syncer uses: the member has accepted the kubeconfig in it.
+	// +optional
+	KubeconfigSecret *SecretInUse `json:"kubeconfigSecret,omitempty"`
+}
+
+// SecretInUse is a version of a Secret that the syncer uses: a client made from it had an answer of success. A token
+// that it replaced is needed no more.
+type SecretInUse struct {
+	SecretKey `json:",inline"`
+	// The resourceVersion of the Secret.
+	ResourceVersion string `json:"resourceVersion"`
 }
 
 // ObservedTopology is where the syncer sees a member.

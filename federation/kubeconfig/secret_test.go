@@ -3,6 +3,9 @@ package kubeconfig
 import (
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -87,40 +90,121 @@ func TestSecretFollower(t *testing.T) {
 	t.Run("K2 a kubeconfig is returned once, and again when it has changed", func(t *testing.T) {
 		changed := f.Changed()
 		next("", ErrNoKubeconfig)
-		s.Set(key, good, nil)
+		s.Set(key, "1", good, nil)
 		<-changed
 		next("s3cret", nil)
 		next("", nil)
-		s.Set(key, good, nil)
+		s.Set(key, "1", good, nil)
 		next("", nil)
-		s.Set(key, rotated, nil)
+		s.Set(key, "1", rotated, nil)
 		next("s3cret-2", nil)
 	})
 	t.Run("K2 a broken one is an error until it is good again, and then nothing has changed", func(t *testing.T) {
-		s.Set(key, []byte("broken"), nil)
+		s.Set(key, "1", []byte("broken"), nil)
 		next("refused", nil)
 		err := s.Check(key)
 		if err == nil || !strings.Contains(err.Error(), `the Secret "member-a", key "kubeconfig"`) {
 			t.Errorf("error %v", err)
 		}
-		s.Set(key, rotated, nil)
+		s.Set(key, "1", rotated, nil)
 		next("", nil)
 		f.Retry()
 		next("s3cret-2", nil)
 	})
 	t.Run("K2 a Secret that is gone", func(t *testing.T) {
-		s.Set(key, nil, fmt.Errorf("%w: it does not exist", ErrNoKubeconfig))
+		s.Set(key, "1", nil, fmt.Errorf("%w: it does not exist", ErrNoKubeconfig))
 		next("", ErrNoKubeconfig)
 		s.Retain(nil)
 		next("", ErrNoKubeconfig)
 	})
 	t.Run("K2 another Secret wakes nobody", func(t *testing.T) {
 		changed := f.Changed()
-		s.Set(SecretKey{"member-b", "kubeconfig"}, good, nil)
+		s.Set(SecretKey{"member-b", "kubeconfig"}, "1", good, nil)
 		select {
 		case <-changed:
 			t.Error("it has changed")
 		default:
 		}
+	})
+}
+
+// TestInUse has a member accept and refuse clients that a SecretFollower gave.
+func TestInUse(t *testing.T) {
+	key := SecretKey{"member-a", "kubeconfig"}
+	good, rotated := secretKubeconfig("", ""), secretKubeconfig("", "-2")
+	var s Secrets
+	f := &SecretFollower{Secrets: &s, Key: key}
+	client := func() http.RoundTripper {
+		t.Helper()
+		c, err := f.Next()
+		if err != nil || c == nil {
+			t.Fatalf("%v, error %v", c, err)
+		}
+		return c.WrapTransport(roundTripper(func(r *http.Request) (*http.Response, error) {
+			status, err := strconv.Atoi(strings.TrimPrefix(r.URL.Path, "/"))
+			if err != nil {
+				return nil, err
+			}
+			return &http.Response{StatusCode: status, Body: http.NoBody}, nil
+		}))
+	}
+	ask := func(c http.RoundTripper, answer string) {
+		res, err := c.RoundTrip(httptest.NewRequest(http.MethodGet, "/"+answer, nil))
+		if err == nil {
+			res.Body.Close()
+		}
+	}
+	want := func(version string) {
+		t.Helper()
+		if have := s.InUse(key); have != version {
+			t.Errorf("in use is version %q, want %q", have, version)
+		}
+	}
+	s.Set(key, "1", good, nil)
+	first := client()
+	for _, answer := range []string{"none", "401", "403", "500"} {
+		t.Run("J3 a kubeconfig that the member has not accepted is not in use: "+answer, func(t *testing.T) {
+			ask(first, answer)
+			want("")
+		})
+	}
+	t.Run("J3 a version is in use once the member has accepted its kubeconfig", func(t *testing.T) {
+		ask(first, "200")
+		want("1")
+	})
+	t.Run("J3 another version with the same kubeconfig is in use at once", func(t *testing.T) {
+		s.Set(key, "2", good, nil)
+		want("2")
+	})
+	var second http.RoundTripper
+	t.Run("J3 an answer to the client from before says nothing of the new kubeconfig", func(t *testing.T) {
+		s.Set(key, "3", rotated, nil)
+		ask(first, "200")
+		want("2")
+		second = client()
+		ask(first, "200")
+		want("2")
+		ask(second, "200")
+		want("3")
+	})
+	t.Run("K2 a broken version is never in use; what was before stays", func(t *testing.T) {
+		s.Set(key, "4", []byte("broken"), nil)
+		ask(first, "200")
+		want("3")
+		s.Set(key, "", nil, ErrNoKubeconfig)
+		ask(first, "200")
+		want("3")
+	})
+	t.Run("J3 the kubeconfig in use comes back in another version", func(t *testing.T) {
+		s.Set(key, "5", rotated, nil)
+		want("3")
+		ask(first, "200")
+		want("3")
+		ask(second, "200")
+		want("5")
+	})
+	t.Run("K2 a Secret that no member has is forgotten", func(t *testing.T) {
+		s.Retain(nil)
+		want("")
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"net/http"
 	"reflect"
 	"sync"
 
@@ -21,10 +22,14 @@ type Secrets struct {
 
 type secretEntry struct {
 	data    []byte
+	version string        // of the Secret
 	config  *rest.Config  // made from data
 	err     error         // why there is no config
 	missing error         // why there is no data
-	changed chan struct{} // closed and renewed by each change
+	changed chan struct{} // closed and renewed by each change of data
+
+	answered *rest.Config // the last one with which a request was answered
+	inUse    string       // the version that it came from
 }
 
 // entry returns the entry of a key; s.mu is held.
@@ -41,12 +46,16 @@ func (s *Secrets) entry(key SecretKey) *secretEntry {
 	return e
 }
 
-// Set records the content of a key, or why there is none.
-func (s *Secrets) Set(key SecretKey, data []byte, missing error) {
+// Set records the content of a key with the resource version of its Secret, or why there is none.
+func (s *Secrets) Set(key SecretKey, version string, data []byte, missing error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.entry(key)
+	e.version = version
 	if fmt.Sprint(e.missing) == fmt.Sprint(missing) && bytes.Equal(e.data, data) {
+		if e.config != nil && e.config == e.answered {
+			e.inUse = version
+		}
 		return
 	}
 	e.data, e.missing, e.config, e.err = data, missing, nil, missing
@@ -63,6 +72,26 @@ func (s *Secrets) Set(key SecretKey, data []byte, missing error) {
 func (s *Secrets) Check(key SecretKey) error {
 	_, err := s.get(key)
 	return err
+}
+
+// InUse returns the resource version of the Secret whose kubeconfig a member was last seen to accept: a request with it
+// had an answer of success. It is the latest version with that kubeconfig; "" if there was no such answer yet.
+func (s *Secrets) InUse(key SecretKey) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.entry(key).inUse
+}
+
+// answered records that a request with a client configuration of the key was answered with success. An answer to a
+// client from before the last change proves nothing about the present content.
+func (s *Secrets) answered(key SecretKey, c *rest.Config) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.entries[key]
+	if e == nil || e.config == nil || e.config == e.answered || e.config != c && !reflect.DeepEqual(e.config, c) {
+		return
+	}
+	e.answered, e.inUse = e.config, e.version
 }
 
 // Retain forgets all keys but these.
@@ -97,6 +126,7 @@ type SecretFollower struct {
 }
 
 // Next returns the client configuration if it has changed since the last successful call, and nil if it has not.
+// Answers to requests with it are what Secrets.InUse goes by.
 func (f *SecretFollower) Next() (*rest.Config, error) {
 	c, err := f.Secrets.get(f.Key)
 	switch {
@@ -106,7 +136,17 @@ func (f *SecretFollower) Next() (*rest.Config, error) {
 		return nil, nil
 	}
 	f.used = c
-	return rest.CopyConfig(c), nil
+	own, secrets, key := rest.CopyConfig(c), f.Secrets, f.Key
+	own.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(req *http.Request) (*http.Response, error) {
+			res, err := next.RoundTrip(req)
+			if err == nil && res.StatusCode >= http.StatusOK && res.StatusCode < http.StatusMultipleChoices {
+				secrets.answered(key, c)
+			}
+			return res, err
+		})
+	})
+	return own, nil
 }
 
 // Changed returns a channel that is closed by the next change. Ask for it before Next.

@@ -47,8 +47,8 @@ func (s *session) take() {
 	for _, m := range s.watch.list() {
 		key := kubeconfig.SecretKey(m.Spec.KubeconfigSecret)
 		keys[key] = true
-		data, err := s.content(key)
-		s.opt.Secrets.Set(key, data, err)
+		version, data, err := s.content(key)
+		s.opt.Secrets.Set(key, version, data, err)
 		members = append(members, config.Member{Name: m.Name, Spec: m.Spec, UID: uid(m)})
 	}
 	s.opt.Secrets.Retain(keys)
@@ -60,24 +60,25 @@ func uid(m *v1alpha1.MemberCluster) string {
 	return cmp.Or(m.Annotations[v1alpha1.AnnotationClusterID], m.Status.ClusterID)
 }
 
-// content returns the kubeconfig at a key of a Secret, or why there is none.
-func (s *session) content(key kubeconfig.SecretKey) ([]byte, error) {
-	missing := func(format string, args ...any) error {
-		return fmt.Errorf("the Secret %q in the namespace %s: %w: %s",
+// content returns the kubeconfig at a key of a Secret with the Secret's resource version, or why there is none.
+func (s *session) content(key kubeconfig.SecretKey) (version string, data []byte, err error) {
+	missing := func(format string, args ...any) (string, []byte, error) {
+		return "", nil, fmt.Errorf("the Secret %q in the namespace %s: %w: %s",
 			key.Name, s.namespace, kubeconfig.ErrNoKubeconfig, fmt.Sprintf(format, args...))
 	}
 	obj, ok, _ := s.watch.secrets.GetStore().GetByKey(s.namespace + "/" + key.Name) // there is no error
 	if !ok {
 		if err := s.watch.noSecrets.err(); err != nil {
-			return nil, missing("the syncer may not read it, apply deploy/host-rbac.yaml")
+			return missing("the syncer may not read it, apply deploy/host-rbac.yaml")
 		}
-		return nil, missing("it does not exist")
+		return missing("it does not exist")
 	}
-	data, ok := obj.(*corev1.Secret).Data[key.Key]
+	secret := obj.(*corev1.Secret)
+	data, ok = secret.Data[key.Key]
 	if !ok {
-		return nil, missing("it has no key %q", key.Key)
+		return missing("it has no key %q", key.Key)
 	}
-	return data, nil
+	return secret.ResourceVersion, data, nil
 }
 
 // report writes each status that is not as it is due to be. It ends at the first request that the host does not answer;
@@ -97,7 +98,8 @@ func (s *session) report(ctx context.Context) {
 		key := kubeconfig.SecretKey(m.Spec.KubeconfigSecret)
 		status := statusOf(time.Now(), m, facts{
 			taken: taken[m.Name], states: states[m.Name], kubeconfig: s.opt.Secrets.Check(key),
-			spec: file.CheckMember(config.Member{Name: m.Name, Spec: m.Spec}),
+			spec:  file.CheckMember(config.Member{Name: m.Name, Spec: m.Spec}),
+			inUse: s.opt.Secrets.InUse(key),
 		})
 		if same(m.Status, status) {
 			continue

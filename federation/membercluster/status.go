@@ -19,6 +19,7 @@ type facts struct {
 	taken      bool               // a member of the file has the name
 	spec       error              // what is wrong with the spec
 	kubeconfig error              // why the present content of the Secret cannot be used
+	inUse      string             // the version of the Secret whose kubeconfig the member accepted last
 	states     []*snapshot.Member // the member in each federation; none before the loops know it
 }
 
@@ -26,7 +27,7 @@ type facts struct {
 func statusOf(now time.Time, m *v1alpha1.MemberCluster, f facts) v1alpha1.MemberClusterStatus {
 	st := v1alpha1.MemberClusterStatus{
 		ClusterID: m.Status.ClusterID, Version: m.Status.Version, Topology: m.Status.Topology, Zones: m.Status.Zones,
-		Shards: m.Status.Shards,
+		Shards: m.Status.Shards, KubeconfigSecret: secretInUse(m, f),
 	}
 	if len(f.states) > 0 && !f.taken {
 		observe(&st, f.states)
@@ -40,6 +41,21 @@ func statusOf(now time.Time, m *v1alpha1.MemberCluster, f facts) v1alpha1.Member
 	}
 	st.Conditions = []metav1.Condition{ready}
 	return st
+}
+
+// secretInUse returns which version of which Secret the client in use was made from. What another replica found, or
+// this one before a restart, counts until there is an answer, unless it is of another Secret or key.
+func secretInUse(m *v1alpha1.MemberCluster, f facts) *v1alpha1.SecretInUse {
+	known := m.Status.KubeconfigSecret
+	switch {
+	case f.taken:
+		return nil
+	case f.inUse != "":
+		return &v1alpha1.SecretInUse{SecretKey: m.Spec.KubeconfigSecret, ResourceVersion: f.inUse}
+	case known != nil && known.SecretKey == m.Spec.KubeconfigSecret:
+		return known
+	}
+	return nil
 }
 
 // observe sets what the federations know of the member.

@@ -155,6 +155,26 @@ func TestStatus(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 	})
+	t.Run("J3 the version of the Secret in use outlasts a restart, and no other Secret", func(t *testing.T) {
+		m := object(false)
+		m.Spec.KubeconfigSecret = v1alpha1.SecretKey{Name: "x", Key: "k"}
+		m.Status = statusOf(first, m, facts{inUse: "7", states: present.states})
+		check := func(what, want string, f facts) {
+			t.Helper()
+			s, have := statusOf(first, m, f).KubeconfigSecret, "none"
+			if s != nil {
+				have = s.Name + " " + s.Key + " " + s.ResourceVersion
+			}
+			if have != want {
+				t.Errorf("%s: in use is %s, want %s", what, have, want)
+			}
+		}
+		check("no answer yet", "x k 7", facts{states: present.states})
+		check("an answer", "x k 8", facts{inUse: "8", states: present.states})
+		check("the name is taken", "none", facts{inUse: "8", taken: true, states: present.states})
+		m.Spec.KubeconfigSecret.Key = "other"
+		check("another key", "none", facts{states: present.states})
+	})
 	t.Run("X4d a member that departed is no state of a new object", func(t *testing.T) {
 		departed := *state(policy.Lost, nil, 0)
 		departed.Departed = true

@@ -58,6 +58,25 @@ func (s *system) becomes(name, want, words string) {
 	})
 }
 
+// inUse returns the version of a member's Secret that the status says is in use, and the present one.
+func (s *system) inUse(name string) (used, present string) {
+	s.Helper()
+	used = s.kubectl("", "get", "mc", name, "-o", "jsonpath={.status.kubeconfigSecret.resourceVersion}")
+	return used, s.kubectl("", "get", "secret", "member-"+name, "-n", namespace, "-o",
+		"jsonpath={.metadata.resourceVersion}")
+}
+
+// uses waits until the status says that the present version of a member's Secret is in use; K2 says within 5 s.
+func (s *system) uses(name string) {
+	s.Helper()
+	eventually(s, 5*time.Second, func() error {
+		if used, present := s.inUse(name); used != present {
+			return fmt.Errorf("version %q of the Secret is in use, not yet %s", used, present)
+		}
+		return nil
+	})
+}
+
 // publishes waits until the global record of nginx.shop has the addresses of these members.
 func (s *system) publishes(want ...string) {
 	s.Helper()
@@ -158,12 +177,7 @@ func TestMemberCluster(t *testing.T) {
 		m.change("a", func(api *memberAPI) { api.tokens["token-2"] = true })
 		before := s.changes()
 		s.apply(secret("a", m.kubeconfig("a", "token-2")))
-		eventually(t, 5*time.Second, func() error {
-			if m.asked("a", "token-2") == 0 {
-				return fmt.Errorf("the new token has not been used")
-			}
-			return nil
-		})
+		s.uses("a")
 		// The old client ends before the new one begins: from now on nothing is sent with the old token.
 		m.change("a", func(api *memberAPI) { delete(api.tokens, "token-1") })
 		n := m.asked("a", "token-2")
@@ -189,6 +203,9 @@ func TestMemberCluster(t *testing.T) {
 		s.apply(secret("a", "clusters: [s3cret"))
 		s.becomes("a", "False KubeconfigRefused", "cannot be parsed")
 		s.becomes("a", "False KubeconfigRefused", "the kubeconfig from before stays in use until the member refuses it")
+		if used, present := s.inUse("a"); used == present {
+			t.Errorf("the broken version %s is in use", present)
+		}
 		s.kubectl("", "delete", "secret", "member-a", "-n", namespace)
 		s.becomes("a", "False SecretMissing",
 			`the Secret "member-a" in the namespace federation-system: no kubeconfig: it does not exist`)
