@@ -175,7 +175,7 @@ func (r levelsResult) apply(l *Loop, now time.Time) {
 	excluded := map[federation.FQDN]error{}
 	for level, res := range r.levels {
 		if res.Err == nil && (retriable(l.foreign[level]) || retriable(l.unlisted[level])) {
-			l.retryLevels(now)
+			retryNow(now, l.foreign, l.unlisted, l.dropping)
 			break
 		}
 	}
@@ -210,9 +210,9 @@ func (r levelsResult) apply(l *Loop, now time.Time) {
 // retriable reports whether something failed for another reason than that it is somebody else's.
 func retriable(b *retry.Backoff) bool { return b != nil && !errors.Is(b.Err, claim.ErrForeign) }
 
-// retryLevels retries the levels that failed: one of them works again.
-func (z *zone) retryLevels(now time.Time) {
-	for _, levels := range []map[federation.FQDN]*retry.Backoff{z.foreign, z.unlisted, z.dropping} {
+// retryNow retries the levels that failed: one of them works again.
+func retryNow(now time.Time, failed ...map[federation.FQDN]*retry.Backoff) {
+	for _, levels := range failed {
 		for _, b := range levels {
 			if retriable(b) {
 				b.Until = now
@@ -373,7 +373,7 @@ func (r dropResult) apply(l *Loop, now time.Time) {
 		l.providerAnswered()
 		if l.dropping[r.level] != nil {
 			delete(l.dropping, r.level)
-			l.retryLevels(now)
+			retryNow(now, l.foreign, l.unlisted, l.dropping)
 		}
 		l.log.Info("level given up", "level", string(r.level))
 		mover{l}.moveWaiting(now)
