@@ -30,6 +30,8 @@ var errBad = errors.New("not well")
 // unknownError is an error because of which nothing could be found out; its text is err's.
 type unknownError struct{ error }
 
+func (e unknownError) Unwrap() error { return e.error }
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := rootCommand(programName(os.Args[0]), time.Now).ExecuteContext(ctx)

@@ -69,7 +69,7 @@ func heading(w io.Writer, f *admin.FederationStatus, o Options) {
 	if f.State == "writing" {
 		state.style = Good
 	}
-	fmt.Fprintf(w, "federation %s in %s: %s\n", f.Name, f.Domain, o.paint(state.text, state.style))
+	fmt.Fprintf(w, "federation %s in %s: %s\n", f.Name, f.Domain, o.Paint(state.text, state.style))
 	if f.Error != "" {
 		fmt.Fprintf(w, "the DNS server: %s\n", f.Error)
 	}

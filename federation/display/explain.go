@@ -19,7 +19,7 @@ func Explanation(w io.Writer, x *explain.Explanation, o Options) {
 	if x.Zone != "" {
 		from += " (" + x.Zone + ")"
 	}
-	wrap(w, "a pod in "+from+" asks ", x.Name)
+	Wrap(w, "a pod in "+from+" asks ", x.Name)
 	for i, s := range x.Steps {
 		begin := fmt.Sprintf("  %-2d %-*s", i+1, stepIndent-5, s.Place)
 		if s.Name == "" {
@@ -33,12 +33,12 @@ func Explanation(w io.Writer, x *explain.Explanation, o Options) {
 		}
 		o.step(w, begin, s, name)
 		for _, text := range what {
-			wrap(w, strings.Repeat(" ", stepIndent), text)
+			Wrap(w, strings.Repeat(" ", stepIndent), text)
 		}
 	}
 	answer(w, x, o)
 	for _, n := range x.Notes {
-		wrap(w, "note: ", n)
+		Wrap(w, "note: ", n)
 	}
 }
 
@@ -52,8 +52,8 @@ func (o Options) step(w io.Writer, begin string, s explain.Step, text string) {
 		style = Bad
 	}
 	var lines strings.Builder
-	wrap(&lines, begin, text)
-	fmt.Fprint(w, strings.Replace(lines.String(), s.Place, o.paint(s.Place, style), 1))
+	Wrap(&lines, begin, text)
+	fmt.Fprint(w, strings.Replace(lines.String(), s.Place, o.Paint(s.Place, style), 1))
 }
 
 // what says what a level has, a line for each RRset.
@@ -87,7 +87,7 @@ func withReason(detail, reason string) string {
 
 func answer(w io.Writer, x *explain.Explanation, o Options) {
 	if x.A.From == explain.FromLocal {
-		wrap(w, "answer: ", fmt.Sprintf("the Service's own addresses in %s, for at most %d s after the next change",
+		Wrap(w, "answer: ", fmt.Sprintf("the Service's own addresses in %s, for at most %d s after the next change",
 			x.Member, x.Bound.Plugin))
 		return
 	}
@@ -99,7 +99,7 @@ func answer(w io.Writer, x *explain.Explanation, o Options) {
 	}
 	text := strings.Join(what, " ")
 	if text == "" {
-		text = o.paint("none, "+x.A.Rcode, Bad)
+		text = o.Paint("none, "+x.A.Rcode, Bad)
 	}
 	bound := fmt.Sprintf(", for at most %d s", x.Bound.Plugin)
 	if x.Bound.Records > 0 {
@@ -108,7 +108,7 @@ func answer(w io.Writer, x *explain.Explanation, o Options) {
 	if x.Bound.Negative {
 		bound += " + the zone's negative TTL"
 	}
-	wrap(w, "answer: ", text+bound+" after the next change")
+	Wrap(w, "answer: ", text+bound+" after the next change")
 }
 
 // short shortens the name of a record to the Service and the level, unless Wide.
@@ -164,7 +164,7 @@ func Waiting(w io.Writer, list []admin.Waiting, o Options) {
 		if one.Until != nil {
 			what = append(what, "happens by itself in "+max(0, one.Until.Sub(o.Now)).Round(time.Second).String())
 		}
-		wrap(w, fmt.Sprintf("  %-24s  ", of), strings.Join(what, ", "))
+		Wrap(w, fmt.Sprintf("  %-24s  ", of), strings.Join(what, ", "))
 		if o.Wide {
 			going(w, one)
 		}

@@ -22,7 +22,7 @@ func Records(w io.Writer, f explain.Found, o Options) {
 	}
 	for _, r := range f.Service.Refused {
 		fmt.Fprintln(w)
-		wrap(w, "refused: ", r.Name+" "+r.Error)
+		Wrap(w, "refused: ", r.Name+" "+r.Error)
 	}
 }
 
@@ -44,10 +44,10 @@ func recordSets(w io.Writer, sets []admin.RRsetStatus, o Options) {
 // beside prints the remark beside the text, or below it if there is no room.
 func beside(w io.Writer, text, remark string, o Options) {
 	if len(text)+2+len(remark) <= columns || o.Wide {
-		fmt.Fprintf(w, "%s  %s\n", text, o.paint(remark, Faint))
+		fmt.Fprintf(w, "%s  %s\n", text, o.Paint(remark, Faint))
 		return
 	}
-	fmt.Fprintf(w, "%s\n  %s\n", text, o.paint(remark, Faint))
+	fmt.Fprintf(w, "%s\n  %s\n", text, o.Paint(remark, Faint))
 }
 
 // Compared prints the comparison.
@@ -58,10 +58,10 @@ func Compared(w io.Writer, c explain.Comparison, o Options) {
 	}
 	fmt.Fprintln(w)
 	if len(c.Differences) == 0 {
-		fmt.Fprintf(w, "server %s (%s): %s, %d questions\n", c.Server, kind, o.paint("the same", Good), c.Asked)
+		fmt.Fprintf(w, "server %s (%s): %s, %d questions\n", c.Server, kind, o.Paint("the same", Good), c.Asked)
 		return
 	}
-	fmt.Fprintf(w, "server %s (%s): %s, %d of %d questions\n", c.Server, kind, o.paint("differs", Bad),
+	fmt.Fprintf(w, "server %s (%s): %s, %d of %d questions\n", c.Server, kind, o.Paint("differs", Bad),
 		len(c.Differences), c.Asked)
 	for _, d := range c.Differences {
 		fmt.Fprintf(w, "  %s %s\n", d.Name, d.Type)

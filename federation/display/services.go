@@ -93,12 +93,12 @@ func Service(w io.Writer, f explain.Found, o Options) {
 	}
 	state := serviceState(s)
 	fmt.Fprintf(w, "%-36s %s, %d of %d shards healthy\n", name.Name+"."+name.Namespace+"."+f.Federation.Name,
-		o.paint(state.text, state.style), healthy, len(s.Shards))
+		o.Paint(state.text, state.style), healthy, len(s.Shards))
 	addresses := "none"
 	if list := Published(f); len(list) > 0 {
 		addresses = strings.Join(list, ", ")
 	}
-	wrap(w, "LoadBalancer Ingress:  ", addresses)
+	Wrap(w, "LoadBalancer Ingress:  ", addresses)
 	fmt.Fprintln(w)
 	t := o.newTable("MEMBER", "SHARD", "READY", "ADDRESSES", "REASON")
 	for _, sh := range s.Shards {
@@ -128,7 +128,7 @@ func problems(w io.Writer, f explain.Found) {
 	for _, p := range f.Federation.Problems {
 		if p.Service == f.Service.Name {
 			fmt.Fprintln(w)
-			wrap(w, p.Reason+" in "+p.Member+": ", p.Detail)
+			Wrap(w, p.Reason+" in "+p.Member+": ", p.Detail)
 		}
 	}
 }
@@ -136,8 +136,8 @@ func problems(w io.Writer, f explain.Found) {
 // columns is the width of lines that are wrapped.
 const columns = 80
 
-// wrap prints the text after the beginning, and breaks it between words; each line begins below the first word.
-func wrap(w io.Writer, begin, text string) {
+// Wrap prints the text after the beginning, and breaks it between words; each line begins below the first word.
+func Wrap(w io.Writer, begin, text string) {
 	indent, line := strings.Repeat(" ", min(len(begin), columns/2)), begin
 	empty := true
 	for _, word := range strings.Fields(text) {

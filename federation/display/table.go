@@ -33,7 +33,8 @@ type Options struct {
 	Now time.Time
 }
 
-func (o Options) paint(text string, s Style) string {
+// Paint returns the text in the style, if colours are used.
+func (o Options) Paint(text string, s Style) string {
 	if !o.Color || escapes[s] == "" {
 		return text
 	}
@@ -99,7 +100,7 @@ func (t *table) lines() (lines []string) {
 	for _, row := range t.rows {
 		var b strings.Builder
 		for i, c := range row {
-			b.WriteString(t.opt.paint(c.text, c.style))
+			b.WriteString(t.opt.Paint(c.text, c.style))
 			if i < len(row)-1 {
 				b.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(c.text)+2))
 			}
