@@ -27,6 +27,7 @@ const (
 	root      = "../.."
 	namespace = "federation-system"
 	zoneID    = "Z0123456789ABCDEFGHIJ"
+	global    = "nginx.shop.fed.svc.example.com."
 )
 
 // system is a host cluster with everything that the syncer needs there.

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/federation-dns/federation/test/cloudzone"
 )
 
 // object returns a MemberCluster with its Secret, whose kubeconfig is text.
@@ -84,12 +86,19 @@ func (s *system) publishes(want ...string) {
 	eventually(s, 20*time.Second, func() error {
 		var have []string
 		for _, set := range s.cloud.RRsets(zoneID) {
-			if set.Name == "nginx.shop.fed.svc.example.com." && set.Type == "A" {
+			if set.Name == global && set.Type == "A" {
 				have = append(have, set.Data...)
 			}
 		}
 		if slices.Sort(have); !slices.Equal(have, want) {
 			return fmt.Errorf("published are %q, want %q", have, want)
+		}
+		for _, address := range want { // each member is in a zone of its own, whose level may have to be claimed first
+			if !slices.ContainsFunc(s.cloud.RRsets(zoneID), func(set cloudzone.Set) bool {
+				return set.Name != global && slices.Equal(set.Data, []string{address})
+			}) {
+				return fmt.Errorf("%s is not published at the level of its zone", address)
+			}
 		}
 		return nil
 	})
