@@ -3,11 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"fmt"
 	"log/slog"
 	"os"
 	"slices"
 	"time"
 
+	"github.com/federation-dns/federation/federation/admin"
 	"github.com/federation-dns/federation/federation/config"
 )
 
@@ -20,8 +23,9 @@ const reloadEvery, missingAfter = time.Second, 5 * time.Second
 type configFile struct {
 	path  string
 	log   *slog.Logger
-	good  func(bool) // reports whether the file, as it is now, is in use
-	files []string   // those it refers to
+	read  func(admin.ConfigStatus) // is told which content is in use, and what is wrong with the present one
+	used  admin.ConfigStatus       // the content in use
+	files []string                 // those it refers to
 	// seen is the content of the file and of files before they were read for the configuration in use.
 	seen         [][]byte
 	bad          string // the last error logged; until it is "" again, the file is retried
@@ -43,6 +47,7 @@ func (f *configFile) load() (*config.Config, error) {
 		return nil, err
 	}
 	f.files, f.seen = c.Files, seen
+	f.used = admin.ConfigStatus{SHA256: fmt.Sprintf("%x", sha256.Sum256(data)), Since: time.Now()}
 	return c, nil
 }
 
@@ -67,14 +72,21 @@ func (f *configFile) check(now time.Time, asked bool) *config.Config {
 	if err != nil {
 		if f.bad != err.Error() || asked {
 			f.bad = err.Error()
-			f.good(false)
+			f.tell()
 			f.log.Error("the new configuration is bad, the old one stays in use; retrying", "error", err)
 		}
 		return nil
 	}
 	f.bad = ""
-	f.good(true)
+	f.tell()
 	return c
+}
+
+// tell tells which content is in use, and what is wrong with the present one.
+func (f *configFile) tell() {
+	status := f.used
+	status.Error = f.bad
+	f.read(status)
 }
 
 // next waits for a new configuration. It returns nil when ctx ends.

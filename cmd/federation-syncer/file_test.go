@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -10,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/federation-dns/federation/federation/admin"
 	"github.com/federation-dns/federation/federation/config"
 )
 
@@ -20,12 +23,15 @@ type fileRig struct {
 	log bytes.Buffer
 	now time.Time
 	metric
+	told admin.ConfigStatus
 }
 
 // metric is 1 while the file is in use.
 type metric float64
 
-func (m *metric) set(good bool) { *m = map[bool]metric{true: 1}[good] }
+func (r *fileRig) set(c admin.ConfigStatus) {
+	r.metric, r.told = map[bool]metric{true: 1}[c.Error == ""], c
+}
 
 const goodConfig = `apiVersion: federation-dns.io/v1alpha1
 kind: SyncerConfiguration
@@ -41,7 +47,7 @@ clusters: [{name: a, kubeconfig: {path: none}}]
 func newFileRig(t *testing.T) *fileRig {
 	r := &fileRig{t: t, now: time.Unix(1000, 0), metric: 1}
 	r.configFile = &configFile{
-		path: filepath.Join(t.TempDir(), "config.yaml"), log: slog.New(slog.NewTextHandler(&r.log, nil)), good: r.set,
+		path: filepath.Join(t.TempDir(), "config.yaml"), log: slog.New(slog.NewTextHandler(&r.log, nil)), read: r.set,
 	}
 	r.write("secret", "c2VjcmV0")
 	r.write("config.yaml", goodConfig)
@@ -89,6 +95,9 @@ func (r *fileRig) inUse(c *config.Config) {
 	r.t.Helper()
 	if c == nil || r.metric != 1 || r.log.Len() > 0 {
 		r.t.Errorf("taken %t, metric %v, log:\n%s", c != nil, r.metric, &r.log)
+	}
+	if data, err := os.ReadFile(r.path); err != nil || r.told.SHA256 != fmt.Sprintf("%x", sha256.Sum256(data)) {
+		r.t.Errorf("the status says that another file is in use (%v)", err)
 	}
 	if r.wait(10*time.Second) != nil {
 		r.t.Error("it is taken again and again")

@@ -40,7 +40,8 @@ func run(ctx context.Context, path string, adopt bool, logs *logWriter, reload <
 		Adopt: adopt, Secrets: &p.members.secrets, Log: p.log, Version: version, LogDropped: logs.dropped.Load,
 	})
 	defer p.syncer.Close()
-	file.log, file.good = p.log, p.syncer.ConfigRead
+	file.log, file.read = p.log, p.syncer.ConfigRead
+	file.tell()
 	closeListeners, err := p.syncer.Listen(c.MetricsAddress, c.AdminSocket)
 	if err != nil {
 		return err

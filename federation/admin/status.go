@@ -13,8 +13,20 @@ type Status struct {
 	// Version is the syncer's; "" if it was built without one.
 	Version string `json:"version,omitempty"`
 	// Leader is the replica that writes, if it is another one (O4); this one then has no federations.
-	Leader      string             `json:"leader,omitempty"`
+	Leader string `json:"leader,omitempty"`
+	// Config is the configuration file in use; nil from a syncer that does not tell.
+	Config      *ConfigStatus      `json:"config,omitempty"`
 	Federations []FederationStatus `json:"federations"`
+}
+
+// ConfigStatus is the configuration file in use (C1).
+type ConfigStatus struct {
+	// SHA256 is that of its content, in hexadecimal digits.
+	SHA256 string `json:"sha256"`
+	// Since is when it was read.
+	Since time.Time `json:"since"`
+	// Error is what is wrong with the file as it is now, or with a file that it names; "" if it is the one in use.
+	Error string `json:"error,omitempty"`
 }
 
 // FederationStatus is the state of one federation.
@@ -49,11 +61,13 @@ type MemberStatus struct {
 	// LastContact is when the last answered probe was sent.
 	LastContact *time.Time `json:"lastContact,omitempty"`
 	Version     string     `json:"version,omitempty"`
-	Region      string     `json:"region,omitempty"`
-	Zones       []string   `json:"zones,omitempty"`
-	Shards      int        `json:"shards"`
-	Healthy     int        `json:"healthy"`
-	Error       string     `json:"error,omitempty"`
+	// ClusterID is the UID of its namespace kube-system; "" if it is not known.
+	ClusterID string   `json:"clusterID,omitempty"`
+	Region    string   `json:"region,omitempty"`
+	Zones     []string `json:"zones,omitempty"`
+	Shards    int      `json:"shards"`
+	Healthy   int      `json:"healthy"`
+	Error     string   `json:"error,omitempty"`
 	// Panic is whether it was lost when the syncer assumed that it is itself isolated (X3).
 	Panic bool `json:"panic,omitempty"`
 	// Drained is whether its shards count as unhealthy by configuration.

@@ -64,7 +64,8 @@ func (m *Member) status() admin.MemberStatus {
 	st := admin.MemberStatus{
 		Name: m.Name, Status: m.Reach.String(), Since: m.Reach.Since, Panic: m.Reach.Panic,
 		Drained: !m.Drained.IsZero(),
-		Version: m.Version, Region: string(m.Topology.Region), Shards: m.Shards, Healthy: m.Healthy,
+		Version: m.Version, ClusterID: m.ClusterUID, Region: string(m.Topology.Region),
+		Shards: m.Shards, Healthy: m.Healthy,
 	}
 	for _, z := range m.Topology.Zones {
 		st.Zones = append(st.Zones, string(z))

@@ -28,6 +28,7 @@ type listener struct {
 	loops   *loopSet
 	metrics *metrics.Metrics
 	leader  *atomic.Value // see syncer
+	file    *atomic.Pointer[admin.ConfigStatus]
 	// gathering is held while the gauges are set and read.
 	gathering sync.Mutex
 }
@@ -108,7 +109,7 @@ func (s *listener) gather() ([]*dto.MetricFamily, error) {
 
 // Status implements admin.Syncer.
 func (s *listener) Status(_ context.Context, services bool) (admin.Status, error) {
-	status := admin.Status{Version: s.version, Leader: s.otherLeader()}
+	status := admin.Status{Version: s.version, Leader: s.otherLeader(), Config: s.file.Load()}
 	for _, l := range s.loops.list() {
 		v := l.Snapshot()
 		st := v.Status()

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/admin"
 	"github.com/federation-dns/federation/federation/member"
 	"github.com/federation-dns/federation/federation/metrics"
 	"github.com/federation-dns/federation/federation/provider/inmem"
@@ -66,7 +67,8 @@ func TestHealthz(t *testing.T) {
 		defer func() { cancel(); loops.stop() }()
 		healthz := func() (int, string) {
 			rec := httptest.NewRecorder()
-			s := &listener{loops: loops, metrics: m, leader: &atomic.Value{}}
+			s := &listener{loops: loops, metrics: m, leader: &atomic.Value{},
+				file: &atomic.Pointer[admin.ConfigStatus]{}}
 			s.publicHandler().ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/healthz", nil))
 			return rec.Code, rec.Body.String()
 		}

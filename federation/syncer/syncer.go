@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/federation-dns/federation/federation/admin"
 	"github.com/federation-dns/federation/federation/config"
 	"github.com/federation-dns/federation/federation/host"
 	"github.com/federation-dns/federation/federation/kubeconfig"
@@ -40,6 +41,7 @@ type Syncer struct {
 	log     *slog.Logger
 	metrics *metrics.Metrics
 	config  *config.Config // nil before Apply
+	file    atomic.Pointer[admin.ConfigStatus]
 	replica
 	loops    *loopSet
 	fleet    *fleet
@@ -76,7 +78,7 @@ func New(opt Options) *Syncer {
 // open when it returns.
 func (s *Syncer) Listen(address, socket string) (closed func(), err error) {
 	return (&listener{
-		version: s.opt.Version, loops: s.loops, metrics: s.metrics, leader: &s.leader,
+		version: s.opt.Version, loops: s.loops, metrics: s.metrics, leader: &s.leader, file: &s.file,
 	}).listen(address, socket)
 }
 
@@ -87,8 +89,11 @@ func (s *Syncer) JoinElection(e *host.Election) {
 	s.setLeads(false)
 }
 
-// ConfigRead sets the metric for whether the current configuration file is in use.
-func (s *Syncer) ConfigRead(good bool) { s.metrics.SetReload(good) }
+// ConfigRead says which configuration file is in use, and whether that is the current one, for the status and a metric.
+func (s *Syncer) ConfigRead(c admin.ConfigStatus) {
+	s.file.Store(&c)
+	s.metrics.SetReload(c.Error == "")
+}
 
 // Snapshots returns what is known of each federation that runs here: none while another replica has the Lease. Any
 // goroutine may call it.
