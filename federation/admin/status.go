@@ -35,6 +35,12 @@ type FederationStatus struct {
 	Domain string `json:"domain"`
 	// Naming is flat or nested, as in the Corefiles.
 	Naming string `json:"naming"`
+	// Owner is the syncer's owner id, which its claims have (O1d).
+	Owner string `json:"owner,omitempty"`
+	// Server is the primary of the zone, a host with a port or not; "" if a provider without one hosts it.
+	Server string `json:"server,omitempty"`
+	// TTL is that of the records, in seconds, unless a Service says otherwise.
+	TTL uint32 `json:"ttl,omitempty"`
 	// State is claiming, writing, foreign, deposed, or provider-down.
 	State string `json:"state"`
 	// Error is the last error of the provider, or "" if it answers.

@@ -43,7 +43,7 @@ func (v viewer) publish(now time.Time, limit int) {
 		PanicSince: v.reach.Panic(), Members: v.viewMembers(),
 		Problems: slices.Concat(v.levels.Problems(), v.federationProblems()),
 		Claim: snapshot.Claim{
-			Held: v.holding != nil, Foreign: v.isForeign(), ProviderDown: v.backoff > 0,
+			Owner: v.claims.Owner, Held: v.holding != nil, Foreign: v.isForeign(), ProviderDown: v.backoff > 0,
 			Deposed: v.deposed, Err: v.lastErr,
 		},
 	}

@@ -31,6 +31,7 @@ type Federation struct {
 
 // Claim is the state of the claim and of the provider.
 type Claim struct {
+	Owner                       string // the syncer's owner id
 	Held, Foreign, ProviderDown bool
 	Deposed                     error // why the loop has stopped writing (O1e); nil if it writes
 	Err                         error // of the last neutral request; nil once the provider has answered

@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"cmp"
 	"iter"
 	"strings"
 	"time"
@@ -13,7 +14,11 @@ import (
 func (s *Federation) Status() admin.FederationStatus {
 	st := admin.FederationStatus{
 		Name: string(s.Config.Name), Domain: strings.TrimSuffix(string(s.Config.Domain), "."),
-		Naming: string(s.Config.Naming), State: "writing",
+		Naming: string(s.Config.Naming), State: "writing", Owner: s.Claim.Owner,
+		TTL: cmp.Or(s.Config.Options.TTL, federation.DefaultTTL),
+	}
+	if p := s.Config.Provider.RFC2136; p != nil {
+		st.Server = p.Server
 	}
 	switch {
 	case s.Claim.Deposed != nil:
