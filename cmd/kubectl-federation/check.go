@@ -12,7 +12,10 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/federation-dns/federation/federation/check"
+	"github.com/federation-dns/federation/federation/check/corednscheck"
+	"github.com/federation-dns/federation/federation/check/dnscheck"
 	"github.com/federation-dns/federation/federation/check/hostcheck"
+	"github.com/federation-dns/federation/federation/check/servicecheck"
 	"github.com/federation-dns/federation/federation/display"
 )
 
@@ -21,7 +24,7 @@ var errUntested = unknownError{errBad}
 
 // checks is the table of all checks (CK1). docs/checks.md is made from it.
 func checks() []check.Check {
-	return slices.Concat(hostcheck.Checks())
+	return slices.Concat(hostcheck.Checks(), dnscheck.Checks(), corednscheck.Checks(), servicecheck.Checks())
 }
 
 const checkLong = `Checks the whole of a federation: the host cluster with the syncer, the members,
@@ -38,7 +41,7 @@ Exit status, with every output: 0 if nothing has failed, 1 if a check has failed
 2 if none has, and some could not be tested. A warning is no failure.`
 
 func (o *options) check() *cobra.Command {
-	var only, skip []string
+	var only, skip, resolvers []string
 	var contexts map[string]string
 	cmd := &cobra.Command{
 		Use: "check", Short: "Check what is wrong, and say what to do",
@@ -56,7 +59,7 @@ func (o *options) check() *cobra.Command {
 			said := time.AfterFunc(patience, func() {
 				fmt.Fprintln(cmd.ErrOrStderr(), "checking: some do not answer, 3 more seconds at most ...")
 			})
-			report := check.Run(cmd.Context(), check.NewEnv(o.checkOptions(contexts)), chosen)
+			report := check.Run(cmd.Context(), check.NewEnv(o.checkOptions(contexts, resolvers)), chosen)
 			said.Stop()
 			if err := o.printReport(cmd, report); err != nil {
 				return err
@@ -74,6 +77,8 @@ func (o *options) check() *cobra.Command {
 		"json, yaml, short for a line each of what is not well, or wide for all that was found")
 	cmd.Flags().StringSliceVar(&only, "only", nil, "make only these checks, or those of these categories")
 	cmd.Flags().StringSliceVar(&skip, "skip", nil, "leave these checks out, or those of these categories")
+	cmd.Flags().StringSliceVar(&resolvers, "resolver", nil,
+		"recursive DNS servers to ask about the domains (default: those of /etc/resolv.conf)")
 	cmd.Flags().StringToStringVar(&contexts, "member-context", nil,
 		"your own context of a member, as MEMBER=CONTEXT (default: the context with the member's name)")
 	names := cobra.FixedCompletions(checkNames(), cobra.ShellCompDirectiveNoFileComp)
@@ -114,8 +119,9 @@ func checkNames() (names []string) {
 }
 
 // checkOptions are what the flags say to look at. With --socket, a host cluster is looked at only if one is named.
-func (o *options) checkOptions(contexts map[string]string) check.Options {
-	c := check.Options{Namespace: o.namespace, Lease: o.lease, Version: version, Now: o.now}
+func (o *options) checkOptions(contexts map[string]string, resolvers []string) check.Options {
+	c := check.Options{Namespace: o.namespace, Lease: o.lease, Version: version, Now: o.now,
+		Resolvers: resolvers}
 	if o.socket == "" || *o.kube.Context != "" || *o.kube.KubeConfig != "" {
 		c.Host, c.HostError = o.hostConfig()
 	}

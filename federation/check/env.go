@@ -37,6 +37,8 @@ type Options struct {
 	Version string
 	// Context returns the user's own way to a member, by its name; nil if there is none. It may be nil.
 	Context func(member string) (*rest.Config, error)
+	// Resolvers are the recursive DNS servers to ask, a host or host:port each; none for those of /etc/resolv.conf.
+	Resolvers []string
 	// Now is the clock.
 	Now func() time.Time
 }

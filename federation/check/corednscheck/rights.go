@@ -1,0 +1,55 @@
+package corednscheck
+
+import (
+	"context"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/federation-dns/federation/federation/check"
+)
+
+// rights asks the API server whether each CoreDNS may read the labels of its Node.
+func rights(ctx context.Context, v *view) []check.Finding {
+	servers := v.facts.withPlugin()
+	if len(servers) == 0 {
+		return check.One(elsewhere(v.member))
+	}
+	var findings []check.Finding
+	for _, s := range servers {
+		findings = append(findings, s.rights(ctx, v.client, v.member))
+	}
+	return findings
+}
+
+func (s *server) rights(ctx context.Context, c *check.Client, member string) check.Finding {
+	given := true
+	for _, d := range s.directives() {
+		given = given && d.Topology
+	}
+	if given {
+		return check.Good(member, "%s: the topology is in its Corefile", s)
+	}
+	user := "system:serviceaccount:" + s.namespace + ":" + s.account
+	review, err := c.AuthorizationV1().SubjectAccessReviews().Create(ctx, &authorizationv1.SubjectAccessReview{
+		Spec: authorizationv1.SubjectAccessReviewSpec{User: user,
+			Groups: []string{"system:serviceaccounts", "system:serviceaccounts:" + s.namespace,
+				"system:authenticated"},
+			ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: "get", Resource: "nodes"}},
+	}, metav1.CreateOptions{})
+	switch {
+	case err != nil:
+		return check.Untested(member, err)
+	case !review.Status.Allowed:
+		return check.Bad(member, "%s: %s may not get nodes: its topology is not known, and names lead to global",
+			s, user)
+	}
+	replicas, _ := s.scrapeAll(ctx, c) // plugin-loaded says if they cannot be asked
+	for pod, m := range replicas {
+		if m.topologyUnknown() {
+			return check.Bad(member, "%s: pod %s does not know its topology, and names lead to global", s, pod).
+				With("its log says why:\n$ kubectl --context <%s> -n %s logs %s", member, s.namespace, pod)
+		}
+	}
+	return check.Good(member, "%s: %s may get nodes", s, user)
+}
