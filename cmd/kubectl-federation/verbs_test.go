@@ -75,7 +75,7 @@ func TestVerbs(t *testing.T) {
 	var usage strings.Builder
 	for _, c := range cmd.Commands() {
 		usage.WriteString("\n## " + c.Name() + "\n\n" + c.Long + "\n")
-		usage.WriteString("\n" + indented("kubectl federation "+strings.TrimSuffix(c.Use, " [flags]")+"\n\n"+
+		usage.WriteString("\n" + indented("usage: kubectl federation "+strings.TrimSuffix(c.Use, " [flags]")+"\n\n"+
 			c.LocalFlags().FlagUsagesWrapped(80)))
 	}
 	parts["flags"] = indented(cmd.PersistentFlags().FlagUsagesWrapped(100))

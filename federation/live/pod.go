@@ -84,7 +84,7 @@ func (p *Pod) run(ctx context.Context, in io.Reader, out any, args ...string) er
 	if err != nil {
 		return noSyncer{p.leaseError(err)}
 	}
-	pod, err := holder(lease, time.Now())
+	pod, err := Holder(lease, time.Now())
 	if err != nil {
 		return noSyncer{err}
 	}
@@ -99,8 +99,9 @@ func (p *Pod) run(ctx context.Context, in io.Reader, out any, args ...string) er
 	return nil
 }
 
-// holder returns the pod that holds the Lease: an identity is the name of a pod, "_" and a random part.
-func holder(lease *coordinationv1.Lease, now time.Time) (pod string, err error) {
+// Holder returns the pod that holds the Lease of a syncer: an identity is the name of a pod, "_" and a random part. It
+// is an error, which says what to do, if nobody holds it at now.
+func Holder(lease *coordinationv1.Lease, now time.Time) (pod string, err error) {
 	s := lease.Spec
 	if s.HolderIdentity == nil || *s.HolderIdentity == "" || s.RenewTime == nil {
 		return "", fmt.Errorf("no replica holds Lease %s/%s: is a syncer running? (kubectl -n %s get pods)",

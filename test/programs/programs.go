@@ -18,7 +18,7 @@ import (
 
 // The environment.
 const (
-	// envBin names a folder with coredns and federation-syncer; without it they are built.
+	// envBin names a folder with coredns, federation-syncer and kubectl-federation; without it they are built.
 	envBin = "FEDERATION_DNS_BIN"
 	// The copy inside the namespace finds what was prepared outside here.
 	envTestcluster = "FEDERATION_DNS_TESTCLUSTER"
@@ -53,7 +53,8 @@ func prepare() error {
 			return err
 		}
 		const module = "github.com/federation-dns/federation/cmd/"
-		build := exec.Command("go", "build", "-buildvcs=false", "-o", dir, module+"coredns", module+"federation-syncer")
+		build := exec.Command("go", "build", "-buildvcs=false", "-o", dir, module+"coredns", module+"federation-syncer",
+			module+"kubectl-federation")
 		build.Stdout, build.Stderr = os.Stderr, os.Stderr
 		if err := build.Run(); err != nil {
 			return errors.Join(fmt.Errorf("building the programs: %w", err), os.RemoveAll(dir))
@@ -79,6 +80,9 @@ func CoreDNS() string { return filepath.Join(os.Getenv(envBin), "coredns") }
 
 // Syncer is the path of the syncer.
 func Syncer() string { return filepath.Join(os.Getenv(envBin), "federation-syncer") }
+
+// Kubectl is the path of the plugin of kubectl.
+func Kubectl() string { return filepath.Join(os.Getenv(envBin), "kubectl-federation") }
 
 // Testcluster is the path of the program of the API servers.
 func Testcluster() string { return os.Getenv(envTestcluster) }
