@@ -3,6 +3,7 @@ package member
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"testing"
@@ -83,8 +84,8 @@ func slice(service federation.ServiceName, suffix string, ready int) *discoveryv
 		Endpoints: []discoveryv1.Endpoint{{Addresses: []string{"192.0.2.250"},
 			Conditions: discoveryv1.EndpointConditions{Ready: &no}}},
 	}
-	for range ready {
-		s.Endpoints = append(s.Endpoints, discoveryv1.Endpoint{Addresses: []string{"192.0.2.251"}})
+	for i := range ready {
+		s.Endpoints = append(s.Endpoints, discoveryv1.Endpoint{Addresses: []string{fmt.Sprintf("198.51.100.%d", i)}})
 	}
 	return s
 }

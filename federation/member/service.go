@@ -2,6 +2,7 @@ package member
 
 import (
 	"cmp"
+	"hash/maphash"
 	"net/netip"
 	"slices"
 	"strings"
@@ -105,21 +106,32 @@ func compareIngress(a, b ingress) int {
 	return cmp.Or(strings.Compare(a.ip, b.ip), strings.Compare(a.host, b.host), failed(a)-failed(b))
 }
 
-// endpointSlice is what is kept of an EndpointSlice.
+// endpointSlice is what is kept of an EndpointSlice: its ready endpoints, as hashes of what identifies each. An
+// endpoint may be in several slices: in one for each address family, and in two while it moves between them.
 type endpointSlice struct {
 	service federation.ServiceName
-	ready   int
+	ipv6    bool
+	targets []uint64 // of the endpoints that refer to an object, such as a pod
+	others  []uint64 // by address
 }
+
+var seed = maphash.MakeSeed()
 
 func trimSlice(s *discoveryv1.EndpointSlice) endpointSlice {
 	service := federation.ServiceName{Namespace: s.Namespace, Name: s.Labels[discoveryv1.LabelServiceName]}
-	t := endpointSlice{service: service}
+	t := endpointSlice{service: service, ipv6: s.AddressType == discoveryv1.AddressTypeIPv6}
 	if s.AddressType == discoveryv1.AddressTypeFQDN {
 		return t // names are not ready endpoints (H5)
 	}
 	for _, ep := range s.Endpoints {
-		if ep.Conditions.Ready == nil || *ep.Conditions.Ready {
-			t.ready++
+		if ep.Conditions.Ready != nil && !*ep.Conditions.Ready {
+			continue
+		}
+		if r := ep.TargetRef; r != nil {
+			target := string(r.UID) + "/" + r.Kind + "/" + r.Namespace + "/" + r.Name
+			t.targets = append(t.targets, maphash.String(seed, target))
+		} else {
+			t.others = append(t.others, maphash.String(seed, strings.Join(ep.Addresses, ",")))
 		}
 	}
 	return t
@@ -131,6 +143,30 @@ type endpoints struct {
 	ready  int
 }
 
+// sum counts each endpoint once. Those that refer to no object are counted by address family: which IPv4 and which IPv6
+// addresses are one endpoint is not known.
+func sum(slices []endpointSlice) endpoints {
+	var targets, ipv4, ipv6 map[uint64]struct{}
+	for _, s := range slices {
+		add(&targets, s.targets)
+		if s.ipv6 {
+			add(&ipv6, s.others)
+		} else {
+			add(&ipv4, s.others)
+		}
+	}
+	return endpoints{len(slices), len(targets) + max(len(ipv4), len(ipv6))}
+}
+
+func add(set *map[uint64]struct{}, hashes []uint64) {
+	if *set == nil && len(hashes) > 0 {
+		*set = make(map[uint64]struct{}, len(hashes))
+	}
+	for _, h := range hashes {
+		(*set)[h] = struct{}{}
+	}
+}
+
 // objectKey names an object of one kind.
 type objectKey struct{ namespace, name string }
 
@@ -139,6 +175,7 @@ type objectKey struct{ namespace, name string }
 type services struct {
 	list      map[federation.ServiceName]service
 	slices    map[objectKey]endpointSlice
+	slicesOf  map[federation.ServiceName][]objectKey
 	endpoints map[federation.ServiceName]endpoints
 	quota     *quota
 }
@@ -157,6 +194,7 @@ func (s *services) clearServices() {
 
 func (s *services) clearSlices() {
 	s.slices, s.endpoints = map[objectKey]endpointSlice{}, map[federation.ServiceName]endpoints{}
+	s.slicesOf = map[federation.ServiceName][]objectKey{}
 }
 
 // has reports whether there is a Service with the name and the federation of the key.
@@ -203,29 +241,38 @@ func (s *services) remove(name federation.ServiceName) (touched []ShardKey) {
 // putSlice adds or replaces a slice; one without a service is removed.
 func (s *services) putSlice(key objectKey, slice endpointSlice) (touched []ShardKey) {
 	before, had := s.slices[key]
-	if had {
-		e := s.endpoints[before.service]
-		e.slices--
-		e.ready -= before.ready
-		s.endpoints[before.service] = e
-		if e.slices == 0 {
-			delete(s.endpoints, before.service)
-		}
-	}
-	if slice.service.Name == "" {
+	moved := had && before.service != slice.service
+	if moved {
+		of := s.slicesOf[before.service]
+		s.slicesOf[before.service] = slices.DeleteFunc(of, func(k objectKey) bool { return k == key })
 		delete(s.slices, key)
-	} else {
+		touched = s.recount(before.service)
+	}
+	if slice.service.Name != "" {
 		s.slices[key] = slice
-		e := s.endpoints[slice.service]
-		e.slices++
-		e.ready += slice.ready
-		s.endpoints[slice.service] = e
-	}
-	if had && before.service != slice.service {
-		touched = s.keys(before.service)
-	}
-	if slice.service.Name != "" && (!had || before != slice) {
-		touched = append(touched, s.keys(slice.service)...)
+		if !had || moved {
+			s.slicesOf[slice.service] = append(s.slicesOf[slice.service], key)
+		}
+		touched = append(touched, s.recount(slice.service)...)
 	}
 	return touched
+}
+
+// recount sums up the slices of a Service, which is touched if that makes a difference.
+func (s *services) recount(name federation.ServiceName) (touched []ShardKey) {
+	var list []endpointSlice
+	for _, key := range s.slicesOf[name] {
+		list = append(list, s.slices[key])
+	}
+	before, now := s.endpoints[name], sum(list)
+	if now.slices == 0 {
+		delete(s.endpoints, name)
+		delete(s.slicesOf, name)
+	} else {
+		s.endpoints[name] = now
+	}
+	if before == now {
+		return nil
+	}
+	return s.keys(name)
 }

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/resolve"
@@ -226,11 +227,75 @@ func TestTrimSlice(t *testing.T) {
 	yes, no := true, false
 	s := slice(nginx, "a", 0)
 	s.Endpoints = nil
-	for _, r := range []*bool{&yes, nil, &no} {
-		s.Endpoints = append(s.Endpoints, discoveryv1.Endpoint{Conditions: discoveryv1.EndpointConditions{Ready: r}})
+	for i, r := range []*bool{&yes, nil, &no} {
+		s.Endpoints = append(s.Endpoints, discoveryv1.Endpoint{
+			Addresses:  []string{fmt.Sprintf("198.51.100.%d", i)},
+			Conditions: discoveryv1.EndpointConditions{Ready: r},
+		})
 	}
 	t.Run("Q5 H5 nil counts as ready", func(t *testing.T) {
-		equal(t, "slice", trimSlice(s).ready, 2)
+		equal(t, "slice", sum([]endpointSlice{trimSlice(s)}).ready, 2)
+	})
+}
+
+// TestReadyEndpoints has the same endpoints in several slices.
+func TestReadyEndpoints(t *testing.T) {
+	of := func(family discoveryv1.AddressType, pods ...string) *discoveryv1.EndpointSlice {
+		s := slice(nginx, string(family), 0)
+		s.AddressType, s.Endpoints = family, nil
+		for i, pod := range pods {
+			ep := discoveryv1.Endpoint{Addresses: []string{fmt.Sprintf("198.51.100.%d", i)}}
+			if family == discoveryv1.AddressTypeIPv6 {
+				ep.Addresses = []string{fmt.Sprintf("2001:db8::%d", i)}
+			}
+			if pod != "" {
+				ep.TargetRef = &corev1.ObjectReference{Kind: "Pod", Namespace: "ns", Name: pod, UID: types.UID(pod)}
+			}
+			s.Endpoints = append(s.Endpoints, ep)
+		}
+		return s
+	}
+	const ipv4, ipv6 = discoveryv1.AddressTypeIPv4, discoveryv1.AddressTypeIPv6
+	for _, tt := range []struct {
+		what   string
+		slices []*discoveryv1.EndpointSlice
+		want   int
+	}{
+		{"one family", []*discoveryv1.EndpointSlice{of(ipv4, "a", "b")}, 2},
+		{"both families", []*discoveryv1.EndpointSlice{of(ipv4, "a", "b"), of(ipv6, "b", "a")}, 2},
+		{"a pod of one family only", []*discoveryv1.EndpointSlice{of(ipv4, "a"), of(ipv6, "a", "b")}, 2},
+		{"two slices while a pod moves", []*discoveryv1.EndpointSlice{of(ipv4, "a", "b"), of(ipv4, "b", "c")}, 3},
+		{"no objects, both families", []*discoveryv1.EndpointSlice{of(ipv4, "", "", ""), of(ipv6, "", "")}, 3},
+		{"no objects, the same addresses", []*discoveryv1.EndpointSlice{of(ipv4, "", ""), of(ipv4, "")}, 2},
+		{"pods and others", []*discoveryv1.EndpointSlice{of(ipv4, "a", ""), of(ipv6, "a", "")}, 2},
+	} {
+		t.Run("H5 an endpoint counts once: "+tt.what, func(t *testing.T) {
+			s := newServices(0)
+			s.put(trimService(balanced(nginx, "192.0.2.1")))
+			for i, sl := range tt.slices {
+				s.putSlice(objectKey{"ns", fmt.Sprint(i)}, trimSlice(sl))
+			}
+			if have, want := s.endpoints[nginx], (endpoints{len(tt.slices), tt.want}); have != want {
+				t.Errorf("%+v, want %+v", have, want)
+			}
+			for i := range tt.slices {
+				s.putSlice(objectKey{"ns", fmt.Sprint(i)}, endpointSlice{})
+			}
+			equal(t, "slices left", len(s.slices)+len(s.slicesOf)+len(s.endpoints), 0)
+		})
+	}
+	t.Run("H5 a pod that replaces another touches nothing, and a slice can change its Service", func(t *testing.T) {
+		s := newServices(0)
+		s.put(trimService(balanced(nginx, "192.0.2.1")))
+		key := objectKey{"ns", "x"}
+		equal(t, "touched", s.putSlice(key, trimSlice(of(ipv4, "a"))), []ShardKey{nginxKey})
+		equal(t, "touched", s.putSlice(key, trimSlice(of(ipv4, "b"))), []ShardKey(nil))
+		other := trimSlice(of(ipv4, "b"))
+		other.service.Name = "other"
+		equal(t, "touched", s.putSlice(key, other), []ShardKey{nginxKey})
+		if s.endpoints[nginx] != (endpoints{}) || s.endpoints[other.service] != (endpoints{1, 1}) {
+			t.Errorf("%+v", s.endpoints)
+		}
 	})
 }
 
