@@ -114,10 +114,13 @@ func (c *Controller) session(ctx context.Context, loaded *rest.Config) error {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	w := newWatch(ctx, client, &c.said)
-	defer w.stop()
-	s := &session{Controller: c, client: client, watch: w, written: map[string]written{}}
+	s := &session{Controller: c, client: client, statuses: newWriter(client.apply, c.opt.Log), watch: w}
+	defer func() {
+		cancel()
+		s.statuses.wait()
+		w.stop()
+	}()
 	tick := time.NewTicker(statusEvery)
 	defer tick.Stop()
 	compared := time.Now()
@@ -127,6 +130,10 @@ func (c *Controller) session(ctx context.Context, loaded *rest.Config) error {
 			return nil
 		case <-w.changed:
 			s.take()
+			continue
+		case r := <-s.statuses.results:
+			s.statuses.ended(r, time.Now())
+			s.statuses.start(ctx, time.Now())
 			continue
 		case <-tick.C:
 		}

@@ -7,28 +7,18 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/federation-dns/federation/api/v1alpha1"
 	"github.com/federation-dns/federation/federation/config"
 	"github.com/federation-dns/federation/federation/kubeconfig"
 )
 
-// statusEvery is how often a status is compared with what is known, and thus written, at most (K3).
-const statusEvery = time.Second
-
 // session is a Controller at work with one client.
 type session struct {
 	*Controller
 	*client
-	watch *watch
-	// written are the objects that a status was written to, until the watch has them, by name.
-	written map[string]written
-}
-
-type written struct {
-	before string // the resource version in the watch when it was written
-	object *v1alpha1.MemberCluster
+	statuses *writer
+	watch    *watch
 }
 
 // take takes what the watch has: kubeconfigs first, so that a new member finds its own.
@@ -81,11 +71,11 @@ func (s *session) content(key kubeconfig.SecretKey) (version string, data []byte
 	return secret.ResourceVersion, data, nil
 }
 
-// report writes each status that is not as it is due to be. It ends at the first request that the host does not answer;
-// the rest is due a second later.
+// report has each status written that is not as it is due to be.
 func (s *session) report(ctx context.Context) {
 	all := s.opt.Snapshots()
 	if len(all) == 0 || !s.watch.members.HasSynced() {
+		s.statuses.enqueue(nil)
 		return
 	}
 	file, states := s.inUse(), byName(all)
@@ -93,40 +83,22 @@ func (s *session) report(ctx context.Context) {
 	for _, cl := range file.Clusters {
 		taken[cl.Member.Name] = true
 	}
-	for _, m := range s.watch.list() {
-		m = s.newest(m)
+	now, present := time.Now(), map[string]bool{}
+	var changed []due
+	for _, watched := range s.watch.list() {
+		present[watched.Name] = true
+		m := s.statuses.newest(watched)
 		key := kubeconfig.SecretKey(m.Spec.KubeconfigSecret)
-		status := statusOf(time.Now(), m, facts{
+		status := statusOf(now, m, facts{
 			taken: taken[m.Name], states: states[m.Name], kubeconfig: s.opt.Secrets.Check(key),
 			spec:  file.CheckMember(config.Member{Name: m.Name, Spec: m.Spec}),
 			inUse: s.opt.Secrets.InUse(key),
 		})
-		if same(m.Status, status) {
-			continue
-		}
-		result, err := s.apply(ctx, m, status)
-		switch {
-		case err == nil:
-			s.written[m.Name] = written{m.ResourceVersion, result}
-			s.said.passed("status", "the status of MemberClusters is written")
-		case apierrors.IsNotFound(err) || apierrors.IsConflict(err): // it is gone, or another one
-		case ctx.Err() != nil:
-			return
-		default:
-			s.said.error("status", "cannot write the status of a MemberCluster; retrying", err)
-			if apierrors.ReasonForError(err) == "" { // no answer of the API server
-				return
-			}
+		if !same(m.Status, status) {
+			changed = append(changed, due{m, watched.ResourceVersion, status})
 		}
 	}
-}
-
-// newest returns m, or what was written to it, until the watch has that.
-func (s *session) newest(m *v1alpha1.MemberCluster) *v1alpha1.MemberCluster {
-	w, ok := s.written[m.Name]
-	if ok && w.before == m.ResourceVersion && w.object.UID == m.UID {
-		return w.object
-	}
-	delete(s.written, m.Name)
-	return m
+	s.statuses.retain(present)
+	s.statuses.enqueue(changed)
+	s.statuses.start(ctx, now)
 }
