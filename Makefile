@@ -124,6 +124,11 @@ bench-scale: ## Measure the syncer with up to 100 members and 10,000 services (a
 	@for m in 10 30 100; do for s in 1000 3000 10000; do \
 		$(GO) test -buildvcs=false -run '^$$' -bench Scale -benchtime 1x ./federation/reconcile -members $$m -services $$s | grep '^ ' || exit 1; done; done
 
+.PHONY: bench-members
+bench-members: build cluster ## Start a syncer with a thousand MemberClusters, and count what it sends at rest (MEMBERS=1000; about 3 minutes)
+	FEDERATION_DNS_BIN=$(GOBIN_ABS) $(GO) test -buildvcs=false -timeout 30m -count=1 -v ./test/membercluster -run TestRest \
+		-members=$(or $(MEMBERS),1000)
+
 .PHONY: bench-readers
 bench-readers: ## Measure changes while a client reads the full status without pause (about 5 minutes)
 	@printf '%7s %8s %9s %9s %9s %9s %9s %7s %9s\n' members services 'quiet p99' 'p50 ms' 'p99 ms' 'max ms' ratio reads 'KiB/read'
@@ -144,6 +149,7 @@ soak: test-packages build cluster ## The long loops: random scripts and historie
 	FEDERATION_DNS_BIN=$(GOBIN_ABS) $(GO) test -buildvcs=false -timeout 60m -count=1 -v ./test/e2e -run 'TestSystem/(the_walk|killing)' -kills=100
 	$(GO) test -buildvcs=false -race -timeout 60m -count=1 ./cmd/coredns -run TestNeighboursSoak -soak=10m
 	$(MAKE) bench-failover
+	$(MAKE) bench-members
 
 .PHONY: chaos
 chaos: chaos-build ## Let clusters, links, DNS servers and syncers fail at random, and judge every answer (SEED=1 MINUTES=10 HOSTS=bind,knot; or pdns, route53, clouddns)

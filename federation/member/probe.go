@@ -60,7 +60,7 @@ func (w *Watcher) contact(ctx context.Context, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	var status int
-	err := w.probes.CoreV1().RESTClient().Get().Resource("services").MaxRetries(0).
+	err := w.probes.core.RESTClient().Get().Resource("services").MaxRetries(0).
 		Param("limit", "1").Param("labelSelector", LabelFederation).Do(ctx).StatusCode(&status).Error()
 	switch {
 	case err == nil && status >= http.StatusOK && status < http.StatusMultipleChoices:

@@ -51,9 +51,9 @@ func (w *Watcher) watch(ctx context.Context) {
 	defer w.lists.wait()
 	defer wg.Wait()
 	client := w.watches
-	services := client.CoreV1().Services(metav1.NamespaceAll)
+	services := client.core.Services(metav1.NamespaceAll)
 	reflect(ctx, &wg, w, t, kindServices, &corev1.Service{}, LabelFederation, services.List, services.Watch)
-	slices := client.DiscoveryV1().EndpointSlices(metav1.NamespaceAll)
+	slices := client.slices.EndpointSlices(metav1.NamespaceAll)
 	reflect(ctx, &wg, w, t, kindSlices, &discoveryv1.EndpointSlice{}, LabelFederation, slices.List, slices.Watch)
 	if w.config.Topology == nil {
 		nodes := client.metadata.Resource(corev1.SchemeGroupVersion.WithResource("nodes"))
@@ -113,11 +113,11 @@ func (w *Watcher) requestIdentity(ctx context.Context) (id identity, err error) 
 	ctx, cancel := context.WithTimeout(ctx, identityTimeout)
 	defer cancel()
 	var v version.Info
-	b, err := w.watches.Discovery().RESTClient().Get().AbsPath("/version").Do(ctx).Raw()
+	b, err := w.watches.core.RESTClient().Get().AbsPath("/version").Do(ctx).Raw()
 	if err == nil && json.Unmarshal(b, &v) == nil {
 		id.version = v.GitVersion
 	}
-	ns, err := w.watches.CoreV1().Namespaces().Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})
+	ns, err := w.watches.core.Namespaces().Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})
 	if err == nil {
 		id.uid = string(ns.UID)
 	}

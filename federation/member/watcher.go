@@ -10,7 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"k8s.io/client-go/kubernetes"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+	discoveryv1client "k8s.io/client-go/kubernetes/typed/discovery/v1"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
@@ -31,9 +32,7 @@ type Watcher struct {
 	hosts   *resolve.Cache[ShardKey]
 	lists   requests
 	outage  outage
-	alive   atomic.Bool // the last probe was answered
-	// unwatched is liveness.unwatched, in nanoseconds since 1970; 0 for zero.
-	unwatched atomic.Int64
+	signs
 
 	stopMu sync.Mutex // never held while an event is sent
 	stop   context.CancelFunc
@@ -43,10 +42,20 @@ type Watcher struct {
 	current   *content
 }
 
+// signs are what the parts of a Watcher tell each other, and others, of the member.
+type signs struct {
+	alive atomic.Bool // the last probe was answered
+	// unwatched is liveness.unwatched, in nanoseconds since 1970; 0 for zero.
+	unwatched atomic.Int64
+	beginning chan struct{}
+	begun     func() // closes beginning, once
+}
+
 // connection is a client with connections of its own, which can be dropped: a dead one would otherwise be kept until
 // TCP gives up. Watches and probes do not share one, so that neither delays the other.
 type connection struct {
-	kubernetes.Interface
+	core     corev1client.CoreV1Interface
+	slices   discoveryv1client.DiscoveryV1Interface
 	metadata metadata.Interface
 	// drop closes the connections; close also refuses new ones.
 	drop, close func()
@@ -83,7 +92,11 @@ func newConnection(base *rest.Config, wrap func(http.RoundTripper) http.RoundTri
 		closed.Store(true)
 		dialer.CloseAll()
 	}
-	if c.Interface, err = kubernetes.NewForConfigAndClient(config, client); err != nil {
+	// A whole clientset would be a client for each of fifty groups, for each member.
+	if c.core, err = corev1client.NewForConfigAndClient(config, client); err != nil {
+		return c, err
+	}
+	if c.slices, err = discoveryv1client.NewForConfigAndClient(config, client); err != nil {
 		return c, err
 	}
 	c.metadata, err = metadata.NewForConfigAndClient(config, client)
@@ -100,6 +113,8 @@ func New(
 	w := &Watcher{config: c, log: log.With("member", c.Name), events: events, history: history}
 	w.hosts = resolve.NewCache(resolver, w.hostChanged)
 	w.lists.none.L = &w.lists.mu
+	w.beginning = make(chan struct{})
+	w.begun = sync.OnceFunc(func() { close(w.beginning) })
 	own := rest.CopyConfig(base)
 	own.ExecProvider = ownPlugin(own.ExecProvider, c.Name, watchers.Add(1))
 	var err error
@@ -121,6 +136,9 @@ func (w *Watcher) Relist() {
 		w.stop()
 	}
 }
+
+// Begun returns a channel that is closed when the member has been listed for the first time, or a probe has failed.
+func (w *Watcher) Begun() <-chan struct{} { return w.beginning }
 
 // Run watches and probes until ctx ends; then it stops everything that it started, and returns the error of ctx. It
 // retries a member that cannot be reached forever. Run may be called once.
@@ -181,5 +199,13 @@ func (w *Watcher) emit(ctx context.Context, e Event) {
 	select {
 	case w.events <- e:
 	case <-ctx.Done():
+	}
+	switch e := e.(type) {
+	case ListEvent:
+		w.begun()
+	case ProbeEvent:
+		if e.Err != nil {
+			w.begun()
+		}
 	}
 }

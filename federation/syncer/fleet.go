@@ -25,11 +25,20 @@ const kubeconfigEvery = 5 * time.Second
 // leader (X2a). A watcher sends nothing after its context has ended.
 const stopWait = 2 * time.Second
 
+const (
+	// startsAtOnce is how many watchers begin at once. A thousand handshakes and lists at a time take longer than
+	// their timeouts: all are begun anew, and the Lease cannot be renewed meanwhile.
+	startsAtOnce = 32
+	// startWait is how long a member that does not answer keeps others from their beginning.
+	startWait = time.Second
+)
+
 // fleet runs a watcher for each member.
 type fleet struct {
 	log     *slog.Logger
 	events  chan<- member.Event
 	secrets *kubeconfig.Secrets
+	starts  chan struct{} // has an element for each member that begins
 
 	mu         sync.Mutex
 	running    map[string]*runningMember
@@ -39,6 +48,7 @@ type fleet struct {
 type runningMember struct {
 	cluster  config.Cluster
 	topology *member.TopologyHistory
+	starts   chan struct{} // the fleet's
 	cancel   context.CancelFunc
 	done     chan struct{} // closed when run has returned
 
@@ -48,7 +58,7 @@ type runningMember struct {
 
 func newFleet(log *slog.Logger, events chan<- member.Event, secrets *kubeconfig.Secrets) *fleet {
 	return &fleet{
-		log: log, events: events, secrets: secrets,
+		log: log, events: events, secrets: secrets, starts: make(chan struct{}, startsAtOnce),
 		running: map[string]*runningMember{}, topologies: map[string]*member.TopologyHistory{},
 	}
 }
@@ -117,7 +127,8 @@ func (f *fleet) start(ctx context.Context, clusters []config.Cluster, relist boo
 			f.topologies[name] = member.NewTopologyHistory(name)
 		}
 		ctx, cancel := context.WithCancel(ctx)
-		r := &runningMember{cluster: cl, topology: f.topologies[name], cancel: cancel, done: make(chan struct{})}
+		r := &runningMember{cluster: cl, topology: f.topologies[name], starts: f.starts, cancel: cancel,
+			done: make(chan struct{})}
 		f.running[name] = r
 		go func() {
 			defer close(r.done)
@@ -188,6 +199,9 @@ func (r *runningMember) run(ctx context.Context, log *slog.Logger, events chan<-
 				if warning := kubeconfig.PluginWarning(next); warning != "" {
 					memberLog.Warn(warning)
 				}
+				if !r.mayStart(ctx, w) {
+					return
+				}
 				stop()
 				stop, used = r.watch(ctx, w), true
 			}
@@ -217,6 +231,25 @@ func (r *runningMember) newWatcher(
 	c *rest.Config, log *slog.Logger, events chan<- member.Event,
 ) (*member.Watcher, error) {
 	return member.New(r.cluster.Member, c, resolve.New(resolve.Config{Servers: r.cluster.DNS}), r.topology, log, events)
+}
+
+// mayStart waits until one more watcher may begin, w: it has begun when it has listed its member, or got no answer for
+// startWait. It returns false if ctx ends first.
+func (r *runningMember) mayStart(ctx context.Context, w *member.Watcher) bool {
+	select {
+	case r.starts <- struct{}{}:
+	case <-ctx.Done():
+		return false
+	}
+	go func() {
+		select {
+		case <-w.Begun():
+		case <-time.After(startWait):
+		case <-ctx.Done():
+		}
+		<-r.starts
+	}()
+	return true
 }
 
 // watch runs the watcher. The returned function stops it, and waits up to stopWait.

@@ -10,8 +10,10 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -159,4 +161,58 @@ func TestMemberSet(t *testing.T) {
 			t.Errorf("places: %v", s.topologies)
 		}
 	})
+}
+
+func TestStarts(t *testing.T) {
+	needs.Long(t, "members that do not answer are waited for")
+	const members = 3 * startsAtOnce
+	var mu sync.Mutex
+	var seen []time.Time // the first request to each member
+	known := map[string]bool{}
+	silent := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		name, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+		mu.Lock()
+		if !known[name] {
+			known[name] = true
+			seen = append(seen, time.Now())
+		}
+		mu.Unlock()
+		<-r.Context().Done()
+	}))
+	defer silent.Close()
+	dir := t.TempDir()
+	var clusters []config.Cluster
+	for i := range members {
+		name := fmt.Sprintf("m-%d", i)
+		path := filepath.Join(dir, name)
+		kubeconfigtest.Write(t, path, silent.URL+"/"+name, "{token: x}")
+		clusters = append(clusters, config.Cluster{
+			Member: member.Config{
+				Name: name, Federations: []federation.Label{"fed"}, UnreachableAfter: time.Minute,
+			},
+			Kubeconfig: config.Kubeconfig{Path: path},
+		})
+	}
+	set := newFleet(slog.New(slog.DiscardHandler), make(chan member.Event, 1<<16), nil)
+	set.start(t.Context(), clusters, false)
+	t.Run("X7 few members begin at once, and those that do not answer hold up no other for long", func(t *testing.T) {
+		times := func() []time.Time {
+			mu.Lock()
+			defer mu.Unlock()
+			return slices.Clone(seen)
+		}
+		for deadline := time.Now().Add(time.Minute); len(times()) < members; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%d of %d members have begun", len(times()), members)
+			}
+		}
+		all := times()
+		for n := startsAtOnce; n < members; n += startsAtOnce {
+			// Those before had no answer, so that these had to wait.
+			if after := all[n].Sub(all[n-startsAtOnce]); after < startWait/2 {
+				t.Errorf("member %d has begun %s after %d others", n, after, startsAtOnce)
+			}
+		}
+	})
+	set.stop()
 }

@@ -4,12 +4,15 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"flag"
 	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -85,9 +88,12 @@ func (c *counter) ca() string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Certificate().Raw}))
 }
 
-// TestRest counts what a syncer sends when nothing changes.
+var size = flag.Int("members", 100, "how many MemberClusters TestRest has")
+
+// TestRest counts what a syncer of many members sends when nothing changes. docs/performance.md has its figures.
 func TestRest(t *testing.T) {
-	const members, rest = 20, time.Minute
+	const rest = time.Minute
+	members := *size
 	s := newSystem(t)
 	s.installCRD()
 	m := startMembers(t)
@@ -95,8 +101,8 @@ func TestRest(t *testing.T) {
 	c := s.count()
 	s.via = c
 	began := time.Now()
-	s.run("syncer", "[]")
-	eventually(t, 5*time.Minute, func() error {
+	r := s.run("syncer", "[]")
+	eventually(t, 2*time.Minute, func() error {
 		out := s.kubectl("", "get", "mc", "-o", `jsonpath={range .items[*]}`+
 			`{.status.conditions[?(@.type=="Ready")].reason} {.status.shards.summary}{"\n"}{end}`)
 		if n := strings.Count(out, "Ready 1/1\n"); n < members {
@@ -104,11 +110,17 @@ func TestRest(t *testing.T) {
 		}
 		return nil
 	})
-	t.Logf("%d members were ready after %.0f s, by %v requests to the host",
-		members, time.Since(began).Seconds(), c.take())
+	started := time.Since(began)
+	t.Logf("%d members were ready after %.1f s; %s; %v to the host, %v to the members", members, started.Seconds(),
+		r.usage(), c.take(), m.take())
 	t.Run("K3 a status is written on a change of its content only", func(t *testing.T) {
 		if n := s.writes(); n > 4*members {
 			t.Errorf("%d writes of a status at the start of %d members", n, members)
+		}
+	})
+	t.Run("K4 a member costs less than a mebibyte", func(t *testing.T) {
+		if have, bound := r.usage().resident, 100+members; have > bound {
+			t.Errorf("%d MiB are resident with %d members, more than %d", have, members, bound)
 		}
 	})
 	t.Run("K4 nothing is written at rest", func(t *testing.T) {
@@ -125,7 +137,8 @@ func TestRest(t *testing.T) {
 		written := s.writes()
 		<-time.After(rest) // what is measured
 		host, toMembers := c.take(), m.take()
-		t.Logf("in %s at rest: %v to the host, %v to %d members", rest, host, toMembers, members)
+		t.Logf("%d members in %s at rest: %v to the host, %v to the members; %s", members, rest, host, toMembers,
+			r.usage())
 		for what, n := range host {
 			if what != "GET leases" && what != "PUT leases" && !strings.HasPrefix(what, "WATCH ") {
 				t.Errorf("%d requests %s to the host", n, what)
@@ -140,6 +153,45 @@ func TestRest(t *testing.T) {
 			t.Errorf("the API server counts %d writes of a status", n)
 		}
 	})
+}
+
+// usage is what the syncer has used so far.
+type usage struct {
+	resident, most int // MiB
+	cpu            time.Duration
+}
+
+// String implements fmt.Stringer.
+func (u usage) String() string {
+	return fmt.Sprintf("resident %d MiB, at most %d MiB; %.1f s of CPU", u.resident, u.most, u.cpu.Seconds())
+}
+
+func (r *running) usage() usage {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", r.process.PID()))
+	if err != nil {
+		r.Fatal(err)
+	}
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", r.process.PID()))
+	if err != nil {
+		r.Fatal(err)
+	}
+	field := func(name string) int {
+		_, text, _ := strings.Cut(string(status), name+":")
+		var kB int
+		if _, err := fmt.Sscan(text, &kB); err != nil {
+			r.Fatalf("%s in %s: %v", name, status, err)
+		}
+		return kB / 1024
+	}
+	_, text, _ := strings.Cut(string(stat), ") ")
+	fields := strings.Fields(text)
+	var ticks [2]int // user and system time, the 14th and 15th field
+	for i := range ticks {
+		if ticks[i], err = strconv.Atoi(fields[11+i]); err != nil {
+			r.Fatal(err)
+		}
+	}
+	return usage{field("VmRSS"), field("VmHWM"), time.Duration(ticks[0]+ticks[1]) * time.Second / 100}
 }
 
 // create creates MemberClusters with their Secrets.
