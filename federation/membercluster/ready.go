@@ -78,7 +78,11 @@ func standing(s *snapshot.Member) metav1.Condition {
 	failing := s.ProbeErr != nil && (s.Reach.Standing != policy.Present || s.Contact.Failed >= steadyFailures)
 	switch {
 	case failing:
-		return condition(metav1.ConditionFalse, reasonOf(s.ProbeErr), "%s", message(s.ProbeErr))
+		reason, text := reasonOf(s.ProbeErr), message(s.ProbeErr)
+		if reason == v1alpha1.ReasonUnauthorized {
+			text = "its API server does not know the account of the kubeconfig, or no longer: " + text
+		}
+		return condition(metav1.ConditionFalse, reason, "%s", text)
 	case s.Reach.Unwatched:
 		return condition(metav1.ConditionFalse, v1alpha1.ReasonForbidden, "it answers, but its Services or "+
 			"EndpointSlices cannot be listed and watched: %s", watchProblem(s))

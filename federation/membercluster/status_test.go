@@ -72,7 +72,7 @@ func TestReady(t *testing.T) {
 		{"lost in one federation", seen(present, state(policy.Lost, silent, 9)), nil,
 			"False Unreachable no answer to a probe"},
 		{"401", seen(state(policy.Lost, inMember(apierrors.NewUnauthorized("who")), 9)), nil,
-			"False Unauthorized who"},
+			"False Unauthorized its API server does not know"},
 		{"403", seen(state(policy.Lost, inMember(forbidden), 9)), nil,
 			"False Forbidden services is forbidden: cannot list"},
 		{"a certificate", seen(

@@ -141,7 +141,7 @@ func TestFlags(t *testing.T) {
 	foreign := []string{
 		"skip-phases", "patches", "ignore-preflight-errors", // kubeadm
 		"cluster", "user", "token", "server", "certificate-authority", "embed-certs", "minify", // kubectl config
-		"context", "kubeconfig", "from-file", // kubectl
+		"context", "kubeconfig", "from-file", "overwrite", // kubectl
 		"as", "image", "rm", "restart", "from-literal", // kubectl
 		"as-group", "as-uid", "as-user-extra", "context", "kubeconfig", "namespace", "proxy-url", "request-timeout",
 		"feature-gates",

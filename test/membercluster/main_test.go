@@ -3,6 +3,7 @@
 package membercluster
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -37,6 +38,8 @@ type system struct {
 	host  *kube.Cluster
 	cloud *route53.Server
 	via   *counter // the syncer's way to the host; nil for the direct one
+	// timers are those of the syncer's configuration; "" for the defaults.
+	timers string
 }
 
 func newSystem(t *testing.T, args ...string) *system {
@@ -166,7 +169,8 @@ clusters: %s
 host: {kubeconfig: {path: host.kubeconfig}, namespace: %s}
 metrics: {address: "127.0.0.1:0"}
 admin: {socket: admin.sock}
-`, zoneID, r.cloud.URL, clusters, namespace))
+timers: %s
+`, zoneID, r.cloud.URL, clusters, namespace, cmp.Or(r.timers, "{}")))
 }
 
 func (r *running) log() string {
