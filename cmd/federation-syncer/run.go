@@ -42,7 +42,9 @@ func run(ctx context.Context, path string, adopt bool, logs *logWriter, reload <
 	defer p.syncer.Close()
 	file.log, file.read = p.log, p.syncer.ConfigRead
 	file.tell()
-	closeListeners, err := p.syncer.Listen(c.MetricsAddress, c.AdminSocket)
+	closeListeners, err := p.syncer.Listen(syncer.Addresses{
+		Metrics: c.MetricsAddress, Page: c.PageAddress, Socket: c.AdminSocket,
+	})
 	if err != nil {
 		return err
 	}
@@ -133,8 +135,8 @@ func (p *program) setLevel(c *config.Config) { _ = p.level.UnmarshalText([]byte(
 // warnFixed logs if next differs from old in what needs a restart.
 func (p *program) warnFixed(old, next *config.Config) {
 	hostChanged := p.config != nil && !reflect.DeepEqual(old.Host, next.Host) // before the start it may change
-	if hostChanged || old.MetricsAddress != next.MetricsAddress || old.AdminSocket != next.AdminSocket ||
-		old.LogFormat != next.LogFormat {
-		p.log.Warn("a change of host, metrics.address, admin.socket or log.format needs a restart")
+	if hostChanged || old.MetricsAddress != next.MetricsAddress || old.PageAddress != next.PageAddress ||
+		old.AdminSocket != next.AdminSocket || old.LogFormat != next.LogFormat {
+		p.log.Warn("a change of host, metrics.address, page.address, admin.socket or log.format needs a restart")
 	}
 }

@@ -68,7 +68,7 @@ func rootCommand(name string, now func() time.Time) *cobra.Command {
 	root.PersistentFlags().StringVar(&o.container, "syncer-container", "",
 		"container of the syncer, if its pods have several")
 	root.AddCommand(joinCommand(o), o.clusters(), o.services(), o.records(), o.explain(), o.confirm(),
-		o.check(), o.version())
+		o.check(), o.dashboard(), o.version())
 	return root
 }
 

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,7 +16,9 @@ type Status struct {
 	// Leader is the replica that writes, if it is another one (O4); this one then has no federations.
 	Leader string `json:"leader,omitempty"`
 	// Config is the configuration file in use; nil from a syncer that does not tell.
-	Config      *ConfigStatus      `json:"config,omitempty"`
+	Config *ConfigStatus `json:"config,omitempty"`
+	// Page is the address on the syncer's own machine, or in its pod, where the page is served; "" if it is not (W1).
+	Page        string             `json:"page,omitempty"`
 	Federations []FederationStatus `json:"federations"`
 }
 
@@ -113,6 +116,34 @@ type ServiceStatus struct {
 func (s *ServiceStatus) ServiceName() federation.ServiceName {
 	namespace, name, _ := strings.Cut(s.Name, "/")
 	return federation.ServiceName{Namespace: namespace, Name: name}
+}
+
+// The states of a service, in one word.
+const (
+	StatePublished   = "published"
+	StateChanging    = "changing"    // some records are not yet what they are due to be
+	StateHeld        = "held"        // something is published although it is not seen healthy
+	StateRefused     = "refused"     // the provider refuses a change
+	StateEmpty       = "empty"       // it has records, and none of them has an address
+	StateUnpublished = "unpublished" // it has no records
+)
+
+// State returns the service's state, and whether that is as it should be, or about to be.
+func (s *ServiceStatus) State() (state string, good bool) {
+	answers := func(r RRsetStatus) bool { return r.Type != "CNAME" || len(r.Members) > 0 } // or a load balancer's name
+	switch {
+	case len(s.Refused) > 0:
+		return StateRefused, false
+	case len(s.Coming) > 0:
+		return StateChanging, true
+	case len(s.Held) > 0:
+		return StateHeld, false
+	case len(s.Records) == 0:
+		return StateUnpublished, false
+	case !slices.ContainsFunc(s.Records, answers):
+		return StateEmpty, false
+	}
+	return StatePublished, true
 }
 
 // ShardStatus is the state of one shard.

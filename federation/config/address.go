@@ -24,6 +24,13 @@ func isListenAddress(text string) bool {
 	return err == nil && (host == "" || isHost(host)) && isPort(port, 0)
 }
 
+// isLoopbackAddress reports whether text is host:port with a loopback host; port 0 means any.
+func isLoopbackAddress(text string) bool {
+	host, port, err := net.SplitHostPort(text)
+	addr, _ := netip.ParseAddr(host)
+	return err == nil && isPort(port, 0) && (host == "localhost" || addr.IsLoopback())
+}
+
 func isPort(text string, least uint64) bool {
 	n, err := strconv.ParseUint(text, 10, 16)
 	return err == nil && n >= least

@@ -35,6 +35,8 @@ type Config struct {
 	AuditInterval time.Duration
 	// MetricsAddress is where /metrics, /healthz and /readyz are served.
 	MetricsAddress string
+	// PageAddress is where the page is served, a loopback address; "" if it is not (W1).
+	PageAddress string
 	// AdminSocket is the path of the Unix socket for the status.
 	AdminSocket string
 	// LogLevel is debug, info, warn or error; LogFormat is text or json.

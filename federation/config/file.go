@@ -36,6 +36,8 @@ type (
 		MaxDeletePercent whole `yaml:"maxDeletePercent"`
 		// The HTTP server with /metrics, /healthz and /readyz.
 		Metrics fileMetrics `yaml:"metrics"`
+		// The page for people: off unless it has an address.
+		Page filePage `yaml:"page"`
 		// The socket for `federation-syncer status`; only its owner may use it.
 		Admin fileAdmin `yaml:"admin"`
 		// The log, on standard error.
@@ -84,6 +86,11 @@ type (
 	}
 	fileMetrics struct {
 		// [host]:port to listen on.
+		Address string `yaml:"address"`
+	}
+	filePage struct {
+		// Where the page is served: a loopback address and a port, such as 127.0.0.1:9154. In a pod it is reached by
+		// `kubectl federation dashboard`.
 		Address string `yaml:"address"`
 	}
 	fileAdmin struct {

@@ -26,8 +26,9 @@ const clusterZone federation.FQDN = "cluster.local."
 
 func (p *parser) config(f file) *Config {
 	c := &Config{
-		Owner: f.Owner, MetricsAddress: f.Metrics.Address, AdminSocket: p.file(f.Admin.Socket),
-		LogLevel: f.Log.Level, LogFormat: f.Log.Format,
+		Owner: f.Owner, MetricsAddress: f.Metrics.Address, PageAddress: f.Page.Address,
+		AdminSocket: p.file(f.Admin.Socket),
+		LogLevel:    f.Log.Level, LogFormat: f.Log.Format,
 	}
 	p.constant(fieldPath{"apiVersion"}, f.APIVersion, APIVersion)
 	p.constant(fieldPath{"kind"}, f.Kind, Kind)
@@ -68,6 +69,10 @@ func (p *parser) config(f file) *Config {
 		p.fail(fieldPath{"metrics", "address"},
 			"%q: [host]:port is allowed, with a host name or an IP address and a port from 0 to 65535",
 			f.Metrics.Address)
+	}
+	if f.Page.Address != "" && !isLoopbackAddress(f.Page.Address) {
+		p.fail(fieldPath{"page", "address"}, "%q: a loopback address and a port are allowed, such as 127.0.0.1:9154: "+
+			"everyone who reaches the page may read it", f.Page.Address)
 	}
 	if f.Admin.Socket == "" {
 		p.fail(fieldPath{"admin", "socket"}, "the path of a Unix socket is needed")

@@ -3,7 +3,6 @@ package display
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -50,23 +49,15 @@ func servicesTable(list []explain.Found, o Options) *table {
 
 // serviceState says in one word how a service is.
 func serviceState(s *admin.ServiceStatus) cell {
+	state, good := s.State()
 	switch {
-	case len(s.Refused) > 0:
-		return cell{"refused", Bad}
-	case len(s.Coming) > 0:
-		return cell{"changing", Plain}
-	case len(s.Held) > 0:
-		return cell{"held", Bad}
-	case len(s.Records) == 0:
-		return cell{"unpublished", Bad}
-	case !slices.ContainsFunc(s.Records, func(r admin.RRsetStatus) bool { return r.Type != "CNAME" || hasHost(r) }):
-		return cell{"empty", Bad}
+	case state == admin.StateChanging:
+		return cell{state, Plain}
+	case good:
+		return cell{state, Good}
 	}
-	return cell{"published", Good}
+	return cell{state, Bad}
 }
-
-// hasHost reports whether the RRset is a CNAME to a load balancer's host name.
-func hasHost(r admin.RRsetStatus) bool { return len(r.Members) > 0 }
 
 // Published are the addresses of a service at the global level, or the load balancer's host name.
 func Published(f explain.Found) (data []string) {

@@ -19,6 +19,10 @@ type Source interface {
 	Confirm(ctx context.Context, list []admin.Waiting) (n int, err error)
 	// Version returns the syncer's version; "" if the source cannot tell.
 	Version(ctx context.Context) (string, error)
+	// Page makes the syncer's page reachable on this machine, calls open with its URL, and returns once ctx ends, with
+	// nil, or once the page cannot be reached any more. Port is the local one, 0 for any; a syncer on this machine has
+	// its own.
+	Page(ctx context.Context, port uint16, open func(url string)) error
 	// String names the source for people.
 	String() string
 }

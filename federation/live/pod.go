@@ -76,15 +76,7 @@ func (p *Pod) Confirm(ctx context.Context, list []admin.Waiting) (int, error) {
 
 // run runs a command of the syncer in the pod that writes, and decodes what it prints.
 func (p *Pod) run(ctx context.Context, in io.Reader, out any, args ...string) error {
-	client, err := kubernetes.NewForConfig(p.Config)
-	if err != nil {
-		return noSyncer{err}
-	}
-	lease, err := client.CoordinationV1().Leases(p.Namespace).Get(ctx, p.Lease, metav1.GetOptions{})
-	if err != nil {
-		return noSyncer{p.leaseError(err)}
-	}
-	pod, err := Holder(lease, time.Now())
+	client, lease, pod, err := p.writer(ctx)
 	if err != nil {
 		return noSyncer{err}
 	}
@@ -97,6 +89,21 @@ func (p *Pod) run(ctx context.Context, in io.Reader, out any, args ...string) er
 		return noSyncer{fmt.Errorf("the answer of pod %q cannot be read (is it of another version?): %w", pod, err)}
 	}
 	return nil
+}
+
+// writer returns the pod that writes, with the Lease that it holds.
+func (p *Pod) writer(ctx context.Context) (
+	client kubernetes.Interface, lease *coordinationv1.Lease, pod string, err error,
+) {
+	if client, err = kubernetes.NewForConfig(p.Config); err != nil {
+		return nil, nil, "", err
+	}
+	lease, err = client.CoordinationV1().Leases(p.Namespace).Get(ctx, p.Lease, metav1.GetOptions{})
+	if err != nil {
+		return nil, nil, "", p.leaseError(err)
+	}
+	pod, err = Holder(lease, time.Now())
+	return client, lease, pod, err
 }
 
 // Holder returns the pod that holds the Lease of a syncer: an identity is the name of a pod, "_" and a random part. It

@@ -33,6 +33,8 @@ type apiServer struct {
 	denied map[string]bool                                                        // resources
 	run    func(command []string, stdin string) (stdout, stderr string, code int) // in the pod
 	paths  []string
+	// forward serves pods/portforward.
+	forward http.HandlerFunc
 }
 
 func newAPIServer(holder string, renewed time.Duration) *apiServer {
@@ -67,6 +69,15 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(s.lease)
+	case strings.HasSuffix(r.URL.Path, "/pods/syncer-0/portforward") && s.forward != nil:
+		if r.Method != http.MethodPost { // a WebSocket
+			w.WriteHeader(http.StatusForbidden)
+		} else {
+			s.forward(w, r)
+		}
+	case strings.HasSuffix(r.URL.Path, "/portforward"):
+		refuse(w, http.StatusForbidden, metav1.StatusReasonForbidden,
+			`pods "syncer-0" is forbidden: User "eve" cannot create resource "pods/portforward"`)
 	case s.denied["pods/exec"]:
 		refuse(w, http.StatusForbidden, metav1.StatusReasonForbidden,
 			`pods "syncer-0" is forbidden: User "eve" cannot create resource "pods/exec"`)

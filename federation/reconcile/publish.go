@@ -3,10 +3,8 @@ package reconcile
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/federation-dns/federation/federation"
@@ -14,6 +12,7 @@ import (
 	"github.com/federation-dns/federation/federation/policy"
 	"github.com/federation-dns/federation/federation/provider"
 	"github.com/federation-dns/federation/federation/retry"
+	"github.com/federation-dns/federation/federation/snapshot"
 )
 
 // planner plans the changes that services need.
@@ -258,26 +257,20 @@ func (a applier) changeMade(now time.Time, svc federation.ServiceName, c plan.Ch
 	a.noteRecords(c.Name, c.To)
 	a.metrics.Change(nil)
 	a.log.Debug("changed", "name", string(c.Name), "from", described(c.From), "to", described(c.To))
+	done := snapshot.Change{At: now, Service: svc, Name: c.Name, From: c.From, To: c.To}
 	if s := a.ensureService(svc); !s.since.IsZero() {
-		a.metrics.Latency.Observe(now.Sub(s.since).Seconds())
+		done.Latency = now.Sub(s.since)
+		a.metrics.Latency.Observe(done.Latency.Seconds())
 		s.since = time.Time{}
 	}
+	a.views.AddChange(done)
 }
 
 // described is RRsets in the log. Most changes are logged at a level that is off: then they are not put into words.
 type described []federation.RRset
 
 // LogValue implements slog.LogValuer.
-func (d described) LogValue() slog.Value {
-	if len(d) == 0 {
-		return slog.StringValue("nothing")
-	}
-	parts := make([]string, len(d))
-	for i, s := range d {
-		parts[i] = fmt.Sprintf("%s %d %v", s.Type, s.TTL, s.Data)
-	}
-	return slog.StringValue(strings.Join(parts, " "))
-}
+func (d described) LogValue() slog.Value { return slog.StringValue(snapshot.Describe(d)) }
 
 // clearBackoffs retries everything that failed at once: the provider works again.
 func (a applier) clearBackoffs(now time.Time) {

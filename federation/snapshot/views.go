@@ -10,12 +10,14 @@ import (
 )
 
 // Views holds what readers see of a loop (S1). Only the loop may call the methods that publish: BeginTurn, EndTurn,
-// Set, SetService and RemoveService; the others may be called from any goroutine. The zero value has no snapshot yet.
+// Set, SetService, RemoveService and AddChange; the others may be called from any goroutine. The zero value has no
+// snapshot yet.
 type Views struct {
 	current  atomic.Pointer[Federation]
 	services sync.Map // federation.ServiceName -> *Service
 	// turnBegan is when the turn under way began, in nanoseconds since epoch; 0 while the loop waits for events.
 	turnBegan atomic.Int64
+	log       changeLog
 }
 
 // epoch is what turnBegan counts from, on the monotonic clock.

@@ -35,7 +35,7 @@ func TestElected(t *testing.T) {
 			t.Errorf("%d loops, %d members", loops, members)
 		}
 		w := httptest.NewRecorder()
-		handler := (&listener{loops: s.loops, metrics: s.metrics, leader: &s.leader, file: &s.file}).publicHandler()
+		handler := (&listener{loops: s.loops, metrics: s.metrics, leader: s.Leader, file: &s.file}).publicHandler()
 		handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))
 		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "standing by for other") {
 			t.Errorf("/readyz: %d %s", w.Code, w.Body)

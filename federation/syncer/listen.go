@@ -15,6 +15,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"github.com/federation-dns/federation/federation/admin"
+	"github.com/federation-dns/federation/federation/admin/web"
 	"github.com/federation-dns/federation/federation/metrics"
 )
 
@@ -27,46 +28,64 @@ type listener struct {
 	version string
 	loops   *loopSet
 	metrics *metrics.Metrics
-	leader  *atomic.Value // see syncer
+	leader  func() string // the replica that holds the Lease, if that is another one
 	file    *atomic.Pointer[admin.ConfigStatus]
+	page    *web.Server
+	// pageAddress is where the page is served; "" if it is not.
+	pageAddress string
 	// gathering is held while the gauges are set and read.
 	gathering sync.Mutex
 }
 
-// otherLeader returns the replica that holds the Lease, if that is not this one.
-func (s *listener) otherLeader() string {
-	leader, _ := s.leader.Load().(string)
-	return leader
+// Addresses are where a syncer listens.
+type Addresses struct {
+	// Metrics is the TCP address of metrics and health.
+	Metrics string
+	// Page is the loopback address of the page; "" if it is not served.
+	Page string
+	// Socket is the path of the admin socket.
+	Socket string
 }
 
-// listen opens both listeners; the returned function closes them and waits.
-func (s *listener) listen(address, socket string) (func(), error) {
-	public, err := net.Listen("tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("metrics: %w", err)
-	}
-	private, err := admin.Listen(socket)
-	if err != nil {
-		public.Close()
-		return nil, fmt.Errorf("admin socket: %w", err)
-	}
-	servers := []*http.Server{admin.NewServer(s.publicHandler()), admin.NewServer(admin.Handler(s))}
-	done := make(chan struct{}, len(servers))
-	for i, l := range []net.Listener{public, private} {
-		go func() {
-			_ = servers[i].Serve(l) // ends with Close
-			done <- struct{}{}
-		}()
-	}
-	return func() {
-		for _, srv := range servers {
-			_ = srv.Close()
+// listen opens all listeners; the returned function closes them and waits.
+func (s *listener) listen(a Addresses) (closed func(), err error) {
+	var servers []*http.Server
+	var serving sync.WaitGroup
+	closed = func() {
+		s.page.Close()
+		for _, server := range servers {
+			_ = server.Close()
 		}
-		for range servers {
-			<-done
+		serving.Wait()
+	}
+	for _, at := range []struct {
+		what, address string
+		listen        func(address string) (net.Listener, error)
+		handler       http.Handler
+	}{
+		{"metrics", a.Metrics, listenTCP, s.publicHandler()},
+		{"page", a.Page, listenTCP, s.page},
+		{"admin socket", a.Socket, admin.Listen, admin.Handler(s)},
+	} {
+		if at.address == "" {
+			continue
 		}
-	}, nil
+		l, err := at.listen(at.address)
+		if err != nil {
+			closed()
+			return nil, fmt.Errorf("%s: %w", at.what, err)
+		}
+		if at.what == "page" {
+			s.pageAddress = l.Addr().String()
+		}
+		server := admin.NewServer(at.handler)
+		servers = append(servers, server)
+		serving.Go(func() { _ = server.Serve(l) }) // ends with Close
+	}
+	return closed, nil
 }
+
+func listenTCP(address string) (net.Listener, error) { return net.Listen("tcp", address) }
 
 func (s *listener) publicHandler() http.Handler {
 	mux := http.NewServeMux()
@@ -82,7 +101,7 @@ func (s *listener) publicHandler() http.Handler {
 		fmt.Fprintln(w, "ok")
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		if leader := s.otherLeader(); leader != "" {
+		if leader := s.leader(); leader != "" {
 			fmt.Fprintln(w, "ok: standing by for", leader)
 			return
 		}
@@ -109,7 +128,9 @@ func (s *listener) gather() ([]*dto.MetricFamily, error) {
 
 // Status implements admin.Syncer.
 func (s *listener) Status(_ context.Context, services bool) (admin.Status, error) {
-	status := admin.Status{Version: s.version, Leader: s.otherLeader(), Config: s.file.Load()}
+	status := admin.Status{
+		Version: s.version, Leader: s.leader(), Config: s.file.Load(), Page: s.pageAddress,
+	}
 	for _, l := range s.loops.list() {
 		v := l.Snapshot()
 		st := v.Status()

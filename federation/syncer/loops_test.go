@@ -67,7 +67,7 @@ func TestHealthz(t *testing.T) {
 		defer func() { cancel(); loops.stop() }()
 		healthz := func() (int, string) {
 			rec := httptest.NewRecorder()
-			s := &listener{loops: loops, metrics: m, leader: &atomic.Value{},
+			s := &listener{loops: loops, metrics: m, leader: func() string { return "" },
 				file: &atomic.Pointer[admin.ConfigStatus]{}}
 			s.publicHandler().ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/healthz", nil))
 			return rec.Code, rec.Body.String()

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/federation-dns/federation/federation/admin"
+	"github.com/federation-dns/federation/federation/admin/web"
 	"github.com/federation-dns/federation/federation/config"
 	"github.com/federation-dns/federation/federation/host"
 	"github.com/federation-dns/federation/federation/kubeconfig"
@@ -35,7 +36,7 @@ type Options struct {
 }
 
 // Syncer keeps the records of the federations in a configuration true. Its methods are for one goroutine, but for
-// Snapshots; the handlers of Listen run concurrently with them.
+// Snapshots and Leader; the handlers of Listen run concurrently with them.
 type Syncer struct {
 	opt     Options
 	log     *slog.Logger
@@ -74,12 +75,19 @@ func New(opt Options) *Syncer {
 	return s
 }
 
-// Listen serves metrics and health at a TCP address, and the admin socket at a path, until closed is called. Both are
-// open when it returns.
-func (s *Syncer) Listen(address, socket string) (closed func(), err error) {
+// Listen serves metrics and health, the page, and the admin socket, until closed is called. All are open when it
+// returns.
+func (s *Syncer) Listen(a Addresses) (closed func(), err error) {
 	return (&listener{
-		version: s.opt.Version, loops: s.loops, metrics: s.metrics, leader: &s.leader, file: &s.file,
-	}).listen(address, socket)
+		version: s.opt.Version, loops: s.loops, metrics: s.metrics, leader: s.Leader, file: &s.file,
+		page: web.NewServer(s, s.opt.Version),
+	}).listen(a)
+}
+
+// Leader returns the replica that holds the Lease if that is another one, or else "". Any goroutine may call it.
+func (s *Syncer) Leader() string {
+	leader, _ := s.leader.Load().(string)
+	return leader
 }
 
 // JoinElection makes this replica one of several (O4): it writes only while it holds the Lease, as Elected reports. A

@@ -110,7 +110,7 @@ func TestReload(t *testing.T) {
 func TestListener(t *testing.T) {
 	s, ctx := newSyncer(t)
 	s.Apply(ctx, configOf(t, "127.0.0.1:1", ""))
-	h := (&listener{loops: s.loops, metrics: s.metrics, leader: &s.leader, file: &s.file}).publicHandler()
+	h := (&listener{loops: s.loops, metrics: s.metrics, leader: s.Leader, file: &s.file}).publicHandler()
 	get := func(path string) (int, string) {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))

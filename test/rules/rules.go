@@ -5,10 +5,10 @@ package rules
 import "regexp"
 
 var (
-	definition = regexp.MustCompile(`(?m)^\s*- \*\*([NHPQOXCS][0-9]+[a-z]?)\*\* `)
-	citation   = regexp.MustCompile(`\b[NHPQOXCS][0-9]+[a-z]?\b`)
+	definition = regexp.MustCompile(`(?m)^\s*- \*\*([NHPQOXCSW][0-9]+[a-z]?)\*\* `)
+	citation   = regexp.MustCompile(`\b[NHPQOXCSW][0-9]+[a-z]?\b`)
 	// testName is the beginning of a string that names a test.
-	testName = regexp.MustCompile("[\"`]((?:[NHPQOXCS][0-9]+[a-z]?(?:, | and | ))+)")
+	testName = regexp.MustCompile("[\"`]((?:[NHPQOXCSW][0-9]+[a-z]?(?:, | and | ))+)")
 	// notRules are words of the same form: elliptic curves.
 	notRules = map[string]bool{"P256": true, "P384": true, "P521": true}
 )
