@@ -8,9 +8,10 @@ import (
 	"strings"
 )
 
-// packManifests packs deploy/, and writes the CRDs into one file as well, for kubectl apply -f URL.
+// packManifests packs deploy/ without its Go package, and writes the CRDs into one file as well, for kubectl apply -f URL.
 func packManifests(o options, dir string) error {
-	files, err := readTree(filepath.Join(o.root, "deploy"), "deploy", nil)
+	files, err := readTree(filepath.Join(o.root, "deploy"), "deploy",
+		func(name string) bool { return strings.HasSuffix(name, ".go") })
 	if err != nil {
 		return err
 	}

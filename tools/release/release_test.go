@@ -51,6 +51,7 @@ func checkout(t *testing.T, dependencyLicense string) string {
 		"dep/go.mod":                   "module example.com/dep\n\ngo 1.26\n",
 		"dep/dep.go":                   "package dep\n\nconst Greeting = \"hello\"\n",
 		"deploy/rbac.yaml":             "kind: ClusterRole\n",
+		"deploy/deploy.go":             "package deploy\n",
 		"deploy/crds/a.yaml":           "---\nkind: CustomResourceDefinition # a\n",
 		"deploy/crds/b.yaml":           "kind: CustomResourceDefinition # b\n",
 		"charts/hello/Chart.yaml":      "apiVersion: v2\nname: hello\nversion: 0.0.0\nappVersion: 0.0.0\n",
