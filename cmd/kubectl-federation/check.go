@@ -15,6 +15,7 @@ import (
 	"github.com/federation-dns/federation/federation/check/corednscheck"
 	"github.com/federation-dns/federation/federation/check/dnscheck"
 	"github.com/federation-dns/federation/federation/check/hostcheck"
+	"github.com/federation-dns/federation/federation/check/membercheck"
 	"github.com/federation-dns/federation/federation/check/servicecheck"
 	"github.com/federation-dns/federation/federation/display"
 )
@@ -24,7 +25,8 @@ var errUntested = unknownError{errBad}
 
 // checks is the table of all checks (CK1). docs/checks.md is made from it.
 func checks() []check.Check {
-	return slices.Concat(hostcheck.Checks(), dnscheck.Checks(), corednscheck.Checks(), servicecheck.Checks())
+	return slices.Concat(hostcheck.Checks(), membercheck.Checks(), dnscheck.Checks(), corednscheck.Checks(),
+		servicecheck.Checks())
 }
 
 const checkLong = `Checks the whole of a federation: the host cluster with the syncer, the members,

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -29,6 +31,7 @@ type Client struct {
 	HTTP *http.Client
 
 	uid     lazy[string]
+	offset  lazy[time.Duration]
 	version lazy[*version.Info]
 }
 
@@ -69,6 +72,29 @@ func (c *Client) Version(ctx context.Context) (*version.Info, error) {
 			return nil, fmt.Errorf("%s does not answer like an API server", c.Config.Host)
 		}
 		return &info, nil
+	})
+}
+
+// ClockOffset returns how far the API server's clock is ahead of ours, by the date that it answers with, which has
+// whole seconds: it is wrong by a second, and by half the time that the answer took.
+func (c *Client) ClockOffset(ctx context.Context) (time.Duration, error) {
+	return c.offset.get(func() (time.Duration, error) {
+		url := strings.TrimSuffix(c.Config.Host, "/") + "/version"
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			return 0, err
+		}
+		sent := time.Now()
+		res, err := c.HTTP.Do(req)
+		if err != nil {
+			return 0, err
+		}
+		defer res.Body.Close()
+		date, err := http.ParseTime(res.Header.Get("Date"))
+		if err != nil {
+			return 0, fmt.Errorf("%s answers without a date", c.Config.Host)
+		}
+		return date.Sub(sent.Add(time.Since(sent) / 2)), nil
 	})
 }
 

@@ -86,10 +86,17 @@ func (e *Env) Members(ctx context.Context) ([]*Member, error) {
 	})
 }
 
+// Departed reports whether the member is in the configuration no more: only what it has in DNS is left.
+func (m *Member) Departed() bool {
+	return m.Object == nil && len(m.Seen) > 0 &&
+		!slices.ContainsFunc(m.Seen, func(s admin.MemberStatus) bool { return s.Status != "departed" })
+}
+
 // EachMember looks at all members at once, and returns what was found of each, in order of their names. A member of
-// which nothing was found before ctx ended is unknown (CK5). Without any member there is nothing to look at.
+// which nothing was found before ctx ended is unknown (CK5). Departed ones are left out.
 func (e *Env) EachMember(ctx context.Context, look func(ctx context.Context, m *Member) []Finding) []Finding {
 	members, err := e.Members(ctx)
+	members = slices.DeleteFunc(slices.Clone(members), (*Member).Departed)
 	var all []Finding
 	if err != nil {
 		all = append(all, Untested("", err))

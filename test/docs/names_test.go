@@ -142,7 +142,7 @@ func TestFlags(t *testing.T) {
 		"skip-phases", "patches", "ignore-preflight-errors", // kubeadm
 		"cluster", "user", "token", "server", "certificate-authority", "embed-certs", "minify", // kubectl config
 		"context", "kubeconfig", "from-file", "overwrite", // kubectl
-		"as", "image", "rm", "restart", "from-literal", // kubectl
+		"as", "image", "rm", "restart", "from-literal", "server-side", "all-pods", "tail", // kubectl
 		"as-group", "as-uid", "as-user-extra", "context", "kubeconfig", "namespace", "proxy-url", "request-timeout",
 		"feature-gates",
 		"internal", "node-label", // kind, k3s

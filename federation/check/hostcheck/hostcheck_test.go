@@ -2,12 +2,8 @@ package hostcheck
 
 import (
 	"context"
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
-
-	"k8s.io/client-go/rest"
 
 	"github.com/federation-dns/federation/federation/admin"
 	"github.com/federation-dns/federation/federation/check"
@@ -44,20 +40,6 @@ func expect(t *testing.T, f check.Finding, outcome check.Outcome, text string) {
 	if outcome == check.Fail && f.Remedy == "" {
 		t.Error("it does not say what to do")
 	}
-}
-
-func TestHostReachable(t *testing.T) {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = w.Write([]byte(`{"gitVersion": "v1.37.2"}`))
-	}))
-	t.Run("CK2 host-reachable passes", func(t *testing.T) {
-		expect(t, run(t, "host-reachable", check.Options{Host: &rest.Config{Host: server.URL}}), check.OK, "v1.37.2")
-	})
-	server.Close()
-	t.Run("CK2 host-reachable fails", func(t *testing.T) {
-		expect(t, run(t, "host-reachable", check.Options{Host: &rest.Config{Host: server.URL}}), check.Fail,
-			"connection refused")
-	})
 }
 
 func TestSyncerVersion(t *testing.T) {

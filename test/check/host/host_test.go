@@ -1,0 +1,156 @@
+package host
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/client-go/rest"
+
+	"github.com/federation-dns/federation/federation/check"
+)
+
+// crd returns the shipped CRD without these fields of its spec.
+func (w *world) crd(without ...string) string {
+	w.Helper()
+	text, err := os.ReadFile(filepath.Join(root, "deploy/crds/federation-dns.io_memberclusters.yaml"))
+	if err != nil {
+		w.Fatal(err)
+	}
+	lines := strings.Split(string(text), "\n")
+	for _, field := range without {
+		var kept []string
+		indent := -1
+		for _, line := range lines {
+			depth := len(line) - len(strings.TrimLeft(line, " "))
+			if strings.TrimSpace(line) == field+":" {
+				indent = depth
+				continue
+			}
+			if indent >= 0 && depth > indent {
+				continue
+			}
+			indent = -1
+			kept = append(kept, line)
+		}
+		lines = kept
+	}
+	return strings.Join(lines, "\n")
+}
+
+// deployment is the syncer's as the chart makes it, with a configuration.
+func deployment(config string, replicas int) string {
+	return fmt.Sprintf(`apiVersion: v1
+kind: ConfigMap
+metadata: {name: %[1]s, namespace: %[2]s}
+data:
+  config.yaml: %[3]q
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: %[1]s, namespace: %[2]s}
+spec:
+  replicas: %[4]d
+  selector: {matchLabels: {app: syncer}}
+  template:
+    metadata: {labels: {app: syncer}}
+    spec:
+      containers:
+      - name: federation-syncer
+        image: federation-syncer
+        args: [--config, /etc/federation/config/config.yaml]
+        volumeMounts: [{name: config, mountPath: /etc/federation/config}]
+      volumes: [{name: config, configMap: {name: %[1]s}}]
+`, name, namespace, config, replicas)
+}
+
+// TestChecks has one world, which takes a while to start.
+func TestChecks(t *testing.T) {
+	w := newWorld(t)
+	t.Run("host", func(t *testing.T) { testHost(t, w.in(t)) })
+	t.Run("members", func(t *testing.T) { testMembers(t, w.in(t)) })
+	t.Run("run", func(t *testing.T) { testRun(t, w.in(t)) })
+}
+
+// testHost begins without the CRDs, and installs them.
+func testHost(t *testing.T, w *world) {
+	t.Run("CK2 host-reachable passes", func(t *testing.T) {
+		w := w.in(t)
+		w.finds("host-reachable", "", check.OK, "v1.37", w.options())
+	})
+	t.Run("CK2 host-reachable fails", func(t *testing.T) {
+		w, o := w.in(t), w.options()
+		o.Host = &rest.Config{Host: "https://127.0.0.1:1"}
+		w.finds("host-reachable", "", check.Fail, "connection refused", o)
+	})
+	t.Run("CK2 crds-installed fails", func(t *testing.T) {
+		w := w.in(t)
+		w.finds("crds-installed", "", check.Fail, "does not serve MemberCluster", w.options())
+	})
+	t.Run("CK2 crds-version fails", func(t *testing.T) {
+		w := w.in(t)
+		w.kubectl(w.crd("drain", "hostSuffixes"), "apply", "--server-side", "-f", "-")
+		w.finds("crds-version", "MemberCluster", check.Fail, "lacks spec.hostSuffixes, spec.drain", w.options())
+	})
+	t.Run("CK2 crds-version passes", func(t *testing.T) {
+		w := w.in(t)
+		w.kubectl(w.crd(), "apply", "--server-side", "--force-conflicts", "-f", "-")
+		w.finds("crds-version", "MemberCluster", check.OK, "all fields", w.options())
+	})
+	t.Run("CK2 crds-installed passes", func(t *testing.T) {
+		w := w.in(t)
+		w.finds("crds-installed", "", check.OK, "MemberCluster v1alpha1", w.options())
+	})
+	t.Run("CK2 syncer-running passes", func(t *testing.T) {
+		w := w.in(t)
+		w.finds("syncer-running", "", check.OK, "writes", w.options())
+	})
+	t.Run("CK2 syncer-running fails: no Lease", func(t *testing.T) {
+		w, o := w.in(t), w.options()
+		o.Lease = "another"
+		f := w.finds("syncer-running", "", check.Fail, "there is no Lease federation-system/another", o)
+		if want := `- {apiGroups: ["coordination.k8s.io"], resources: [leases], verbs: [create]}`; !strings.Contains(
+			f.Text, want) {
+			t.Errorf("B3: %q is not in %q", want, f.Text)
+		}
+	})
+	t.Run("CK2 syncer-running fails: nobody renews it", func(t *testing.T) {
+		w, o := w.in(t), w.options()
+		now := time.Now
+		o.Now = func() time.Time { return now().Add(time.Minute) }
+		w.finds("syncer-running", "", check.Fail, "nobody writes: the last holder", o)
+	})
+	t.Run("CK2 config-loaded passes", func(t *testing.T) {
+		w := w.in(t)
+		w.kubectl(deployment(w.config(), 2), "apply", "-f", "-")
+		w.finds("config-loaded", "", check.OK, "in use since", w.options())
+		w.finds("syncer-running", "", check.OK, "2 of 2 replicas, ", w.options())
+	})
+	t.Run("CK2 config-loaded fails: another ConfigMap", func(t *testing.T) {
+		w, o := w.in(t), w.options()
+		w.kubectl(deployment(w.config()+"maxDeletePercent: 40\n", 2), "apply", "-f", "-")
+		w.finds("config-loaded", "", check.Warn, "ago, and the syncer still uses the one before", o)
+		o.Now = func() time.Time { return time.Now().Add(3 * time.Minute) }
+		w.finds("config-loaded", "", check.Fail, "the ConfigMap federation-system/federation-syncer", o)
+	})
+	t.Run("CK2 config-loaded fails: a bad file", func(t *testing.T) {
+		w := w.in(t)
+		w.write("c.yaml", "kind: SyncerConfiguration\n")
+		w.finds("config-loaded", "", check.Fail, "apiVersion", w.options())
+		w.write("c.yaml", w.config())
+		w.kubectl(deployment(w.config(), 2), "apply", "-f", "-")
+		w.finds("config-loaded", "", check.OK, "", w.options())
+	})
+	t.Run("CK2 members-known fails", func(t *testing.T) {
+		w := w.in(t)
+		w.finds("members-known", "", check.Fail, "there is no member", w.options())
+	})
+	t.Run("CK2 members-known passes", func(t *testing.T) {
+		w := w.in(t)
+		w.member("a", w.kubeconfig(w.host.Server(), w.ca(), w.lastingToken()), "")
+		w.finds("members-known", "a", check.OK, "", w.options())
+	})
+}

@@ -1,0 +1,220 @@
+package host
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/yaml"
+
+	"github.com/federation-dns/federation/federation/check"
+	"github.com/federation-dns/federation/federation/live"
+)
+
+func testRun(t *testing.T, w *world) {
+	good := w.lastingToken()
+	w.member("a", w.kubeconfig(w.host.Server(), w.ca(), good), "")
+	w.finds("members-known", "a", check.OK, "", w.options())
+	t.Run("CK6 it only reads", func(t *testing.T) {
+		w, o := w.in(t), w.options()
+		far := w.standIn()
+		w.member("far", w.kubeconfig(far.URL, far.ca(), good), "")
+		w.finds("members-known", "far", check.OK, "", w.options())
+		var seen recorder
+		o.Host = rest.CopyConfig(o.Host)
+		o.Host.Wrap(seen.wrap)
+		check.Run(t.Context(), check.NewEnv(o), all())
+		far.mu.Lock()
+		requests := append(seen.requests, far.requests...)
+		far.mu.Unlock()
+		reviews := 0
+		for _, r := range requests {
+			switch {
+			case strings.HasPrefix(r, "GET "):
+			case strings.HasPrefix(r, "POST /apis/auth") && strings.Contains(r, "/selfsubject"): // keeps nothing
+				reviews++
+			default:
+				t.Errorf("it sends %s", r)
+			}
+		}
+		if len(seen.requests) == 0 || reviews == 0 {
+			t.Errorf("only these requests were seen: %q", requests)
+		}
+	})
+	t.Run("B1 with exactly the rights of check-rbac nothing is untested", func(t *testing.T) {
+		w := w.in(t)
+		o := w.checker(nil)
+		w.eventually(func() error {
+			for _, r := range check.Run(t.Context(), check.NewEnv(o), all()).Results {
+				for _, f := range r.Findings {
+					if f.Outcome == check.Unknown {
+						return fmt.Errorf("%s: %s", r.ID, f.Text)
+					}
+				}
+			}
+			return nil
+		})
+	})
+	// For each rule, the checks that cannot be made without it.
+	without := map[string][]string{
+		"memberclusters": {"members-known", "member-rbac"},
+		"leases":         {"syncer-running"},
+		"deployments":    {"syncer-running", "config-loaded"},
+		"configmaps":     {"config-loaded"},
+		"secrets":        {"member-secret", "member-rbac", "member-token"},
+	}
+	for _, resource := range slices.Sorted(maps.Keys(without)) {
+		t.Run("B2 without the right for "+resource+" a check says so", func(t *testing.T) {
+			w := w.in(t)
+			o := w.checker(func(r rbacv1.PolicyRule) bool { return r.Resources[0] == resource })
+			want := "resources: [" + resource + "]"
+			w.eventually(func() error {
+				for _, r := range check.Run(t.Context(), check.NewEnv(o), all()).Results {
+					if !slices.Contains(without[resource], r.ID) {
+						continue
+					}
+					if !slices.ContainsFunc(r.Findings, func(f check.Finding) bool {
+						return f.Outcome == check.Unknown && strings.Contains(f.Remedy, want)
+					}) {
+						return fmt.Errorf("%s does not say that %s is missing: %+v", r.ID, want, r.Findings)
+					}
+				}
+				return nil
+			})
+		})
+	}
+	t.Run("B2 without the right to run commands in pods a check says so", func(t *testing.T) {
+		w := w.in(t)
+		o := w.checker(func(r rbacv1.PolicyRule) bool { return r.Resources[0] == "pods/exec" })
+		o.Syncer = &live.Pod{Config: o.Host, Namespace: namespace, Lease: name}
+		w.finds("syncer-version", "", check.Unknown, `the right to create pods/exec in namespace "federation-system"`,
+			o)
+	})
+	t.Run("CK5 ten members that do not answer are unknown after less than five seconds", func(t *testing.T) {
+		w := w.in(t)
+		for i := range 10 {
+			w.member(fmt.Sprintf("mute-%d", i), w.kubeconfig("https://"+mute(t), w.ca(), good), "")
+		}
+		began := time.Now()
+		r := check.Run(t.Context(), check.NewEnv(w.options()), all())
+		took := time.Since(began)
+		t.Logf("%d checks with 11 members, 10 of which do not answer: %s; %s", len(r.Results),
+			took.Round(time.Millisecond), r.Summary())
+		if took >= 5*time.Second {
+			t.Errorf("took %s", took)
+		}
+		for _, result := range r.Results {
+			if result.ID != "member-rbac" {
+				continue
+			}
+			for _, f := range result.Findings {
+				mute, late := strings.HasPrefix(f.Subject, "mute-"), strings.Contains(f.Text, "no answer within 3s")
+				if mute != late || mute != (f.Outcome == check.Unknown) {
+					t.Errorf("%+v", f)
+				}
+			}
+			if len(result.Findings) != 11 {
+				t.Errorf("findings of %d members", len(result.Findings))
+			}
+		}
+	})
+}
+
+// recorder notes requests.
+type recorder struct {
+	mu       sync.Mutex
+	requests []string
+}
+
+func (r *recorder) wrap(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(req *http.Request) (*http.Response, error) {
+		r.mu.Lock()
+		r.requests = append(r.requests, req.Method+" "+req.URL.Path)
+		r.mu.Unlock()
+		return next.RoundTrip(req)
+	})
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+// mute returns the address of a server that takes connections and never says anything.
+func mute(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var open []net.Conn
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			open = append(open, c)
+		}
+	}()
+	t.Cleanup(func() {
+		l.Close()
+		<-done
+		for _, c := range open {
+			c.Close()
+		}
+	})
+	return l.Addr().String()
+}
+
+// accounts counts those that checker has made.
+var accounts atomic.Int64
+
+// checker returns the options of an account that has the rights of deploy/check-rbac.yaml, without some of its rules.
+func (w *world) checker(without func(rbacv1.PolicyRule) bool) check.Options {
+	w.Helper()
+	text, err := os.ReadFile(filepath.Join(root, "deploy/check-rbac.yaml"))
+	if err != nil {
+		w.Fatal(err)
+	}
+	account := fmt.Sprintf("checker-%d", accounts.Add(1))
+	w.kubectl("", "-n", namespace, "create", "serviceaccount", account)
+	removed := 0
+	for _, part := range strings.Split(string(text), "\n---\n") {
+		var role rbacv1.ClusterRole // or a Role: the same fields
+		if err := yaml.Unmarshal([]byte(part), &role); err != nil {
+			w.Fatal(err)
+		}
+		before := len(role.Rules)
+		if without != nil {
+			role.Rules = slices.DeleteFunc(role.Rules, without)
+		}
+		removed += before - len(role.Rules)
+		role.Name = account
+		out, err := yaml.Marshal(role)
+		if err != nil {
+			w.Fatal(err)
+		}
+		w.kubectl(string(out), "apply", "-f", "-")
+		w.kubectl("", "create", strings.ToLower(role.Kind)+"binding", account, "-n", namespace,
+			"--"+strings.ToLower(role.Kind)+"="+account, "--serviceaccount="+namespace+":"+account)
+	}
+	if without != nil && removed == 0 {
+		w.Fatal("no rule was left out")
+	}
+	o := w.options()
+	o.Host = rest.AnonymousClientConfig(o.Host)
+	o.Host.BearerToken = w.token(account, "1h")
+	return o
+}
