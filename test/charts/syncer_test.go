@@ -164,23 +164,36 @@ func TestSyncerOneSource(t *testing.T) {
 		}
 		return string(text)
 	}
-	t.Run("B1 the rights are those of deploy/host-rbac.yaml", func(t *testing.T) {
+	t.Run("B1 the rights are those of deploy/host-rbac.yaml and deploy/users-rbac.yaml", func(t *testing.T) {
 		out, err := helm.New(t).Run(t.Context(), "", append([]string{"template", "federation-syncer", syncerChart,
 			"--namespace", "federation-system"}, flags(t, syncerValues, nil)...)...)
 		if err != nil {
 			t.Fatal(err)
 		}
+		whose := func(name string) string {
+			for _, who := range []string{"viewer", "admin"} {
+				if strings.HasSuffix(name, "-"+who) {
+					return who
+				}
+			}
+			return "syncer"
+		}
 		rules := func(text string) map[string][]rbacv1.PolicyRule {
 			all := map[string][]rbacv1.PolicyRule{}
 			for _, r := range decode[*rbacv1.Role](t, objects(t, text)) {
-				all["Role in "+r.Namespace] = r.Rules
+				all["Role in "+r.Namespace+" of "+whose(r.Name)] = r.Rules
 			}
 			for _, r := range decode[*rbacv1.ClusterRole](t, objects(t, text)) {
-				all["ClusterRole"] = r.Rules
+				of := "ClusterRole of " + whose(r.Name)
+				if r.Labels["rbac.authorization.k8s.io/aggregate-to-view"] == "true" {
+					of += ", aggregated to view"
+				}
+				all[of] = r.Rules
 			}
 			return all
 		}
-		if d := cmp.Diff(rules(read(t, "../../deploy/host-rbac.yaml")), rules(out)); d != "" {
+		shipped := read(t, "../../deploy/host-rbac.yaml") + "---\n" + read(t, "../../deploy/users-rbac.yaml")
+		if d := cmp.Diff(rules(shipped), rules(out)); d != "" || len(rules(out)) != 5 {
 			t.Errorf("the chart's rules differ from the shipped ones (-shipped +chart):\n%s", d)
 		}
 	})
