@@ -33,8 +33,9 @@ Flags:
 `
 
 type flags struct {
-	coredns, syncer, testcluster, deploy, provider string
-	keep                                           bool
+	coredns, syncer, plugin, testcluster, deploy, provider string
+
+	keep bool
 }
 
 func main() {
@@ -72,6 +73,7 @@ func parse(args []string) (flags, error) {
 	}
 	set.StringVar(&f.coredns, "coredns", filepath.Join(bin, "coredns"), "the coredns to run")
 	set.StringVar(&f.syncer, "syncer", filepath.Join(bin, "federation-syncer"), "the federation-syncer to run")
+	set.StringVar(&f.plugin, "plugin", filepath.Join(bin, "kubectl-federation"), "the kubectl-federation to run")
 	set.StringVar(&f.testcluster, "testcluster", "", "the testcluster to run (default: built, or taken from the cache)")
 	set.StringVar(&f.deploy, "deploy", "deploy", "folder with member-rbac.yaml and coredns-rbac.yaml")
 	set.StringVar(&f.provider, "provider", world.RFC2136, "who hosts the zone: "+strings.Join(world.Providers,
@@ -107,7 +109,7 @@ func run(ctx context.Context, f flags, dir string) (err error) {
 		}
 	}()
 	w, err := scenario.NewPlay(world.Options{Dir: dir, CoreDNS: f.coredns, Syncer: f.syncer, Testcluster: f.testcluster,
-		Deploy: f.deploy, Provider: f.provider})
+		Deploy: f.deploy, Provider: f.provider, Host: scenario.Host, Plugin: f.plugin})
 	if err != nil {
 		return err
 	}
@@ -117,7 +119,7 @@ func run(ctx context.Context, f flags, dir string) (err error) {
 	if f.provider != world.RFC2136 {
 		console.Requests = w.Requests
 	}
-	err = scenario.Run(ctx, w, console, scenario.StepsWith(f.provider))
+	err = scenario.Run(ctx, w, console, scenario.DemoSteps(f.provider))
 	var failed *scenario.StepError
 	interrupted := errors.Is(err, context.Canceled)
 	switch {
@@ -157,10 +159,11 @@ Everything is up. In another terminal:
     dig %[2]s.svc.us-central1.%[5]s%[6]s
     curl http://%[2]s.svc.%[5]s/
   %[1]s status --services          what the syncer knows, publishes and holds
+  %[1]s %[7]s kubectl get memberclusters -o wide
   %[1]s federation explain %[2]s --from gce-us-central1    why a pod there gets what it gets
 
 Ctrl-C ends it.
-`, "bin/demo-shell", world.Name, world.Namespace, world.Service, world.Domain, transfer)
+`, "bin/demo-shell", world.Name, world.Namespace, world.Service, world.Domain, transfer, scenario.Host)
 	<-ctx.Done()
 	fmt.Println("\nending")
 }

@@ -6,17 +6,20 @@ import (
 	"testing"
 	"time"
 
+	"github.com/federation-dns/federation/test/programs"
 	"github.com/federation-dns/federation/test/scenario"
 	"github.com/federation-dns/federation/test/world"
 )
 
-// TestClouds makes the first steps of the walk-through, to the first failure,
+// TestClouds makes the first steps of the demo, from joining to the first failure,
 // with the zone at the stand-in of a cloud, served by CoreDNS's plugin for it.
 func TestClouds(t *testing.T) {
 	for _, provider := range []string{world.Route53, world.CloudDNS} {
 		t.Run(provider, func(t *testing.T) {
-			w := newWorld(t, func(o *world.Options) { o.Provider = provider })
-			all := scenario.StepsWith(provider)
+			w := newWorld(t, func(o *world.Options) {
+				o.Provider, o.Host, o.Plugin = provider, scenario.Host, programs.Kubectl()
+			})
+			all := scenario.DemoSteps(provider)
 			kill := slices.IndexFunc(all, func(s scenario.Step) bool { return s.Name == scenario.KillCentral().Name })
 			run(t, w, all[:kill]...)
 			awaitQuiet(t, w)

@@ -13,9 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
-
 	"github.com/federation-dns/federation/test/fakecloud"
 	"github.com/federation-dns/federation/test/kube"
 	"github.com/federation-dns/federation/test/netns"
@@ -83,21 +80,8 @@ func (s *system) cluster(ctx context.Context, n int, o kube.Options) *kube.Clust
 
 // mergeKubeconfigs writes a kubeconfig with a context for each cluster.
 func (s *system) mergeKubeconfigs(clusters ...*kube.Cluster) {
-	merged := clientcmdapi.NewConfig()
-	for _, c := range clusters {
-		one, err := clientcmd.LoadFromFile(c.Kubeconfig())
-		if err == nil {
-			err = clientcmd.ResolveLocalPaths(one)
-		}
-		if err != nil {
-			s.Fatal(err)
-		}
-		from := one.Contexts[one.CurrentContext]
-		merged.Clusters[c.Name()], merged.AuthInfos[c.Name()] = one.Clusters[from.Cluster], one.AuthInfos[from.AuthInfo]
-		merged.Contexts[c.Name()] = &clientcmdapi.Context{Cluster: c.Name(), AuthInfo: c.Name()}
-	}
-	merged.CurrentContext = "host"
-	if err := clientcmd.WriteToFile(*merged, s.kubeconfig); err != nil {
+	s.Helper()
+	if err := kube.MergeKubeconfigs(s.kubeconfig, clusters...); err != nil {
 		s.Fatal(err)
 	}
 }

@@ -23,6 +23,26 @@ func (c *Cluster) AccountKubeconfig(ctx context.Context, namespace, account, ser
 	return clientcmd.WriteToFile(*config, path)
 }
 
+// MergeKubeconfigs writes a kubeconfig to path with a context for the administrator of each cluster, by its name; the
+// first is the current one.
+func MergeKubeconfigs(path string, clusters ...*Cluster) error {
+	merged := clientcmdapi.NewConfig()
+	for _, c := range clusters {
+		one, err := clientcmd.LoadFromFile(c.Kubeconfig())
+		if err == nil {
+			err = clientcmd.ResolveLocalPaths(one)
+		}
+		if err != nil {
+			return err
+		}
+		from, name := one.Contexts[one.CurrentContext], c.opt.Name
+		merged.Clusters[name], merged.AuthInfos[name] = one.Clusters[from.Cluster], one.AuthInfos[from.AuthInfo]
+		merged.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: name}
+	}
+	merged.CurrentContext = clusters[0].opt.Name
+	return clientcmd.WriteToFile(*merged, path)
+}
+
 // KubeconfigVia writes a copy of the kubeconfig src to dst that reaches the API server at another URL, such as that of
 // a cutting proxy on loopback.
 func KubeconfigVia(src, server, dst string) error {

@@ -82,7 +82,7 @@ func (m *Member) start(ctx context.Context) error {
 	if err := m.furnish(ctx); err != nil {
 		return err
 	}
-	if w.opt.Syncerless {
+	if !w.opt.fileMembers() {
 		return m.startCoreDNS(ctx)
 	}
 	if err := m.AccountKubeconfig(ctx, syncerNamespace, syncerAccount, "https://"+m.Link.Addr(),
@@ -97,7 +97,7 @@ func (m *Member) start(ctx context.Context) error {
 func (m *Member) furnish(ctx context.Context) error {
 	w := m.world
 	rbac := []string{"apply", "-f", filepath.Join(w.opt.Deploy, "coredns-rbac.yaml")}
-	if !w.opt.Syncerless {
+	if w.opt.fileMembers() {
 		rbac = append(rbac, "-f", filepath.Join(w.opt.Deploy, "member-rbac.yaml"))
 	}
 	if _, err := m.Kubectl(ctx, "", rbac...); err != nil {

@@ -106,6 +106,10 @@ func (s *Syncer) defaultConfig() SyncerConfig {
 		f.Provider = s.world.cloud.provider()
 	}
 	c := SyncerConfig{Federations: []SyncerFederation{f}}
+	if s.world.opt.Host != "" {
+		c.HostKubeconfig = s.world.hostKubeconfig()
+		return c
+	}
 	for _, m := range s.world.members {
 		c.Clusters = append(c.Clusters, SyncerCluster{Name: m.Name, Kubeconfig: m.syncerKubeconfig()})
 	}

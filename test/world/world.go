@@ -28,6 +28,11 @@ type Options struct {
 	Testcluster string
 	// Deploy is the folder with member-rbac.yaml and coredns-rbac.yaml.
 	Deploy string
+	// Host is the name of the cluster whose MemberClusters are the members of the syncer: those that Join makes.
+	// Without one all clusters stand in the configuration file.
+	Host string
+	// Plugin is kubectl-federation; only a World with a Host needs it.
+	Plugin string
 	// Places are the clusters to start; nil is all of Places.
 	Places []*Place
 	// Provider is who hosts the zone of Domain: one of Providers, "" is RFC2136.
@@ -109,6 +114,11 @@ func (w *World) Start(ctx context.Context) error {
 	}
 	if w.opt.Syncerless {
 		return nil
+	}
+	if w.opt.Host != "" {
+		if err := w.prepareHost(ctx); err != nil {
+			return err
+		}
 	}
 	w.Syncer.config = w.Syncer.defaultConfig()
 	return w.Syncer.Start(ctx)

@@ -2,12 +2,14 @@ package world
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/federation-dns/federation/test/cutproxy"
+	"github.com/federation-dns/federation/test/kube"
 	"github.com/federation-dns/federation/test/proc"
 )
 
@@ -93,4 +95,54 @@ func (r *Replica) Log() string {
 		return err.Error()
 	}
 	return string(data)
+}
+
+// fileMembers reports whether the members stand in the configuration file of the syncer, with an account made by hand.
+// With a Host they are joined.
+func (o Options) fileMembers() bool { return !o.Syncerless && o.Host == "" }
+
+// hostKubeconfig is that of the syncer for its host.
+func (w *World) hostKubeconfig() string { return w.Path("syncer", "host.kubeconfig") }
+
+// Kubeconfig is the path of a kubeconfig with a context for the administrator of each cluster.
+func (w *World) Kubeconfig() string { return w.Path("admin", "all") }
+
+// prepareHost gives the Host what the syncer needs there.
+func (w *World) prepareHost(ctx context.Context) error {
+	var clusters []*kube.Cluster
+	for _, m := range w.members {
+		clusters = append(clusters, m.Cluster)
+	}
+	if err := kube.MergeKubeconfigs(w.Kubeconfig(), clusters...); err != nil {
+		return err
+	}
+	m := w.Member(w.opt.Host)
+	for _, args := range [][]string{
+		{"apply", "-f", filepath.Join(w.opt.Deploy, "crds"), "-f", filepath.Join(w.opt.Deploy, "host-rbac.yaml")},
+		{"wait", "--for=condition=Established", "crd/memberclusters.federation-dns.io", "--timeout=30s"},
+	} {
+		if _, err := m.Kubectl(ctx, "", args...); err != nil {
+			return err
+		}
+	}
+	return m.AccountKubeconfig(ctx, syncerNamespace, syncerAccount, m.Cluster.Server(), w.hostKubeconfig())
+}
+
+// Federation runs kubectl federation as the administrator of all clusters, and returns what it prints.
+func (w *World) Federation(ctx context.Context, args ...string) (string, error) {
+	if w.opt.Host == "" || w.opt.Plugin == "" {
+		return "", errors.New("this World has no Host, or no kubectl-federation")
+	}
+	args = append(args, "--kubeconfig", w.Kubeconfig(), "--context", w.opt.Host, "--socket", AdminSocket(w.Dir()))
+	return proc.CommandWith(ctx, w.Env(), "", w.opt.Plugin, args...)
+}
+
+// Join makes a cluster a member of the syncer, by its link, and returns what kubectl federation join prints.
+func (m *Member) Join(ctx context.Context) (string, error) {
+	out, err := m.world.Federation(ctx, "join", m.Name, "--member-context", m.Name, "--server",
+		"https://"+m.Link.Addr())
+	if err != nil {
+		return "", fmt.Errorf("joining %s: %w\n%s", m.Name, err, out)
+	}
+	return out, nil
 }

@@ -1,0 +1,85 @@
+package scenario
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/federation-dns/federation/test/kube"
+	"github.com/federation-dns/federation/test/world"
+)
+
+// Host is the cluster that has the MemberClusters when the clusters are joined. It is a member too.
+const Host = east
+
+// DemoSteps is the walk-through with a provider in which the clusters are joined. The World has the Host.
+func DemoSteps(provider string) []Step {
+	begin := begin(provider)
+	begin.Does = append(begin.Does, "the host of the syncer, with its MemberClusters: "+Host)
+	steps := []Step{begin, JoinClusters(), ListMemberClusters(), CreateServices()}
+	steps = append(steps, StartBackends()...)
+	steps = append(steps, ResolveEverywhere())
+	return append(steps, Failures()...)
+}
+
+// JoinClusters joins all clusters.
+func JoinClusters() Step {
+	var printed string
+	return Step{
+		Name: "Join the clusters: " + Host + " is the host of the syncer, and becomes a member too",
+		Does: []string{
+			"kubectl federation join NAME --member-context NAME --context " + Host + " --server URL, for each;",
+			"the URL is that of the link that is cut later"},
+		Do: func(ctx context.Context, p *Play) error {
+			printed = ""
+			for _, m := range p.Members() {
+				out, err := m.Join(ctx)
+				if err != nil {
+					return err
+				}
+				printed += out
+			}
+			return nil
+		},
+		Expect: []Check{{
+			Expect: "each is checked, gets an account for the syncer, and is ready",
+			Want:   "joined " + asia + "\njoined " + europe + "\njoined " + central + "\njoined " + east,
+			See:    func(context.Context, *Play) (string, error) { return printed, nil },
+			Until: func(seen string) bool {
+				joined := regexp.MustCompile(`(?m)^joined .*$`).FindAllString(seen, -1)
+				return strings.Join(joined, " ") == "joined "+asia+" joined "+europe+" joined "+central+" joined "+east
+			},
+		}},
+	}
+}
+
+// ListMemberClusters looks at the members, with kubectl and with the syncer.
+func ListMemberClusters() Step {
+	list := ListClusters()
+	list.Does = []string{"kubectl get memberclusters, in " + Host, "federation-syncer status"}
+	var want []string
+	for _, p := range world.Places {
+		want = append(want, fmt.Sprintf("%s Ready %s %s %s 0/0", p.Name, kube.Version(), p.Region, p.Zone))
+	}
+	list.Expect = append([]Check{{
+		Expect: "kubectl lists four members, all ready, each in its place",
+		Want:   strings.Join(want, "\n"),
+		See: func(ctx context.Context, p *Play) (string, error) {
+			return p.Member(Host).Kubectl(ctx, "", "get", "memberclusters")
+		},
+		Until: func(seen string) bool {
+			lines := normalLines(seen)
+			if len(lines) != len(want)+1 || lines[0] != "NAME STATUS VERSION REGION ZONES SHARDS AGE" {
+				return false
+			}
+			for i, line := range lines[1:] {
+				if !strings.HasPrefix(line, want[i]+" ") { // the age follows
+					return false
+				}
+			}
+			return true
+		},
+	}}, list.Expect...)
+	return list
+}
