@@ -37,7 +37,7 @@ func testCoreDNS(t *testing.T, s *system) {
 	const line = "        myfederation example.com\n"
 
 	t.Run("CK2 plugin-loaded passes", func(t *testing.T) {
-		s.expect(t, "plugin-loaded", m.Name, check.OK, "kube-system/coredns: 1 replica")
+		s.expect(t, "plugin-loaded", m.Name, check.OK, "kube-system/coredns: 1 of 1 replicas")
 	})
 	t.Run("CK2 plugin-loaded fails: no Corefile has it", func(t *testing.T) {
 		m.withCorefile(t, plain)
@@ -51,7 +51,7 @@ func testCoreDNS(t *testing.T, s *system) {
 			_, _ = m.Kubectl(context.WithoutCancel(t.Context()), "", "delete", "pod", "coredns-2", "-n", "kube-system",
 				"--grace-period=0", "--force")
 		})
-		s.expect(t, "plugin-loaded", m.Name, check.Fail, "without the plugin run 1 of 2 replicas: coredns-2")
+		s.expect(t, "plugin-loaded", m.Name, check.Fail, "1 of 2 replicas run without the plugin: coredns-2")
 	})
 	t.Run("CK3 plugin-loaded is unknown where the user has no way", func(t *testing.T) {
 		o := s.options()

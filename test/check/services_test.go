@@ -45,7 +45,7 @@ spec: {type: ClusterIP, selector: {app: nginx}, ports: [{port: 8080}]}
 func testServices(t *testing.T, s *system) {
 	first, last := s.first, s.last
 	t.Run("CK2 service-label passes", func(t *testing.T) {
-		s.expect(t, "service-label", first.Name, check.OK, "1 Services with the label")
+		s.expect(t, "service-label", first.Name, check.OK, "Services with the label: 1")
 	})
 	t.Run("CK2 service-label fails: mistyped", func(t *testing.T) {
 		first.object(t, mistyped)
@@ -58,7 +58,7 @@ func testServices(t *testing.T, s *system) {
 	})
 
 	t.Run("CK2 service-slices passes", func(t *testing.T) {
-		s.expect(t, "service-slices", "", check.OK, "2 shards")
+		s.expect(t, "service-slices", "", check.OK, "shards looked at: 2")
 	})
 	t.Run("CK2 service-slices fails", func(t *testing.T) {
 		first.object(t, unlabelled)
@@ -66,7 +66,7 @@ func testServices(t *testing.T, s *system) {
 	})
 
 	t.Run("CK2 service-address passes", func(t *testing.T) {
-		s.expect(t, "service-address", "", check.OK, "2 shards")
+		s.expect(t, "service-address", "", check.OK, "shards looked at: 2")
 	})
 	t.Run("CK2 service-address fails", func(t *testing.T) {
 		first.object(t, named(private, "safe"))
@@ -74,7 +74,7 @@ func testServices(t *testing.T, s *system) {
 	})
 
 	t.Run("CK2 service-ports passes", func(t *testing.T) {
-		s.expect(t, "service-ports", "", check.OK, "1 Services")
+		s.expect(t, "service-ports", "", check.OK, "Services looked at: 1")
 	})
 	t.Run("CK2 service-ports fails", func(t *testing.T) {
 		first.object(t, named(private, "till"))
@@ -89,6 +89,7 @@ func testServices(t *testing.T, s *system) {
 func TestChecks(t *testing.T) {
 	s := newSystem(t)
 	t.Run("CK5 all of them are made within five seconds", func(t *testing.T) { testAll(t, s) })
+	t.Run("rights", func(t *testing.T) { testRights(t, s) })
 	t.Run("CoreDNS", func(t *testing.T) { testCoreDNS(t, s) })
 	t.Run("services", func(t *testing.T) { testServices(t, s) })
 	t.Run("DNS", func(t *testing.T) { testDNS(t, s) })

@@ -250,6 +250,18 @@ func (s *system) expectWith(t *testing.T, o check.Options, id, subject string, o
 	}
 }
 
+// expectRemedy holds that what was found of the subject has this in what to do.
+func (s *system) expectRemedy(t *testing.T, o check.Options, id, subject, text string) {
+	t.Helper()
+	result := run(t, o, id)
+	for _, f := range result.Findings {
+		if f.Subject == subject && strings.Contains(f.Remedy, text) {
+			return
+		}
+	}
+	t.Errorf("%s does not say %q: %+v", id, text, result.Findings)
+}
+
 func (m *member) kubectl(t *testing.T, stdin string, args ...string) {
 	t.Helper()
 	if _, err := m.Kubectl(t.Context(), stdin, args...); err != nil {

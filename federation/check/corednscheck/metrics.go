@@ -9,6 +9,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+	"k8s.io/apimachinery/pkg/util/net"
 
 	"github.com/federation-dns/federation/federation/check"
 )
@@ -22,7 +23,12 @@ func (s *server) scrape(ctx context.Context, c *check.Client, pod string) (metri
 	if port == "" {
 		return nil, errNoMetrics
 	}
-	body, err := c.CoreV1().Pods(s.namespace).ProxyGet("http", pod, port, "/metrics", nil).DoRaw(ctx)
+	result := c.CoreV1().RESTClient().Get().Namespace(s.namespace).Resource("pods").
+		Name(net.JoinSchemeNamePort("http", pod, port)).SubResource("proxy").Suffix("metrics").Do(ctx)
+	if err := result.Error(); err != nil { // that of Raw does not say which right is missing
+		return nil, fmt.Errorf("pod %s: %w", pod, err)
+	}
+	body, err := result.Raw()
 	if err != nil {
 		return nil, fmt.Errorf("pod %s: %w", pod, err)
 	}

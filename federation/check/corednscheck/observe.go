@@ -59,9 +59,11 @@ func (s *server) directives() (out []*corefile.Federation) {
 type facts struct {
 	servers []*server
 	// beside are the addresses of the Services of the chart federation-dns.
-	beside []string
+	beside    []string
+	besideErr error
 	// stubs are the stub domains of kube-dns, each with its servers.
-	stubs map[string][]string
+	stubs    map[string][]string
+	stubsErr error
 }
 
 // withPlugin are the servers whose Corefile has the plugin.
@@ -117,25 +119,26 @@ func observe(ctx context.Context, c *check.Client) (*facts, error) {
 	if err := f.workloads(ctx, c); err != nil {
 		return nil, err
 	}
-	g, gctx := errgroup.WithContext(ctx)
+	var wait sync.WaitGroup
 	for _, s := range f.servers {
-		g.Go(func() error { s.podsErr = s.listPods(gctx, c); return nil })
+		wait.Go(func() { s.podsErr = s.listPods(ctx, c) })
 	}
-	g.Go(func() error {
-		list, err := c.CoreV1().Services("").List(gctx, metav1.ListOptions{LabelSelector: besideSelector})
-		if err != nil {
-			return fmt.Errorf("the Services of the chart: %w", err)
-		}
-		for _, s := range list.Items {
-			f.beside = append(f.beside, s.Spec.ClusterIPs...)
-		}
-		return nil
-	})
-	g.Go(func() (err error) {
-		f.stubs, err = stubDomains(gctx, c)
-		return err
-	})
-	return f, g.Wait()
+	wait.Go(func() { f.beside, f.besideErr = besideAddresses(ctx, c) })
+	wait.Go(func() { f.stubs, f.stubsErr = stubDomains(ctx, c) })
+	wait.Wait()
+	return f, nil
+}
+
+// besideAddresses reads those of the Services of the chart federation-dns.
+func besideAddresses(ctx context.Context, c *check.Client) (addresses []string, err error) {
+	list, err := c.CoreV1().Services("").List(ctx, metav1.ListOptions{LabelSelector: besideSelector})
+	if err != nil {
+		return nil, fmt.Errorf("the Services of the chart: %w", err)
+	}
+	for _, s := range list.Items {
+		addresses = append(addresses, s.Spec.ClusterIPs...)
+	}
+	return addresses, nil
 }
 
 // workloads finds the servers, and reads their Corefiles.

@@ -2,7 +2,6 @@ package corednscheck
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,9 +27,12 @@ func noPlugin(member string, f *facts) check.Finding {
 	return check.Bad(member, "no CoreDNS has federation in its Corefile: %s", strings.Join(names, ", "))
 }
 
-// elsewhere is the finding of all other checks then.
-func elsewhere(member string) check.Finding {
-	return check.Untested(member, errors.New("no CoreDNS with the plugin was found (plugin-loaded)"))
+// inapplicable are the findings of all other checks then: only plugin-loaded reports that there is no plugin.
+func inapplicable(v *view) []check.Finding {
+	if err := v.facts.unknown(); err != nil {
+		return check.One(check.Untested(v.member, err))
+	}
+	return nil
 }
 
 // loaded looks at what each replica says that it runs.
@@ -57,12 +59,12 @@ func (s *server) loaded(ctx context.Context, c *check.Client, member string) che
 	slices.Sort(without)
 	switch {
 	case len(without) > 0:
-		return check.Bad(member, "%s: without the plugin run %d of %d replicas: %s", s, len(without), len(s.pods),
+		return check.Bad(member, "%s: %d of %d replicas run without the plugin: %s", s, len(without), len(s.pods),
 			strings.Join(without, ", "))
 	case err != nil:
 		return check.Untested(member, err)
 	}
-	return check.Good(member, "%s: %d replicas", s, len(s.pods))
+	return check.Good(member, "%s: %d of %d replicas", s, len(s.pods), len(s.pods))
 }
 
 // scrapeAll reads the metrics of each replica at once; the error is the first, and the others are there all the same.
@@ -103,7 +105,7 @@ func (s *server) scrapeAll(ctx context.Context, c *check.Client) (map[string]met
 func naming(_ context.Context, v *view) []check.Finding {
 	servers := v.facts.withPlugin()
 	if len(servers) == 0 {
-		return check.One(elsewhere(v.member))
+		return inapplicable(v)
 	}
 	var findings []check.Finding
 	for _, s := range servers {
@@ -151,7 +153,7 @@ func (s *server) naming(member string, fed *admin.FederationStatus, all []admin.
 func order(_ context.Context, v *view) []check.Finding {
 	servers := v.facts.withPlugin()
 	if len(servers) == 0 {
-		return check.One(elsewhere(v.member))
+		return inapplicable(v)
 	}
 	var findings []check.Finding
 	for _, s := range servers {

@@ -22,8 +22,10 @@ func stanza(_ context.Context, v *view) []check.Finding {
 	if beside == nil {
 		return nil
 	}
-	if err := f.unknown(); err != nil {
-		return check.One(check.Untested(member, err))
+	for _, err := range []error{f.unknown(), f.besideErr, f.stubsErr} {
+		if err != nil {
+			return check.One(check.Untested(member, err))
+		}
 	}
 	var missing []string
 	for _, d := range beside.directives() {

@@ -127,7 +127,7 @@ func serves(ctx context.Context, e *check.Env, f *admin.FederationStatus, server
 	switch {
 	case len(wrong) > 0:
 		return check.Bad(subject(f), "server %s: %d of %d RRsets are not as written: %s", server, len(wrong), compared,
-			describe(wrong))
+			describe(wrong)).With("%s", mend(server, wrong[0].Name))
 	case compared == 0 && len(want) > 0:
 		return check.Untested(subject(f), fmt.Errorf("server %s: %s", server, why))
 	case compared < total:
@@ -197,6 +197,14 @@ func ofNames(f *admin.FederationStatus, wrong []explain.Difference) (list []admi
 		}
 	}
 	return list
+}
+
+// mend says what to do about a difference.
+func mend(server, name string) string {
+	text := "the syncer repairs its primary at the next audit (auditInterval); a secondary that stays behind gets no " +
+		"transfers. All that differs of this Service:\n"
+	labels := strings.SplitN(name, ".", 3)
+	return text + fmt.Sprintf("$ kubectl federation records %s -n %s --query %s", labels[0], labels[1], server)
 }
 
 // describe shows the first differences.

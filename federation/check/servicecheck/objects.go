@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/check"
 	"github.com/federation-dns/federation/federation/member"
 )
@@ -24,7 +25,7 @@ type reader struct {
 // pageSize is how many Services a request lists.
 const pageSize = 500
 
-// of returns the labelled Services of a member, with the syncer's rights, or else the user's own.
+// of returns the labelled Services of a member, with the user's own rights, or else the syncer's.
 func (r *reader) of(ctx context.Context, m *check.Member) ([]corev1.Service, error) {
 	r.mu.Lock()
 	if r.lists == nil {
@@ -33,13 +34,14 @@ func (r *reader) of(ctx context.Context, m *check.Member) ([]corev1.Service, err
 	read := r.lists[m]
 	if read == nil {
 		read = sync.OnceValues(func() ([]corev1.Service, error) {
+			// The user's own way may be there where the syncer's is not: for a member of the file, for instance.
+			own, ownErr := m.OwnClient(ctx)
+			if ownErr == nil {
+				return list(ctx, own)
+			}
 			c, err := m.SyncerClient(ctx)
 			if err != nil {
-				own, ownErr := m.OwnClient(ctx)
-				if ownErr != nil {
-					return nil, fmt.Errorf("%w; %w", err, ownErr)
-				}
-				c = own
+				return nil, fmt.Errorf("%w; %w", err, ownErr)
 			}
 			return list(ctx, c)
 		})
@@ -96,7 +98,11 @@ func mislabelled(name string, services []corev1.Service, federations []string) [
 		}
 		g.add(name, what, services[i].Namespace+"/"+services[i].Name)
 	}
-	return g.findings(check.Good(name, "%d Services with the label", len(services)))
+	return g.findings(check.Good(name, "Services with the label: %d", len(services)),
+		func(m string, s federation.ServiceName) string {
+			return fmt.Sprintf("correct the label, or take it away:\n$ kubectl --context <%s> edit service %s -n %s", m,
+				s.Name, s.Namespace)
+		})
 }
 
 // nearest returns the federation for which the label may be mistyped; "" if there is none.
@@ -157,21 +163,32 @@ func (r *reader) ports(ctx context.Context, e *check.Env) []check.Finding {
 	return append(findings, differences(shards)...)
 }
 
+// maxDifferences bounds how many are reported one by one.
+const maxDifferences = 20
+
 // differences returns a finding for each Service whose shards differ; a good one if none do.
 func differences(shards map[string]map[string]*corev1.Service) []check.Finding {
 	var findings []check.Finding
+	more := 0
 	for _, name := range slices.Sorted(maps.Keys(shards)) {
 		for _, of := range []struct {
 			what string
 			text func(*corev1.Service) string
 		}{{"type", typeOf}, {"ports", portsOf}} {
-			if text := differ(shards[name], of.text); text != "" {
+			switch text := differ(shards[name], of.text); {
+			case text == "":
+			case len(findings) >= maxDifferences:
+				more++
+			default:
 				findings = append(findings, check.Bad(name, "%s: %s", of.what, text))
 			}
 		}
 	}
+	if more > 0 {
+		findings = append(findings, check.Bad("", "further differences: %d", more))
+	}
 	if len(findings) == 0 {
-		return check.One(check.Good("", "%d Services", len(shards)))
+		return check.One(check.Good("", "Services looked at: %d", len(shards)))
 	}
 	return findings
 }

@@ -7,9 +7,12 @@ import (
 	"slices"
 	"strings"
 
+	discoveryv1 "k8s.io/api/discovery/v1"
+
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/admin"
 	"github.com/federation-dns/federation/federation/check"
+	"github.com/federation-dns/federation/federation/member"
 )
 
 // shown is how many names of Services a finding has.
@@ -33,8 +36,9 @@ func (g *group) add(member, what, service string) {
 	g.names[key][service] = true
 }
 
-// findings are one for each member and what is wrong; good if there are none.
-func (g *group) findings(good check.Finding) []check.Finding {
+// findings are one for each member and what is wrong, with what to do about its first Service; good if there are none.
+func (g *group) findings(good check.Finding, remedy func(member string, s federation.ServiceName) string,
+) []check.Finding {
 	if len(g.names) == 0 {
 		return check.One(good)
 	}
@@ -43,7 +47,9 @@ func (g *group) findings(good check.Finding) []check.Finding {
 	})
 	findings := make([]check.Finding, 0, len(keys))
 	for _, k := range keys {
-		findings = append(findings, check.Bad(k.member, "%s: %s", k.what, some(g.names[k])))
+		first := slices.Min(slices.Collect(maps.Keys(g.names[k])))
+		findings = append(findings, check.Bad(k.member, "%s: %s", k.what, some(g.names[k])).
+			With("%s", remedy(k.member, serviceName(first))))
 	}
 	return findings
 }
@@ -63,19 +69,31 @@ func some(names map[string]bool) string {
 func unsliced(status *admin.Status) []check.Finding {
 	var g group
 	n := 0
-	eachShard(status, func(service string, s *admin.ShardStatus) {
+	federations := map[string]string{}
+	eachShard(status, func(fed, service string, s *admin.ShardStatus) {
 		if n++; s.Reason == string(federation.ReasonNoSlices) {
 			g.add(s.Member, "NoSlices", service)
+			federations[service] = fed
 		}
 	})
-	return g.findings(check.Good("", "%d shards", n))
+	return g.findings(good(n), func(m string, s federation.ServiceName) string {
+		return fmt.Sprintf("label the slices:\n$ kubectl --context <%s> label endpointslices -n %s -l %s=%s %s=%s", m,
+			s.Namespace, discoveryv1.LabelServiceName, s.Name, member.LabelFederation, federations[s.String()])
+	})
+}
+
+func good(shards int) check.Finding { return check.Good("", "shards looked at: %d", shards) }
+
+func serviceName(text string) federation.ServiceName {
+	namespace, name, _ := strings.Cut(text, "/")
+	return federation.ServiceName{Namespace: namespace, Name: name}
 }
 
 // addresses reports what keeps the addresses of shards from being published.
 func addresses(status *admin.Status) []check.Finding {
 	var g group
 	n := 0
-	eachShard(status, func(service string, s *admin.ShardStatus) {
+	eachShard(status, func(_, service string, s *admin.ShardStatus) {
 		n++
 		switch r := federation.Reason(s.Reason); r {
 		case federation.ReasonNoAddress, federation.ReasonHostUnresolved:
@@ -90,16 +108,19 @@ func addresses(status *admin.Status) []check.Finding {
 			}
 		}
 	}
-	return g.findings(check.Good("", "%d shards", n))
+	return g.findings(good(n), func(m string, s federation.ServiceName) string {
+		return fmt.Sprintf("look at the load balancer of the Service; a private address needs a prefix in the "+
+			"member's addressCIDRs:\n$ kubectl --context <%s> describe service %s -n %s", m, s.Name, s.Namespace)
+	})
 }
 
-// eachShard calls look with each shard of each federation, and the Service's name.
-func eachShard(status *admin.Status, look func(service string, s *admin.ShardStatus)) {
+// eachShard calls look with each shard, the name of its federation, and that of its Service.
+func eachShard(status *admin.Status, look func(fed, service string, s *admin.ShardStatus)) {
 	for i := range status.Federations {
 		for j := range status.Federations[i].Services {
 			service := &status.Federations[i].Services[j]
 			for k := range service.Shards {
-				look(service.Name, &service.Shards[k])
+				look(status.Federations[i].Name, service.Name, &service.Shards[k])
 			}
 		}
 	}
@@ -119,8 +140,8 @@ func lone(status *admin.Status) []check.Finding {
 			}
 		}
 		if len(names) > 0 {
-			findings = append(findings, check.Bad(f.Name, "%d Services have a shard in one member only: %s", len(names),
-				some(names)).With("label the Service in another member too, if it is there"))
+			findings = append(findings, check.Bad(f.Name, "Services with a shard in one member only: %s", some(names)).
+				With("label the Service in another member too, if it is there"))
 		}
 	}
 	return findings
