@@ -154,7 +154,7 @@ func TestInUse(t *testing.T) {
 			res.Body.Close()
 		}
 	}
-	want := func(version string) {
+	want := func(t *testing.T, version string) {
 		t.Helper()
 		if have := s.InUse(key); have != version {
 			t.Errorf("in use is version %q, want %q", have, version)
@@ -165,46 +165,46 @@ func TestInUse(t *testing.T) {
 	for _, answer := range []string{"none", "401", "403", "500"} {
 		t.Run("J3 a kubeconfig that the member has not accepted is not in use: "+answer, func(t *testing.T) {
 			ask(first, answer)
-			want("")
+			want(t, "")
 		})
 	}
 	t.Run("J3 a version is in use once the member has accepted its kubeconfig", func(t *testing.T) {
 		ask(first, "200")
-		want("1")
+		want(t, "1")
 	})
 	t.Run("J3 another version with the same kubeconfig is in use at once", func(t *testing.T) {
 		s.Set(key, "2", good, nil)
-		want("2")
+		want(t, "2")
 	})
 	var second http.RoundTripper
 	t.Run("J3 an answer to the client from before says nothing of the new kubeconfig", func(t *testing.T) {
 		s.Set(key, "3", rotated, nil)
 		ask(first, "200")
-		want("2")
+		want(t, "2")
 		second = client()
 		ask(first, "200")
-		want("2")
+		want(t, "2")
 		ask(second, "200")
-		want("3")
+		want(t, "3")
 	})
 	t.Run("K2 a broken version is never in use; what was before stays", func(t *testing.T) {
 		s.Set(key, "4", []byte("broken"), nil)
 		ask(first, "200")
-		want("3")
+		want(t, "3")
 		s.Set(key, "", nil, ErrNoKubeconfig)
 		ask(first, "200")
-		want("3")
+		want(t, "3")
 	})
 	t.Run("J3 the kubeconfig in use comes back in another version", func(t *testing.T) {
 		s.Set(key, "5", rotated, nil)
-		want("3")
+		want(t, "3")
 		ask(first, "200")
-		want("3")
+		want(t, "3")
 		ask(second, "200")
-		want("5")
+		want(t, "5")
 	})
 	t.Run("K2 a Secret that no member has is forgotten", func(t *testing.T) {
 		s.Retain(nil)
-		want("")
+		want(t, "")
 	})
 }

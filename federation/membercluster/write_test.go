@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -65,6 +66,7 @@ func (w *writes) run(t *testing.T, d time.Duration) {
 				changed = append(changed, d)
 			}
 		}
+		slices.Reverse(w.due) // those that come last are the first next time
 		w.enqueue(changed)
 		w.start(ctx, time.Now())
 		for ticked := false; !ticked; {
