@@ -4,13 +4,16 @@ package rules
 
 import "regexp"
 
+// id is the form of a rule's id.
+const id = `(?:CK|[NHPQOXCSWKJVBIU])[0-9]+[a-z]?`
+
 var (
-	definition = regexp.MustCompile(`(?m)^\s*- \*\*([NHPQOXCSW][0-9]+[a-z]?)\*\* `)
-	citation   = regexp.MustCompile(`\b[NHPQOXCSW][0-9]+[a-z]?\b`)
+	definition = regexp.MustCompile(`(?m)^\s*- \*\*(` + id + `)\*\* `)
+	citation   = regexp.MustCompile(`\b` + id + `\b`)
 	// testName is the beginning of a string that names a test.
-	testName = regexp.MustCompile("[\"`]((?:[NHPQOXCSW][0-9]+[a-z]?(?:, | and | ))+)")
-	// notRules are words of the same form: elliptic curves.
-	notRules = map[string]bool{"P256": true, "P384": true, "P521": true}
+	testName = regexp.MustCompile("[\"`]((?:" + id + "(?:, | and | ))+)")
+	// notRules are words of the same form: elliptic curves, versions of an API.
+	notRules = map[string]bool{"P256": true, "P384": true, "P521": true, "V1": true, "V3": true}
 )
 
 // Defined returns the ids that the text of docs/rules.md defines, each with the
