@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/federation-dns/federation/federation/admin"
 	"github.com/federation-dns/federation/federation/check"
 	"github.com/federation-dns/federation/test/docs"
 )
@@ -98,4 +99,52 @@ func testSources(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return all.String()
+}
+
+// TestCheckExitStatus holds that the exit status is the same for every output.
+func TestCheckExitStatus(t *testing.T) {
+	status := func(change func(*admin.Status)) string {
+		return serve(t, &fakeSyncer{status: func() *admin.Status {
+			s := testStatus()
+			s.Federations[0].Members = s.Federations[0].Members[:3] // without the one that is unreachable
+			change(s)
+			return s
+		}})
+	}
+	good := status(func(*admin.Status) {})
+	bad := status(func(s *admin.Status) { s.Config.Error = "line 1: it is no YAML" })
+	old := status(func(s *admin.Status) { s.Config = nil })
+	warns := status(func(s *admin.Status) { s.Federations[0].Members[0].Version = "v1.30.0" })
+	for _, c := range []struct {
+		name, socket, only string
+		code               int
+	}{
+		{"all is well", good, "config-loaded,member-version", exitGood},
+		{"a warning", warns, "config-loaded,member-version", exitGood},
+		{"a failure", bad, "config-loaded,member-version", exitBad},
+		{"some could not be tested", old, "config-loaded,member-version", exitUnknown},
+		{"a failure, and some could not be tested", bad, "config-loaded,member-clock", exitBad},
+	} {
+		for _, output := range append([]string{""}, reportOutputs...) {
+			t.Run("CK4 "+c.name+" -o "+output, func(t *testing.T) {
+				out, stderr, err := run(t.Context(), "", "check", "--socket", c.socket, "--only", c.only, "-o", output)
+				if code := exitCode(err); code != c.code || out == "" || stderr != "" {
+					t.Errorf("exit status %d, want %d: %v\n%s%s", code, c.code, err, out, stderr)
+				}
+			})
+		}
+	}
+	t.Run("CK4 an unknown check", func(t *testing.T) {
+		_, _, err := run(t.Context(), "", "check", "--socket", good, "--skip", "member-clocks")
+		if exitCode(err) != exitUnknown || err == nil || !strings.HasPrefix(err.Error(), `"member-clocks" is neither`) {
+			t.Error(err)
+		}
+	})
+	t.Run("CK4 an unknown output", func(t *testing.T) {
+		_, _, err := run(t.Context(), "", "check", "--socket", good, "-o", "xml")
+		if exitCode(err) != exitUnknown || err == nil ||
+			err.Error() != `output "xml": json, yaml, short and wide are allowed` {
+			t.Error(err)
+		}
+	})
 }

@@ -45,6 +45,10 @@ var verbs = []struct {
 	{"V6 explain-wide", "explain nginx.mynamespace.myfederation --from gce-asia-east1 -o wide", exitGood, false},
 	{"V8 confirm", "confirm", exitBad, true},
 	{"V8 confirm-wide", "confirm -o wide", exitBad, false},
+	{"CK4 check", "check --only host,member-reachable,member-rbac,member-topology,member-version", exitBad, true},
+	{"CK4 check-short", "check --only host,member-reachable,member-rbac -o short", exitBad, false},
+	{"CK4 check-wide", "check --only host,member-reachable,member-rbac -o wide", exitBad, false},
+	{"CK4 check-json", "check --only host,member-reachable -o json", exitBad, false},
 	{"V10 version", "version", exitGood, false},
 }
 

@@ -74,7 +74,8 @@ func testStatus() *admin.Status {
 	f.Waiting = []admin.Waiting{{Federation: "myfederation", Domain: "example.com.", Namespace: "shop", Service: "old",
 		Empties: true, Names: 3}, {Federation: "myfederation", Domain: "example.com.", Member: "eks-us-east-1",
 		Services: 1, Names: 4, Emptied: []string{"shop/old"}}}
-	return &admin.Status{Version: "v0.1.0", Federations: []admin.FederationStatus{f}}
+	return &admin.Status{Version: "v0.1.0", Config: &admin.ConfigStatus{SHA256: "0", Since: ago(49 * time.Hour)},
+		Federations: []admin.FederationStatus{f}}
 }
 
 func (s testService) status(levels *federation.Levels) admin.ServiceStatus {

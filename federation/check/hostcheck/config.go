@@ -50,9 +50,9 @@ func configLoaded(ctx context.Context, e *check.Env) []check.Finding {
 		return check.One(check.Doubt("", "%s was changed %s ago, and the syncer still uses the one before", file.name,
 			max(age, 0).Round(time.Second)).With("wait: a kubelet takes up to two minutes to bring it to the pods"))
 	}
-	return check.One(check.Bad("", "the syncer does not use %s as it is: has that pod the ConfigMap, and not a copy?",
-		file.name).With("look at what the pod has, and start it anew if it stays\n"+
-		"$ kubectl -n %s rollout restart deployment/%s", e.Namespace, e.Lease))
+	return check.One(check.Bad("", "the syncer does not use %s as it is, and has had the time to", file.name).With(
+		"look at what the pod has, and start it anew if it stays\n"+
+			"$ kubectl -n %s rollout restart deployment/%s", e.Namespace, e.Lease))
 }
 
 // configFile is the configuration in a ConfigMap.

@@ -31,8 +31,10 @@ func syncerRunning(ctx context.Context, e *check.Env) []check.Finding {
 	var writes check.Finding
 	switch {
 	case apierrors.IsNotFound(err):
-		writes = check.Bad("", "there is no Lease %s/%s: no syncer has run there, or it lacks the right to make one "+
-			"(%s)", e.Namespace, e.Lease, check.RuleLine("coordination.k8s.io", "leases", "create"))
+		writes = check.Bad("", "there is no Lease %s/%s: no syncer has run there", e.Namespace, e.Lease).With(
+			"choose its cluster by --context, or its Lease by --syncer-namespace and --syncer-lease; if its log says "+
+				"that it may not make one, apply deploy/host-rbac.yaml, which has\n$ %s",
+			check.RuleLine("coordination.k8s.io", "leases", "create"))
 	case err != nil:
 		writes = check.Untested("", err)
 	default:
@@ -67,7 +69,7 @@ func socketAnswers(ctx context.Context, e *check.Env) check.Finding {
 	_, err := e.Status(ctx)
 	switch {
 	case err == nil:
-		return check.Good("", "%s answers", e.Syncer)
+		return check.Good("", "it answers")
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, context.DeadlineExceeded):
 		return check.Untested("", err)
 	}

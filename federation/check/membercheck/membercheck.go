@@ -28,7 +28,7 @@ func Checks() []check.Check {
 				"connection, no trust in the certificate, an account that the member does not know, or an answer " +
 				"that is no success.",
 			Remedy: "try it from where the syncer runs\n" +
-				"$ kubectl get membercluster {{.Subject}} -o wide",
+				"$ kubectl federation clusters -o wide",
 			Run: reachable,
 		},
 		{

@@ -3,6 +3,7 @@ package membercheck
 import (
 	"context"
 	"errors"
+	"fmt"
 	"regexp"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -96,21 +97,26 @@ var (
 	unready   = regexp.MustCompile(`forbidden|the server |unexpected|\b[45]\d\d\b`)
 )
 
-// unreachable says how far the syncer comes on its way to the member.
+// unreachable says how far the syncer comes on its way to the member. What join mends is an object's.
 func unreachable(m *check.Member, text string) check.Finding {
+	mend := func(what, flags string) string {
+		if m.Object == nil {
+			return what + ", in the kubeconfig that the syncer's file names"
+		}
+		return fmt.Sprintf("%s\n$ kubectl federation join %s --member-context CONTEXT%s", what, m.Name, flags)
+	}
 	switch {
 	case untrusted.MatchString(text):
-		return check.Bad(m.Name, "the certificate of its API server is not one that the kubeconfig trusts: %s",
-			text).With("take certificate-authority-data from the cluster, and an address that is in the certificate\n"+
-			"$ kubectl federation join %s --member-context CONTEXT", m.Name)
+		return check.Bad(m.Name, "the certificate of its API server is not one that the kubeconfig trusts: %s", text).
+			With("%s", mend("take certificate-authority-data from the cluster, and an address that is in the "+
+				"certificate", ""))
 	case unknown.MatchString(text):
-		return check.Bad(m.Name, "it does not know the account of the kubeconfig: %s", text).With(
-			"give it a new token\n$ kubectl federation join %s --member-context CONTEXT --rotate", m.Name)
+		return check.Bad(m.Name, "it does not know the account of the kubeconfig: %s", text).
+			With("%s", mend("give it a new token", " --rotate"))
 	case unready.MatchString(text):
 		return check.Bad(m.Name, "it answers, and not with success: %s", text).With(
 			"look at its API server\n$ kubectl --context <%s> get --raw '/readyz?verbose'", m.Name)
 	}
-	return check.Bad(m.Name, "no connection: %s", text).With(
-		"look at the address in the kubeconfig, and at the way from the syncer to it: routes, firewalls, proxies\n"+
-			"$ kubectl get membercluster %s -o wide", m.Name)
+	return check.Bad(m.Name, "no connection: %s", text).With("look at the address in the kubeconfig, and at the way " +
+		"from the syncer to it: routes, firewalls, proxies\n$ kubectl federation clusters -o wide")
 }

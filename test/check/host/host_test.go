@@ -1,9 +1,12 @@
 package host
 
 import (
+	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +14,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/federation-dns/federation/federation/check"
+	"github.com/federation-dns/federation/test/docs"
 )
 
 // crd returns the shipped CRD without these fields of its spec.
@@ -67,38 +71,50 @@ spec:
 `, name, namespace, config, replicas)
 }
 
+var update = flag.Bool("update", false, "write docs/checks.md")
+
 // TestChecks has one world, which takes a while to start.
 func TestChecks(t *testing.T) {
 	w := newWorld(t)
 	t.Run("host", func(t *testing.T) { testHost(t, w.in(t)) })
 	t.Run("members", func(t *testing.T) { testMembers(t, w.in(t)) })
 	t.Run("run", func(t *testing.T) { testRun(t, w.in(t)) })
+	if !t.Failed() {
+		var texts strings.Builder
+		for _, text := range slices.Sorted(maps.Keys(w.texts)) {
+			texts.WriteString(docs.ListItem(w.texts[text]))
+		}
+		docs.CheckGenerated(t, filepath.Join(root, "docs/checks.md"), "test/check/host", *update,
+			map[string]string{"texts": texts.String()})
+	}
 }
 
 // testHost begins without the CRDs, and installs them.
 func testHost(t *testing.T, w *world) {
 	t.Run("CK2 host-reachable passes", func(t *testing.T) {
 		w := w.in(t)
-		w.finds("host-reachable", "", check.OK, "v1.37", w.options())
+		w.finds("host-reachable", "", check.OK, "https://..., v1.37...", w.options())
 	})
 	t.Run("CK2 host-reachable fails", func(t *testing.T) {
 		w, o := w.in(t), w.options()
 		o.Host = &rest.Config{Host: "https://127.0.0.1:1"}
-		w.finds("host-reachable", "", check.Fail, "connection refused", o)
+		w.finds("host-reachable", "", check.Fail, "https://127.0.0.1:1: ...: connection refused", o)
 	})
 	t.Run("CK2 crds-installed fails", func(t *testing.T) {
 		w := w.in(t)
-		w.finds("crds-installed", "", check.Fail, "does not serve MemberCluster", w.options())
+		w.finds("crds-installed", "", check.Fail, "the host does not serve MemberCluster of federation-dns.io/v1alpha1",
+			w.options())
 	})
 	t.Run("CK2 crds-version fails", func(t *testing.T) {
 		w := w.in(t)
 		w.kubectl(w.crd("drain", "hostSuffixes"), "apply", "--server-side", "-f", "-")
-		w.finds("crds-version", "MemberCluster", check.Fail, "lacks spec.hostSuffixes, spec.drain", w.options())
+		w.finds("crds-version", "MemberCluster", check.Fail, "the host's CRD lacks spec.hostSuffixes, spec.drain",
+			w.options())
 	})
 	t.Run("CK2 crds-version passes", func(t *testing.T) {
 		w := w.in(t)
 		w.kubectl(w.crd(), "apply", "--server-side", "--force-conflicts", "-f", "-")
-		w.finds("crds-version", "MemberCluster", check.OK, "all fields", w.options())
+		w.finds("crds-version", "MemberCluster", check.OK, "all fields are there", w.options())
 	})
 	t.Run("CK2 crds-installed passes", func(t *testing.T) {
 		w := w.in(t)
@@ -106,51 +122,56 @@ func testHost(t *testing.T, w *world) {
 	})
 	t.Run("CK2 syncer-running passes", func(t *testing.T) {
 		w := w.in(t)
-		w.finds("syncer-running", "", check.OK, "writes", w.options())
+		w.finds("syncer-running", "", check.OK, "... writes", w.options())
 	})
 	t.Run("CK2 syncer-running fails: no Lease", func(t *testing.T) {
 		w, o := w.in(t), w.options()
 		o.Lease = "another"
-		f := w.finds("syncer-running", "", check.Fail, "there is no Lease federation-system/another", o)
+		f := w.finds("syncer-running", "", check.Fail,
+			"there is no Lease federation-system/another: no syncer has run there", o)
 		if want := `- {apiGroups: ["coordination.k8s.io"], resources: [leases], verbs: [create]}`; !strings.Contains(
-			f.Text, want) {
-			t.Errorf("B3: %q is not in %q", want, f.Text)
+			f.Remedy, want) {
+			t.Errorf("B3: %q is not in %q", want, f.Remedy)
 		}
 	})
 	t.Run("CK2 syncer-running fails: nobody renews it", func(t *testing.T) {
 		w, o := w.in(t), w.options()
 		now := time.Now
 		o.Now = func() time.Time { return now().Add(time.Minute) }
-		w.finds("syncer-running", "", check.Fail, "nobody writes: the last holder", o)
+		w.finds("syncer-running", "", check.Fail, "nobody writes: the last holder of the Lease "+
+			"federation-system/federation-syncer, ..., has not renewed it for ...", o)
 	})
 	t.Run("CK2 config-loaded passes", func(t *testing.T) {
 		w := w.in(t)
 		w.kubectl(deployment(w.config(), 2), "apply", "-f", "-")
-		w.finds("config-loaded", "", check.OK, "in use since", w.options())
-		w.finds("syncer-running", "", check.OK, "2 of 2 replicas, ", w.options())
+		w.finds("config-loaded", "", check.OK, "in use since ...", w.options())
+		w.finds("syncer-running", "", check.OK, "2 of 2 replicas, ... writes", w.options())
 	})
 	t.Run("CK2 config-loaded fails: another ConfigMap", func(t *testing.T) {
 		w, o := w.in(t), w.options()
 		w.kubectl(deployment(w.config()+"maxDeletePercent: 40\n", 2), "apply", "-f", "-")
-		w.finds("config-loaded", "", check.Warn, "ago, and the syncer still uses the one before", o)
+		w.finds("config-loaded", "", check.Warn, "the ConfigMap federation-system/federation-syncer was changed "+
+			"... ago, and the syncer still uses the one before", o)
 		o.Now = func() time.Time { return time.Now().Add(3 * time.Minute) }
-		w.finds("config-loaded", "", check.Fail, "the ConfigMap federation-system/federation-syncer", o)
+		w.finds("config-loaded", "", check.Fail, "the syncer does not use the ConfigMap federation-system/"+
+			"federation-syncer as it is, and has had the time to", o)
 	})
 	t.Run("CK2 config-loaded fails: a bad file", func(t *testing.T) {
 		w := w.in(t)
 		w.write("c.yaml", "kind: SyncerConfiguration\n")
-		w.finds("config-loaded", "", check.Fail, "apiVersion", w.options())
+		w.finds("config-loaded", "", check.Fail,
+			"the present configuration is bad, and the one of ... stays in use: ...", w.options())
 		w.write("c.yaml", w.config())
 		w.kubectl(deployment(w.config(), 2), "apply", "-f", "-")
-		w.finds("config-loaded", "", check.OK, "", w.options())
+		w.finds("config-loaded", "", check.OK, "...", w.options())
 	})
 	t.Run("CK2 members-known fails", func(t *testing.T) {
 		w := w.in(t)
-		w.finds("members-known", "", check.Fail, "there is no member", w.options())
+		w.finds("members-known", "", check.Fail, "there is no member: nothing is published", w.options())
 	})
 	t.Run("CK2 members-known passes", func(t *testing.T) {
 		w := w.in(t)
 		w.member("a", w.kubeconfig(w.host.Server(), w.ca(), w.lastingToken()), "")
-		w.finds("members-known", "a", check.OK, "", w.options())
+		w.finds("members-known", "a", check.OK, "...", w.options())
 	})
 }

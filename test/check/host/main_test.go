@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -43,6 +44,7 @@ type world struct {
 	dir   string
 	host  *kube.Cluster
 	cloud *route53.Server
+	texts map[string]string // for docs/checks.md, what was found that is not well
 }
 
 func newWorld(t *testing.T) *world {
@@ -53,7 +55,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	w := &world{T: t, dir: dir}
+	w := &world{T: t, dir: dir, texts: map[string]string{}}
 	w.host, err = kube.Start(ctx, kube.Options{
 		Name: "host", Dir: filepath.Join(dir, "host"), Region: "eu", Zones: []string{"eu-a"},
 		PodCIDRs:     []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")},
@@ -232,21 +234,31 @@ func (w *world) run(id, subject string, o check.Options) check.Finding {
 	return check.Finding{Outcome: "nothing found"}
 }
 
-// finds waits until a check finds this of the subject, with the words, and says what to do if it is bad.
-func (w *world) finds(id, subject string, outcome check.Outcome, words string, o check.Options) check.Finding {
+// finds waits until a check finds this of the subject, with a text like that, where "..." stands for anything. If it is
+// bad, it has to say what to do; docs/checks.md gets the text.
+func (w *world) finds(id, subject string, outcome check.Outcome, text string, o check.Options) check.Finding {
 	w.Helper()
 	var f check.Finding
 	w.eventually(func() error {
 		f = w.run(id, subject, o)
-		if f.Outcome != outcome || !strings.Contains(f.Text, words) {
-			return fmt.Errorf("%s finds of %q %s %q, want %s %q", id, subject, f.Outcome, f.Text, outcome, words)
+		if f.Outcome != outcome || !like(f.Text, text) {
+			return fmt.Errorf("%s finds of %q %s %q, want %s %q", id, subject, f.Outcome, f.Text, outcome, text)
 		}
 		return nil
 	})
 	if (outcome == check.Fail || outcome == check.Warn) && f.Remedy == "" {
 		w.Errorf("%s: it does not say what to do", id)
 	}
+	if outcome != check.OK {
+		w.texts[fmt.Sprintf("%s %s", id, text)] = fmt.Sprintf("`%s` %s: `%s`", id, outcome, text)
+	}
 	return f
+}
+
+// like reports whether the text is like the pattern, in which "..." stands for anything.
+func like(text, pattern string) bool {
+	parts := strings.Split(regexp.QuoteMeta(pattern), regexp.QuoteMeta("..."))
+	return regexp.MustCompile("(?s)^" + strings.Join(parts, ".*") + "$").MatchString(text)
 }
 
 // eventually polls until f gives no error.
