@@ -200,6 +200,12 @@ pods-packages:
 	@[ "$$(id -u)" -ne 0 ] || test/packages containerd=containerd ctr=containerd runc=runc nft=nftables \
 		/usr/lib/cni/ptp=containernetworking-plugins named=bind9 gcc=gcc,libc6-dev musl-gcc=musl-tools
 
+.PHONY: page page-packages
+page: page-packages ## Test the page of the syncer in Chromium (UPDATE=1 takes the pictures in docs/images anew; about a minute)
+	FEDERATION_DNS_BROWSER=1 $(GO) test -buildvcs=false -count=1 -v ./test/page $(if $(UPDATE),-update)
+page-packages:
+	@test/packages chromium=chromium npm=npm
+
 .PHONY: release
 release: ## Make everything that a tag publishes, in dist/: images, binaries, charts, manifests, SBOMs, licences, checksums (about 10 minutes the first time)
 	@$(RELEASE) -out '$(abspath $(or $(OUT),dist))'
@@ -207,6 +213,7 @@ release: ## Make everything that a tag publishes, in dist/: images, binaries, ch
 .PHONY: test-release
 test-release: test-packages pods-packages build cluster $(BIN)/helm ## Make a release twice, run its images, install its charts (OUT=dist keeps it; about 30 minutes)
 	@GO='$(GO)' FEDERATION_DNS_BIN=$(GOBIN_ABS) test/release '$(VERSION)' '$(RELEASE_GO)' $(if $(OUT),'$(OUT)')
+	@$(MAKE) --no-print-directory page
 
 .PHONY: publish
 publish: $(BIN)/helm ## Push the images and charts in dist/ to their registry (after docker login; REGISTRY=registry.example.com/federation)

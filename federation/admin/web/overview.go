@@ -104,6 +104,11 @@ func regions(members []admin.MemberStatus) (list []region) {
 		})
 		list = append(list, region{name, members})
 	}
-	slices.SortFunc(list, func(a, b region) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(list, func(a, b region) int {
+		if (a.Name == "") != (b.Name == "") {
+			return len(b.Name) - len(a.Name) // those without one are last
+		}
+		return cmp.Compare(a.Name, b.Name)
+	})
 	return list
 }

@@ -86,6 +86,9 @@ func matrix(f *snapshot.Federation, s admin.ServiceStatus) (rows []row) {
 		}
 	}
 	slices.SortStableFunc(rows, func(a, b row) int {
+		if (a.Region == "") != (b.Region == "") {
+			return len(b.Region) - len(a.Region) // those without one are last
+		}
 		return cmp.Or(cmp.Compare(a.Region, b.Region), cmp.Compare(a.Zone, b.Zone), cmp.Compare(a.Member, b.Member))
 	})
 	return rows

@@ -99,12 +99,12 @@ func (w *World) Serve(namespace, name string, members, ill string) {
 			Member: string(m), Healthy: true,
 			Addresses: []netip.Addr{netip.AddrFrom4([4]byte{203, 0, 113, byte(m - 'a' + 1)})},
 		}
-		reason := federation.Reason("")
+		reason, ready := federation.Reason(""), 3
 		if slices.Contains([]rune(ill), m) {
-			sh.Healthy, reason = false, federation.ReasonNoReadyEndpoints
+			sh.Healthy, reason, ready = false, federation.ReasonNoReadyEndpoints, 0
 		}
 		shards = append(shards, sh)
-		s.Shards = append(s.Shards, snapshot.Shard{Shard: sh, Listed: true, Reason: reason, Ready: 3})
+		s.Shards = append(s.Shards, snapshot.Shard{Shard: sh, Listed: true, Reason: reason, Ready: ready})
 	}
 	s.Records, _ = w.current.Levels.RRsets(s.Name, shards, true)
 	old := w.views.Service(s.Name)
