@@ -171,8 +171,9 @@ func (b *browser) listen(event any) {
 	case *runtime.EventExceptionThrown:
 		b.said = append(b.said, "exception: "+e.ExceptionDetails.Text)
 	case *log.EventEntryAdded:
-		if !strings.Contains(e.Entry.Text, "ERR_CONNECTION_REFUSED") && !strings.Contains(e.Entry.Text, "ERR_INCOMPLETE") {
-			b.said = append(b.said, "log: "+e.Entry.Text)
+		text := e.Entry.Text
+		if !strings.Contains(text, "ERR_CONNECTION_REFUSED") && !strings.Contains(text, "ERR_INCOMPLETE") {
+			b.said = append(b.said, "log: "+text)
 		}
 	case *page.EventJavascriptDialogOpening:
 		b.said = append(b.said, "dialog: "+e.Message)

@@ -56,7 +56,8 @@ func TestLive(t *testing.T) {
 func TestHostile(t *testing.T) {
 	t.Run("W3 markup in what members say is text, and no script of it runs", func(t *testing.T) {
 		w := webtest.New()
-		w.Hostile(`</td></main><script>alert(1)</script><img src="http://192.0.2.1/x" onerror="alert(2)"><svg onload=alert(3)>`)
+		w.Hostile(`</td></main><script>alert(1)</script><img src="http://192.0.2.1/x" onerror="alert(2)">` +
+			`<svg onload=alert(3)>`)
 		s := serve(t, w)
 		b := open(t)
 		b.run(chromedp.Navigate("http://" + s.address))
