@@ -42,6 +42,9 @@ docs/checks.md has an entry for each check: what it tests, and what to do.
 Exit status, with every output: 0 if nothing has failed, 1 if a check has failed,
 2 if none has, and some could not be tested. A warning is no failure.`
 
+// checkPatience is after how long a user hears what is waited for: CoreDNS is looked at for two seconds.
+const checkPatience = 3 * time.Second
+
 func (o *options) check() *cobra.Command {
 	var only, skip, resolvers []string
 	var contexts map[string]string
@@ -58,8 +61,8 @@ func (o *options) check() *cobra.Command {
 			if err != nil {
 				return unknownError{err}
 			}
-			said := time.AfterFunc(patience, func() {
-				fmt.Fprintln(cmd.ErrOrStderr(), "checking: some do not answer, 3 more seconds at most ...")
+			said := time.AfterFunc(checkPatience, func() {
+				fmt.Fprintln(cmd.ErrOrStderr(), "checking: some do not answer, 2 more seconds at most ...")
 			})
 			report := check.Run(cmd.Context(), check.NewEnv(o.checkOptions(contexts, resolvers)), chosen)
 			said.Stop()

@@ -12,7 +12,8 @@ import (
 	"github.com/federation-dns/federation/federation/check"
 )
 
-// testRights makes the checks as somebody who has exactly what deploy/member-check-rbac.yaml grants, and then one right less.
+// testRights makes the checks as somebody who has exactly what deploy/member-check-rbac.yaml grants, and then one right
+// less.
 func testRights(t *testing.T, s *system) {
 	m := s.first
 	m.kubectl(t, "", "create", "serviceaccount", "checker", "-n", "default")

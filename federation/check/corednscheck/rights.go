@@ -41,8 +41,14 @@ func (s *server) rights(ctx context.Context, c *check.Client, member string) che
 	case err != nil:
 		return check.Untested(member, err)
 	case !review.Status.Allowed:
-		return check.Bad(member, "%s: %s may not get nodes: its topology is not known, and names lead to global",
+		found := check.Bad(member, "%s: %s may not get nodes: its topology is not known, and names lead to global",
 			s, user)
+		if s.beside {
+			return found.With("the chart grants it: apply it again:\n"+
+				"$ helm --kube-context <%s> -n %s upgrade %s charts/federation-dns --reuse-values", member,
+				s.namespace, s.name)
+		}
+		return found
 	}
 	replicas, _ := s.scrapeAll(ctx, c) // plugin-loaded says if they cannot be asked
 	for pod, m := range replicas {

@@ -64,9 +64,7 @@ func Checks() []check.Check {
 			About: "The lesser of the SOA record's TTL and its last field is how long resolvers keep that a name " +
 				"does not exist. It should not be longer than the TTL of the records.",
 			Remedy: "set the last field of the SOA record to 30 or less",
-			Run: each(func(ctx context.Context, e *check.Env, f *admin.FederationStatus) []check.Finding {
-				return check.One(l.negative(ctx, e, f))
-			}),
+			Run:    each(l.negative),
 		},
 	}
 }

@@ -106,7 +106,22 @@ func ownerIn(reply *dns.Msg, name federation.FQDN) string {
 }
 
 // negative looks at how long resolvers keep that a name does not exist (P3d).
-func (l *lookup) negative(ctx context.Context, e *check.Env, f *admin.FederationStatus) check.Finding {
+func (l *lookup) negative(ctx context.Context, e *check.Env, f *admin.FederationStatus) []check.Finding {
+	key := zoneKey{e, f.Domain, f.Server}
+	l.mu.Lock()
+	again := l.negatives[key]
+	if l.negatives == nil {
+		l.negatives = map[zoneKey]bool{}
+	}
+	l.negatives[key] = true
+	l.mu.Unlock()
+	if again { // another federation in the same domain
+		return nil
+	}
+	return check.One(l.negativeTTL(ctx, e, f))
+}
+
+func (l *lookup) negativeTTL(ctx context.Context, e *check.Env, f *admin.FederationStatus) check.Finding {
 	z := l.of(ctx, e, f)
 	soa, err := z.soa, z.err
 	for _, server := range z.servers { // a resolver counts the TTL down

@@ -19,8 +19,9 @@ const maxServers = 4
 
 // lookup asks about the zones of a run; what several checks need is asked once.
 type lookup struct {
-	mu    sync.Mutex
-	zones map[zoneKey]func() *zone
+	mu        sync.Mutex
+	zones     map[zoneKey]func() *zone
+	negatives map[zoneKey]bool // those that were looked at
 }
 
 type zoneKey struct {

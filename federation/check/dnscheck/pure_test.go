@@ -1,0 +1,58 @@
+package dnscheck
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/federation-dns/federation/federation/admin"
+	"github.com/federation-dns/federation/federation/check"
+)
+
+func TestStates(t *testing.T) {
+	for _, c := range []struct {
+		state, err    string
+		claim, writes check.Outcome
+	}{
+		{"writing", "", check.OK, check.OK},
+		{"claiming", "", check.Unknown, check.Unknown},
+		{"claiming", "BADKEY", check.Unknown, check.Fail},
+		{"foreign", "", check.Fail, check.Unknown},
+		{"deposed", "another owner", check.Fail, check.Unknown},
+		{"provider-down", "no answer", check.Unknown, check.Fail},
+	} {
+		t.Run("CK3 "+c.state+" "+c.err, func(t *testing.T) {
+			f := &admin.FederationStatus{Name: "fed", Domain: "example.com", State: c.state, Error: c.err}
+			if got := claimHeld(f); got.Outcome != c.claim {
+				t.Errorf("claim-held: %+v", got)
+			}
+			if got := writes(f); got.Outcome != c.writes {
+				t.Errorf("provider-writes: %+v", got)
+			}
+		})
+	}
+	t.Run("CK1 provider-writes: what is refused", func(t *testing.T) {
+		f := &admin.FederationStatus{State: "writing", Services: []admin.ServiceStatus{{
+			Refused: []admin.RefusedStatus{{Name: "a.", Error: "NOTAUTH"}, {Name: "b.", Error: "NOTAUTH"}}}}}
+		if got := writes(f); got.Outcome != check.Fail || got.Text != "changes of 2 names fail: a.: NOTAUTH" {
+			t.Errorf("%+v", got)
+		}
+	})
+}
+
+func TestExpectations(t *testing.T) {
+	t.Run("CK5 records-true: of many, some from all services", func(t *testing.T) {
+		f := &admin.FederationStatus{Name: "fed", Domain: "example.com", Naming: "flat",
+			Levels: []admin.LevelStatus{{Name: "example.com.", Kind: "global"}}}
+		for i := range 1000 {
+			f.Services = append(f.Services, admin.ServiceStatus{Name: fmt.Sprintf("shop/s%03d", i)})
+		}
+		want, total, err := expectations(f)
+		if err != nil || total != 3000 || len(want) != maxCompared {
+			t.Fatalf("%d of %d, %v", len(want), total, err)
+		}
+		if first, last := want[0].Name, want[len(want)-1].Name; first != "s000.shop.fed.svc.example.com." ||
+			last != "s998.shop.fed.svc.example.com." {
+			t.Errorf("from %s to %s", first, last)
+		}
+	})
+}

@@ -1,0 +1,68 @@
+package servicecheck
+
+import (
+	"fmt"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/federation-dns/federation/federation/admin"
+	"github.com/federation-dns/federation/federation/check"
+)
+
+func TestNearest(t *testing.T) {
+	federations := []string{"myfederation", "staging"}
+	for label, want := range map[string]string{
+		"myfedration": "myfederation", "MyFederation": "myfederation", "stagin": "staging", "other": "", "": "",
+	} {
+		if got := nearest(label, federations); got != want {
+			t.Errorf("%q is mistyped for %q, not %q", label, got, want)
+		}
+	}
+}
+
+func TestDifferences(t *testing.T) {
+	shards := map[string]map[string]*corev1.Service{}
+	port := func(n int32) *corev1.Service {
+		return &corev1.Service{Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: n, Protocol: "TCP"}}}}
+	}
+	for i := range 30 {
+		shards[fmt.Sprintf("shop/s%02d", i)] = map[string]*corev1.Service{"a": port(80), "b": port(81)}
+	}
+	t.Run("CK1 service-ports: many differences are counted", func(t *testing.T) {
+		found := differences(shards)
+		last := found[len(found)-1]
+		if len(found) != maxDifferences+1 || last.Text != "further differences: 10" {
+			t.Errorf("%d %+v", len(found), last)
+		}
+		if want := "ports: 80/TCP in a; 81/TCP in b"; found[0].Text != want {
+			t.Errorf("%q, want %q", found[0].Text, want)
+		}
+	})
+}
+
+func TestReasons(t *testing.T) {
+	service := func(name, reason string) admin.ServiceStatus {
+		return admin.ServiceStatus{Name: name, Shards: []admin.ShardStatus{{Member: "m", Reason: reason}}}
+	}
+	status := &admin.Status{Federations: []admin.FederationStatus{{
+		Name:     "fed",
+		Services: []admin.ServiceStatus{service("a/x", "NoSlices"), service("a/y", "NoAddress"), service("a/z", "")},
+		Problems: []admin.ProblemStatus{
+			{Member: "m", Service: "a/z", Reason: "AddressRefused"}, {Member: "m", Reason: "WatchFailed"}},
+	}}}
+	t.Run("CK1 service-slices: the remedy is a line to paste", func(t *testing.T) {
+		found := unsliced(status)
+		want := "label the slices:\n$ kubectl --context <m> label endpointslices -n a -l " +
+			"kubernetes.io/service-name=x federation-dns.io/federation=fed"
+		if len(found) != 1 || found[0].Outcome != check.Fail || found[0].Remedy != want {
+			t.Errorf("%+v", found)
+		}
+	})
+	t.Run("CK1 service-address: by reason", func(t *testing.T) {
+		found := addresses(status)
+		if len(found) != 2 || found[0].Text != "AddressRefused: a/z" || found[1].Text != "NoAddress: a/y" {
+			t.Errorf("%+v", found)
+		}
+	})
+}
