@@ -19,9 +19,6 @@ import (
 	"github.com/federation-dns/federation/federation/kubeconfig"
 )
 
-// The rate of a client: a run has few requests, which must not wait for one another.
-const clientQPS, clientBurst = 200, 400
-
 // Client is a client of one cluster. Each request ends after RequestTimeout, whatever a credential plugin does.
 type Client struct {
 	kubernetes.Interface
@@ -37,7 +34,7 @@ type Client struct {
 
 func newClient(of *rest.Config) (*Client, error) {
 	c := rest.CopyConfig(of)
-	c.Timeout, c.QPS, c.Burst = RequestTimeout, clientQPS, clientBurst
+	c.Timeout, c.QPS = RequestTimeout, -1 // no request waits for another
 	client, err := kubeconfig.NewHTTPClient(c)
 	if err != nil {
 		return nil, err

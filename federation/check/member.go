@@ -92,6 +92,19 @@ func (m *Member) Departed() bool {
 		!slices.ContainsFunc(m.Seen, func(s admin.MemberStatus) bool { return s.Status != "departed" })
 }
 
+// ClusterID returns the UID of the namespace kube-system of the member, as the syncer has seen it; "" if it has not.
+func (m *Member) ClusterID() string {
+	for _, s := range m.Seen {
+		if s.ClusterID != "" {
+			return s.ClusterID
+		}
+	}
+	if m.Object != nil {
+		return m.Object.Status.ClusterID
+	}
+	return ""
+}
+
 // EachMember looks at all members at once, and returns what was found of each, in order of their names. A member of
 // which nothing was found before ctx ended is unknown (CK5). Departed ones are left out.
 func (e *Env) EachMember(ctx context.Context, look func(ctx context.Context, m *Member) []Finding) []Finding {
@@ -197,14 +210,15 @@ func (m *Member) OwnClient(ctx context.Context) (*Client, error) {
 			return nil, m.noContext()
 		}
 		c, err := newClient(config)
-		if err != nil || m.Object == nil || m.Object.Status.ClusterID == "" {
+		want := m.ClusterID()
+		if err != nil || want == "" {
 			return c, err
 		}
 		is, err := c.UID(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("whether the context is that of the member: %w", err)
 		}
-		if want := m.Object.Status.ClusterID; is != want {
+		if is != want {
 			return nil, fmt.Errorf("the context of the member is another cluster: the UID of its kube-system is %s, "+
 				"and the syncer sees %s", is, want)
 		}

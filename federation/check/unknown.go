@@ -21,19 +21,22 @@ func Untested(subject string, err error) Finding {
 
 // Reason is the text of an error for people: a time-out says so.
 func Reason(err error) string {
-	var timeout net.Error
 	switch {
-	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
-		return err.Error()
 	case errors.Is(err, kubeconfig.ErrStuck):
 		return err.Error()
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout(),
-		apierrors.IsTimeout(err), apierrors.IsServerTimeout(err):
+	case TimedOut(err):
 		return fmt.Sprintf("no answer within %v", RequestTimeout)
 	case errors.Is(err, context.Canceled):
 		return "it was interrupted"
 	}
 	return err.Error()
+}
+
+// TimedOut reports whether the error is that something has not answered in time.
+func TimedOut(err error) bool {
+	var timeout net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() ||
+		apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err)
 }
 
 // cannot is how an API server says which right is missing.

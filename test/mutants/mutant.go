@@ -54,7 +54,7 @@ func readMutants(dir string) (catalog, error) {
 	return all, nil
 }
 
-var header = regexp.MustCompile(`^([A-Z][0-9]+[a-z]?) (\S.*)$`)
+var header = regexp.MustCompile(`^([A-Z]+[0-9]+[a-z]?) (\S.*)$`)
 
 // parse reads the format that clauses.txt describes in its first lines.
 func parse(text string) (catalog, error) {

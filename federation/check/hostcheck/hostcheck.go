@@ -4,6 +4,9 @@ package hostcheck
 
 import (
 	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/federation-dns/federation/federation/check"
 	"github.com/federation-dns/federation/federation/display"
@@ -94,8 +97,10 @@ func reachable(ctx context.Context, e *check.Env) []check.Finding {
 		return check.One(check.Untested("", err))
 	}
 	v, err := c.Version(ctx)
-	if err != nil {
-		// That it does not answer in time is what is tested here.
+	switch {
+	case apierrors.IsForbidden(err), check.TimedOut(err):
+		return check.One(check.Untested("", fmt.Errorf("%s: %w", c.Config.Host, err)))
+	case err != nil:
 		return check.One(check.Bad("", "%s: %s", c.Config.Host, check.Reason(err)))
 	}
 	return check.One(check.Good("", "%s, %s", c.Config.Host, v.GitVersion))

@@ -23,7 +23,7 @@ func identity(ctx context.Context, e *check.Env) []check.Finding {
 	}
 	byID := map[string][]string{}
 	for _, m := range members {
-		if id := clusterID(m); id != "" {
+		if id := m.ClusterID(); id != "" {
 			byID[id] = append(byID[id], m.Name)
 		}
 	}
@@ -37,7 +37,7 @@ func identity(ctx context.Context, e *check.Env) []check.Finding {
 
 // identityOf is what is known of the cluster of one member; false if that does not matter.
 func identityOf(m *check.Member, byID map[string][]string) (check.Finding, bool) {
-	id, ready := clusterID(m), condition(m)
+	id, ready := m.ClusterID(), condition(m)
 	others := slices.DeleteFunc(slices.Clone(byID[id]), func(name string) bool { return name == m.Name })
 	switch {
 	case ready.Reason == v1alpha1.ReasonNameTaken:
@@ -61,17 +61,4 @@ func identityOf(m *check.Member, byID map[string][]string) (check.Finding, bool)
 		return check.Untested(m.Name, errNoID), true
 	}
 	return check.Good(m.Name, "%s", id), true
-}
-
-// clusterID is the UID of the namespace kube-system of the member, as far as the syncer has seen it.
-func clusterID(m *check.Member) string {
-	for _, s := range m.Seen {
-		if s.ClusterID != "" {
-			return s.ClusterID
-		}
-	}
-	if m.Object != nil {
-		return m.Object.Status.ClusterID
-	}
-	return ""
 }

@@ -97,6 +97,18 @@ func TestInFile(t *testing.T) {
 	}
 }
 
+func TestSecret(t *testing.T) {
+	m := &check.Member{Name: "m", Object: &v1alpha1.MemberCluster{}}
+	m.Object.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Reason: "SecretMissing"}}
+	t.Run("B3 member-secret: the syncer may not read it, which prints the rule", func(t *testing.T) {
+		f := secretOf(m, nil)
+		want := `$ - {apiGroups: [""], resources: [secrets], verbs: [list, watch]}`
+		if f.Outcome != check.Fail || !strings.HasSuffix(f.Remedy, want) {
+			t.Errorf("%+v", f)
+		}
+	})
+}
+
 func TestIdentity(t *testing.T) {
 	member := func(name, id, reason, message string) *check.Member {
 		m := &v1alpha1.MemberCluster{}

@@ -16,22 +16,25 @@ import (
 
 func secret(ctx context.Context, e *check.Env) []check.Finding {
 	return e.EachObject(ctx, func(ctx context.Context, m *check.Member) []check.Finding {
-		key := m.Object.Spec.KubeconfigSecret
 		_, err := m.SecretConfig(ctx)
-		var refused *check.RefusedError
-		switch ready := condition(m); {
-		case errors.As(err, &refused):
-			return check.One(check.Bad(m.Name, "%v", err))
-		case errors.Is(err, kubeconfig.ErrNoKubeconfig):
-			return check.One(check.Bad(m.Name, "%v", err))
-		case err != nil:
-			return check.One(check.Untested(m.Name, err))
-		case ready.Reason == v1alpha1.ReasonSecretMissing:
-			return check.One(check.Bad(m.Name, "it is there, and the syncer does not see it: %s", ready.Message).With(
-				"apply deploy/host-rbac.yaml, which has\n$ %s", check.RuleLine("", "secrets", "list, watch")))
-		}
-		return check.One(check.Good(m.Name, "Secret %q, key %q", key.Name, key.Key))
+		return check.One(secretOf(m, err))
 	})
+}
+
+// secretOf is what is found of the Secret of a member; err is why there is no kubeconfig in it, or nil.
+func secretOf(m *check.Member, err error) check.Finding {
+	var refused *check.RefusedError
+	ready, key := condition(m), m.Object.Spec.KubeconfigSecret
+	switch {
+	case errors.As(err, &refused), errors.Is(err, kubeconfig.ErrNoKubeconfig):
+		return check.Bad(m.Name, "%v", err)
+	case err != nil:
+		return check.Untested(m.Name, err)
+	case ready.Reason == v1alpha1.ReasonSecretMissing:
+		return check.Bad(m.Name, "it is there, and the syncer does not see it: %s", ready.Message).With(
+			"if it stays, apply deploy/host-rbac.yaml, which has\n$ %s", check.RuleLine("", "secrets", "list, watch"))
+	}
+	return check.Good(m.Name, "Secret %q, key %q", key.Name, key.Key)
 }
 
 // condition is the condition Ready of the member's object; a zero one if there is none.

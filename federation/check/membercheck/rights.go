@@ -174,7 +174,7 @@ func isHost(ctx context.Context, e *check.Env, m *check.Member) bool {
 		return false
 	}
 	uid, err := c.UID(ctx)
-	return err == nil && uid == clusterID(m)
+	return err == nil && uid == m.ClusterID()
 }
 
 // beyond returns what the account may do beyond what is allowed, as verbs and resources. To get paths that are no

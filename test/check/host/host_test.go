@@ -100,6 +100,11 @@ func testHost(t *testing.T, w *world) {
 		o.Host = &rest.Config{Host: "https://127.0.0.1:1"}
 		w.finds("host-reachable", "", check.Fail, "https://127.0.0.1:1: ...: connection refused", o)
 	})
+	t.Run("CK3 host-reachable: a time-out is no failure", func(t *testing.T) {
+		w, o := w.in(t), w.options()
+		o.Host = &rest.Config{Host: "https://" + mute(t)}
+		w.finds("host-reachable", "", check.Unknown, "could not be tested: no answer within 3s", o)
+	})
 	t.Run("CK2 crds-installed fails", func(t *testing.T) {
 		w := w.in(t)
 		w.finds("crds-installed", "", check.Fail, "the host does not serve MemberCluster of federation-dns.io/v1alpha1",
