@@ -47,7 +47,9 @@ func (f *configFile) load() (*config.Config, error) {
 		return nil, err
 	}
 	f.files, f.seen = c.Files, seen
-	f.used = admin.ConfigStatus{SHA256: fmt.Sprintf("%x", sha256.Sum256(data)), Since: time.Now()}
+	f.used = admin.ConfigStatus{
+		Path: f.path, SHA256: fmt.Sprintf("%x", sha256.Sum256(data)), Since: time.Now(),
+	}
 	return c, nil
 }
 

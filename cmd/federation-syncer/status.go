@@ -16,13 +16,14 @@ import (
 )
 
 func statusCommand() *cobra.Command {
-	var socket, output string
+	var socket, output, drained, uncordoned string
 	var services bool
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show members, services and what is held, from a running syncer",
 		Example: `  federation-syncer status
   federation-syncer status --services
+  federation-syncer status --if-drained gce-us-central1
   federation-syncer status --services -o json | jq '.federations[].services[].held'`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -31,7 +32,16 @@ func statusCommand() *cobra.Command {
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), 10*time.Second)
 			defer cancel()
-			status, err := admin.FetchStatus(ctx, socket, services)
+			var status *admin.Status
+			var err error
+			switch {
+			case drained != "":
+				status, err = admin.FetchStatusIf(ctx, socket, admin.Assumption{Member: drained, Drained: true})
+			case uncordoned != "":
+				status, err = admin.FetchStatusIf(ctx, socket, admin.Assumption{Member: uncordoned})
+			default:
+				status, err = admin.FetchStatus(ctx, socket, services)
+			}
 			if err != nil {
 				return err
 			}
@@ -46,6 +56,11 @@ func statusCommand() *cobra.Command {
 	cmd.Flags().StringVar(&socket, "socket", "/run/federation-syncer/admin.sock", "admin socket of the syncer")
 	cmd.Flags().StringVarP(&output, "output", "o", "", "json for the whole state")
 	cmd.Flags().BoolVar(&services, "services", false, "show the services too")
+	cmd.Flags().StringVar(&drained, "if-drained", "",
+		"show the services as they would be if this member were drained")
+	cmd.Flags().StringVar(&uncordoned, "if-uncordoned", "",
+		"show the services as they would be if this member were not drained")
+	cmd.MarkFlagsMutuallyExclusive("if-drained", "if-uncordoned")
 	return cmd
 }
 

@@ -67,8 +67,8 @@ func rootCommand(name string, now func() time.Time) *cobra.Command {
 		"name of the Lease that the syncer's replicas share")
 	root.PersistentFlags().StringVar(&o.container, "syncer-container", "",
 		"container of the syncer, if its pods have several")
-	root.AddCommand(joinCommand(o), o.clusters(), o.services(), o.records(), o.explain(), o.confirm(),
-		o.check(), o.dashboard(), o.version())
+	root.AddCommand(joinCommand(o), o.clusters(), o.services(), o.records(), o.explain(), drainCommand(o),
+		uncordonCommand(o), o.confirm(), o.check(), o.dashboard(), o.version())
 	return root
 }
 

@@ -43,6 +43,8 @@ var verbs = []struct {
 	{"V6 explain-port", "explain _http._tcp.nginx.mynamespace.myfederation --from gce-asia-east1", exitBad, false},
 	{"V6 explain-json", "explain nginx.mynamespace.myfederation --from gce-asia-east1 -o json", exitGood, false},
 	{"V6 explain-wide", "explain nginx.mynamespace.myfederation --from gce-asia-east1 -o wide", exitGood, false},
+	{"V7 drain-file", "drain onprem-fra", exitBad, false},
+	{"V7 drain-json", "drain onprem-fra -o json", exitGood, false},
 	{"V8 confirm", "confirm", exitBad, true},
 	{"V8 confirm-wide", "confirm -o wide", exitBad, false},
 	{"CK4 check", "check --only host,member-reachable,member-rbac,member-topology,member-version", exitBad, true},
@@ -148,6 +150,16 @@ func TestErrors(t *testing.T) {
 			`service "frontend" is in no member: has it the label federation-dns.io/federation? (kubectl federation ` +
 				`services lists what there is)`, exitBad},
 		{"V5 no name", "records", "NAME is missing (kubectl federation records --help)", exitUnknown},
+		{"V7 an unknown member: those known", "drain gce-asia",
+			`"gce-asia" is no member of federation "myfederation": its members are gce-asia-east1, gce-europe-west1, ` +
+				`gce-us-central1, onprem-fra`, exitBad},
+		{"V7 no member", "uncordon", "MEMBER is missing (kubectl federation uncordon --help)", exitUnknown},
+		{"V7 a member of the file: the line to edit", "drain onprem-fra", `"onprem-fra" is a member of the syncer's ` +
+			"configuration file, which is edited where it comes from: add this line to the entry " +
+			"`- name: onprem-fra` under `clusters:` in /etc/federation-syncer/config.yaml, and the syncer reads it " +
+			"again by itself:\n    drain: true", exitBad},
+		{"V7 an object, but of which cluster", "drain gce-us-central1", `"gce-us-central1" is a MemberCluster of the ` +
+			`syncer's host cluster: say by --context or --kubeconfig, beside --socket, which cluster that is`, exitBad},
 		{"V2 an unknown output", "clusters -o xml", `output "xml": json, yaml and wide are allowed`, exitUnknown},
 		{"V2 an unknown flag", "clusters --wide", "unknown flag: --wide (kubectl federation clusters --help)",
 			exitUnknown},

@@ -26,17 +26,28 @@ type testService struct {
 	held   []admin.HeldStatus
 }
 
-// testStatus is a federation of four members: Asia has no healthy shard of nginx, and one member is unreachable.
-func testStatus() *admin.Status {
-	members := []federation.Member{
+func testConfig() *admin.ConfigStatus {
+	return &admin.ConfigStatus{Path: "/etc/federation-syncer/config.yaml", SHA256: "0", Since: ago(49 * time.Hour)}
+}
+
+func testMembers() []federation.Member {
+	return []federation.Member{
 		{Name: "gce-asia-east1", Region: "asia-east1", Zones: []federation.Label{"asia-east1-a"}},
 		{Name: "gce-europe-west1", Region: "europe-west1",
 			Zones: []federation.Label{"europe-west1-b", "europe-west1-c"}},
 		{Name: "gce-us-central1", Region: "us-central1", Zones: []federation.Label{"us-central1-a"}},
 		{Name: "onprem-fra", Region: "fra"},
 	}
+}
+
+func testLevels() *federation.Levels {
 	core := federation.Federation{Name: "myfederation", Domain: "example.com.", Naming: federation.Flat}
-	levels := federation.NewLevels(core, members, federation.PublishOptions{})
+	return federation.NewLevels(core, testMembers(), federation.PublishOptions{})
+}
+
+// testStatus is a federation of four members: Asia has no healthy shard of nginx, and one member is unreachable.
+func testStatus() *admin.Status {
+	members, levels := testMembers(), testLevels()
 	contact := ago(3 * time.Second)
 	f := admin.FederationStatus{Name: "myfederation", Domain: "example.com", Naming: "flat", State: "writing"}
 	for _, m := range members {
@@ -47,6 +58,7 @@ func testStatus() *admin.Status {
 		}
 		f.Members = append(f.Members, st)
 	}
+	f.Members[2].Object = true
 	lost := ago(95 * time.Second)
 	f.Members[3].Status, f.Members[3].Since, f.Members[3].LastContact = "unreachable", ago(45*time.Second), &lost
 	f.Members[3].Reachable, f.Members[3].Error = false, "dial tcp 203.0.113.9:6443: i/o timeout"
@@ -67,18 +79,18 @@ func testStatus() *admin.Status {
 		}, []admin.HeldStatus{{Member: "onprem-fra", Reason: "MemberUnreachable", Since: ago(45 * time.Second)}}},
 		{"shop/pay", []admin.ShardStatus{{Member: "gce-us-central1", Reason: "NoAddress", ReadyEndpoints: 2}}, nil},
 	} {
-		f.Services = append(f.Services, s.status(levels))
+		f.Services = append(f.Services, s.status(levels, false))
 	}
 	f.Problems = []admin.ProblemStatus{{Member: "gce-us-central1", Service: "shop/pay", Reason: "AddressRefused",
 		Detail: "address 10.0.0.7 is private, and in none of the member's addressCIDRs"}}
 	f.Waiting = []admin.Waiting{{Federation: "myfederation", Domain: "example.com.", Namespace: "shop", Service: "old",
 		Empties: true, Names: 3}, {Federation: "myfederation", Domain: "example.com.", Member: "eks-us-east-1",
 		Services: 1, Names: 4, Emptied: []string{"shop/old"}}}
-	return &admin.Status{Version: "v0.1.0", Config: &admin.ConfigStatus{SHA256: "0", Since: ago(49 * time.Hour)},
+	return &admin.Status{Version: "v0.1.0", Config: testConfig(),
 		Federations: []admin.FederationStatus{f}}
 }
 
-func (s testService) status(levels *federation.Levels) admin.ServiceStatus {
+func (s testService) status(levels *federation.Levels, had bool) admin.ServiceStatus {
 	st := admin.ServiceStatus{Name: s.name, Shards: s.shards, Held: s.held}
 	namespace, name, _ := strings.Cut(s.name, "/")
 	var shards []federation.Shard
@@ -90,7 +102,7 @@ func (s testService) status(levels *federation.Levels) admin.ServiceStatus {
 		slices.SortFunc(shard.Addresses, netip.Addr.Compare)
 		shards = append(shards, shard)
 	}
-	for _, x := range levels.Explain(federation.ServiceName{Namespace: namespace, Name: name}, shards, false) {
+	for _, x := range levels.Explain(federation.ServiceName{Namespace: namespace, Name: name}, shards, had) {
 		st.Records = append(st.Records, admin.RRsetStatus{Name: string(x.Name), Type: x.Type, TTL: x.TTL, Data: x.Data,
 			Reason: string(x.Reason), Members: x.Members})
 	}
@@ -104,6 +116,36 @@ type fakeSyncer struct {
 }
 
 func (f *fakeSyncer) Status(context.Context, bool) (admin.Status, error) { return *f.status(), nil }
+
+func (f *fakeSyncer) StatusIf(_ context.Context, a admin.Assumption) (admin.Status, error) {
+	status := f.status()
+	status.If = &a
+	for i := range status.Federations[0].Services {
+		assume(&status.Federations[0], &status.Federations[0].Services[i], a)
+	}
+	return *status, nil
+}
+
+// assume makes what would follow the service's Coming, as the syncer does.
+func assume(f *admin.FederationStatus, s *admin.ServiceStatus, a admin.Assumption) {
+	then := testService{name: s.Name, shards: slices.Clone(s.Shards)}
+	for i := range then.shards {
+		then.shards[i].Healthy = then.shards[i].Healthy && then.shards[i].Member != a.Member
+	}
+	s.Coming = then.status(testLevels(), len(s.Records) > 0).Records
+	kept := func(x admin.RRsetStatus) func(admin.RRsetStatus) bool {
+		return func(y admin.RRsetStatus) bool {
+			return x.Name == y.Name && x.Type == y.Type && slices.Equal(x.Data, y.Data)
+		}
+	}
+	for i, r := range s.Records {
+		if j := slices.IndexFunc(s.Coming, kept(r)); j >= 0 {
+			s.Coming = slices.Delete(s.Coming, j, j+1)
+		} else {
+			s.Records[i].Reason, s.Records[i].Members = "Changing", nil
+		}
+	}
+}
 
 func (f *fakeSyncer) Waiting(context.Context) ([]admin.Waiting, error) {
 	return f.status().Federations[0].Waiting, nil

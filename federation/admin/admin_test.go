@@ -34,6 +34,12 @@ func (f *fake) Status(_ context.Context, services bool) (Status, error) {
 	return status, f.err
 }
 
+func (f *fake) StatusIf(_ context.Context, a Assumption) (Status, error) {
+	status := f.status
+	status.If = &a
+	return status, f.err
+}
+
 func (f *fake) Waiting(context.Context) ([]Waiting, error) { return f.waiting, f.err }
 
 func (f *fake) Confirm(_ context.Context, list []Waiting) (int, error) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 )
 
 // FetchStatus returns the status of a running syncer, from its admin socket. With services it includes each service.
@@ -19,6 +20,24 @@ func FetchStatus(ctx context.Context, socket string, services bool) (*Status, er
 	var status Status
 	if err := callAdmin(ctx, socket, http.MethodGet, path, nil, &status); err != nil {
 		return nil, err
+	}
+	return &status, nil
+}
+
+// FetchStatusIf returns the status of a running syncer, with each service, as it would be with the assumption. A syncer
+// that is too old for it is an error.
+func FetchStatusIf(ctx context.Context, socket string, a Assumption) (*Status, error) {
+	parameter := ifUncordoned
+	if a.Drained {
+		parameter = ifDrained
+	}
+	var status Status
+	path := "/status?services=1&" + url.Values{parameter: {a.Member}}.Encode()
+	if err := callAdmin(ctx, socket, http.MethodGet, path, nil, &status); err != nil {
+		return nil, err
+	}
+	if status.Leader == "" && status.If == nil {
+		return nil, fmt.Errorf("the syncer on socket %q predicts nothing: it is of an older version", socket)
 	}
 	return &status, nil
 }

@@ -29,6 +29,8 @@ const (
 type Syncer interface {
 	// Status returns the whole state; with services it includes that of each service.
 	Status(ctx context.Context, services bool) (Status, error)
+	// StatusIf returns the state, with each service, as it would be with the assumption.
+	StatusIf(ctx context.Context, a Assumption) (Status, error)
 	// Waiting returns the changes that wait for a confirmation, or for holdFor (X4).
 	Waiting(ctx context.Context) ([]Waiting, error)
 	// Confirm allows exactly these changes, and returns how many of them still waited as they were shown.
@@ -41,7 +43,13 @@ func Handler(s Syncer) http.Handler {
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), statusTimeout)
 		defer cancel()
-		status, err := s.Status(ctx, r.FormValue("services") != "")
+		var status Status
+		var err error
+		if a := assumption(r); a != nil {
+			status, err = s.StatusIf(ctx, *a)
+		} else {
+			status, err = s.Status(ctx, r.FormValue("services") != "")
+		}
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 			return
@@ -63,6 +71,23 @@ func Handler(s Syncer) http.Handler {
 		reply(w, n, err)
 	})
 	return mux
+}
+
+// The parameters of a status with an assumption.
+const (
+	ifDrained    = "if-drained"
+	ifUncordoned = "if-uncordoned"
+)
+
+// assumption returns the assumption that a request for the status makes; nil if it makes none.
+func assumption(r *http.Request) *Assumption {
+	if m := r.FormValue(ifDrained); m != "" {
+		return &Assumption{Member: m, Drained: true}
+	}
+	if m := r.FormValue(ifUncordoned); m != "" {
+		return &Assumption{Member: m}
+	}
+	return nil
 }
 
 func reply(w http.ResponseWriter, value any, err error) {

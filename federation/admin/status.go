@@ -18,18 +18,32 @@ type Status struct {
 	// Config is the configuration file in use; nil from a syncer that does not tell.
 	Config *ConfigStatus `json:"config,omitempty"`
 	// Page is the address on the syncer's own machine, or in its pod, where the page is served; "" if it is not (W1).
-	Page        string             `json:"page,omitempty"`
+	Page string `json:"page,omitempty"`
+	// If is what the status assumes; nil in the status as it is.
+	If          *Assumption        `json:"if,omitempty"`
 	Federations []FederationStatus `json:"federations"`
 }
 
 // ConfigStatus is the configuration file in use (C1).
 type ConfigStatus struct {
+	// Path is where the syncer reads it.
+	Path string `json:"path,omitempty"`
 	// SHA256 is that of its content, in hexadecimal digits.
 	SHA256 string `json:"sha256"`
 	// Since is when it was read.
 	Since time.Time `json:"since"`
 	// Error is what is wrong with the file as it is now, or with a file that it names; "" if it is the one in use.
 	Error string `json:"error,omitempty"`
+}
+
+// Assumption is a change of which a status shows what would follow: that a member is drained, or that it is not.
+// Records are then what is published, and Coming what the syncer would write.
+type Assumption struct {
+	Member  string `json:"member"`
+	Drained bool   `json:"drained"`
+	// Braked is, for each federation in the order of the status, how many services would wait for a confirmation,
+	// because too many would lose their last address at once (X4b).
+	Braked []int `json:"braked,omitempty"`
 }
 
 // FederationStatus is the state of one federation.
@@ -81,6 +95,8 @@ type MemberStatus struct {
 	Panic bool `json:"panic,omitempty"`
 	// Drained is whether its shards count as unhealthy by configuration.
 	Drained bool `json:"drained,omitempty"`
+	// Object is whether it is a MemberCluster of the host cluster; otherwise the configuration file has it.
+	Object bool `json:"object,omitempty"`
 }
 
 // LevelStatus is the state of one level.

@@ -127,7 +127,8 @@ func problems(w io.Writer, f explain.Found) {
 // columns is the width of lines that are wrapped.
 const columns = 80
 
-// Wrap prints the text after the beginning, and breaks it between words; each line begins below the first word.
+// Wrap prints the text after the beginning, and breaks it between words at 80 columns; each line begins below the first
+// word.
 func Wrap(w io.Writer, begin, text string) {
 	indent, line := strings.Repeat(" ", min(len(begin), columns/2)), begin
 	empty := true

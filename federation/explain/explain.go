@@ -119,11 +119,10 @@ func Explain(status *admin.Status, q Question) (*Explanation, error) {
 	if err != nil {
 		return nil, err
 	}
-	i := slices.IndexFunc(name.Federation.Members, func(m admin.MemberStatus) bool { return m.Name == q.Member })
-	if i < 0 {
-		return nil, unknownMember(name.Federation, q.Member)
+	member, err := Member(name.Federation, q.Member)
+	if err != nil {
+		return nil, err
 	}
-	member := &name.Federation.Members[i]
 	topology, err := place(member, q.Zone)
 	if err != nil {
 		return nil, err

@@ -15,6 +15,9 @@ import (
 type Source interface {
 	// Status returns the state of the syncer that writes, with each service.
 	Status(ctx context.Context) (*admin.Status, error)
+	// StatusIf returns that state as it would be with the assumption: Records are what is published, and Coming what
+	// the syncer would write.
+	StatusIf(ctx context.Context, a admin.Assumption) (*admin.Status, error)
 	// Confirm allows exactly these changes, and returns how many of them still waited as they were shown.
 	Confirm(ctx context.Context, list []admin.Waiting) (n int, err error)
 	// Version returns the syncer's version; "" if the source cannot tell.
@@ -43,6 +46,15 @@ func (s Socket) String() string { return "socket " + string(s) }
 // Status implements Source. A replica that stands by has no state: that is an error, which names the one that writes.
 func (s Socket) Status(ctx context.Context) (*admin.Status, error) {
 	status, err := admin.FetchStatus(ctx, string(s), true)
+	if err != nil {
+		return nil, noSyncer{err}
+	}
+	return writing(status)
+}
+
+// StatusIf implements Source.
+func (s Socket) StatusIf(ctx context.Context, a admin.Assumption) (*admin.Status, error) {
+	status, err := admin.FetchStatusIf(ctx, string(s), a)
 	if err != nil {
 		return nil, noSyncer{err}
 	}

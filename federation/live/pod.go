@@ -46,6 +46,15 @@ func (p *Pod) String() string { return fmt.Sprintf("pods/exec in namespace %s", 
 // Status implements Source.
 func (p *Pod) Status(ctx context.Context) (*admin.Status, error) { return p.status(ctx, "--services") }
 
+// StatusIf implements Source.
+func (p *Pod) StatusIf(ctx context.Context, a admin.Assumption) (*admin.Status, error) {
+	flag := "--if-uncordoned"
+	if a.Drained {
+		flag = "--if-drained"
+	}
+	return p.status(ctx, flag+"="+a.Member)
+}
+
 // Version implements Source.
 func (p *Pod) Version(ctx context.Context) (string, error) {
 	status, err := p.status(ctx)

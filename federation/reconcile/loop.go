@@ -192,7 +192,7 @@ func (l *Loop) configure(c *config.Config, f config.Federation) {
 		stay[name] = true
 		l.reach.Add(now, name, cl.UnreachableAfter)
 		ms := l.ensureMember(name)
-		ms.departed = false
+		ms.departed, ms.object = false, cl.Kubeconfig.Secret.Name != ""
 		if !cl.Drain {
 			ms.drained = time.Time{}
 		} else if ms.drained.IsZero() {

@@ -292,6 +292,14 @@ func (r *roster) watchedAt(name federation.ServiceName, lv federation.Level) (wa
 	return watched
 }
 
+// clusterState is what is known of a member as a cluster.
+type clusterState struct {
+	version    string
+	clusterUID string
+	// object reports that it is a MemberCluster of the host, and no entry of the file.
+	object bool
+}
+
 // memberState is what is known of one member.
 type memberState struct {
 	topology federation.Member
@@ -311,8 +319,7 @@ type memberState struct {
 	losses policy.Losses
 	// unresolved are the shards whose host names have not resolved since the start (H4).
 	unresolved map[federation.ServiceName]unresolvedShard
-	version    string
-	clusterUID string
-	problems   []federation.Problem
-	probeErr   error
+	clusterState
+	problems []federation.Problem
+	probeErr error
 }

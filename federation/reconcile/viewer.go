@@ -69,7 +69,8 @@ func (r *roster) viewMembers() []snapshot.Member {
 			Name: name, Reach: r.reach.Get(name), Contact: r.reach.Contact(name),
 			Topology: ms.topology, Version: ms.version, ClusterUID: ms.clusterUID,
 			Shards: len(ms.shards), Healthy: ms.healthy,
-			Drained: ms.drained, Departed: ms.departed, Problems: ms.allProblems(), ProbeErr: ms.probeErr,
+			Drained: ms.drained, Object: ms.object, Departed: ms.departed, Problems: ms.allProblems(),
+			ProbeErr: ms.probeErr,
 		})
 	}
 	return out

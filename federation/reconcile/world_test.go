@@ -83,6 +83,13 @@ func (s socket) Status(_ context.Context, services bool) (admin.Status, error) {
 	return admin.Status{Federations: []admin.FederationStatus{st}}, nil
 }
 
+func (s socket) StatusIf(_ context.Context, a admin.Assumption) (admin.Status, error) {
+	v := s.loop.Snapshot().Assume(time.Now(), a)
+	st := v.Status()
+	st.Stream, a.Braked = v.Services(), []int{v.CountBraked(time.Now())}
+	return admin.Status{If: &a, Federations: []admin.FederationStatus{st}}, nil
+}
+
 func (s socket) Waiting(context.Context) ([]admin.Waiting, error) {
 	return s.loop.Snapshot().Waiting(), nil
 }

@@ -10,19 +10,29 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 )
 
+// judge returns what the shards of a service count as.
+func (s *Federation) judge(now time.Time, view *Service) policy.Verdict {
+	return policy.Decide(now, s.Policy, s.state(view))
+}
+
+// state returns what the policy is given of a service.
+func (s *Federation) state(view *Service) policy.Service {
+	return policy.Service{
+		Shards: s.states(view), AllMembers: s.Summary, Had: len(view.Records) > 0,
+		EmptySince: view.EmptySince, HealthyAt: view.HealthyAt,
+	}
+}
+
 // explain returns the RRsets of a service that are published, and those that are due, each with its reason. An RRset
 // that is as the rule wants it has the rule's reason; any other has the reason why its change is pending.
-func (s *Federation) explain(now time.Time, view *Service) (is, coming []federation.Explained) {
+func (s *Federation) explain(now time.Time, view *Service) (is, coming []federation.Explained, v policy.Verdict) {
 	have := view.Records
-	v := policy.Decide(now, s.Policy, policy.Service{
-		Shards: s.states(view), AllMembers: s.Summary, Had: len(have) > 0,
-		EmptySince: view.EmptySince, HealthyAt: view.HealthyAt,
-	})
+	v = s.judge(now, view)
 	if v.Keep {
 		for _, set := range have {
 			is = append(is, federation.Explained{RRset: set, Reason: v.Held[len(v.Held)-1].Reason})
 		}
-		return is, nil
+		return is, nil, v
 	}
 	var want []federation.Explained
 	if !v.Unfederated {
@@ -45,7 +55,7 @@ func (s *Federation) explain(now time.Time, view *Service) (is, coming []federat
 			coming = append(coming, set)
 		}
 	}
-	return is, coming
+	return is, coming, v
 }
 
 // pending returns why a name is not as it is due to be.

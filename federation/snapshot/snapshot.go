@@ -27,6 +27,8 @@ type Federation struct {
 	Problems   []federation.Problem
 	Braked     []policy.Braked
 	Claim      Claim
+	// actual is what Assume was called on; nil for what is.
+	actual *Federation
 }
 
 // Claim is the state of the claim and of the provider.
@@ -50,8 +52,10 @@ type Member struct {
 	Healthy    int
 	Drained    time.Time
 	Departed   bool
-	Problems   []federation.Problem
-	ProbeErr   error
+	// Object is whether it is a MemberCluster of the host, and no entry of the file.
+	Object   bool
+	Problems []federation.Problem
+	ProbeErr error
 }
 
 // member returns a member; nil if there is none of this name.

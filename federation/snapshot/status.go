@@ -68,7 +68,7 @@ func (s *Federation) Services() iter.Seq[admin.ServiceStatus] {
 func (m *Member) status() admin.MemberStatus {
 	st := admin.MemberStatus{
 		Name: m.Name, Status: m.Reach.String(), Since: m.Reach.Since, Panic: m.Reach.Panic,
-		Drained: !m.Drained.IsZero(),
+		Drained: !m.Drained.IsZero(), Object: m.Object,
 		Version: m.Version, ClusterID: m.ClusterUID, Region: string(m.Topology.Region),
 		Shards: m.Shards, Healthy: m.Healthy,
 	}
@@ -104,10 +104,14 @@ func (s *Federation) Service(now time.Time, v *Service) admin.ServiceStatus {
 		}
 		st.Shards = append(st.Shards, one)
 	}
-	for _, h := range v.Held {
+	is, coming, verdict := s.explain(now, v)
+	held := v.Held
+	if s.actual != nil {
+		held = verdict.Held
+	}
+	for _, h := range held {
 		st.Held = append(st.Held, admin.HeldStatus{Member: h.Member, Reason: string(h.Reason), Since: h.Since})
 	}
-	is, coming := s.explain(now, v)
 	st.Records, st.Coming = recordStatuses(is), recordStatuses(coming)
 	if len(v.Names) > 0 {
 		for _, lv := range s.Levels.All() {

@@ -142,6 +142,19 @@ func (s *listener) Status(_ context.Context, services bool) (admin.Status, error
 	return status, nil
 }
 
+// StatusIf implements admin.Syncer.
+func (s *listener) StatusIf(_ context.Context, a admin.Assumption) (admin.Status, error) {
+	status := admin.Status{Version: s.version, Leader: s.leader(), Config: s.file.Load(), If: &a}
+	for _, l := range s.loops.list() {
+		v := l.Snapshot().Assume(time.Now(), a)
+		status.If.Braked = append(status.If.Braked, v.CountBraked(time.Now()))
+		st := v.Status()
+		st.Stream = v.Services()
+		status.Federations = append(status.Federations, st)
+	}
+	return status, nil
+}
+
 // Waiting implements admin.Syncer.
 func (s *listener) Waiting(context.Context) (list []admin.Waiting, err error) {
 	for _, l := range s.loops.list() {

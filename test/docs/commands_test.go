@@ -12,7 +12,7 @@ import (
 
 // maxUnmarked is how many blocks look like commands and are not marked: those of pages that were written before the
 // marks. It only ever shrinks.
-const maxUnmarked = 8
+const maxUnmarked = 2
 
 // notRun is how many blocks of commands are not run, by reason, at most. A block that joins them is a decision: mark
 // it, and count it here.
