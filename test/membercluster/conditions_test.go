@@ -60,6 +60,7 @@ func (m messages) list(t *testing.T) string {
 
 // TestConditions brings about each reason of the condition Ready, and makes the messages of docs/api.md.
 func TestConditions(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t)
 	s.timers = "{startupTimeout: 20s}"
 	s.installCRD()
@@ -104,7 +105,8 @@ func TestConditions(t *testing.T) {
 		{"other-ca", kubeconfig(m.URL+"/other-ca", s.ca(), "token-1"), "", nil, "False CertificateInvalid", "x509"},
 		{"unknown", m.kubeconfig("unknown", "another"), "", nil, "False Unauthorized", ""},
 		{"forbidden", good("forbidden"), "", func(api *memberAPI) { api.status = 403 }, "False Forbidden", ""},
-		{"unlisted", good("unlisted"), "", func(api *memberAPI) { api.lists = 403 }, "False Forbidden", "listed"},
+		{"unlisted", good("unlisted"), "", func(api *memberAPI) { api.lists = 403 }, "False Forbidden",
+			"services, endpointslices of member"}, // whichever was refused first
 		{"empty", " ", "", nil, "False KubeconfigRefused", "empty"},
 		{"text", "clusters: [", "", nil, "False KubeconfigRefused", "parsed"},
 		{"program", strings.Replace(good("program"), "user: {", "user: {exec: {command: /bin/sh, "+

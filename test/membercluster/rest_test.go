@@ -92,6 +92,7 @@ var size = flag.Int("members", 100, "how many MemberClusters TestRest has")
 
 // TestRest counts what a syncer of many members sends when nothing changes. docs/performance.md has its figures.
 func TestRest(t *testing.T) {
+	t.Parallel()
 	const rest = time.Minute
 	members := *size
 	s := newSystem(t)

@@ -43,6 +43,7 @@ func (s *system) as(c *kube.Cluster) *system {
 
 // TestMemberRights takes one right after the other from the syncer's account in a member.
 func TestMemberRights(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t)
 	s.installCRD()
 	cluster, config := s.startMember("member")
@@ -127,6 +128,7 @@ topology.kubernetes.io/region: eu, topology.kubernetes.io/zone: eu-a}}}`, "apply
 
 // TestUserRights has people with the roles of deploy/users-rbac.yaml, and with those of Kubernetes.
 func TestUserRights(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t, "--controllers=namespace-controller,serviceaccount-controller,clusterrole-aggregation-controller")
 	s.installCRD()
 	s.kubectl("", "apply", "-f", filepath.Join(root, "deploy/users-rbac.yaml"))

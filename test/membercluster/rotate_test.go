@@ -19,6 +19,7 @@ import (
 
 // TestRotation rotates the Secret of a member again and again, while the member is probed and its Service changes.
 func TestRotation(t *testing.T) {
+	t.Parallel()
 	const rotations = 50
 	s := newSystem(t)
 	s.installCRD()

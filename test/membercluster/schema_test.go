@@ -8,6 +8,7 @@ import (
 
 // TestSchema has the API server refuse objects, and compares what it says.
 func TestSchema(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t)
 	s.installCRD()
 	const (
