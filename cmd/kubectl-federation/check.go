@@ -132,7 +132,9 @@ func (o *options) checkOptions(contexts map[string]string, resolvers []string) c
 	}
 	c.Context = func(member string) (*rest.Config, error) { return o.memberContext(contexts, member) }
 	if o.socket != "" || c.HostError == nil {
-		c.Syncer, c.HostError = o.source()
+		var err error
+		c.Syncer, err = o.source()
+		c.HostError = firstError(c.HostError, err)
 	}
 	return c
 }

@@ -134,6 +134,13 @@ func TestCheckExitStatus(t *testing.T) {
 			})
 		}
 	}
+	t.Run("CK3 a kubeconfig that is named and not there, beside a socket", func(t *testing.T) {
+		out, _, err := run(t.Context(), "", "check", "--socket", good, "--kubeconfig", "none", "--only",
+			"host-reachable", "-o", "short")
+		if exitCode(err) != exitUnknown || !strings.Contains(out, "stat none: no such file or directory") {
+			t.Errorf("%v\n%s", err, out)
+		}
+	})
 	t.Run("CK4 an unknown check", func(t *testing.T) {
 		_, _, err := run(t.Context(), "", "check", "--socket", good, "--skip", "member-clocks")
 		if exitCode(err) != exitUnknown || err == nil || !strings.HasPrefix(err.Error(), `"member-clocks" is neither`) {

@@ -1,11 +1,13 @@
 package host
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,12 +25,38 @@ import (
 	"github.com/federation-dns/federation/federation/check/dnscheck"
 	"github.com/federation-dns/federation/federation/check/servicecheck"
 	"github.com/federation-dns/federation/federation/live"
+	"github.com/federation-dns/federation/test/programs"
 )
 
 func testRun(t *testing.T, w *world) {
 	good := w.lastingToken()
 	w.member("a", w.kubeconfig(w.host.Server(), w.ca(), good), "")
 	w.finds("members-known", "a", check.OK, "...", w.options())
+	t.Run("CK4 the program says the same", func(t *testing.T) {
+		w := w.in(t)
+		program := func(args ...string) (string, int) {
+			cmd := exec.CommandContext(t.Context(), programs.Kubectl(), append([]string{"check", "--kubeconfig",
+				w.host.Kubeconfig(), "--socket", filepath.Join(w.dir, "admin.sock")}, args...)...)
+			out, err := cmd.Output()
+			var exit *exec.ExitError
+			if err != nil && !errors.As(err, &exit) {
+				t.Fatal(err)
+			}
+			return string(out), cmd.ProcessState.ExitCode()
+		}
+		w.eventually(func() error {
+			out, code := program("--only", "crds-installed,syncer-running,member-reachable,member-rbac", "-o", "short")
+			if code != 0 || out != "4 passed\n" {
+				return fmt.Errorf("exit status %d\n%s", code, out)
+			}
+			return nil
+		})
+		out, code := program("--only", "syncer-running", "--syncer-lease", "another")
+		if want := "FAIL  syncer-running        there is no Lease"; code != 1 || !strings.Contains(out, want) ||
+			!strings.HasSuffix(out, "\n1 failed, 0 passed\n") {
+			t.Errorf("exit status %d\n%s", code, out)
+		}
+	})
 	t.Run("CK6 it only reads", func(t *testing.T) {
 		w, o := w.in(t), w.options()
 		far := w.standIn()
