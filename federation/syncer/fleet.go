@@ -27,7 +27,7 @@ const stopWait = 2 * time.Second
 
 const (
 	// startsAtOnce is how many watchers begin at once. A thousand handshakes and lists at a time take longer than
-	// their timeouts: all are begun anew, and the Lease cannot be renewed meanwhile.
+	// their timeouts: all are begun anew, and the Lease cannot be renewed meanwhile (X2a).
 	startsAtOnce = 32
 	// startWait is how long a member that does not answer keeps others from their beginning.
 	startWait = time.Second

@@ -195,7 +195,7 @@ func TestStarts(t *testing.T) {
 	}
 	set := newFleet(slog.New(slog.DiscardHandler), make(chan member.Event, 1<<16), nil)
 	set.start(t.Context(), clusters, false)
-	t.Run("X7 few members begin at once, and those that do not answer hold up no other for long", func(t *testing.T) {
+	t.Run("X2a few members begin at once, and those that do not answer hold up no other for long", func(t *testing.T) {
 		times := func() []time.Time {
 			mu.Lock()
 			defer mu.Unlock()
