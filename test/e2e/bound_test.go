@@ -64,7 +64,8 @@ func TestExplained(t *testing.T) {
 	var places []*world.Place
 	for i, from := range []int{2, 3, 0} { // with load balancers that have addresses for all samples
 		p := *world.Places[from]
-		p.LBCIDRs = []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(64 * i)}), 26), p.LBCIDRs[1]}
+		v4 := netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(64 * i)}), 26)
+		p.LBCIDRs = []netip.Prefix{v4, p.LBCIDRs[1]}
 		places = append(places, &p)
 	}
 	w := newWorld(t, func(o *world.Options) { o.Places = places })
