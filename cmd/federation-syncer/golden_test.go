@@ -31,9 +31,12 @@ func goldenStatus(services bool) *admin.Status {
 			},
 			{Name: "onprem", Status: "starting", Since: ago(3 * time.Second)},
 		},
-		Levels: []admin.LevelStatus{{Name: "example.com", Kind: "global"}, {
-			Name: "eu-west-1.example.com", Kind: "region",
-			Foreign: `is not ours: claim "_claim.myfederation.svc.eu-west-1.example.com." is of owner "other"`,
+		FederationLevels: admin.FederationLevels{Levels: []admin.LevelStatus{
+			{Name: "example.com", Kind: "global"},
+			{
+				Name: "eu-west-1.example.com", Kind: "region",
+				Foreign: `is not ours: claim "_claim.myfederation.svc.eu-west-1.example.com." is of owner "other"`,
+			},
 		}},
 		Problems: []admin.ProblemStatus{{Member: "gce-us-central1", Service: "default/web", Reason: "BadLabel",
 			Detail: `node "n1": region: "US" is not a DNS-1123 label`}},

@@ -69,7 +69,9 @@ func TestAdmin(t *testing.T) {
 			Members: []MemberStatus{{
 				Name: "a", Status: "present", Since: until, LastContact: &until, Zones: []string{"z1"}, Shards: 2,
 			}},
-			Levels: []LevelStatus{{Name: "example.com.", Kind: "global", Members: []string{"a"}}},
+			FederationLevels: FederationLevels{
+				Levels: []LevelStatus{{Name: "example.com.", Kind: "global", Members: []string{"a"}}},
+			},
 			Services: []ServiceStatus{{
 				Name: "ns/web", Records: []RRsetStatus{{Name: "x.", Type: "A", TTL: 180, Data: []string{"192.0.2.1"}}},
 			}},

@@ -63,15 +63,22 @@ type FederationStatus struct {
 	// Error is the last error of the provider, or "" if it answers.
 	Error string `json:"error,omitempty"`
 	// PanicSince is when most members were lost at once (X3).
-	PanicSince *time.Time      `json:"panicSince,omitempty"`
-	Members    []MemberStatus  `json:"members"`
-	Levels     []LevelStatus   `json:"levels"`
-	Problems   []ProblemStatus `json:"problems,omitempty"`
+	PanicSince *time.Time     `json:"panicSince,omitempty"`
+	Members    []MemberStatus `json:"members"`
+	FederationLevels
+	Problems []ProblemStatus `json:"problems,omitempty"`
 	// Waiting are the changes that wait for a confirmation, or for holdFor (X4).
 	Waiting  []Waiting       `json:"waiting,omitempty"`
 	Services []ServiceStatus `json:"services,omitempty"`
 	// Stream, if set, is what a server sends as Services, one at a time, so that it does not hold all of them.
 	Stream iter.Seq[ServiceStatus] `json:"-"`
+}
+
+// FederationLevels are the levels of a federation.
+type FederationLevels struct {
+	Levels []LevelStatus `json:"levels"`
+	// Leaving are the domains of the levels that no member has any more, and whose records are being removed.
+	Leaving []string `json:"leaving,omitempty"`
 }
 
 // MemberStatus is the state of one member.

@@ -82,11 +82,9 @@ func (j *joining) checkNames(ctx context.Context) error {
 	if err != nil {
 		return j.host.errorf(err, "memberclusters")
 	}
-	objects := map[string]bool{}
 	for i := range list.Items {
 		o := &list.Items[i]
 		name, id := o.GetName(), clusterID(o)
-		objects[name] = true
 		switch {
 		case name == j.Name && id != "" && id != j.member.uid:
 			return fmt.Errorf("%q is another cluster (id %s): choose another name, or unjoin that one first", name, id)
@@ -101,7 +99,7 @@ func (j *joining) checkNames(ctx context.Context) error {
 		return nil
 	}
 	for _, m := range j.status.Federations[0].Members { // each is in all federations
-		if m.Status == "departed" || objects[m.Name] {
+		if m.Status == "departed" || m.Object {
 			continue
 		}
 		if err := j.compareWithFile(m); err != nil {

@@ -47,6 +47,7 @@ func (v viewer) publish(now time.Time, limit int) {
 			Deposed: v.deposed, Err: v.lastErr,
 		},
 	}
+	s.Leaving = v.leavingLevels()
 	if len(v.foreign) > 0 {
 		s.Foreign = map[federation.FQDN]string{}
 		for level, f := range v.foreign {
@@ -59,6 +60,19 @@ func (v viewer) publish(now time.Time, limit int) {
 		s.Braked = old.Braked
 	}
 	v.views.Set(s)
+}
+
+// leavingLevels returns the levels of ours that no member has any more.
+func (v viewer) leavingLevels() (list []federation.FQDN) {
+	if v.holding == nil {
+		return nil
+	}
+	for _, e := range v.holding.Entries {
+		if _, ok := v.levels.Level(e.Name); !ok {
+			list = append(list, e.Name)
+		}
+	}
+	return list
 }
 
 func (r *roster) viewMembers() []snapshot.Member {

@@ -21,6 +21,7 @@ type Federation struct {
 	Policy     policy.Config
 	Levels     *federation.Levels
 	Foreign    map[federation.FQDN]string // the levels that are not ours, and why
+	Leaving    []federation.FQDN          // the levels that are about to be given up
 	Summary    policy.Summary
 	PanicSince time.Time
 	Members    []Member // in order of their names

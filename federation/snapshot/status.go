@@ -46,6 +46,9 @@ func (s *Federation) Status() admin.FederationStatus {
 			Name: string(lv.Name), Kind: string(lv.Kind), Members: lv.Members, Foreign: s.Foreign[lv.Name],
 		})
 	}
+	for _, name := range s.Leaving {
+		st.Leaving = append(st.Leaving, string(name))
+	}
 	st.Waiting = s.Waiting()
 	for _, v := range s.Views.List() {
 		st.Problems = append(st.Problems, problemStatuses(v.Problems)...)

@@ -37,6 +37,14 @@ type refusal struct {
 // texts are those of the errors that were seen, for docs/joining.md.
 type texts map[string]string
 
+func (t texts) table() string {
+	var b strings.Builder
+	for _, when := range slices.Sorted(maps.Keys(t)) {
+		b.WriteString(docs.ListItem(t[when]))
+	}
+	return b.String()
+}
+
 // refused runs kubectl-federation, which has to fail.
 func (s *system) refused(seen texts, r refusal) {
 	s.Helper()
@@ -235,15 +243,12 @@ func other() string {
 
 // checkPage compares docs/joining.md with the errors that were seen.
 func (s *system) checkPage(seen texts) {
-	var table, remedies strings.Builder
-	for _, when := range slices.Sorted(maps.Keys(seen)) {
-		table.WriteString(docs.ListItem(seen[when]))
-	}
+	var remedies strings.Builder
 	for _, reason := range slices.Sorted(maps.Keys(join.Remedies)) {
 		remedies.WriteString(docs.ListItem("`" + reason + "`: " + join.Remedies[reason] + "."))
 	}
 	docs.CheckGenerated(s.T, filepath.Join(root, "docs/joining.md"), "test/join", *update,
-		map[string]string{"errors": table.String(), "remedies": remedies.String()})
+		map[string]string{"errors": seen.table(), "remedies": remedies.String()})
 }
 
 func TestRefused(t *testing.T) {

@@ -126,6 +126,7 @@ owner: us
 federations:
 - name: fed
   domain: example.com
+  ttl: 1
   provider: {route53: {hostedZoneID: %s, endpoint: %q}}
 clusters: %s
 host: {kubeconfig: {path: %s}, namespace: %s}

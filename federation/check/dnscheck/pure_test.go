@@ -42,7 +42,9 @@ func TestStates(t *testing.T) {
 func TestExpectations(t *testing.T) {
 	t.Run("CK5 records-true: of many, some from all services", func(t *testing.T) {
 		f := &admin.FederationStatus{Name: "fed", Domain: "example.com", Naming: "flat",
-			Levels: []admin.LevelStatus{{Name: "example.com.", Kind: "global"}}}
+			FederationLevels: admin.FederationLevels{
+				Levels: []admin.LevelStatus{{Name: "example.com.", Kind: "global"}},
+			}}
 		for i := range 1000 {
 			f.Services = append(f.Services, admin.ServiceStatus{Name: fmt.Sprintf("shop/s%03d", i)})
 		}

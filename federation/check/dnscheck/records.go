@@ -166,7 +166,7 @@ func again(ctx context.Context, e *check.Env, f *admin.FederationStatus, server 
 	for i := range status.Federations {
 		if now := &status.Federations[i]; now.Name == f.Name && now.Domain == f.Domain {
 			list, _, err := expectations(&admin.FederationStatus{Name: now.Name, Domain: now.Domain, Naming: now.Naming,
-				Levels: now.Levels, Services: ofNames(now, wrong)})
+				FederationLevels: now.FederationLevels, Services: ofNames(now, wrong)})
 			if err != nil {
 				return nil, err
 			}
