@@ -51,7 +51,8 @@ var verbs = []struct {
 	{"CK4 check-short", "check --only host,member-reachable,member-rbac -o short", exitBad, false},
 	{"CK4 check-wide", "check --only host,member-reachable,member-rbac -o wide", exitBad, false},
 	{"CK4 check-json", "check --only host,member-reachable -o json", exitBad, false},
-	{"V10 version", "version", exitGood, false},
+	{"V10 version", "version", exitGood, true},
+	{"V10 version-wide", "version -o wide", exitGood, false},
 }
 
 func TestVerbs(t *testing.T) {
