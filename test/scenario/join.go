@@ -13,14 +13,16 @@ import (
 // Host is the cluster that has the MemberClusters when the clusters are joined. It is a member too.
 const Host = east
 
-// DemoSteps is the walk-through with a provider in which the clusters are joined. The World has the Host.
+// DemoSteps is the walk-through with a provider in which the clusters are joined, and one is drained. The World has the
+// Host.
 func DemoSteps(provider string) []Step {
 	begin := begin(provider)
 	begin.Does = append(begin.Does, "the host of the syncer, with its MemberClusters: "+Host)
 	steps := []Step{begin, JoinClusters(), ListMemberClusters(), CreateServices()}
 	steps = append(steps, StartBackends()...)
 	steps = append(steps, ResolveEverywhere())
-	return append(steps, Failures()...)
+	steps = append(steps, Failures()...)
+	return append(steps, DrainEurope(), UncordonEurope())
 }
 
 // JoinClusters joins all clusters.
@@ -82,4 +84,37 @@ func ListMemberClusters() Step {
 		},
 	}}, list.Expect...)
 	return list
+}
+
+// DrainEurope drains a member.
+func DrainEurope() Step {
+	return federation("Drain "+europe, "without-europe", "others take its part over", "drain", europe, "--yes",
+		"--query", world.Authority)
+}
+
+// UncordonEurope ends that.
+func UncordonEurope() Step {
+	return federation("Uncordon "+europe, "all", "every level has its addresses again", "uncordon", europe,
+		"--yes", "--query", world.Authority)
+}
+
+// federation is a step that runs a verb of kubectl federation, and shows what it prints.
+func federation(name, table, expect string, args ...string) Step {
+	var printed string
+	return Step{
+		Name: name, Table: table, Limit: 2 * stepTime, // a name that has changed often waits (X5c)
+		Does: []string{"kubectl federation " + strings.Join(args, " ")},
+		Do: func(ctx context.Context, p *Play) (err error) {
+			printed, err = p.Federation(ctx, args...)
+			return err
+		},
+		Expect: []Check{
+			{
+				Expect: "it says what moves, and ends when DNS agrees",
+				See:    func(context.Context, *Play) (string, error) { return printed, nil },
+				Until:  func(seen string) bool { return seen != "" },
+			},
+			records(expect, table),
+		},
+	}
 }
