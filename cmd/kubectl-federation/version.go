@@ -17,7 +17,8 @@ type versions struct {
 	Syncer string `json:"syncer,omitempty"`
 	// Error is why the syncer's is not known.
 	Error string `json:"error,omitempty"`
-	// Parts is what the checks say of the CRDs in the host cluster, and of the API server and the plugin of each member.
+	// Parts is what the checks say of the CRDs in the host cluster, and of the API server and the plugin of each
+	// member.
 	Parts *check.Report `json:"parts,omitempty"`
 }
 

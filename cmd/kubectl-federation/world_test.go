@@ -59,7 +59,7 @@ func testStatus() *admin.Status {
 		f.Members = append(f.Members, st)
 	}
 	f.Members[2].Object = true
-	lost := ago(95 * time.Second)
+	lost, failed := ago(95*time.Second), ago(124*time.Second)
 	f.Members[3].Status, f.Members[3].Since, f.Members[3].LastContact = "unreachable", ago(45*time.Second), &lost
 	f.Members[3].Reachable, f.Members[3].Error = false, "dial tcp 203.0.113.9:6443: i/o timeout"
 	for _, lv := range levels.All() {
@@ -69,7 +69,8 @@ func testStatus() *admin.Status {
 	}
 	for _, s := range []testService{
 		{"mynamespace/nginx", []admin.ShardStatus{
-			{Member: "gce-asia-east1", Addresses: []string{"203.0.113.30"}, Reason: "NoReadyEndpoints"},
+			{Member: "gce-asia-east1", Addresses: []string{"203.0.113.30"}, Reason: "NoReadyEndpoints",
+				Since: &failed},
 			{Member: "gce-europe-west1", Healthy: true, Addresses: []string{"203.0.113.20"}, ReadyEndpoints: 3},
 			{Member: "gce-us-central1", Healthy: true, Addresses: []string{"203.0.113.10", "2001:db8::10"},
 				ReadyEndpoints: 3},

@@ -171,10 +171,12 @@ func (s *ServiceStatus) State() (state string, good bool) {
 
 // ShardStatus is the state of one shard.
 type ShardStatus struct {
-	Member    string   `json:"member"`
-	Healthy   bool     `json:"healthy"`
-	Reason    string   `json:"reason,omitempty"`
-	Addresses []string `json:"addresses,omitempty"`
+	Member  string `json:"member"`
+	Healthy bool   `json:"healthy"`
+	Reason  string `json:"reason,omitempty"`
+	// Since is since when this run of the syncer has seen the Reason; nil without one.
+	Since     *time.Time `json:"since,omitempty"`
+	Addresses []string   `json:"addresses,omitempty"`
 	// Resolved is whether the addresses are those of the load balancer's host name.
 	Resolved       bool `json:"resolved,omitempty"`
 	ReadyEndpoints int  `json:"readyEndpoints"`

@@ -97,7 +97,11 @@ func Service(w io.Writer, f explain.Found, o Options) {
 		if sh.Healthy {
 			shard = cell{"healthy", Good}
 		}
-		t.add(sh.Member, shard, sh.ReadyEndpoints, o.Some(sh.Addresses), sh.Reason)
+		reason := sh.Reason
+		if sh.Since != nil {
+			reason += " for " + o.age(*sh.Since)
+		}
+		t.add(sh.Member, shard, sh.ReadyEndpoints, o.Some(sh.Addresses), reason)
 	}
 	for _, h := range s.Held {
 		t.add(h.Member, cell{"held", Bad}, "", "", h.Reason+" for "+o.age(h.Since))

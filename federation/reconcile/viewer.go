@@ -31,10 +31,12 @@ func (v viewer) publish(now time.Time, limit int) {
 			Name: name, Records: v.records.ByService(name), Held: s.held, Problems: s.problems,
 			EmptySince: s.emptySince, HealthyAt: s.healthyAt, Names: v.nameViews(now, name, s),
 		}
-		if before := v.views.Service(name); before != nil && !shards {
+		before := v.views.Service(name)
+		if before != nil && !shards {
 			view.Shards = before.Shards // nobody changes them
 		} else {
 			view.Shards = v.viewShards(name, s.shards)
+			sinceWhen(now, before, view.Shards)
 		}
 		v.views.SetService(view)
 	}
@@ -109,6 +111,20 @@ func (r *roster) viewShards(name federation.ServiceName, n int) []snapshot.Shard
 		out = append(out, v)
 	}
 	return out
+}
+
+// sinceWhen sets since when the shards have their reasons: for as long as the view before had them, or from now on.
+func sinceWhen(now time.Time, before *snapshot.Service, shards []snapshot.Shard) {
+	for i := range shards {
+		shards[i].Since = now.Unix()
+		if before == nil {
+			continue
+		}
+		j := slices.IndexFunc(before.Shards, func(s snapshot.Shard) bool { return s.Member == shards[i].Member })
+		if j >= 0 && before.Shards[j].Reason == shards[i].Reason {
+			shards[i].Since = before.Shards[j].Since
+		}
+	}
 }
 
 // nameViews returns the service's names whose change failed or waits. Most services have none, and cost nothing.

@@ -96,7 +96,9 @@ type Shard struct {
 	Shown  *federation.Shard
 	Listed bool
 	Reason federation.Reason
-	Ready  int
+	// Since is since when this run has seen the Reason, in Unix seconds.
+	Since int64
+	Ready int
 }
 
 // Owners returns the names at which the service has records, each once, sorted.

@@ -102,6 +102,10 @@ func (s *Federation) Service(now time.Time, v *Service) admin.ServiceStatus {
 			Member: sh.Member, Healthy: shown.Healthy, Reason: string(sh.Reason), ReadyEndpoints: sh.Ready,
 			Resolved: shown.Resolved,
 		}
+		if sh.Reason != "" {
+			since := time.Unix(sh.Since, 0).UTC()
+			one.Since = &since
+		}
 		for _, a := range shown.Addresses {
 			one.Addresses = append(one.Addresses, a.String())
 		}
