@@ -130,10 +130,13 @@ bench-members: build cluster ## Start a syncer with a thousand MemberClusters, a
 		-members=$(or $(MEMBERS),1000)
 
 .PHONY: bench-readers
-bench-readers: ## Measure changes while a client reads the full status without pause (about 5 minutes)
+bench-readers: ## Measure changes while a client reads the full status without pause, and while ten pages are open (about 10 minutes)
 	@printf '%7s %8s %9s %9s %9s %9s %9s %7s %9s\n' members services 'quiet p99' 'p50 ms' 'p99 ms' 'max ms' ratio reads 'KiB/read'
 	@for size in "-members 10 -services 10000" "-members 100 -services 1000"; do \
 		$(GO) test -buildvcs=false -run '^$$' -bench Readers -benchtime 1x ./federation/reconcile $$size | grep '^ ' || exit 1; done
+	@printf '%7s %8s %9s %9s %9s %9s %9s %7s %9s\n' members services 'quiet p99' 'p50 ms' 'p99 ms' 'max ms' ratio pages KiB
+	@for size in "-members 10 -services 10000" "-members 100 -services 1000"; do \
+		$(GO) test -buildvcs=false -run '^$$' -bench Pages -benchtime 1x ./federation/reconcile $$size | grep '^ ' || exit 1; done
 
 .PHONY: bench-failover
 bench-failover: build cluster ## Measure how soon traffic leaves a failed shard (ROUNDS=100; about 5 minutes)

@@ -238,9 +238,9 @@ func (l *Loop) run(ctx context.Context) {
 			happened = func() {}
 		}
 		l.views.BeginTurn()
-		l.turn(ctx, requestCtx, happened)
+		looked := l.turn(ctx, requestCtx, happened)
 		l.views.EndTurn()
-		timer.Reset(max(time.Until(l.nextDeadline(time.Now())), 0))
+		timer.Reset(max(time.Until(l.nextDeadline(looked)), 0))
 	}
 }
 
@@ -248,12 +248,14 @@ func (l *Loop) run(ctx context.Context) {
 // state; time passes for that state; the services concerned are planned, most urgent first; and the changes they need
 // go to the provider, one request at a time, ahead of everything else that it is asked for (X5a). What readers see
 // comes last (S1). Requests run under requestCtx and may outlive ctx; audits may not.
-func (l *Loop) turn(ctx, requestCtx context.Context, happened func()) {
+//
+// It returns the time by which it decided what is due: what has become due since is for the next turn.
+func (l *Loop) turn(ctx, requestCtx context.Context, happened func()) (now time.Time) {
 	happened()
+	now = time.Now()
 	if ctx.Err() != nil {
-		return // no request starts now (X5a)
+		return now // no request starts now (X5a)
 	}
-	now := time.Now()
 	l.tick(now)
 	if l.deposed == nil && !now.Before(l.retryAt) {
 		up := l.holding != nil && l.backoff == 0
@@ -274,6 +276,7 @@ func (l *Loop) turn(ctx, requestCtx context.Context, happened func()) {
 		}
 	}
 	viewer{l}.publish(now, maxViews)
+	return now
 }
 
 // call runs f in the loop's goroutine and waits for it; it returns false if ctx or the loop has ended.
@@ -290,18 +293,19 @@ func (l *Loop) call(ctx context.Context, f func()) bool {
 	}
 }
 
-// nextDeadline returns the earliest time the loop must act without a new event.
-func (l *Loop) nextDeadline(now time.Time) time.Time {
+// nextDeadline returns the earliest time the loop must act without a new event. looked is when the last turn decided
+// what is due: what was due then has been done, or waits for something else.
+func (l *Loop) nextDeadline(looked time.Time) time.Time {
 	if len(l.unpublished) > 0 {
-		return now // to publish the rest
+		return looked // to publish the rest
 	}
-	next := now.Add(time.Hour)
+	next := looked.Add(time.Hour)
 	wake := func(t time.Time) {
-		if t.After(now) && t.Before(next) {
+		if t.After(looked) && t.Before(next) {
 			next = t
 		}
 	}
-	wake(l.reach.Next(now))
+	wake(l.reach.Next(looked))
 	wake(l.timers.Next())
 	wake(l.tidyAt)
 	wake(l.earlierUntil)

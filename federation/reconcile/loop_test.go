@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -398,4 +399,24 @@ func TestReasonsAreBounded(t *testing.T) {
 	if len(policy.HeldReasons) != 8 {
 		t.Errorf("reasons of the metric: %v", policy.HeldReasons)
 	}
+}
+
+func TestTurn(t *testing.T) {
+	// The line is written between the decision what is due and the one when to look again. The wait for related events
+	// (debounce) ends meanwhile.
+	bubble(t, "X5a what becomes due during a turn that takes long is not forgotten", func(t *testing.T) {
+		w := three(t)
+		w.members["c"].lag = 20 * time.Second
+		w.log.lag = func(line string) time.Duration {
+			if strings.Contains(line, `msg="member is present"`) && strings.Contains(line, "member=c") {
+				return 4 * debounce
+			}
+			return 0
+		}
+		w.start()
+		w.after(19 * time.Second)
+		w.wantAt(global, "203.0.113.1 203.0.113.2")
+		w.after(2 * time.Second)
+		w.wantAt(global, "203.0.113.1 203.0.113.2 203.0.113.3")
+	})
 }

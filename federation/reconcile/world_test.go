@@ -486,9 +486,14 @@ func (p *mortal) dead(ctx context.Context) error {
 type syncBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
+	// lag, if set, is how long a line takes.
+	lag func(line string) time.Duration
 }
 
 func (b *syncBuffer) Write(p []byte) (int, error) {
+	if b.lag != nil {
+		time.Sleep(b.lag(string(p)))
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.b.Write(p)
