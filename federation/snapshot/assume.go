@@ -26,8 +26,8 @@ func (s *Federation) Assume(now time.Time, a admin.Assumption) *Federation {
 	return &out
 }
 
-// CountBraked returns, for a federation that Assume has returned, how many services, beside those that wait already, would wait because of the assumption. The
-// brake decides that itself, one that has granted nothing lately.
+// CountBraked returns, for a federation that Assume has returned, how many services, beside those that wait already,
+// would wait because of the assumption. The brake decides that itself, one that has granted nothing lately.
 func (s *Federation) CountBraked(now time.Time) (n int) {
 	brake, views := policy.NewBrake(s.Policy), s.Views.List()
 	for _, v := range views {
