@@ -53,8 +53,9 @@ func (p *Pod) Page(ctx context.Context, port uint16, open func(url string)) erro
 	if err != nil {
 		return noSyncer{err}
 	}
-	dialer, err := p.dialer(client.CoreV1().RESTClient().Post().Resource("pods").Namespace(p.Namespace).Name(pod).
-		SubResource("portforward").URL().String())
+	var refused refusal
+	dialer, err := p.dialer(&refused, client.CoreV1().RESTClient().Post().Resource("pods").Namespace(p.Namespace).
+		Name(pod).SubResource("portforward").URL().String())
 	if err != nil {
 		return err
 	}
@@ -66,7 +67,7 @@ func (p *Pod) Page(ctx context.Context, port uint16, open func(url string)) erro
 	if err != nil {
 		return err
 	}
-	ended := make(chan error, 1)
+	ended, opened := make(chan error, 1), false
 	go func() { ended <- forwarder.ForwardPorts() }()
 	select {
 	case err = <-ended:
@@ -75,13 +76,14 @@ func (p *Pod) Page(ctx context.Context, port uint16, open func(url string)) erro
 		if portErr != nil {
 			return portErr
 		}
+		opened = true
 		open(fmt.Sprintf("http://127.0.0.1:%d", ports[0].Local))
 		err = <-ended
 	}
 	switch {
 	case ctx.Err() != nil:
 		return nil
-	case apierrors.IsForbidden(err):
+	case !opened && refused.status != nil && apierrors.IsForbidden(refused.status):
 		return noSyncer{fmt.Errorf("you may not reach the page: ask for the right to create pods/portforward in "+
 			"namespace %q (%w)", p.Namespace, err)}
 	case err == nil:
@@ -91,7 +93,7 @@ func (p *Pod) Page(ctx context.Context, port uint16, open func(url string)) erro
 }
 
 // dialer connects to the pod, over a WebSocket, or SPDY where that does not get through.
-func (p *Pod) dialer(address string) (httpstream.Dialer, error) {
+func (p *Pod) dialer(refused *refusal, address string) (httpstream.Dialer, error) {
 	request, err := http.NewRequest(http.MethodPost, address, nil)
 	if err != nil {
 		return nil, err
@@ -105,7 +107,5 @@ func (p *Pod) dialer(address string) (httpstream.Dialer, error) {
 		return nil, err
 	}
 	plain := spdy.NewDialerForStreaming(upgrader, &http.Client{Transport: transport}, http.MethodPost, request.URL)
-	return portforward.NewFallbackDialerForStreaming(socket, plain, func(err error) bool {
-		return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
-	}), nil
+	return portforward.NewFallbackDialerForStreaming(socket, plain, refused.fallBack), nil
 }

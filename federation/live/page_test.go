@@ -101,7 +101,8 @@ func TestPage(t *testing.T) {
 		api := newAPIServer("syncer-0_5f0c", time.Second)
 		api.run = pageAt(address)
 		err := api.pod(t).Page(t.Context(), 0, func(url string) { t.Errorf("opened %s", url) })
-		if err == nil || !strings.Contains(err.Error(), "pods/portforward") {
+		const want = `ask for the right to create pods/portforward in namespace "federation-system"`
+		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error: %v", err)
 		}
 	})

@@ -155,25 +155,30 @@ func (p *Pod) exec(ctx context.Context, client kubernetes.Interface, pod string,
 	if err != nil {
 		return err
 	}
-	// SPDY tells why it was refused as a text only. It is tried all the same: older API servers want the right to get
-	// pods/exec for a WebSocket, and the right to create it for SPDY.
-	var refused *apierrors.StatusError
-	both, err := remotecommand.NewFallbackExecutor(socket, spdy, func(err error) bool {
-		var failure *httpstream.UpgradeFailureError
-		if errors.As(err, &failure) {
-			errors.As(failure.Cause, &refused)
-		}
-		return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
-	})
+	var refused refusal
+	both, err := remotecommand.NewFallbackExecutor(socket, spdy, refused.fallBack)
 	if err != nil {
 		return err
 	}
 	err = both.StreamWithContext(ctx, streams)
 	var ran exec.ExitError
-	if err != nil && refused != nil && !errors.As(err, &ran) {
-		return refused
+	if err != nil && refused.status != nil && !errors.As(err, &ran) {
+		return refused.status
 	}
 	return err
+}
+
+// refusal keeps why a WebSocket was refused: SPDY, which is tried then, tells it as a text only. It is tried all the
+// same: older API servers want the right to get pods/exec for a WebSocket, and the right to create it for SPDY.
+type refusal struct{ status *apierrors.StatusError }
+
+// fallBack reports whether SPDY is to be tried after this error.
+func (r *refusal) fallBack(err error) bool {
+	var failure *httpstream.UpgradeFailureError
+	if errors.As(err, &failure) {
+		errors.As(failure.Cause, &r.status)
+	}
+	return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
 }
 
 // leaseError says why the Lease cannot be read, and what to do.
