@@ -198,7 +198,9 @@ images: ## Build the OCI images into dist/, without Docker (PROGRAMS=coredns PLA
 pods: pods-packages cluster $(BIN)/helm ## Run pods of our images, in place of the cluster's DNS and beside it: containerd, a kubelet (as root; IMAGES=dist takes those of a release; about 3 minutes)
 	@$(GO) run -buildvcs=false ./test/kube/build -node >/dev/null
 	@[ -n "$(IMAGES)" ] || { $(RELEASE) -out ../../$(BIN)/images -platforms linux/$$($(GO) env GOARCH) -images-only; }
-	FEDERATION_DNS_IMAGES=$(abspath $(or $(IMAGES),$(BIN)/images)) $(GO) test -buildvcs=false -count=1 -p 1 -v ./test/node ./test/pods
+	@$(BUILD) -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/kubectl-federation
+	FEDERATION_DNS_IMAGES=$(abspath $(or $(IMAGES),$(BIN)/images)) FEDERATION_DNS_BIN=$(GOBIN_ABS) \
+		$(GO) test -buildvcs=false -count=1 -p 1 -v ./test/node ./test/pods
 pods-packages:
 	@[ "$$(id -u)" -ne 0 ] || test/packages containerd=containerd ctr=containerd runc=runc nft=nftables \
 		/usr/lib/cni/ptp=containernetworking-plugins named=bind9 gcc=gcc,libc6-dev musl-gcc=musl-tools

@@ -22,6 +22,8 @@ import (
 const (
 	// envImages names the folder with our images, as make pods and make release write them.
 	envImages = "FEDERATION_DNS_IMAGES"
+	// envBin names the folder with kubectl-federation, as make build writes it.
+	envBin = "FEDERATION_DNS_BIN"
 	// envPrepared says that this is the copy inside the namespace.
 	envPrepared = "FEDERATION_DNS_PODS_PREPARED"
 )
@@ -71,12 +73,24 @@ func prepare() error {
 			return err
 		}
 	}
+	if _, err := os.Stat(plugin()); err != nil {
+		return fmt.Errorf("%w: make pods builds it", err)
+	}
 	ctx := context.Background()
 	if _, err := kube.Binary(ctx, os.Stderr); err != nil {
 		return err
 	}
 	_, err := kube.BuildNode(ctx, os.Stderr)
 	return err
+}
+
+// plugin is the path of the plugin of kubectl.
+func plugin() string {
+	folder := os.Getenv(envBin)
+	if folder == "" {
+		folder = "../../bin"
+	}
+	return filepath.Join(folder, "kubectl-federation")
 }
 
 // imageOf is the archive of one of our images.

@@ -24,6 +24,9 @@ func TestPods(t *testing.T) {
 		s.must(err)
 	}
 	s.startSyncer()
+	t.Run("the command line, by the API server and the kubelet", func(t *testing.T) {
+		s.in(t).commandLine()
+	})
 	s.kubectl(text("client.yaml"), "apply", "-f", "-")
 
 	example, err := os.ReadFile("../../Corefile.example")
@@ -61,7 +64,8 @@ func (s *system) in(t *testing.T) *system {
 	return &sub
 }
 
-// startSyncer runs the syncer as a pod, with a kubeconfig for each member, and waits until it has written the records.
+// startSyncer runs the syncer as a pod, with a kubeconfig for each member and its account in the host cluster, which is
+// one of them, and waits until it has written the records.
 func (s *system) startSyncer() {
 	s.t.Helper()
 	began := time.Now()
@@ -72,6 +76,7 @@ func (s *system) startSyncer() {
 		s.must(c.AccountKubeconfig(s.t.Context(), "federation-system", "federation-syncer", c.Server(),
 			filepath.Join(config, place.Name)))
 	}
+	s.kubectl("", "apply", "-f", "../../deploy/crds", "-f", "../../deploy/host-rbac.yaml")
 	s.kubectl("", "create", "secret", "generic", "federation-syncer", "--namespace", "federation-system",
 		"--from-file", config)
 	s.kubectl(text("syncer.yaml", "IMAGE", s.images["federation-syncer"]), "apply", "-f", "-")
