@@ -54,7 +54,16 @@ func main() {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
-	netns.EnterWith(netns.Options{PIDFile: world.PIDFile(dir)})
+	options := netns.Options{PIDFile: world.PIDFile(dir)}
+	if !netns.Inside() {
+		page, err := listenOutside()
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "demo: page:", err)
+			os.Exit(1)
+		}
+		options.Files = []*os.File{page}
+	}
+	netns.EnterWith(options)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	err = run(ctx, f, dir)
 	stop()
@@ -113,13 +122,18 @@ func run(ctx context.Context, f flags, dir string) (err error) {
 	if err != nil {
 		return err
 	}
+	page, err := forwardPage(netns.Files(), w)
+	if err != nil {
+		return err
+	}
+	defer page.stop()
 	out := int(os.Stdout.Fd())
 	terminal := term.IsTerminal(out) && term.IsTerminal(int(os.Stdin.Fd()))
 	console := &scenario.Console{W: os.Stdout, Color: term.IsTerminal(out) && os.Getenv("NO_COLOR") == ""}
 	if f.provider != world.RFC2136 {
 		console.Requests = w.Requests
 	}
-	err = scenario.Run(ctx, w, console, scenario.DemoSteps(f.provider))
+	err = scenario.Run(ctx, w, console, scenario.DemoSteps(f.provider, page.Addr().String()))
 	var failed *scenario.StepError
 	interrupted := errors.Is(err, context.Canceled)
 	switch {
@@ -132,7 +146,7 @@ func run(ctx context.Context, f flags, dir string) (err error) {
 		fmt.Printf("\nEvery step came true. %d questions were asked on the way:\n"+
 			"no answer was mixed, and none was empty while a shard was healthy or held.\n", w.Watch().Seen().Asked)
 		if terminal && os.Getenv("ONCE") == "" {
-			stayUp(ctx, f.provider)
+			stayUp(ctx, f.provider, page.Addr().String())
 		}
 	}
 	if stopErr := w.Stop(); !interrupted { // what was just starting may not end well
@@ -142,7 +156,7 @@ func run(ctx context.Context, f flags, dir string) (err error) {
 }
 
 // stayUp says what can be tried, and waits for Ctrl-C.
-func stayUp(ctx context.Context, provider string) {
+func stayUp(ctx context.Context, provider, page string) {
 	transfer := "\n    dig axfr " + world.Domain
 	if provider != world.RFC2136 {
 		transfer = "" // the DNS server only reads the zone
@@ -162,8 +176,10 @@ Everything is up. In another terminal:
   %[1]s %[7]s kubectl get memberclusters -o wide
   %[1]s federation explain %[2]s --from gce-us-central1    why a pod there gets what it gets
 
+In a browser: http://%[8]s
+
 Ctrl-C ends it.
-`, "bin/demo-shell", world.Name, world.Namespace, world.Service, world.Domain, transfer, scenario.Host)
+`, "bin/demo-shell", world.Name, world.Namespace, world.Service, world.Domain, transfer, scenario.Host, page)
 	<-ctx.Done()
 	fmt.Println("\nending")
 }

@@ -19,7 +19,7 @@ func TestClouds(t *testing.T) {
 			w := newWorld(t, func(o *world.Options) {
 				o.Provider, o.Host, o.Plugin = provider, scenario.Host, programs.Kubectl()
 			})
-			all := scenario.DemoSteps(provider)
+			all := scenario.DemoSteps(provider, "")
 			kill := slices.IndexFunc(all, func(s scenario.Step) bool { return s.Name == scenario.KillCentral().Name })
 			run(t, w, all[:kill]...)
 			awaitQuiet(t, w)

@@ -40,6 +40,8 @@ type Options struct {
 	// Ended, if set, is called outside when no process is left inside, however the namespace has ended. It removes what
 	// a namespace does not take with it; its error is the program's.
 	Ended func() error
+	// Files are open inside too: see Files. A socket stays one of the network outside.
+	Files []*os.File
 }
 
 // Enter puts the program into a private namespace; see the package comment. It returns inside. If the namespace cannot
@@ -90,6 +92,7 @@ func outside(o Options) (int, error) {
 	}
 	cmd.SysProcAttr = attr
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	passFiles(cmd, o.Files)
 	if err := cmd.Start(); err != nil {
 		if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EINVAL) {
 			return 1, fmt.Errorf("not permitted here (%w): run as root, or where user namespaces are allowed "+
@@ -160,6 +163,7 @@ func first() (int, error) {
 		return 1, err
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	passFiles(cmd, Files())
 	if err := cmd.Start(); err != nil {
 		return 1, err
 	}

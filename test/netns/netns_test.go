@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -17,8 +18,40 @@ import (
 
 func TestMain(m *testing.M) {
 	needs.Main("a private network namespace (root, or a user namespace), and nsenter")
-	netns.Enter()
+	var options netns.Options
+	if !netns.Inside() {
+		outside, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			panic(err)
+		}
+		file, err := outside.(*net.TCPListener).File()
+		if err != nil {
+			panic(err)
+		}
+		options.Files = []*os.File{file}
+	}
+	netns.EnterWith(options)
 	os.Exit(m.Run())
+}
+
+func TestFiles(t *testing.T) {
+	files := netns.Files()
+	if len(files) != 1 {
+		t.Fatalf("%d files, want one", len(files))
+	}
+	l, err := net.FileListener(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if c, err := net.Dial("tcp", l.Addr().String()); err == nil {
+		c.Close()
+		t.Errorf("%s, a socket of the network outside, answers inside", l.Addr())
+	}
+	out, err := exec.Command("ls", "-l", "/proc/self/fd").Output()
+	if err != nil || strings.Contains(string(out), "socket") {
+		t.Errorf("what is started inside has it too: %v\n%s", err, out)
+	}
 }
 
 func TestAddressesOfLocalPrefixesAreReal(t *testing.T) {

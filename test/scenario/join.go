@@ -15,14 +15,16 @@ const Host = east
 
 // DemoSteps is the walk-through with a provider in which the clusters are joined, and one is drained. The World has the
 // Host.
-func DemoSteps(provider string) []Step {
+//
+// page is where the user finds the syncer's page, "" if nowhere.
+func DemoSteps(provider, page string) []Step {
 	begin := begin(provider)
 	begin.Does = append(begin.Does, "the host of the syncer, with its MemberClusters: "+Host)
 	steps := []Step{begin, JoinClusters(), ListMemberClusters(), CreateServices()}
 	steps = append(steps, StartBackends()...)
 	steps = append(steps, ResolveEverywhere())
 	steps = append(steps, Failures()...)
-	return append(steps, DrainEurope(), UncordonEurope())
+	return append(steps, DrainEurope(), UncordonEurope(), LookAtPage(page))
 }
 
 // JoinClusters joins all clusters.

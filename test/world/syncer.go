@@ -79,6 +79,7 @@ clusters:
 {{- end}}
 timers: {unreachableAfter: 5s, emptyGrace: {{emptyGrace}}, startupTimeout: 10s}
 metrics: {address: "{{or .Metrics "127.0.0.1:9153"}}"}
+page: {address: "127.0.0.1:0"}
 admin: {socket: {{or .Admin "admin.sock"}}}
 log: {level: debug}
 `))
