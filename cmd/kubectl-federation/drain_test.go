@@ -60,6 +60,13 @@ func newDrainWorld(t *testing.T) *drainWorld {
 	return w
 }
 
+// set changes the world, which answers meanwhile.
+func (w *drainWorld) set(do func(w *drainWorld)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	do(w)
+}
+
 // status is that of the syncer, which follows spec.drain at once.
 func (w *drainWorld) status() *admin.Status {
 	w.mu.Lock()
@@ -163,7 +170,7 @@ func (w *drainWorld) run(stdin string, args ...string) (string, error) {
 
 func TestDrain(t *testing.T) {
 	w := newDrainWorld(t)
-	w.stale = 27 // all names, once
+	w.set(func(w *drainWorld) { w.stale = 27 }) // all names, once
 	t.Run("V7 drain predicts, asks, sets, and watches until DNS agrees", func(t *testing.T) {
 		out, err := w.run("y\n", "drain", "gce-us-central1")
 		if err != nil {
@@ -221,8 +228,8 @@ func TestDrain(t *testing.T) {
 		}
 	})
 	t.Run("V7 a DNS server that does not follow is named when the time is over", func(t *testing.T) {
-		w.stale = 1 << 30
-		defer func() { w.stale = 0 }()
+		w.set(func(w *drainWorld) { w.stale = 1 << 30 })
+		defer w.set(func(w *drainWorld) { w.stale = 0 })
 		_, err := w.run("", "drain", "gce-us-central1", "--yes", "--timeout", "1500ms")
 		if err == nil || exitCode(err) != exitBad || !strings.Contains(err.Error(), "not done within 1.5s: ") ||
 			!strings.Contains(err.Error(), "still has") {
