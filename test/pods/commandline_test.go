@@ -2,6 +2,7 @@ package pods
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/miekg/dns"
 
 	"github.com/federation-dns/federation/test/proc"
 	"github.com/federation-dns/federation/test/world"
@@ -63,6 +66,9 @@ func (s *system) commandLine() {
 			syncerNamespace+`"`)
 	})
 	s.t.Run("W1 the page", func(t *testing.T) { s.in(t).page(administrator) })
+	s.t.Run("V8 confirm lets a member go, in the pod that has taken over", func(t *testing.T) {
+		s.in(t).letGo(administrator, pod)
+	})
 	s.t.Logf("the command line: %.1f s", time.Since(began).Seconds())
 }
 
@@ -143,6 +149,60 @@ func (s *system) page(kubeconfig string) {
 			}
 		}
 	}
+}
+
+// letGo takes a member out of the configuration, confirms its end (X4d), and puts it back.
+func (s *system) letGo(kubeconfig, before string) {
+	s.t.Helper()
+	all := text("syncer-config.yaml")
+	member := "- name: " + elsewhere.Name + "\n  kubeconfig: {path: /etc/federation-syncer/" + elsewhere.Name + "}\n"
+	s.reconfigure(strings.Replace(all, member, "", 1))
+	s.eventually("another pod to write, and the member to wait for its end", func() error {
+		out, err := federation(s.t.Context(), kubeconfig, "check", "--only", "syncer-running", "-o", "wide")
+		if err == nil && strings.Contains(out, before) {
+			err = fmt.Errorf("%s still writes: %s", before, out)
+		}
+		if err != nil {
+			return err
+		}
+		out, err = federation(s.t.Context(), kubeconfig, "confirm", "-o", "json")
+		if err == nil && !strings.Contains(out, elsewhere.Name) {
+			err = fmt.Errorf("%s does not wait: %s", elsewhere.Name, out)
+		}
+		return err
+	})
+	level := world.Name + ".svc." + elsewhere.Region + "." + world.Domain + "."
+	s.answers(level, dns.RcodeSuccess)
+	out, err := federation(s.t.Context(), kubeconfig, "confirm", "--yes")
+	if err != nil || !strings.Contains(out, "confirmed: 1 of 1 still waited") {
+		s.t.Fatalf("%v\n%s", err, out)
+	}
+	s.answers(level, dns.RcodeNameError)
+	s.reconfigure(all)
+	s.answers(level, dns.RcodeSuccess)
+	s.published(2)
+}
+
+// answers waits until the DNS server answers for a name so.
+func (s *system) answers(name string, rcode int) {
+	s.t.Helper()
+	s.eventually(name+" to be "+dns.RcodeToString[rcode], func() error {
+		r, err := world.Ask(s.t.Context(), world.Authority, name, dns.TypeA)
+		if err == nil && r.Rcode != rcode {
+			err = fmt.Errorf("it is %s", dns.RcodeToString[r.Rcode])
+		}
+		return err
+	})
+}
+
+// reconfigure gives the syncer another configuration, in a new pod: a kubelet may take a minute to change a file.
+func (s *system) reconfigure(config string) {
+	s.t.Helper()
+	patch, err := json.Marshal(map[string]any{"stringData": map[string]string{"config.yaml": config}})
+	s.must(err)
+	s.kubectl("", "patch", "secret", "federation-syncer", "--namespace", syncerNamespace, "--patch", string(patch))
+	s.kubectl("", "rollout", "restart", "--namespace", syncerNamespace, "deployment/federation-syncer")
+	s.rollout(syncerNamespace, "federation-syncer")
 }
 
 // get reads a page.

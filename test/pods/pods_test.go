@@ -81,14 +81,7 @@ func (s *system) startSyncer() {
 		"--from-file", config)
 	s.kubectl(text("syncer.yaml", "IMAGE", s.images["federation-syncer"]), "apply", "-f", "-")
 	s.rollout("federation-system", "federation-syncer")
-	name := world.Name + ".svc." + world.Domain + "."
-	s.eventually("the records of both shards", func() error {
-		r, err := world.Ask(s.t.Context(), world.Authority, name, dns.TypeA)
-		if err == nil && len(r.Answer) != 2 {
-			err = fmt.Errorf("%s has %d addresses", name, len(r.Answer))
-		}
-		return err
-	})
+	s.published(2)
 	s.t.Logf("syncer in a pod, records written: %.1f s", time.Since(began).Seconds())
 	status := s.kubectl("", "exec", "--namespace", "federation-system", "deployment/federation-syncer", "--",
 		"/federation-syncer", "status")
@@ -97,6 +90,19 @@ func (s *system) startSyncer() {
 			s.t.Errorf("status in the pod does not name %s:\n%s", place.Name, status)
 		}
 	}
+}
+
+// published waits until the name has so many addresses in DNS.
+func (s *system) published(addresses int) {
+	s.t.Helper()
+	name := world.Name + ".svc." + world.Domain + "."
+	s.eventually(fmt.Sprintf("%d addresses", addresses), func() error {
+		r, err := world.Ask(s.t.Context(), world.Authority, name, dns.TypeA)
+		if err == nil && len(r.Answer) != addresses {
+			err = fmt.Errorf("%s has %d addresses", name, len(r.Answer))
+		}
+		return err
+	})
 }
 
 // startDNS runs our image as the cluster's DNS, with a Corefile: as kubeadm has it, a Deployment and a ConfigMap named
