@@ -147,6 +147,7 @@ func TestFlags(t *testing.T) {
 		"feature-gates",
 		"internal", "node-label", // kind, k3s
 		"namespace", "create-namespace", "values", "take-ownership", "logs", "reuse-values", "set", // helm
+		"manifest", "archive", // kubectl krew
 	}
 	other := map[string]bool{} // lines of commands of other programs
 	for page, text := range pages(t) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"archive/tar"
+	"archive/zip"
 	"compress/gzip"
 	"fmt"
 	"io"
@@ -63,6 +64,31 @@ func writeArchive(path string, entries []entry) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	if err := z.Close(); err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// writeZip writes a .zip file.
+func writeZip(path string, entries []entry) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	w := zip.NewWriter(f)
+	for _, e := range entries {
+		h := &zip.FileHeader{Name: e.name, Method: zip.Deflate, Modified: time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)}
+		h.SetMode(fs.FileMode(e.mode))
+		file, err := w.CreateHeader(h)
+		if err != nil {
+			return fmt.Errorf("%s: %s: %w", path, e.name, err)
+		}
+		if _, err := file.Write(e.data); err != nil {
+			return fmt.Errorf("%s: %s: %w", path, e.name, err)
+		}
+	}
+	if err := w.Close(); err != nil {
 		return err
 	}
 	return f.Close()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -84,6 +85,7 @@ func fill(ctx context.Context, o options, dir, work string) error {
 		return err
 	}
 	images := map[string]map[platform]v1.Image{}
+	var clients []client
 	for _, b := range binaries {
 		name := []string{b.program.name, o.version, b.platform.os, b.platform.arch}
 		stem := filepath.Join(dir, strings.Join(name, "_"))
@@ -91,15 +93,19 @@ func fill(ctx context.Context, o options, dir, work string) error {
 			return err
 		}
 		if !o.imagesOnly {
-			if err := packBinary(stem+".tar.gz", o, b, licenses); err != nil {
+			archive, err := packBinary(stem, o, b, licenses)
+			if err != nil {
 				return err
+			}
+			if b.program.clients {
+				clients = append(clients, client{b.platform, archive})
 			}
 		}
 		if b.program.image {
 			if images[b.program.name] == nil {
 				images[b.program.name] = map[platform]v1.Image{}
 			}
-			if images[b.program.name][b.platform], err = image(o, b); err != nil {
+			if images[b.program.name][b.platform], err = image(o, b, besideOf(b, binaries)...); err != nil {
 				return err
 			}
 		}
@@ -110,15 +116,33 @@ func fill(ctx context.Context, o options, dir, work string) error {
 			return err
 		}
 	}
+	if len(clients) > 0 {
+		return writeKrew(o, dir, clients)
+	}
 	return nil
+}
+
+// besideOf finds what the image of a binary has beside it.
+func besideOf(b binary, all []binary) []binary {
+	i := slices.IndexFunc(all, func(o binary) bool {
+		return o.program.name == b.program.beside && o.platform == b.platform
+	})
+	if i < 0 {
+		return nil
+	}
+	return all[i : i+1]
 }
 
 // buildAll builds every program for every platform.
 func buildAll(ctx context.Context, o options, work string) (all []binary, err error) {
+	total := 0
 	for _, p := range o.programs {
-		for _, at := range o.platforms {
+		total += len(o.platformsOf(p))
+	}
+	for _, p := range o.programs {
+		for _, at := range o.platformsOf(p) {
 			start := time.Now()
-			fmt.Printf("[%d/%d] building %s for %s", len(all)+1, len(o.programs)*len(o.platforms), p.name, at)
+			fmt.Printf("[%d/%d] building %s for %s", len(all)+1, total, p.name, at)
 			b, err := build(ctx, o, p, at, work)
 			fmt.Printf(" (%.0f s)\n", time.Since(start).Seconds())
 			if err != nil {
@@ -130,18 +154,22 @@ func buildAll(ctx context.Context, o options, work string) (all []binary, err er
 	return all, nil
 }
 
-// packBinary packs a program with the licences.
-func packBinary(path string, o options, b binary, l *licenses) error {
+// packBinary packs a program with the licences, as its platform's users expect it, and returns the archive's path.
+func packBinary(stem string, o options, b binary, l *licenses) (path string, err error) {
 	license, err := os.ReadFile(filepath.Join(o.root, "LICENSE"))
 	if err != nil {
-		return err
+		return "", err
 	}
 	program, err := os.ReadFile(b.path)
 	if err != nil {
-		return err
+		return "", err
 	}
-	return writeArchive(path, []entry{
-		{name: b.program.name, mode: 0o755, data: program},
+	path, write := stem+".tar.gz", writeArchive
+	if b.platform.os == "windows" {
+		path, write = stem+".zip", writeZip
+	}
+	return path, write(path, []entry{
+		{name: b.platform.executable(b.program.name), mode: 0o755, data: program},
 		{name: "LICENSE", mode: 0o644, data: license},
 		{name: "LICENSES.txt", mode: 0o644, data: l.text()},
 	})

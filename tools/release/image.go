@@ -14,13 +14,13 @@ import (
 
 const source = "https://github.com/federation-dns/federation"
 
-// image makes the image of a binary.
-func image(o options, b binary) (v1.Image, error) {
+// image makes the image of a binary, which may have others beside it.
+func image(o options, b binary, beside ...binary) (v1.Image, error) {
 	below, err := base()
 	if err != nil {
 		return nil, err
 	}
-	above, err := top(b)
+	above, err := top(append([]binary{b}, beside...))
 	if err != nil {
 		return nil, err
 	}

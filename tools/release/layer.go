@@ -52,17 +52,21 @@ var capNetBindService = []byte{
 	0x00, 0x00, 0x00, 0x00,
 }
 
-// top is the layer with the program alone, in the root folder.
-func top(b binary) (v1.Layer, error) {
-	data, err := os.ReadFile(b.path)
-	if err != nil {
-		return nil, err
+// top is the layer with the programs alone, in the root folder.
+func top(binaries []binary) (v1.Layer, error) {
+	var entries []entry
+	for _, b := range binaries {
+		data, err := os.ReadFile(b.path)
+		if err != nil {
+			return nil, err
+		}
+		e := entry{name: b.program.name, mode: 0o755, data: data}
+		if b.program.port53 {
+			e.capabilities = capNetBindService
+		}
+		entries = append(entries, e)
 	}
-	e := entry{name: b.program.name, mode: 0o755, data: data}
-	if b.program.port53 {
-		e.capabilities = capNetBindService
-	}
-	return layer([]entry{e})
+	return layer(entries)
 }
 
 // layer packs the entries in their order.

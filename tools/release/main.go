@@ -32,10 +32,11 @@ func main() {
 // options are what the command line asks for.
 type options struct {
 	root, out, version, toolchain string
-	revision                      string // the commit
-	clean                         bool   // the checkout has nothing that is not in the commit
-	repository                    string // of the images
-	platforms                     []platform
+	revision                      string     // the commit
+	clean                         bool       // the checkout has nothing that is not in the commit
+	repository                    string     // of the images
+	platforms                     []platform // of the images, and of every program
+	clientPlatforms               []platform // of programs for users' machines, besides
 	programs                      []program
 	imagesOnly                    bool
 }
@@ -76,7 +77,8 @@ func parse(ctx context.Context, args []string) (options, error) {
 		"use")
 	f.StringVar(&o.repository, "repository", "ghcr.io/federation-dns", "`prefix` of the images' names")
 	f.BoolVar(&o.imagesOnly, "images-only", false, "make the images and what belongs to them, nothing else")
-	platforms := f.String("platforms", "linux/amd64,linux/arm64", "comma-separated `list` of OS/ARCH")
+	platforms := f.String("platforms", "", "comma-separated `list` of OS/ARCH; default: linux/amd64,linux/arm64, and "+
+		"darwin and windows too for programs that users run")
 	names := f.String("programs", "",
 		"comma-separated `list` of programs; default: all of "+strings.Join(programNames(), ", "))
 	if err := f.Parse(args); err != nil {
@@ -85,27 +87,22 @@ func parse(ctx context.Context, args []string) (options, error) {
 	if f.NArg() > 0 {
 		return o, fmt.Errorf("unexpected argument %q (-help lists the flags)", f.Arg(0))
 	}
-	for p := range strings.SplitSeq(*platforms, ",") {
-		goos, arch, ok := strings.Cut(p, "/")
-		if !ok || goos == "" || arch == "" {
-			return o, fmt.Errorf("-platforms: %q is not of the form OS/ARCH", p)
-		}
-		o.platforms = append(o.platforms, platform{goos, arch})
+	var err error
+	if o.platforms, err = parsePlatforms(*platforms); err != nil {
+		return o, err
 	}
-	for _, p := range programs {
-		if o.imagesOnly && !p.image {
-			continue
-		}
-		if *names == "" || slices.Contains(strings.Split(*names, ","), p.name) {
-			o.programs = append(o.programs, p)
+	if *platforms == "" {
+		o.platforms = clusterPlatforms
+		if !o.imagesOnly {
+			o.clientPlatforms = clientPlatforms
 		}
 	}
+	o.programs = selectPrograms(strings.FieldsFunc(*names, func(r rune) bool { return r == ',' }), o.imagesOnly)
 	for name := range strings.SplitSeq(*names, ",") {
 		if name != "" && !slices.Contains(programNames(), name) {
 			return o, fmt.Errorf("-programs: there is no program %q: %s", name, strings.Join(programNames(), ", "))
 		}
 	}
-	var err error
 	if o.version == "" {
 		if o.version, err = git(ctx, o.root, "describe", "--tags", "--always", "--dirty"); err != nil {
 			return o, fmt.Errorf("no -version, and %w", err)
@@ -120,4 +117,45 @@ func parse(ctx context.Context, args []string) (options, error) {
 	}
 	o.revision, o.clean = commitOf(ctx, o.root)
 	return o, nil
+}
+
+func parsePlatforms(list string) (all []platform, err error) {
+	if list == "" {
+		return nil, nil
+	}
+	for p := range strings.SplitSeq(list, ",") {
+		goos, arch, ok := strings.Cut(p, "/")
+		if !ok || goos == "" || arch == "" {
+			return nil, fmt.Errorf("-platforms: %q is not of the form OS/ARCH", p)
+		}
+		all = append(all, platform{goos, arch})
+	}
+	return all, nil
+}
+
+// selectPrograms takes the programs of these names, all if there are none, and those that their images need.
+func selectPrograms(names []string, imagesOnly bool) (selected []program) {
+	want := map[string]bool{}
+	for _, p := range programs {
+		if (len(names) == 0 || slices.Contains(names, p.name)) && (p.image || !imagesOnly) {
+			want[p.name] = true
+			if p.beside != "" {
+				want[p.beside] = true
+			}
+		}
+	}
+	for _, p := range programs {
+		if want[p.name] {
+			selected = append(selected, p)
+		}
+	}
+	return selected
+}
+
+// platformsOf are those that a program is built for.
+func (o options) platformsOf(p program) []platform {
+	if !p.clients {
+		return o.platforms
+	}
+	return slices.Concat(o.platforms, o.clientPlatforms)
 }

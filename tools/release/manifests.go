@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// packManifests packs deploy/ without its Go package, and writes the CRDs into one file as well, for kubectl apply -f URL.
+// packManifests packs deploy/ without its Go package, and writes the CRDs into one file as well, for kubectl apply
+// -f URL.
 func packManifests(o options, dir string) error {
 	files, err := readTree(filepath.Join(o.root, "deploy"), "deploy",
 		func(name string) bool { return strings.HasSuffix(name, ".go") })

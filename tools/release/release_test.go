@@ -219,13 +219,14 @@ func TestRelease(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			check(t, img, d.Platform)
+			check(t, img, d.Platform, "hello")
 		})
 	}
 }
 
-// check looks at what is in an image.
-func check(t *testing.T, img v1.Image, at *v1.Platform) {
+// check looks at what is in an image, which has these programs.
+func check(t *testing.T, img v1.Image, at *v1.Platform, programs ...string) {
+	t.Helper()
 	config, err := img.ConfigFile()
 	if err != nil {
 		t.Fatal(err)
@@ -243,7 +244,9 @@ func check(t *testing.T, img v1.Image, at *v1.Platform) {
 	}
 	files := map[string]*tar.Header{}
 	var executable []byte
+	var names []string
 	for _, l := range layers {
+		names = nil
 		r, err := l.Uncompressed()
 		if err != nil {
 			t.Fatal(err)
@@ -256,6 +259,7 @@ func check(t *testing.T, img v1.Image, at *v1.Platform) {
 				t.Fatal(err)
 			}
 			files[h.Name] = h
+			names = append(names, h.Name)
 			if h.ModTime.Unix() != 0 {
 				t.Errorf("%s is of %v", h.Name, h.ModTime)
 			}
@@ -265,6 +269,9 @@ func check(t *testing.T, img v1.Image, at *v1.Platform) {
 				}
 			}
 		}
+	}
+	if !slices.Equal(names, programs) {
+		t.Errorf("the upper layer has %q, want %q", names, programs)
 	}
 	if files["tmp/"] == nil || files["tmp/"].Mode != 0o1777 {
 		t.Errorf("/tmp: %+v", files["tmp/"])
@@ -369,13 +376,21 @@ func TestImagesOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var names []string
 	for _, p := range o.programs {
-		if !p.image {
-			t.Errorf("%s is built, and has no image", p.name)
+		names = append(names, p.name)
+		if got := o.platformsOf(p); !slices.Equal(got, clusterPlatforms) {
+			t.Errorf("%s is built for %v", p.name, got)
 		}
 	}
-	if len(o.programs) != 2 {
-		t.Errorf("%d programs, want 2", len(o.programs))
+	if want := []string{"coredns", "federation-syncer", "kubectl-federation"}; !slices.Equal(names, want) {
+		t.Errorf("programs %q, want %q: those with an image, and what they have beside them", names, want)
+	}
+	if o, err = parse(t.Context(), []string{"-version", "v1", "-programs", "coredns"}); err != nil {
+		t.Fatal(err)
+	}
+	if len(o.programs) != 1 {
+		t.Errorf("%d programs beside coredns, want none", len(o.programs)-1)
 	}
 }
 

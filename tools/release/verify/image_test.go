@@ -115,10 +115,20 @@ func TestImages(t *testing.T) {
 				checkConfig(t, img, p, arch)
 				names, files := layers(t, img)
 				checkLayers(t, p, names, files)
-				checkProgram(t, p, arch, files[p].data)
+				for _, in := range programsIn(p) {
+					checkProgram(t, in, arch, files[in].data)
+				}
 			})
 		}
 	}
+}
+
+// programsIn are those in the image of a program.
+func programsIn(image string) []string {
+	if image == "federation-syncer" {
+		return []string{image, "kubectl-federation"}
+	}
+	return []string{image}
 }
 
 func checkConfig(t *testing.T, img v1.Image, program, arch string) {
@@ -146,8 +156,8 @@ func checkConfig(t *testing.T, img v1.Image, program, arch string) {
 }
 
 func checkLayers(t *testing.T, program string, names [][]string, files map[string]file) {
-	if len(names) != 2 || !slices.Equal(names[1], []string{program}) {
-		t.Errorf("I1 layers %q: want two, and above the program alone", names)
+	if len(names) != 2 || !slices.Equal(names[1], programsIn(program)) {
+		t.Errorf("I1 layers %q: want two, and above the programs alone", names)
 	}
 	capability := ""
 	if program == "coredns" {
@@ -162,6 +172,9 @@ func checkLayers(t *testing.T, program string, names [][]string, files map[strin
 		"etc/ssl/certs/": {mode: 0o755}, bundle: {mode: 0o644}, "run/": {mode: 0o755},
 		"run/federation-syncer/": {mode: 0o700, owner: 65532}, "tmp/": {mode: 0o1777},
 		program: {mode: 0o755, capability: capability},
+	}
+	for _, name := range programsIn(program)[1:] {
+		want[name] = want["etc/"] // a program without capabilities
 	}
 	for name, f := range files {
 		w, ok := want[name]
@@ -181,8 +194,8 @@ func checkLayers(t *testing.T, program string, names [][]string, files map[strin
 	}
 }
 
-// names reports whether go version -m names the version; if that is none for Go, as a commit without a tag, it names the
-// commit in a version of its own.
+// names reports whether go version -m names the version; if that is none for Go, as a commit without a tag, it names
+// the commit in a version of its own.
 func names(info *buildinfo.BuildInfo, version string) bool {
 	if semver.IsValid(version) {
 		return info.Main.Version == version

@@ -136,12 +136,28 @@ func TestFiles(t *testing.T) {
 		}
 	})
 	t.Run("I2 archives have program and licences", func(t *testing.T) {
-		for _, p := range append(programs, "kubectl-federation") {
+		for _, p := range append(slices.Clone(programs), "kubectl-federation") {
 			for _, arch := range architectures {
 				names, files := unpack(t, fmt.Sprintf("%s_%s_linux_%s.tar.gz", p, v, arch))
 				if !slices.Equal(names, []string{p, "LICENSE", "LICENSES.txt"}) || files[p].header.Mode != 0o755 {
 					t.Errorf("%s for %s: %q", p, arch, names)
 				}
+			}
+		}
+	})
+	t.Run("V1 krew's manifest names the plugin's archives", func(t *testing.T) {
+		manifest := string(read(t, "federation.yaml"))
+		for _, at := range []string{"linux", "darwin", "windows"} {
+			for _, arch := range architectures {
+				name := fmt.Sprintf("kubectl-federation_%s_%s_%s.tar.gz", v, at, arch)
+				if at == "windows" {
+					name = strings.TrimSuffix(name, ".tar.gz") + ".zip"
+				}
+				want := fmt.Sprintf("/releases/download/%s/%s\n    sha256: %x\n", v, name, sha256.Sum256(read(t, name)))
+				if !strings.Contains(manifest, want) {
+					t.Errorf("federation.yaml has no %q", want)
+				}
+				read(t, fmt.Sprintf("kubectl-federation_%s_%s_%s.cdx.json", v, at, arch))
 			}
 		}
 	})
