@@ -168,6 +168,14 @@ func (w *drainWorld) run(stdin string, args ...string) (string, error) {
 	return strings.ReplaceAll(out.String(), w.dns, "ns1.example.com"), err
 }
 
+// page compares the session in docs/cli.md with what a verb has printed, after a yes.
+func (w *drainWorld) page(verb, out string) {
+	w.Helper()
+	session := "    $ kubectl federation " + verb + " gce-us-central1\n" +
+		indented(strings.ReplaceAll(out, "] \n", "] y\n"))
+	docs.CheckGenerated(w.T, "../../docs/cli.md", "cmd/kubectl-federation", *update, map[string]string{verb: session})
+}
+
 func TestDrain(t *testing.T) {
 	w := newDrainWorld(t)
 	w.set(func(w *drainWorld) { w.stale = 27 }) // all names, once
@@ -177,8 +185,7 @@ func TestDrain(t *testing.T) {
 			t.Fatal(err)
 		}
 		golden(t, "drain", out)
-		page := "    $ kubectl federation drain gce-us-central1\n" + indented(strings.ReplaceAll(out, "] \n", "] y\n"))
-		docs.CheckGenerated(t, "../../docs/cli.md", "cmd/kubectl-federation", *update, map[string]string{"drain": page})
+		w.page("drain", out)
 		if len(w.patches) != 2 || !strings.Contains(w.patches[0], "dryRun=All") ||
 			strings.Contains(w.patches[1], "dryRun") || !strings.Contains(w.patches[1], `"uid":"u-1"`) {
 			t.Errorf("requests %q", w.patches)
@@ -193,10 +200,13 @@ func TestDrain(t *testing.T) {
 		}
 	})
 	t.Run("V7 uncordon puts it back", func(t *testing.T) {
-		out, err := w.run("", "uncordon", "gce-us-central1", "--yes")
-		if err != nil || w.drain || !strings.Contains(out, "uncordoned gce-us-central1") {
-			t.Fatalf("%v, drain %t\n%s", err, w.drain, out)
+		w.patches, w.stale = nil, 27 // all names, once
+		out, err := w.run("y\n", "uncordon", "gce-us-central1")
+		if err != nil || w.drain || len(w.patches) != 2 {
+			t.Fatalf("%v, drain %t, requests %q\n%s", err, w.drain, w.patches, out)
 		}
+		golden(t, "uncordon", out)
+		w.page("uncordon", out)
 	})
 	t.Run("V7 a no, or a dry run, changes nothing", func(t *testing.T) {
 		out, err := w.run("n\n", "drain", "gce-us-central1")

@@ -131,7 +131,7 @@ func (f *fakeSyncer) StatusIf(_ context.Context, a admin.Assumption) (admin.Stat
 func assume(f *admin.FederationStatus, s *admin.ServiceStatus, a admin.Assumption) {
 	then := testService{name: s.Name, shards: slices.Clone(s.Shards)}
 	for i := range then.shards {
-		then.shards[i].Healthy = then.shards[i].Healthy && then.shards[i].Member != a.Member
+		then.shards[i].Healthy = then.shards[i].Healthy && (!a.Drained || then.shards[i].Member != a.Member)
 	}
 	s.Coming = then.status(testLevels(), len(s.Records) > 0).Records
 	kept := func(x admin.RRsetStatus) func(admin.RRsetStatus) bool {
