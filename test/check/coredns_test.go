@@ -51,40 +51,45 @@ func testCoreDNS(t *testing.T, s *system) {
 			_, _ = m.Kubectl(context.WithoutCancel(t.Context()), "", "delete", "pod", "coredns-2", "-n", "kube-system",
 				"--grace-period=0", "--force")
 		})
-		s.expect(t, "plugin-loaded", m.Name, check.Fail, "1 of 2 replicas run without the plugin: coredns-2")
+		s.expect(t, "plugin-loaded", m.Name, check.Fail,
+			"kube-system/coredns: 1 of 2 replicas run without the plugin: coredns-2")
 	})
 	t.Run("CK3 plugin-loaded is unknown where the user has no way", func(t *testing.T) {
 		o := s.options()
 		o.Context = nil
-		s.expectWith(t, o, "plugin-loaded", m.Name, check.Unknown, "--member-context "+m.Name+"=CONTEXT")
+		s.expectWith(t, o, "plugin-loaded", m.Name, check.Unknown,
+			"could not be tested: no context of yours leads to it: name one by --member-context "+m.Name+"=CONTEXT")
 	})
 
 	t.Run("CK2 naming-matches passes", func(t *testing.T) {
-		s.expect(t, "naming-matches", m.Name, check.OK, "as the syncer's")
+		s.expect(t, "naming-matches", m.Name, check.OK, "kube-system/coredns: as the syncer's")
 	})
 	for what, text := range map[string]string{
 		"naming of myfederation is nested, and the syncer's is flat": edit(line, line+"        naming nested\n"),
-		"the domain of myfederation is example.net":                  edit(line, "        myfederation example.net\n"),
-		"myfederation is not in the Corefile":                        edit(line, "        other example.com\n"),
+		"the domain of myfederation is example.net, and the syncer's is example.com": edit(line,
+			"        myfederation example.net\n"),
+		"myfederation is not in the Corefile": edit(line, "        other example.com\n"),
 	} {
 		t.Run("CK2 naming-matches fails: "+what, func(t *testing.T) {
 			m.withCorefile(t, text)
-			s.expect(t, "naming-matches", m.Name, check.Fail, what)
+			s.expect(t, "naming-matches", m.Name, check.Fail, "kube-system/coredns: "+what)
 		})
 	}
 
 	t.Run("CK2 federation-name passes", func(t *testing.T) {
-		s.expect(t, "federation-name", world.FederationName, check.OK, "")
-		s.expect(t, "federation-name", m.Name, check.OK, "")
+		s.expect(t, "federation-name", world.FederationName, check.OK, "...")
+		s.expect(t, "federation-name", m.Name, check.OK, "...")
 	})
 	t.Run("CK2 federation-name fails: a top-level domain", func(t *testing.T) {
 		o := s.options()
 		o.Syncer = changed{s.source(), func(f *admin.FederationStatus) { f.Name = "internal" }}
-		s.expectWith(t, o, "federation-name", "internal", check.Fail, "special-use top-level domain")
+		s.expectWith(t, o, "federation-name", "internal", check.Fail, "internal is also a special-use "+
+			"top-level domain: names below it that pods ask for become names of the federation")
 	})
 	t.Run("CK2 federation-name fails: a namespace, which is a warning", func(t *testing.T) {
 		m.object(t, "apiVersion: v1\nkind: Namespace\nmetadata: {name: "+world.FederationName+"}\n")
-		s.expect(t, "federation-name", m.Name, check.Warn, "there is a namespace "+world.FederationName)
+		s.expect(t, "federation-name", m.Name, check.Warn, "there is a namespace myfederation: "+
+			"SERVICE.myfederation.svc is a Service of it, and a federated name there needs three labels")
 	})
 
 	t.Run("CK2 plugin-order passes", func(t *testing.T) {
@@ -92,56 +97,67 @@ func testCoreDNS(t *testing.T, s *system) {
 	})
 	t.Run("CK2 plugin-order fails: no endpoints", func(t *testing.T) {
 		m.withCorefile(t, edit("        pods insecure\n", "        noendpoints\n"))
-		s.expect(t, "plugin-order", m.Name, check.Fail, "kubernetes in the server block .:53 has noendpoints")
+		s.expect(t, "plugin-order", m.Name, check.Fail,
+			"kube-system/coredns: kubernetes in the server block .:53 has noendpoints: health is not known")
 	})
 	t.Run("CK2 plugin-order fails: kubernetes is elsewhere", func(t *testing.T) {
 		m.withCorefile(t, "cluster.local {\n federation {\n myfederation example.com\n }\n}\n"+
 			". {\n kubernetes cluster.local\n}")
-		s.expect(t, "plugin-order", m.Name, check.Fail, "cluster.local:53 has federation and no kubernetes")
+		s.expect(t, "plugin-order", m.Name, check.Fail,
+			"kube-system/coredns: the server block cluster.local:53 has federation and no kubernetes")
 	})
 
 	t.Run("CK2 plugin-rights passes", func(t *testing.T) {
-		s.expect(t, "plugin-rights", m.Name, check.OK, "system:serviceaccount:kube-system:coredns may get nodes")
+		s.expect(t, "plugin-rights", m.Name, check.OK,
+			"kube-system/coredns: system:serviceaccount:kube-system:coredns may get nodes")
 	})
 	t.Run("CK2 plugin-rights fails", func(t *testing.T) {
 		m.kubectl(t, "", "delete", "clusterrolebinding", "system:coredns-federation")
-		s.expect(t, "plugin-rights", m.Name, check.Fail, "may not get nodes")
+		s.expect(t, "plugin-rights", m.Name, check.Fail,
+			"kube-system/coredns: system:serviceaccount:kube-system:coredns may not get nodes: "+
+				"its topology is not known, and names lead to global")
 		m.withCorefile(t, edit(line, line+"        topology us-central1 us-central1-b\n"))
-		s.expect(t, "plugin-rights", m.Name, check.OK, "the topology is in its Corefile")
+		s.expect(t, "plugin-rights", m.Name, check.OK, "kube-system/coredns: the topology is in its Corefile")
 		m.kubectl(t, "", "apply", "-f", "../../deploy/coredns-rbac.yaml")
 	})
 
 	t.Run("CK2 plugin-forward passes", func(t *testing.T) {
 		ask(t, m)
-		s.expect(t, "plugin-forward", m.Name, check.OK, "answers within 2s are SERVFAIL")
+		s.expect(t, "plugin-forward", m.Name, check.OK,
+			"kube-system/coredns: ... answers within 2s are SERVFAIL")
 	})
 	t.Run("CK2 plugin-forward fails: no way", func(t *testing.T) {
 		m.withCorefile(t, edit("    forward . "+world.Authority+"\n", "    forward example.net 192.0.2.1\n"))
-		s.expect(t, "plugin-forward", m.Name, check.Fail, "its Corefile has no way to example.com")
+		s.expect(t, "plugin-forward", m.Name, check.Fail,
+			"kube-system/coredns: its Corefile has no way to example.com")
 	})
 	t.Run("CK2 plugin-forward fails: nobody answers there", func(t *testing.T) {
 		ask(t, s.last)
-		s.expect(t, "plugin-forward", s.last.Name, check.Fail, "answers within 2s are SERVFAIL")
+		s.expect(t, "plugin-forward", s.last.Name, check.Fail, "kube-system/coredns: ... "+
+			"answers within 2s are SERVFAIL: the domain's servers do not answer")
 	})
 
 	t.Run("CK2 multicluster-crds fails", func(t *testing.T) {
 		m.withCorefile(t, edit("        pods insecure\n", "        multicluster clusterset.local\n"))
-		s.expect(t, "multicluster-crds", m.Name, check.Fail, "the cluster has no ServiceImport v1alpha1")
+		s.expect(t, "multicluster-crds", m.Name, check.Fail,
+			"kube-system/coredns: its Corefile has multicluster, and the cluster has no ServiceImport v1alpha1: "+
+				"CoreDNS is not ready as long as that is so")
 		t.Run("CK2 multicluster-crds passes", func(t *testing.T) {
 			m.object(t, serviceImport)
-			s.expect(t, "multicluster-crds", m.Name, check.OK, "ServiceImport is served")
+			s.expect(t, "multicluster-crds", m.Name, check.OK, "...ServiceImport is served...")
 		})
 	})
 
 	t.Run("CK2 nodelocal-negative passes", func(t *testing.T) {
 		m.object(t, nodeLocalDNS)
 		m.configMap(t, "node-local-dns", "Corefile", nodeLocalCorefile)
-		s.expect(t, "nodelocal-negative", m.Name, check.OK, "5 s")
+		s.expect(t, "nodelocal-negative", m.Name, check.OK, "...5 s")
 	})
 	t.Run("CK2 nodelocal-negative fails", func(t *testing.T) {
 		m.object(t, nodeLocalDNS)
 		m.configMap(t, "node-local-dns", "Corefile", strings.Replace(nodeLocalCorefile, "denial 9984 5", "", 1))
-		s.expect(t, "nodelocal-negative", m.Name, check.Warn, "for 1800 s")
+		s.expect(t, "nodelocal-negative", m.Name, check.Warn, "kube-system/node-local-dns: cache keeps denials "+
+			"of names in cluster.local for 1800 s: a name is missed for that long after its first shard is there")
 	})
 
 	testStanza(t, s)
@@ -160,17 +176,17 @@ func testStanza(t *testing.T, s *system) {
 	const stanza = "myfederation.svc.cluster.local:53 {\n errors\n forward . " + beside + "\n}\n"
 	t.Run("CK2 stanza-present passes", func(t *testing.T) {
 		m.withCorefile(t, plain+stanza)
-		s.expect(t, "stanza-present", m.Name, check.OK, "forwards to dns/federation-dns")
+		s.expect(t, "stanza-present", m.Name, check.OK, "the cluster's DNS forwards to dns/federation-dns")
 	})
 	t.Run("CK2 stanza-present passes: in the ConfigMap of AKS and k3s", func(t *testing.T) {
 		m.withCorefile(t, plain+"import custom/*.server\n")
 		m.configMap(t, "coredns-custom", "federation-dns.server", stanza)
-		s.expect(t, "stanza-present", m.Name, check.OK, "forwards to dns/federation-dns")
+		s.expect(t, "stanza-present", m.Name, check.OK, "the cluster's DNS forwards to dns/federation-dns")
 	})
 	t.Run("CK2 stanza-present passes: a stub domain of kube-dns", func(t *testing.T) {
 		m.withCorefile(t, plain)
 		m.configMap(t, "kube-dns", "stubDomains", `{"myfederation.svc.cluster.local": ["`+beside+`"]}`)
-		s.expect(t, "stanza-present", m.Name, check.OK, "forwards to dns/federation-dns")
+		s.expect(t, "stanza-present", m.Name, check.OK, "the cluster's DNS forwards to dns/federation-dns")
 		m.kubectl(t, "", "delete", "configmap", "kube-dns", "-n", "kube-system")
 	})
 	for what, text := range map[string]string{
@@ -182,7 +198,7 @@ func testStanza(t *testing.T, s *system) {
 		t.Run("CK2 stanza-present fails: "+what, func(t *testing.T) {
 			m.withCorefile(t, text)
 			s.expect(t, "stanza-present", m.Name, check.Fail,
-				"does not forward myfederation.svc.cluster.local to dns/federation-dns ("+beside+")")
+				"the cluster's DNS does not forward myfederation.svc.cluster.local to dns/federation-dns ("+beside+")")
 		})
 	}
 }

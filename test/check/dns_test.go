@@ -33,22 +33,25 @@ func testDNS(t *testing.T, s *system) {
 	other.Resolvers = []string{elsewhere}
 
 	t.Run("CK2 domain-resolves passes", func(t *testing.T) {
-		s.expect(t, "domain-resolves", world.Domain, check.OK, "leads to the zone that the syncer writes")
+		s.expect(t, "domain-resolves", world.Domain, check.OK,
+			"resolver ... leads to the zone that the syncer writes")
 	})
 	t.Run("CK2 domain-resolves fails", func(t *testing.T) {
 		s.expectWith(t, other, "domain-resolves", world.Domain, check.Fail,
-			"finds the zone example.com (SOA ns.registrar.example.), and the syncer writes the zone example.com (SOA "+
-				world.AuthorityName+")")
+			"resolver ... finds the zone example.com (SOA ns.registrar.example.), and the syncer writes the zone "+
+				"example.com (SOA "+world.AuthorityName+") at ...")
 	})
 	t.Run("CK2 domain-resolves fails: the server does not answer for it", func(t *testing.T) {
 		o := s.options()
 		o.Resolvers = []string{s.last.DNS.String()} // its upstream is dead
-		s.expectWith(t, o, "domain-resolves", world.Domain, check.Fail, "answers SERVFAIL")
+		s.expectWith(t, o, "domain-resolves", world.Domain, check.Fail, "resolver ... answers SERVFAIL: "+
+			"the servers that the domain is delegated to do not answer, or are not authoritative for it")
 	})
 	t.Run("CK3 domain-resolves is unknown if no resolver answers", func(t *testing.T) {
 		o := s.options()
 		o.Resolvers = []string{nobody}
-		s.expectWith(t, o, "domain-resolves", world.Domain, check.Unknown, "could not be tested")
+		s.expectWith(t, o, "domain-resolves", world.Domain, check.Unknown,
+			"could not be tested: DNS server ...: dial udp ...: connect: network is unreachable")
 	})
 
 	t.Run("CK2 negative-ttl passes", func(t *testing.T) {
@@ -57,27 +60,30 @@ func testDNS(t *testing.T, s *system) {
 	t.Run("CK2 negative-ttl fails", func(t *testing.T) {
 		o := other
 		o.Syncer = changed{s.source(), func(f *admin.FederationStatus) { f.Server = elsewhere }}
-		s.expectWith(t, o, "negative-ttl", world.Domain, check.Warn, "3600 s")
+		s.expectWith(t, o, "negative-ttl", world.Domain, check.Warn,
+			"3600 s; a name without an address is remembered for that long, an address for 180 s")
 	})
 
 	t.Run("CK2 records-true passes", func(t *testing.T) {
-		s.expect(t, "records-true", subject, check.OK, "server 198.51.100.53:53: all ")
+		s.expect(t, "records-true", subject, check.OK, "server 198.51.100.53:53: all ...")
 	})
 	t.Run("CK2 records-true fails: another writer", func(t *testing.T) {
 		before := s.first.Published[0].String()
 		replace(t, published+" 180 IN A 203.0.113.99")
 		s.expect(t, "records-true", subject, check.Fail,
-			"us-central1.example.com A is 203.0.113.99, written was "+before)
+			"server ...: 1 of ... RRsets are not as written: "+
+				"nginx.mynamespace.myfederation.svc.us-central1.example.com A is 203.0.113.99, written was ...")
 		replace(t, published+" 180 IN A "+before)
 	})
 	t.Run("CK2 records-true fails: no authority", func(t *testing.T) {
 		o := s.options()
 		o.Syncer = changed{s.source(), func(f *admin.FederationStatus) { f.Server = s.last.DNS.String() }}
-		s.expectWith(t, o, "records-true", subject, check.Fail, "is not authoritative for example.com")
+		s.expectWith(t, o, "records-true", subject, check.Fail,
+			"server ... is not authoritative for example.com: it answers SERVFAIL without AA")
 	})
 
 	t.Run("CK2 provider-writes passes", func(t *testing.T) {
-		s.expect(t, "provider-writes", subject, check.OK, "no change fails")
+		s.expect(t, "provider-writes", subject, check.OK, "no change fails...")
 	})
 	t.Run("CK2 claim-held passes", func(t *testing.T) {
 		s.expect(t, "claim-held", subject, check.OK, "the claim is ours")
@@ -95,11 +101,11 @@ func testLost(t *testing.T, s *system) {
 		if err := s.Syncer.Reconfigure(another); err != nil {
 			t.Fatal(err)
 		}
-		s.expect(t, "provider-writes", subject, check.Fail, "BADSIG")
+		s.expect(t, "provider-writes", subject, check.Fail, "the provider does not answer: ... BADSIG: ...")
 		if err := s.Syncer.Reconfigure(func(*world.SyncerConfig) {}); err != nil {
 			t.Fatal(err)
 		}
-		s.expect(t, "provider-writes", subject, check.OK, "")
+		s.expect(t, "provider-writes", subject, check.OK, "...")
 	})
 	t.Run("CK2 claim-held fails", func(t *testing.T) {
 		claim := federation.Claim{Owner: "another", Generation: 1, Federation: world.FederationName,
@@ -107,7 +113,8 @@ func testLost(t *testing.T, s *system) {
 		set := claim.RRset("_claim." + world.FederationName + ".svc." + world.Domain + ".")
 		replace(t, fmt.Sprintf("%s %d IN TXT %s", set.Name, set.TTL, set.Data[0]))
 		s.last.object(t, named(cart, "late")) // the next change finds it
-		s.expect(t, "claim-held", subject, check.Fail, "another")
+		s.expect(t, "claim-held", subject, check.Fail, "the syncer has stopped writing: "+
+			"the claim has been taken over: held by someone else: claim ... is owner \"another\"'s, this is ...")
 	})
 }
 

@@ -2,6 +2,7 @@ package check
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -78,7 +79,9 @@ func testRights(t *testing.T, s *system) {
 						}
 					}
 					set(less)
-					s.expectWith(t, o, needs[resource], m.Name, check.Unknown, "is forbidden")
+					s.expectNoted(t, o, needs[resource], m.Name, check.Unknown,
+						"could not be tested: ... is forbidden: User ... cannot "+rule.Verbs[0]+" resource "+
+							fmt.Sprintf("%q", resource)+" ...", ", and the rule that is missing")
 					line := check.RuleLine(rule.APIGroups[0], resource, rule.Verbs[0])
 					s.expectRemedy(t, o, needs[resource], m.Name, line)
 				})

@@ -1,11 +1,15 @@
 package check
 
 import (
+	"flag"
 	"strings"
 	"testing"
 
 	"github.com/federation-dns/federation/federation/check"
+	"github.com/federation-dns/federation/test/docs"
 )
+
+var update = flag.Bool("update", false, "write docs/checks.md")
 
 const (
 	cart = `
@@ -44,7 +48,7 @@ spec: {type: ClusterIP, selector: {app: nginx}, ports: [{port: 8080}]}
 func testServices(t *testing.T, s *system) {
 	first, last := s.first, s.last
 	t.Run("CK2 service-label passes", func(t *testing.T) {
-		s.expect(t, "service-label", first.Name, check.OK, "Services with the label: 1")
+		s.expect(t, "service-label", first.Name, check.OK, "Services with the label: 1...")
 	})
 	t.Run("CK2 service-label fails: mistyped", func(t *testing.T) {
 		first.object(t, mistyped)
@@ -53,11 +57,12 @@ func testServices(t *testing.T, s *system) {
 	})
 	t.Run("CK2 service-label fails: in one member only", func(t *testing.T) {
 		first.object(t, cart)
-		s.expect(t, "service-label", "myfederation", check.Warn, "mynamespace/cart ("+first.Name+")")
+		s.expect(t, "service-label", "myfederation", check.Warn,
+			"Services with a shard in one member only: mynamespace/cart ("+first.Name+")")
 	})
 
 	t.Run("CK2 service-slices passes", func(t *testing.T) {
-		s.expect(t, "service-slices", "", check.OK, "shards looked at: 2")
+		s.expect(t, "service-slices", "", check.OK, "...shards looked at: 2...")
 	})
 	t.Run("CK2 service-slices fails", func(t *testing.T) {
 		first.object(t, unlabelled)
@@ -65,7 +70,7 @@ func testServices(t *testing.T, s *system) {
 	})
 
 	t.Run("CK2 service-address passes", func(t *testing.T) {
-		s.expect(t, "service-address", "", check.OK, "shards looked at: 2")
+		s.expect(t, "service-address", "", check.OK, "...shards looked at: 2...")
 	})
 	t.Run("CK2 service-address fails", func(t *testing.T) {
 		first.object(t, named(private, "safe"))
@@ -73,7 +78,7 @@ func testServices(t *testing.T, s *system) {
 	})
 
 	t.Run("CK2 service-ports passes", func(t *testing.T) {
-		s.expect(t, "service-ports", "", check.OK, "Services looked at: 1")
+		s.expect(t, "service-ports", "", check.OK, "...Services looked at: 1...")
 	})
 	t.Run("CK2 service-ports fails", func(t *testing.T) {
 		first.object(t, named(private, "till"))
@@ -93,6 +98,10 @@ func TestChecks(t *testing.T) {
 	t.Run("services", func(t *testing.T) { testServices(t, s) })
 	t.Run("DNS", func(t *testing.T) { testDNS(t, s) })
 	t.Run("the syncer cannot write", func(t *testing.T) { testLost(t, s) })
+	if !t.Failed() {
+		docs.CheckGenerated(t, "../../docs/checks.md", "test/check", *update,
+			map[string]string{"dns-texts": s.texts.Table()})
+	}
 }
 
 // named is the Service cart with another name: one that has been deleted may still be there for a moment.

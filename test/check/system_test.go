@@ -23,6 +23,7 @@ import (
 	"github.com/federation-dns/federation/federation/check/dnscheck"
 	"github.com/federation-dns/federation/federation/check/servicecheck"
 	"github.com/federation-dns/federation/federation/live"
+	"github.com/federation-dns/federation/test/check/texts"
 	"github.com/federation-dns/federation/test/netns"
 	"github.com/federation-dns/federation/test/proc"
 	"github.com/federation-dns/federation/test/programs"
@@ -55,6 +56,7 @@ const nobody = "198.51.100.99"
 type system struct {
 	*world.World
 	first, last *member
+	texts       texts.Seen // for docs/checks.md
 }
 
 type member struct {
@@ -103,7 +105,7 @@ func newSystem(t *testing.T) *system {
 	if err := w.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
-	s := &system{World: w}
+	s := &system{World: w, texts: texts.Seen{}}
 	for _, m := range w.Members() {
 		one := &member{Member: m}
 		if one.client, err = kubernetes.NewForConfig(m.Cluster.Config()); err != nil {
@@ -222,7 +224,8 @@ func run(t *testing.T, o check.Options, id string) check.Result {
 	return r.Results[0]
 }
 
-// expect makes the check until it finds this of the subject: the syncer and the DNS servers take a moment.
+// expect makes the check until it finds this of the subject, with a text like that, where "..." stands for anything:
+// the syncer and the DNS servers take a moment. If it is bad, it has to say what to do.
 func (s *system) expect(t *testing.T, id, subject string, outcome check.Outcome, text string) {
 	t.Helper()
 	s.expectWith(t, s.options(), id, subject, outcome, text)
@@ -230,17 +233,26 @@ func (s *system) expect(t *testing.T, id, subject string, outcome check.Outcome,
 
 func (s *system) expectWith(t *testing.T, o check.Options, id, subject string, outcome check.Outcome, text string) {
 	t.Helper()
+	s.expectNoted(t, o, id, subject, outcome, text, "")
+}
+
+// expectNoted is expectWith for a text that docs/checks.md says more of.
+func (s *system) expectNoted(t *testing.T, o check.Options, id, subject string, outcome check.Outcome,
+	text, more string,
+) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
 	defer cancel()
 	err := proc.Poll(ctx, id, func() error {
 		result := run(t, o, id)
 		for _, f := range result.Findings {
-			if f.Subject != subject || f.Outcome != outcome || !strings.Contains(f.Text, text) {
+			if f.Subject != subject || f.Outcome != outcome || !texts.Like(f.Text, text) {
 				continue
 			}
 			if (outcome == check.Fail || outcome == check.Warn) && f.Remedy == "" {
 				return fmt.Errorf("it does not say what to do: %+v", f)
 			}
+			s.texts.Add(id, outcome, text, more)
 			return nil
 		}
 		return fmt.Errorf("want %s %q and %q of %+v", outcome, subject, text, result.Findings)

@@ -1,14 +1,19 @@
 package dnscheck
 
 import (
+	"flag"
 	"fmt"
 	"testing"
 
 	"github.com/federation-dns/federation/federation/admin"
 	"github.com/federation-dns/federation/federation/check"
+	"github.com/federation-dns/federation/test/check/texts"
 )
 
+var update = flag.Bool("update", false, "write docs/checks.md")
+
 func TestStates(t *testing.T) {
+	seen := texts.Seen{}
 	for _, c := range []struct {
 		state, err    string
 		claim, writes check.Outcome
@@ -22,21 +27,27 @@ func TestStates(t *testing.T) {
 	} {
 		t.Run("CK3 "+c.state+" "+c.err, func(t *testing.T) {
 			f := &admin.FederationStatus{Name: "fed", Domain: "example.com", State: c.state, Error: c.err}
-			if got := claimHeld(f); got.Outcome != c.claim {
-				t.Errorf("claim-held: %+v", got)
+			held, written := claimHeld(f), writes(f)
+			if held.Outcome != c.claim {
+				t.Errorf("claim-held: %+v", held)
 			}
-			if got := writes(f); got.Outcome != c.writes {
-				t.Errorf("provider-writes: %+v", got)
+			if written.Outcome != c.writes {
+				t.Errorf("provider-writes: %+v", written)
 			}
+			seen.Add("claim-held", held.Outcome, held.Text, "")
+			seen.Add("provider-writes", written.Outcome, written.Text, "")
 		})
 	}
 	t.Run("CK1 provider-writes: what is refused", func(t *testing.T) {
 		f := &admin.FederationStatus{State: "writing", Services: []admin.ServiceStatus{{
 			Refused: []admin.RefusedStatus{{Name: "a.", Error: "NOTAUTH"}, {Name: "b.", Error: "NOTAUTH"}}}}}
-		if got := writes(f); got.Outcome != check.Fail || got.Text != "changes of 2 names fail: a.: NOTAUTH" {
+		got := writes(f)
+		if got.Outcome != check.Fail || got.Text != "changes of 2 names fail: a.: NOTAUTH" {
 			t.Errorf("%+v", got)
 		}
+		seen.Add("provider-writes", got.Outcome, got.Text, "")
 	})
+	seen.InUnitTests(t, "dnscheck", *update)
 }
 
 func TestExpectations(t *testing.T) {

@@ -2,13 +2,17 @@ package hostcheck
 
 import (
 	"context"
+	"flag"
 	"strings"
 	"testing"
 
 	"github.com/federation-dns/federation/federation/admin"
 	"github.com/federation-dns/federation/federation/check"
 	"github.com/federation-dns/federation/federation/live"
+	"github.com/federation-dns/federation/test/check/texts"
 )
+
+var update = flag.Bool("update", false, "write docs/checks.md")
 
 // source is a syncer with a status.
 type source struct {
@@ -42,12 +46,21 @@ func expect(t *testing.T, f check.Finding, outcome check.Outcome, text string) {
 	}
 }
 
-func TestSyncerVersion(t *testing.T) {
+func TestFindings(t *testing.T) {
+	seen := texts.Seen{}
+	testSyncerVersion(t, seen)
+	testKnown(t, seen)
+	seen.InUnitTests(t, "hostcheck", *update)
+}
+
+func testSyncerVersion(t *testing.T, seen texts.Seen) {
 	syncer := source{status: admin.Status{Version: "v0.3.0"}}
 	t.Run("CK2 syncer-version passes", func(t *testing.T) {
 		expect(t, run(t, "syncer-version", check.Options{Syncer: syncer, Version: "v0.2.9"}), check.OK, "v0.2.9")
 	})
 	t.Run("CK2 syncer-version fails", func(t *testing.T) {
-		expect(t, run(t, "syncer-version", check.Options{Syncer: syncer, Version: "v0.1.0"}), check.Fail, "v0.3.0")
+		f := run(t, "syncer-version", check.Options{Syncer: syncer, Version: "v0.1.0"})
+		expect(t, f, check.Fail, "v0.3.0")
+		seen.Add("syncer-version", f.Outcome, f.Text, "")
 	})
 }

@@ -2,6 +2,7 @@ package membercheck
 
 import (
 	"encoding/base64"
+	"flag"
 	"fmt"
 	"os"
 	"regexp"
@@ -18,7 +19,10 @@ import (
 	"github.com/federation-dns/federation/deploy"
 	"github.com/federation-dns/federation/federation/admin"
 	"github.com/federation-dns/federation/federation/check"
+	"github.com/federation-dns/federation/test/check/texts"
 )
+
+var update = flag.Bool("update", false, "write docs/checks.md")
 
 // TestVersions holds that the versions are those of the page.
 func TestVersions(t *testing.T) {
@@ -65,8 +69,17 @@ func TestConditions(t *testing.T) {
 	}
 }
 
-// TestInFile holds what is said of members of the syncer's file, whose kubeconfig only the syncer has.
-func TestInFile(t *testing.T) {
+// TestFindings also notes the texts for docs/checks.md.
+func TestFindings(t *testing.T) {
+	seen := texts.Seen{}
+	testInFile(t, seen)
+	testSecret(t, seen)
+	testIdentity(t, seen)
+	seen.InUnitTests(t, "membercheck", *update)
+}
+
+// testInFile holds what is said of members of the syncer's file, whose kubeconfig only the syncer has.
+func testInFile(t *testing.T, seen texts.Seen) {
 	of := func(s admin.MemberStatus) *check.Member {
 		return &check.Member{Name: "m", Seen: []admin.MemberStatus{s}}
 	}
@@ -93,23 +106,27 @@ func TestInFile(t *testing.T) {
 			if f.Outcome != c.outcome || !strings.Contains(f.Text, c.text) {
 				t.Errorf("%+v", f)
 			}
+			id, _, _ := strings.Cut(strings.Fields(c.name)[1], ":")
+			seen.Add(id, f.Outcome, f.Text, "")
 		})
 	}
 }
 
-func TestSecret(t *testing.T) {
+func testSecret(t *testing.T, seen texts.Seen) {
 	m := &check.Member{Name: "m", Object: &v1alpha1.MemberCluster{}}
-	m.Object.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Reason: "SecretMissing"}}
+	m.Object.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Reason: "SecretMissing",
+		Message: "the syncer may not read it"}}
 	t.Run("B3 member-secret: the syncer may not read it, which prints the rule", func(t *testing.T) {
 		f := secretOf(m, nil)
 		want := `$ - {apiGroups: [""], resources: [secrets], verbs: [list, watch]}`
 		if f.Outcome != check.Fail || !strings.HasSuffix(f.Remedy, want) {
 			t.Errorf("%+v", f)
 		}
+		seen.Add("member-secret", f.Outcome, f.Text, "")
 	})
 }
 
-func TestIdentity(t *testing.T) {
+func testIdentity(t *testing.T, seen texts.Seen) {
 	member := func(name, id, reason, message string) *check.Member {
 		m := &v1alpha1.MemberCluster{}
 		m.Status.ClusterID = id
@@ -123,18 +140,22 @@ func TestIdentity(t *testing.T) {
 			!strings.HasSuffix(f.Remedy, "\n$ kubectl annotate membercluster m x=2") {
 			t.Errorf("%+v", f)
 		}
+		seen.Add("member-identity", f.Outcome, f.Text, "")
 	})
 	t.Run("CK2 member-identity: the same cluster in the file and as an object", func(t *testing.T) {
 		byID := map[string][]string{"1": {"a", "b"}}
-		if f, _ := identityOf(member("b", "1", "Ready", ""), byID); f.Outcome != check.Fail ||
-			!strings.Contains(f.Text, "the same cluster as a,") {
+		f, _ := identityOf(member("b", "1", "Ready", ""), byID)
+		if f.Outcome != check.Fail || !strings.Contains(f.Text, "the same cluster as a,") {
 			t.Errorf("%+v", f)
 		}
+		seen.Add("member-identity", f.Outcome, f.Text, "")
 	})
 	t.Run("CK3 member-identity: not seen yet", func(t *testing.T) {
-		if f, _ := identityOf(member("b", "", "Starting", ""), nil); f.Outcome != check.Unknown {
+		f, _ := identityOf(member("b", "", "Starting", ""), nil)
+		if f.Outcome != check.Unknown {
 			t.Errorf("%+v", f)
 		}
+		seen.Add("member-identity", f.Outcome, f.Text, "")
 	})
 }
 

@@ -1,6 +1,7 @@
 package servicecheck
 
 import (
+	"flag"
 	"fmt"
 	"testing"
 
@@ -8,7 +9,10 @@ import (
 
 	"github.com/federation-dns/federation/federation/admin"
 	"github.com/federation-dns/federation/federation/check"
+	"github.com/federation-dns/federation/test/check/texts"
 )
+
+var update = flag.Bool("update", false, "write docs/checks.md")
 
 func TestNearest(t *testing.T) {
 	federations := []string{"myfederation", "staging"}
@@ -21,7 +25,14 @@ func TestNearest(t *testing.T) {
 	}
 }
 
-func TestDifferences(t *testing.T) {
+func TestFindings(t *testing.T) {
+	seen := texts.Seen{}
+	testDifferences(t, seen)
+	testReasons(t, seen)
+	seen.InUnitTests(t, "servicecheck", *update)
+}
+
+func testDifferences(t *testing.T, seen texts.Seen) {
 	shards := map[string]map[string]*corev1.Service{}
 	port := func(n int32) *corev1.Service {
 		return &corev1.Service{Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: n, Protocol: "TCP"}}}}
@@ -35,13 +46,14 @@ func TestDifferences(t *testing.T) {
 		if len(found) != maxDifferences+1 || last.Text != "further differences: 10" {
 			t.Errorf("%d %+v", len(found), last)
 		}
+		seen.Add("service-ports", last.Outcome, last.Text, "")
 		if want := "ports: 80/TCP in a; 81/TCP in b"; found[0].Text != want {
 			t.Errorf("%q, want %q", found[0].Text, want)
 		}
 	})
 }
 
-func TestReasons(t *testing.T) {
+func testReasons(t *testing.T, seen texts.Seen) {
 	service := func(name, reason string) admin.ServiceStatus {
 		return admin.ServiceStatus{Name: name, Shards: []admin.ShardStatus{{Member: "m", Reason: reason}}}
 	}
@@ -62,7 +74,8 @@ func TestReasons(t *testing.T) {
 	t.Run("CK1 service-address: by reason", func(t *testing.T) {
 		found := addresses(status)
 		if len(found) != 2 || found[0].Text != "AddressRefused: a/z" || found[1].Text != "NoAddress: a/y" {
-			t.Errorf("%+v", found)
+			t.Fatalf("%+v", found)
 		}
+		seen.Add("service-address", found[0].Outcome, found[0].Text, "")
 	})
 }

@@ -3,10 +3,8 @@ package host
 import (
 	"flag"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -80,12 +78,8 @@ func TestChecks(t *testing.T) {
 	t.Run("members", func(t *testing.T) { testMembers(t, w.in(t)) })
 	t.Run("run", func(t *testing.T) { testRun(t, w.in(t)) })
 	if !t.Failed() {
-		var texts strings.Builder
-		for _, text := range slices.Sorted(maps.Keys(w.texts)) {
-			texts.WriteString(docs.ListItem(w.texts[text]))
-		}
 		docs.CheckGenerated(t, filepath.Join(root, "docs/checks.md"), "test/check/host", *update,
-			map[string]string{"texts": texts.String()})
+			map[string]string{"texts": w.texts.Table()})
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +19,7 @@ import (
 	"github.com/federation-dns/federation/federation/check/hostcheck"
 	"github.com/federation-dns/federation/federation/check/membercheck"
 	"github.com/federation-dns/federation/federation/live"
+	"github.com/federation-dns/federation/test/check/texts"
 	"github.com/federation-dns/federation/test/fakecloud"
 	"github.com/federation-dns/federation/test/kube"
 	"github.com/federation-dns/federation/test/proc"
@@ -44,7 +44,7 @@ type world struct {
 	dir   string
 	host  *kube.Cluster
 	cloud *route53.Server
-	texts map[string]string // for docs/checks.md, what was found that is not well
+	texts texts.Seen // for docs/checks.md
 }
 
 func newWorld(t *testing.T) *world {
@@ -55,7 +55,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	w := &world{T: t, dir: dir, texts: map[string]string{}}
+	w := &world{T: t, dir: dir, texts: texts.Seen{}}
 	w.host, err = kube.Start(ctx, kube.Options{
 		Name: "host", Dir: filepath.Join(dir, "host"), Region: "eu", Zones: []string{"eu-a"},
 		PodCIDRs:     []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")},
@@ -241,7 +241,7 @@ func (w *world) finds(id, subject string, outcome check.Outcome, text string, o 
 	var f check.Finding
 	w.eventually(func() error {
 		f = w.run(id, subject, o)
-		if f.Outcome != outcome || !like(f.Text, text) {
+		if f.Outcome != outcome || !texts.Like(f.Text, text) {
 			return fmt.Errorf("%s finds of %q %s %q, want %s %q", id, subject, f.Outcome, f.Text, outcome, text)
 		}
 		return nil
@@ -249,16 +249,8 @@ func (w *world) finds(id, subject string, outcome check.Outcome, text string, o 
 	if (outcome == check.Fail || outcome == check.Warn) && f.Remedy == "" {
 		w.Errorf("%s: it does not say what to do", id)
 	}
-	if outcome != check.OK {
-		w.texts[fmt.Sprintf("%s %s", id, text)] = fmt.Sprintf("`%s` %s: `%s`", id, outcome, text)
-	}
+	w.texts.Add(id, outcome, text, "")
 	return f
-}
-
-// like reports whether the text is like the pattern, in which "..." stands for anything.
-func like(text, pattern string) bool {
-	parts := strings.Split(regexp.QuoteMeta(pattern), regexp.QuoteMeta("..."))
-	return regexp.MustCompile("(?s)^" + strings.Join(parts, ".*") + "$").MatchString(text)
 }
 
 // eventually polls until f gives no error.

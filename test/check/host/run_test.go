@@ -25,6 +25,7 @@ import (
 	"github.com/federation-dns/federation/federation/check/dnscheck"
 	"github.com/federation-dns/federation/federation/check/servicecheck"
 	"github.com/federation-dns/federation/federation/live"
+	"github.com/federation-dns/federation/test/check/texts"
 	"github.com/federation-dns/federation/test/programs"
 )
 
@@ -117,7 +118,8 @@ func testRun(t *testing.T, w *world) {
 						continue
 					}
 					if !slices.ContainsFunc(r.Findings, func(f check.Finding) bool {
-						return f.Outcome == check.Unknown && like(f.Text, text) && strings.Contains(f.Remedy, want)
+						return f.Outcome == check.Unknown && texts.Like(f.Text, text) &&
+							strings.Contains(f.Remedy, want)
 					}) {
 						return fmt.Errorf("%s does not say that %s is missing: %+v", r.ID, want, r.Findings)
 					}
@@ -125,7 +127,7 @@ func testRun(t *testing.T, w *world) {
 				return nil
 			})
 			for _, id := range without[resource] {
-				w.texts[id+" "+text] = fmt.Sprintf("`%s` ?: `%s`, and the rule that is missing", id, text)
+				w.texts.Add(id, check.Unknown, text, ", and the rule that is missing")
 			}
 		})
 	}
@@ -159,7 +161,7 @@ func testRun(t *testing.T, w *world) {
 					t.Errorf("%+v", f)
 				}
 				if mute {
-					w.texts["member-rbac "+f.Text] = fmt.Sprintf("`member-rbac` ?: `%s`", f.Text)
+					w.texts.Add("member-rbac", f.Outcome, f.Text, "")
 				}
 			}
 			if len(result.Findings) != 11 {
