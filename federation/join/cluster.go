@@ -114,7 +114,7 @@ func (c *cluster) errorf(err error, what string) error {
 		return fmt.Errorf("the %s refuses: %s%w. To join a cluster, or to unjoin it, takes the rights of its admin",
 			c, what, err)
 	case apierrors.IsForbidden(err):
-		return fmt.Errorf("the %s refuses: %s%w. The ClusterRole for those who join clusters is in docs/joining.md",
+		return fmt.Errorf("the %s refuses: %s%w. The rights to join clusters are in docs/joining.md",
 			c, what, err)
 	case apierrors.ReasonForError(err) != metav1.StatusReasonUnknown:
 		return fmt.Errorf("the %s refuses: %s%w", c, what, err)

@@ -97,7 +97,7 @@ func (l *Leaving) findMember(ctx context.Context) (err error) {
 		l.Progress.Say("warning", err.Error())
 		return nil
 	case err != nil:
-		return fmt.Errorf("%w. With --force its account stays there", err)
+		return fmt.Errorf("%w (--force leaves its account there)", err)
 	}
 	if l.cluster != nil {
 		if id := clusterID(l.cluster); id != "" && id != m.uid {

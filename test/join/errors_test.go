@@ -4,11 +4,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"io"
 	"maps"
-	"net"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -48,23 +44,28 @@ func (t texts) table() string {
 // refused runs kubectl-federation, which has to fail.
 func (s *system) refused(seen texts, r refusal) {
 	s.Helper()
+	if err := s.refuses(r); err != nil {
+		s.Error(err)
+	}
+	seen[r.when] = fmt.Sprintf("%s (exit status %d): `%s`", r.when, r.code, r.want)
+}
+
+// refuses returns an error unless kubectl-federation fails like that.
+func (s *system) refuses(r refusal) error {
 	_, code, err := s.run(strings.Fields(r.args)...)
 	if err == nil {
-		s.Fatalf("%s succeeds", r.args)
+		return fmt.Errorf("%s succeeds", r.args)
 	}
 	_, text, _ := strings.Cut(err.Error(), "error: ")
 	text = steady(text)
-	if i := strings.Index(r.want, "..."); i >= 0 {
-		if !strings.HasPrefix(text, r.want[:i]) || !strings.HasSuffix(text, r.want[i+3:]) {
-			s.Errorf("error\n%s\nwant\n%s", text, r.want)
-		}
-	} else if text != r.want {
-		s.Errorf("error\n%s\nwant\n%s", text, r.want)
+	before, after, varies := strings.Cut(r.want, "...")
+	switch {
+	case !varies && text != r.want, varies && (!strings.HasPrefix(text, before) || !strings.HasSuffix(text, after)):
+		return fmt.Errorf("error\n%s\nwant\n%s", text, r.want)
+	case code != r.code:
+		return fmt.Errorf("exit code %d, want %d", code, r.code)
 	}
-	if code != r.code {
-		s.Errorf("exit code %d, want %d", code, r.code)
-	}
-	seen[r.when] = fmt.Sprintf("%s (exit status %d): `%s`", r.when, r.code, r.want)
+	return nil
 }
 
 // contexts adds contexts to the kubeconfig, each of a cluster and a user like those of another context.
@@ -95,7 +96,7 @@ func (s *system) addContexts() {
 		s.Fatal(err)
 	}
 	s.Cleanup(func() { link.Close() })
-	proxy := connectProxy(s)
+	proxy, unfilled := connectProxy(s), withoutTokens(s, s.member)
 	account := func() string {
 		out := s.kubectl(s.member, "", "create", "token", "default", "-n", "default", "--duration=1h")
 		return strings.TrimSpace(out)
@@ -105,36 +106,15 @@ func (s *system) addContexts() {
 		user    = clientcmdapi.AuthInfo
 	)
 	s.contexts("member", map[string]func(*cluster, *user){
-		"nobody": func(_ *cluster, u *user) { token(u, "no such token") },
-		"reader": func(_ *cluster, u *user) { token(u, account()) },
-		"away":   func(c *cluster, _ *user) { c.Server = "https://192.0.2.1:1" },
-		"proxy":  func(c *cluster, _ *user) { c.ProxyURL = proxy },
+		"nobody":   func(_ *cluster, u *user) { token(u, "no such token") },
+		"reader":   func(_ *cluster, u *user) { token(u, account()) },
+		"away":     func(c *cluster, _ *user) { c.Server = "https://192.0.2.1:1" },
+		"proxy":    func(c *cluster, _ *user) { c.ProxyURL = proxy },
+		"unfilled": func(c *cluster, _ *user) { *c = cluster{Server: unfilled} },
 		"loopback": func(c *cluster, _ *user) {
 			c.Server, c.TLSServerName = "https://"+link.Addr(), "192.0.2.2"
 		},
 	})
-}
-
-// connectProxy starts an HTTP proxy for TLS.
-func connectProxy(s *system) string {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		to, err := net.Dial("tcp", r.Host)
-		if err != nil {
-			w.WriteHeader(http.StatusBadGateway)
-			return
-		}
-		defer to.Close()
-		w.WriteHeader(http.StatusOK)
-		from, buffered, err := w.(http.Hijacker).Hijack()
-		if err != nil {
-			return
-		}
-		defer from.Close()
-		go func() { _, _ = io.Copy(to, buffered) }() // it ends with one of both
-		_, _ = io.Copy(from, to)
-	}))
-	s.Cleanup(server.Close)
-	return server.URL
 }
 
 const joinMember = "join a --member-context member "
@@ -207,11 +187,14 @@ func refusals() []refusal {
 }
 
 // late are errors after something was written.
-func late(otherCA string) []refusal {
+func late(server, otherCA string) []refusal {
 	return []refusal{
 		{"the certificate at --server is not trusted", joinMember + "--certificate-authority " + otherCA, 1,
 			"the certificate at SERVER is not trusted: ... Give the authority that has signed it by " +
 				"--certificate-authority FILE"},
+		{"the member does not fill the token", "join a --member-context unfilled --timeout 1s --server " + server, 1,
+			"the member has not filled the Secret federation-system/federation-syncer-token-1 within 1s: does its " +
+				"kube-controller-manager run?"},
 		{"the file of the syncer still has it", "join filed --member-context bare --region fra --timeout 1s", 1,
 			`member "filed" is not ready after 1s: NameTaken: ... What helps: delete its entry in the configuration ` +
 				`file ` +
@@ -242,22 +225,24 @@ func other() string {
 }
 
 // checkPage compares docs/joining.md with the errors that were seen.
-func (s *system) checkPage(seen texts) {
+func (s *system) checkPage(seen, unjoin texts) {
 	var remedies strings.Builder
 	for _, reason := range slices.Sorted(maps.Keys(join.Remedies)) {
 		remedies.WriteString(docs.ListItem("`" + reason + "`: " + join.Remedies[reason] + "."))
 	}
 	docs.CheckGenerated(s.T, filepath.Join(root, "docs/joining.md"), "test/join", *update,
-		map[string]string{"errors": seen.table(), "remedies": remedies.String()})
+		map[string]string{
+			"errors": seen.table(), "unjoin-errors": unjoin.table(), "remedies": remedies.String()})
 }
 
 func TestRefused(t *testing.T) {
-	s, seen := newSystem(t), texts{}
+	s, seen, unjoin := newSystem(t), texts{}, texts{}
 	bare := s.cluster(t.Context(), 3, kube.Options{Name: "bare", Nodes: -1,
 		Args: []string{"--controllers", "serviceaccount-controller"}})
 	s.mergeKubeconfigs(s.host, s.member, bare)
 	s.addContexts()
 	t.Run("J1 without a syncer nothing is written", func(t *testing.T) { s.in(t).early(seen) })
+	t.Run("J6 without a syncer", func(t *testing.T) { s.in(t).earlyUnjoin(unjoin) })
 	s.start(fmt.Sprintf("[{name: filed, kubeconfig: {path: %s}, topology: {region: fra, zones: [fra-b]}}]",
 		bare.Kubeconfig()))
 	s.kubectl(s.host, other(), "apply", "-f", "-")
@@ -265,6 +250,10 @@ func TestRefused(t *testing.T) {
 	for _, r := range refusals() {
 		t.Run("J1 "+r.when, func(t *testing.T) { s.in(t).refused(seen, r) })
 	}
+	for _, r := range unjoins() {
+		t.Run("J6 "+r.when, func(t *testing.T) { s.in(t).refused(unjoin, r) })
+	}
+	t.Run("J1 the rights in the host", func(t *testing.T) { s.in(t).rights(seen) })
 	t.Run("J1 no check that fails has written anything", func(t *testing.T) {
 		if after := s.objects(); after != before {
 			t.Errorf("before\n%s\nafter\n%s", before, after)
@@ -283,11 +272,11 @@ func TestRefused(t *testing.T) {
 	if err := os.WriteFile(ca, s.host.Config().CAData, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range late(ca) {
+	for _, r := range late(s.member.Server(), ca) {
 		t.Run("J4 "+r.when, func(t *testing.T) { s.in(t).refused(seen, r) })
 	}
 	if !t.Failed() {
-		s.checkPage(seen)
+		s.checkPage(seen, unjoin)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -66,7 +67,7 @@ func (s *system) published(want ...string) {
 }
 
 func TestUnjoin(t *testing.T) {
-	s, seen := newSystem(t), texts{}
+	s := newSystem(t)
 	s.install()
 	s.start("[]")
 	s.good("join", "self", "--member-context", "host", "--region", "ham", "--zones", "ham-a")
@@ -93,25 +94,6 @@ func TestUnjoin(t *testing.T) {
 			s.Errorf("records\n%s", have)
 		}
 	}
-	t.Run("J6 the errors of unjoin", func(t *testing.T) {
-		s := s.in(t)
-		s.refused(seen, refusal{"no context of the member that leaves", "unjoin a", 2,
-			"--member-context is required: the context of the member, where its account is deleted; --force leaves " +
-				"it there"})
-		s.refused(seen, refusal{"there is no such member", "unjoin a --member-context member --yes", 1,
-			`no such member "a": the host has no MemberCluster and no Secret of it, and the syncer no records ` +
-				`(kubectl ` +
-				"federation clusters lists the members)"})
-		s.refused(seen, refusal{"the context is another member", "unjoin self --member-context member --yes", 1,
-			`the member SERVER (context member) is not "self": its id is ID, and that of the member is ID`})
-		if !t.Failed() {
-			docs.CheckGenerated(t, filepath.Join(root, "docs/joining.md"), "test/join", *update,
-				map[string]string{"unjoin-errors": seen.table()})
-		}
-		if after := s.objectsOf(t.Context()); after != before {
-			t.Errorf("before\n%s\nafter\n%s", before, after)
-		}
-	})
 	t.Run("J6 it says what moves, drains, and removes records, levels, account and Secret", func(t *testing.T) {
 		s := s.in(t)
 		comes(s)
@@ -130,6 +112,9 @@ func TestUnjoin(t *testing.T) {
 			}
 		}
 		gone(s)
+	})
+	t.Run("J6 what others use, or have made, is kept, and named", func(t *testing.T) {
+		s.in(t).keeps()
 	})
 	t.Run("J6 --force without the member ends within 10 s, and says what stays", func(t *testing.T) {
 		s := s.in(t)
@@ -201,6 +186,64 @@ func TestUnjoin(t *testing.T) {
 			t.Errorf("it leaves\n%s", rest)
 		}
 	})
+}
+
+// theirs are a token of the syncer of another host, and something else in the namespace.
+const theirs = `
+apiVersion: v1
+kind: Secret
+type: kubernetes.io/service-account-token
+metadata:
+  name: federation-syncer-token-9
+  namespace: federation-system
+  annotations: {kubernetes.io/service-account.name: federation-syncer, federation-dns.io/host: another}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: mine, namespace: federation-system}
+`
+
+// keeps lets a leave while others use what is in the member, for the table in docs/joining.md.
+func (s *system) keeps() {
+	poll(s, "a to join", func() error { // its namespace may be on its way out
+		_, _, err := s.run("join", "a", "--member-context", "member")
+		return err
+	})
+	s.kubectl(s.member, theirs, "apply", "-f", "-")
+	s.kubectl(s.member, "", "label", "clusterrole", "federation-syncer", join.LabelManagedBy+"-")
+	var said []string // for the table
+	unjoin := func(want ...string) {
+		s.Helper()
+		out := s.good("unjoin", "a", "--member-context", "member", "--yes")
+		lines := strings.Split(steady(out), "\n")
+		for i := range lines {
+			lines[i] = strings.TrimSpace(lines[i])
+		}
+		for _, w := range want {
+			if !slices.Contains(lines, w) {
+				s.Errorf("%q is not in\n%s", w, out)
+			}
+		}
+		said = append(said, want...)
+	}
+	unjoin("member secret/federation-syncer-token-9 kept (another host uses the account)")
+	s.kubectl(s.member, "", "get", "serviceaccount/federation-syncer", "-n", namespace)
+	s.kubectl(s.member, "", "delete", "secret/federation-syncer-token-9", "-n", namespace)
+	unjoin("member clusterrole/federation-syncer kept (not made by join)",
+		"member namespace/federation-system kept (it has configmap/mine)",
+		"kubectl --context member delete clusterrole/federation-syncer",
+		"kubectl --context member delete namespace/federation-system")
+	s.kubectl(s.member, "", "delete", "clusterrole/federation-syncer")
+	s.kubectl(s.member, "", "delete", "configmap/mine", "-n", namespace)
+	var table strings.Builder
+	for _, line := range said {
+		table.WriteString(docs.ListItem("`" + line + "`"))
+	}
+	unjoin("member namespace/federation-system deleted")
+	if !s.Failed() {
+		docs.CheckGenerated(s.T, filepath.Join(root, "docs/joining.md"), "test/join", *update,
+			map[string]string{"unjoin-kept": table.String()})
+	}
 }
 
 // leave removes the member a, without draining it.

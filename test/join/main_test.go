@@ -178,6 +178,7 @@ func (s *system) socket() string { return filepath.Join(s.dir, "admin.sock") }
 func (s *system) run(args ...string) (out string, code int, err error) {
 	args = append(args, "--socket", s.socket(), "--kubeconfig", s.kubeconfig)
 	cmd := exec.CommandContext(s.Context(), programs.Kubectl(), args...)
+	cmd.Stdin = strings.NewReader("n\n") // to what it asks
 	var stdout, stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err = cmd.Run(); err != nil {
