@@ -132,7 +132,7 @@ clusters: %s
 host: {kubeconfig: {path: %s}, namespace: %s}
 metrics: {address: "127.0.0.1:0"}
 admin: {socket: admin.sock}
-timers: {emptyGrace: 1s}
+timers: {emptyGrace: 1s, holdFor: 1s}
 `, zoneID, s.cloud.URL, clusters, path, namespace), 0o600); err != nil {
 		s.Fatal(err)
 	}

@@ -72,7 +72,8 @@ func (s *system) rights(seen texts) {
 			s := s.in(t)
 			s.joiner(resource)
 			r := refusal{"you have no right to " + resource + " in the host", args, 1,
-				"the host SERVER (context joiner) refuses: " + what + ": ... The rights to join clusters are in docs/joining.md"}
+				"the host SERVER (context joiner) refuses: " + what +
+					": ... The rights to join clusters are in docs/joining.md"}
 			poll(s, "the rights", func() error { return s.refuses(r) }) // the others take a moment
 			s.refused(seen, r)
 		})
