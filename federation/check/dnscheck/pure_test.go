@@ -12,8 +12,15 @@ import (
 
 var update = flag.Bool("update", false, "write docs/checks.md")
 
-func TestStates(t *testing.T) {
+// TestFindings also notes the texts for docs/checks.md.
+func TestFindings(t *testing.T) {
 	seen := texts.Seen{}
+	testStates(t, seen)
+	testAnswers(t, seen)
+	seen.InUnitTests(t, "dnscheck", *update)
+}
+
+func testStates(t *testing.T, seen texts.Seen) {
 	for _, c := range []struct {
 		state, err    string
 		claim, writes check.Outcome
@@ -47,7 +54,6 @@ func TestStates(t *testing.T) {
 		}
 		seen.Add("provider-writes", got.Outcome, got.Text, "")
 	})
-	seen.InUnitTests(t, "dnscheck", *update)
 }
 
 func TestExpectations(t *testing.T) {
