@@ -37,6 +37,7 @@ func (j *joining) check(ctx context.Context) error {
 	found, err = j.checkTopology(ctx)
 	one(err, found)
 	j.route, err = routeOf(j.member.Config, j.Server, j.CA, j.host.uid == j.member.uid)
+	err = errors.Join(err, checkAuthority(j.CA))
 	one(err, "the syncer is to reach it at "+j.route.server)
 	return errors.Join(problems...)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"net/url"
@@ -12,6 +13,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	"k8s.io/client-go/util/cert"
 )
 
 // noToken stands where a token is not shown.
@@ -82,6 +84,15 @@ func decode(secret *Object, key string) []byte {
 		return nil
 	}
 	return out
+}
+
+// checkAuthority checks the certificates of --certificate-authority, if it is given.
+func checkAuthority(ca []byte) error {
+	if _, err := cert.ParseCertsPEM(ca); len(ca) > 0 && err != nil {
+		return errors.New("--certificate-authority: the file has no certificate: want one or several in PEM " +
+			"(-----BEGIN CERTIFICATE-----)")
+	}
+	return nil
 }
 
 // routeOf returns how the syncer reaches the member: as the admin's kubeconfig does, or at server, if it is given, with

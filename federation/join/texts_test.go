@@ -93,6 +93,9 @@ var early = []failing{
 		"the member's Nodes do not say where they are: label them (kubectl label node NODE " +
 			"topology.kubernetes.io/region=REGION topology.kubernetes.io/zone=ZONE), or say it by --region and " +
 			"--zones"},
+	{"J1", "the file of `--certificate-authority` has no certificate", func(r *run) { r.CA = []byte("x") }, 1,
+		"--certificate-authority: the file has no certificate: want one or several in PEM " +
+			"(-----BEGIN CERTIFICATE-----)"},
 	{"J1", "what answers is no API server", func(r *run) { r.member.put(pathVersion, object{}) }, 2,
 		"the member SERVER (context member) does not answer: its answer is not that of an API server. Is this the " +
 			"context that you mean, and does kubectl reach it from here?"},

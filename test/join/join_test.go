@@ -18,6 +18,7 @@ var changing = []struct {
 	{regexp.MustCompile(`https://192\.0\.2\.[0-9]:[0-9]{3,}`), "SERVER"},
 	{regexp.MustCompile(`127\.0\.0\.1:[0-9]+`), "127.0.0.1:PORT"},
 	{regexp.MustCompile(`(?m)^waiting .*\n`), ""}, // as often as the syncer needs
+	{regexp.MustCompile(`a running syncer \(.*\)`), "a running syncer (VERSION)"},
 	{regexp.MustCompile(` +`), " "},
 }
 
@@ -31,7 +32,7 @@ func steady(text string) string {
 
 const session = `host SERVER (context host) VERSION id ID
 member SERVER (context member) VERSION id ID
-checked the host has the CRDs and a running syncer (unknown)
+checked the host has the CRDs and a running syncer (VERSION)
 checked no other member has this name or is this cluster
 checked its Nodes say where it is: fra: fra-a
 checked the syncer is to reach it at SERVER
