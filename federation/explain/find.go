@@ -59,9 +59,9 @@ func unknownService(f *admin.FederationStatus, name federation.ServiceName) erro
 	var all []near
 	for _, s := range f.Services {
 		service := s.ServiceName()
-		far := distance(service.Name, name.Name)
+		far := Distance(service.Name, name.Name)
 		if name.Namespace != "" {
-			far += distance(service.Namespace, name.Namespace)
+			far += Distance(service.Namespace, name.Namespace)
 		}
 		if far <= max(2, len(name.Name)/3) || service.Name == name.Name {
 			all = append(all, near{s.Name, far})
@@ -75,8 +75,8 @@ func unknownService(f *admin.FederationStatus, name federation.ServiceName) erro
 	return e
 }
 
-// distance is how many letters have to be added, removed or replaced to turn a into b.
-func distance(a, b string) int {
+// Distance is how many letters have to be added, removed or replaced to turn a into b.
+func Distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j

@@ -47,7 +47,7 @@ func forwardPage(files []*os.File, w *scenario.Play) (*forwarder, error) {
 			go relay(from, w)
 		}
 	}()
-	return f, errors.Join(files[0].Close())
+	return f, files[0].Close()
 }
 
 // stop ends the forwarding of new connections; those that are open end with the program.

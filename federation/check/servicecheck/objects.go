@@ -13,6 +13,7 @@ import (
 
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/check"
+	"github.com/federation-dns/federation/federation/explain"
 	"github.com/federation-dns/federation/federation/member"
 )
 
@@ -109,32 +110,11 @@ func mislabelled(name string, services []corev1.Service, federations []string) [
 func nearest(label string, federations []string) (found string) {
 	best := 1 + len(label)/3
 	for _, f := range federations {
-		if d := distance(strings.ToLower(label), f); d <= best {
+		if d := explain.Distance(strings.ToLower(label), f); d <= best {
 			best, found = d-1, f
 		}
 	}
 	return found
-}
-
-// distance is the Levenshtein distance of two words.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replace := diagonal
-			if a[i] != b[j] {
-				replace++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replace, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // ports compares the Services of all members.
