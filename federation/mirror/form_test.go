@@ -1,0 +1,63 @@
+package mirror
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/federation-dns/federation/federation"
+)
+
+var id = IdentityOf(federation.Federation{Name: "myfederation", Domain: "example.com."})
+
+func service() Service {
+	return Service{
+		Namespace: "mynamespace", Name: "nginx",
+		Levels: []Level{
+			{Level: "us-central1-a.example.com.", TTL: 60, Up: "us-central1.example.com."},
+			{Level: "us-central1.example.com.", TTL: 60, Host: "lb.example.net.", Members: []string{"a"}},
+			{Level: "example.com.", TTL: 60, Addresses: []Address{
+				{netip.MustParseAddr("203.0.113.10"), []string{"a", "b"}},
+				{netip.MustParseAddr("2001:db8::10"), []string{"b"}},
+			}},
+		},
+		Ports: []Port{{Name: "http", Protocol: "tcp", Port: 80}},
+	}
+}
+
+func TestForm(t *testing.T) {
+	t.Run("M2 a heartbeat is read as it was written", func(t *testing.T) {
+		want := &Heartbeat{
+			Format: Format, Identity: id, Owner: "fed", Generation: 3, Set: "x", Buckets: []BucketState{{"h", true}},
+			Starts: []Start{{"r", "z"}, {}}, StaleUntil: time.Unix(1e9, 0).UTC(), Snapshot: 7,
+		}
+		got, err := DecodeHeartbeat(want.Encode())
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("-want +got:\n%s%v", diff, err)
+		}
+	})
+	t.Run("M2 a bucket is read as it was written", func(t *testing.T) {
+		h, one, other := Header{Format: Format, Identity: id, Owner: "fed", Set: "x", Count: 1}, service(), service()
+		other.Name = "a"
+		data := EncodeBucket(h, []string{one.Line(), other.Line()})
+		gotHeader, got, err := DecodeBucket(data)
+		diff := cmp.Diff([]Service{other, one}, got, cmpopts.EquateComparable(netip.Addr{}))
+		if diff += cmp.Diff(h, gotHeader); diff != "" || err != nil {
+			t.Errorf("-want +got:\n%s%v", diff, err)
+		}
+	})
+	t.Run("M4 the hash follows the data", func(t *testing.T) {
+		s, h := service(), Header{Format: Format, Identity: id, Count: 1}
+		data, same := EncodeBucket(h, []string{s.Line()}), EncodeBucket(h, []string{s.Line()})
+		if Hash(data) != Hash(same) {
+			t.Error("equal data, two hashes")
+		}
+		data[servicesKey] += " "
+		if Hash(data) == Hash(same) {
+			t.Error("other data, the same hash")
+		}
+	})
+}
