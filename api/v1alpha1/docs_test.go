@@ -8,9 +8,9 @@ import (
 	"go/token"
 	"maps"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -21,11 +21,17 @@ import (
 
 var update = flag.Bool("update", false, "write docs/api.md")
 
-// TestDocs checks the parts of docs/api.md that are generated from the CRD and from the reasons. -update regenerates
+// TestDocs checks the parts of docs/api.md that are generated from the CRDs and from the reasons. -update regenerates
 // them.
 func TestDocs(t *testing.T) {
 	docs.CheckGenerated(t, "../../docs/api.md", "api/v1alpha1", *update, map[string]string{
-		"fields": fieldList(t), "reasons": reasonList(t),
+		"MemberCluster":          fieldList(t, "memberclusters"),
+		"FederatedService":       fieldList(t, "federatedservices"),
+		"reasons":                reasonList(t, "ConditionReady"),
+		"reasons of propagation": reasonList(t, "ConditionPropagationReady"),
+		"reasons of Propagated":  reasonList(t, "ConditionPropagated"),
+		"reasons of Published":   reasonList(t, "ConditionPublished"),
+		"reasons of a cluster":   reasonList(t, "why a member has no Service"),
 	})
 }
 
@@ -40,12 +46,9 @@ type field struct {
 	Validations []struct{ Message string } `yaml:"x-kubernetes-validations"`
 }
 
-func fieldList(t *testing.T) string {
-	files, err := filepath.Glob("../../deploy/crds/*.yaml")
-	if err != nil || len(files) != 1 {
-		t.Fatalf("CRDs %q, error %v", files, err)
-	}
-	data, err := os.ReadFile(files[0])
+// fieldList has the fields of a kind, given by the name of its resource.
+func fieldList(t *testing.T, resource string) string {
+	data, err := os.ReadFile("../../deploy/crds/federation-dns.io_" + resource + ".yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,6 +75,12 @@ func fieldList(t *testing.T) string {
 	return b.String()
 }
 
+// kubernetes has the fields that are the same in Kubernetes' own objects.
+var kubernetes = map[string]bool{
+	"spec.placement.selector": true, "spec.template.spec": true, "status.conditions[]": true,
+	"status.loadBalancer": true,
+}
+
 // describe writes an item for each field below a path.
 func describe(t *testing.T, b *strings.Builder, path string, s *field) {
 	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
@@ -94,36 +103,50 @@ func describe(t *testing.T, b *strings.Builder, path string, s *field) {
 			about = " (" + about + ")"
 		}
 		text := fmt.Sprintf("`%s`%s: %s", here, about, strings.ReplaceAll(f.Description, "\n", " "))
-		for _, v := range f.Validations {
-			text += fmt.Sprintf(" Refused otherwise: \"%s\".", v.Message)
+		for i, v := range f.Validations {
+			text = strings.TrimSuffix(text, ".")
+			if i == 0 {
+				text += ". Refused otherwise:"
+			} else {
+				text += ";"
+			}
+			text += fmt.Sprintf(" \"%s\".", v.Message)
 		}
 		b.WriteString(docs.ListItem(text))
-		if here != "status.conditions[]" { // those of every Kubernetes object
+		if !kubernetes[here] {
 			describe(t, b, here, inner)
 		}
 	}
 }
 
-// reasonList has the reasons of the condition Ready with their comments.
-func reasonList(t *testing.T) string {
-	parsed, err := parser.ParseFile(token.NewFileSet(), "conditions.go", nil, parser.ParseComments)
-	if err != nil {
-		t.Fatal(err)
-	}
-	comment := regexp.MustCompile(`(?s)^Reason\w+ \((True|False|Unknown)\): (.*)\n$`)
+// reasonList has the reasons of the one block of constants whose comment has these words, with their comments.
+func reasonList(t *testing.T, words string) string {
+	comment := regexp.MustCompile(`(?s)^Reason\w+( \((?:True|False|Unknown)\))?: (.*)\n$`)
 	var b strings.Builder
-	ast.Inspect(parsed, func(n ast.Node) bool {
-		spec, ok := n.(*ast.ValueSpec)
-		if !ok || !strings.HasPrefix(spec.Names[0].Name, "Reason") {
-			return true
+	for _, file := range []string{"conditions.go", "federatedservice_conditions.go"} {
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
 		}
-		m := comment.FindStringSubmatch(spec.Doc.Text())
-		if m == nil {
-			t.Fatalf("%s has no comment with a status", spec.Names[0].Name)
+		for _, d := range parsed.Decls {
+			block, ok := d.(*ast.GenDecl)
+			if !ok || !block.Lparen.IsValid() || !regexp.MustCompile(words+`\b`).MatchString(block.Doc.Text()) {
+				continue
+			}
+			for _, s := range block.Specs {
+				spec := s.(*ast.ValueSpec)
+				m := comment.FindStringSubmatch(spec.Doc.Text())
+				if m == nil {
+					t.Fatalf("%s has no comment of the form", spec.Names[0].Name)
+				}
+				reason, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				b.WriteString(docs.ListItem(fmt.Sprintf("`%s`%s: %s", reason, m[1],
+					strings.ReplaceAll(m[2], "\n", " "))))
+			}
 		}
-		b.WriteString(docs.ListItem(fmt.Sprintf("`%s` (%s): %s", strings.TrimPrefix(spec.Names[0].Name, "Reason"), m[1],
-			strings.ReplaceAll(m[2], "\n", " "))))
-		return true
-	})
+	}
 	return b.String()
 }

@@ -38,7 +38,24 @@ type MemberClusterSpec struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	MaxServices int32 `json:"maxServices,omitempty"`
+	// Whether the syncer creates the Services of FederatedServices in the member. A member is read-only unless this
+	// says Enabled and its API server grants the right.
+	// +optional
+	// +kubebuilder:default=Disabled
+	Propagation Propagation `json:"propagation,omitempty"`
 }
+
+// Propagation says whether FederatedServices reach a member.
+// +kubebuilder:validation:Enum=Enabled;Disabled
+type Propagation string
+
+// The values of Propagation.
+const (
+	// PropagationEnabled lets the syncer create, change and delete its own Services in the member.
+	PropagationEnabled Propagation = "Enabled"
+	// PropagationDisabled keeps the member read-only.
+	PropagationDisabled Propagation = "Disabled"
+)
 
 // SecretKey is a key of a Secret in the syncer's own namespace, that of its Lease.
 type SecretKey struct {
@@ -56,7 +73,8 @@ type SecretKey struct {
 
 // MemberClusterStatus is what the syncer that writes sees of a member. It changes when its content does.
 type MemberClusterStatus struct {
-	// Ready is whether the member takes part; its reason is the column STATUS.
+	// Ready is whether the member takes part; its reason is the column STATUS. PropagationReady is whether
+	// FederatedServices reach it.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -79,6 +97,13 @@ type MemberClusterStatus struct {
 	// Which version of the Secret the syncer uses: the member has accepted the kubeconfig in it.
 	// +optional
 	KubeconfigSecret *SecretInUse `json:"kubeconfigSecret,omitempty"`
+	// The Services of deleted FederatedServices, as namespace/name, that could not be deleted in the member yet, or
+	// given back. They are once it is reached.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=1000
+	// +kubebuilder:validation:items:MaxLength=127
+	PendingDeletions []string `json:"pendingDeletions,omitempty"`
 }
 
 // SecretInUse is a version of a Secret that the syncer uses: a client made from it had an answer of success. A token

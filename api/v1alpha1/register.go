@@ -11,7 +11,8 @@ var GroupVersion = schema.GroupVersion{Group: "federation-dns.io", Version: "v1a
 
 // AddToScheme adds the kinds to a scheme.
 func AddToScheme(scheme *runtime.Scheme) error {
-	scheme.AddKnownTypes(GroupVersion, &MemberCluster{}, &MemberClusterList{})
+	scheme.AddKnownTypes(GroupVersion, &MemberCluster{}, &MemberClusterList{}, &FederatedService{},
+		&FederatedServiceList{})
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil
 }

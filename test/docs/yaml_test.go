@@ -247,12 +247,13 @@ func decode(t *testing.T, document string) {
 // the test that reads them.
 func TestManifests(t *testing.T) {
 	elsewhere := map[string]string{
-		"deploy/coredns-values.yaml":                        "test/stanzas",
-		"deploy/crds/federation-dns.io_memberclusters.yaml": "test/membercluster",
-		"deploy/monitoring/rules.yaml":                      "test/monitoring",
-		"deploy/monitoring/rules_test.yaml":                 "test/monitoring",
-		"deploy/providers/clouddns-role.yaml":               "federation/provider/clouddns",
-		"deploy/providers/clouddns-find-role.yaml":          "federation/provider/clouddns",
+		"deploy/coredns-values.yaml":                           "test/stanzas",
+		"deploy/crds/federation-dns.io_memberclusters.yaml":    "test/membercluster",
+		"deploy/crds/federation-dns.io_federatedservices.yaml": "test/membercluster",
+		"deploy/monitoring/rules.yaml":                         "test/monitoring",
+		"deploy/monitoring/rules_test.yaml":                    "test/monitoring",
+		"deploy/providers/clouddns-role.yaml":                  "federation/provider/clouddns",
+		"deploy/providers/clouddns-find-role.yaml":             "federation/provider/clouddns",
 	}
 	n := 0
 	for name, text := range files(t, ".yaml") {

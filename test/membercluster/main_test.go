@@ -78,7 +78,8 @@ func (s *system) in(t *testing.T) *system {
 func (s *system) installCRD() {
 	s.Helper()
 	s.kubectl("", "apply", "-f", filepath.Join(root, "deploy/crds"))
-	s.kubectl("", "wait", "--for=condition=Established", "crd/memberclusters.federation-dns.io", "--timeout=20s")
+	s.kubectl("", "wait", "--for=condition=Established", "crd/memberclusters.federation-dns.io",
+		"crd/federatedservices.federation-dns.io", "--timeout=20s")
 }
 
 // kubectl runs kubectl as the administrator, and fails the test with it.

@@ -20,6 +20,7 @@ var kinds = []struct {
 	of   reflect.Type
 }{
 	{"MemberCluster", reflect.TypeFor[v1alpha1.MemberCluster]()},
+	{"FederatedService", reflect.TypeFor[v1alpha1.FederatedService]()},
 }
 
 // served returns which kinds of the API group the host serves.
@@ -66,6 +67,9 @@ func crdsInstalled(ctx context.Context, e *check.Env) []check.Finding {
 		return check.One(check.Good("", "%s %s", strings.Join(has, ", "), v1alpha1.GroupVersion.Version))
 	}
 	text := fmt.Sprintf("the host does not serve %s of %s", strings.Join(lacks, ", "), v1alpha1.GroupVersion)
+	if there["MemberCluster"] {
+		return check.One(check.Doubt("", "%s: Services can only be created in each member", text))
+	}
 	if members, err := e.Members(ctx); err == nil && len(members) > 0 {
 		return check.One(check.Doubt("", "%s: the syncer has the members of its file only", text))
 	}

@@ -29,7 +29,8 @@ func Checks() []check.Check {
 			ID: "crds-installed", Category: check.Host, Severity: check.SeverityFail,
 			Title: "the host cluster has the kinds of federation-dns.io/v1alpha1",
 			About: "Asks the API server which kinds it serves. Without MemberCluster the syncer has the members of " +
-				"its file only: a warning if it has some, and a failure otherwise.",
+				"its file only: a warning if it has some, and a failure otherwise. Without FederatedService it " +
+				"creates no Services in the members: a warning.",
 			Remedy: "install the CRDs with the chart (crds.install), or\n" +
 				"$ kubectl apply --server-side -f deploy/crds",
 			Run: crdsInstalled,

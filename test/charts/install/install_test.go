@@ -297,6 +297,7 @@ func TestSyncer(t *testing.T) {
 	})
 	t.Run("D3 uninstall leaves what the README names", func(t *testing.T) {
 		in.left(t, before, "APIService//v1alpha1.federation-dns.io", // which the API server makes of the CRD
+			"CustomResourceDefinition//federatedservices.federation-dns.io",
 			"CustomResourceDefinition//memberclusters.federation-dns.io",
 			"Lease/federation-system/eu-federation-syncer", "Lease/federation-system/federation-syncer")
 		if in.ttl(t) == 0 {

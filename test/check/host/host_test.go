@@ -15,10 +15,10 @@ import (
 	"github.com/federation-dns/federation/test/docs"
 )
 
-// crd returns the shipped CRD without these fields of its spec.
-func (w *world) crd(without ...string) string {
+// crd returns the shipped CRD of a resource without these fields of its spec.
+func (w *world) crd(resource string, without ...string) string {
 	w.Helper()
-	text, err := os.ReadFile(filepath.Join(root, "deploy/crds/federation-dns.io_memberclusters.yaml"))
+	text, err := os.ReadFile(filepath.Join(root, "deploy/crds/federation-dns.io_"+resource+".yaml"))
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -101,23 +101,30 @@ func testHost(t *testing.T, w *world) {
 	})
 	t.Run("CK2 crds-installed fails", func(t *testing.T) {
 		w := w.in(t)
-		w.finds("crds-installed", "", check.Fail, "the host does not serve MemberCluster of federation-dns.io/v1alpha1",
-			w.options())
+		w.finds("crds-installed", "", check.Fail,
+			"the host does not serve MemberCluster, FederatedService of federation-dns.io/v1alpha1", w.options())
 	})
 	t.Run("CK2 crds-version fails", func(t *testing.T) {
 		w := w.in(t)
-		w.kubectl(w.crd("drain", "hostSuffixes"), "apply", "--server-side", "-f", "-")
+		w.kubectl(w.crd("memberclusters", "drain", "hostSuffixes"), "apply", "--server-side", "-f", "-")
 		w.finds("crds-version", "MemberCluster", check.Fail, "the host's CRD lacks spec.hostSuffixes, spec.drain",
 			w.options())
 	})
 	t.Run("CK2 crds-version passes", func(t *testing.T) {
 		w := w.in(t)
-		w.kubectl(w.crd(), "apply", "--server-side", "--force-conflicts", "-f", "-")
+		w.kubectl(w.crd("memberclusters"), "apply", "--server-side", "--force-conflicts", "-f", "-")
 		w.finds("crds-version", "MemberCluster", check.OK, "all fields are there", w.options())
+	})
+	t.Run("CK2 crds-installed warns", func(t *testing.T) {
+		w := w.in(t)
+		w.finds("crds-installed", "", check.Warn, "the host does not serve FederatedService of "+
+			"federation-dns.io/v1alpha1: Services can only be created in each member", w.options())
 	})
 	t.Run("CK2 crds-installed passes", func(t *testing.T) {
 		w := w.in(t)
-		w.finds("crds-installed", "", check.OK, "MemberCluster v1alpha1", w.options())
+		w.kubectl(w.crd("federatedservices"), "apply", "--server-side", "-f", "-")
+		w.finds("crds-installed", "", check.OK, "MemberCluster, FederatedService v1alpha1", w.options())
+		w.finds("crds-version", "FederatedService", check.OK, "all fields are there", w.options())
 	})
 	t.Run("CK2 syncer-running passes", func(t *testing.T) {
 		w := w.in(t)
