@@ -3,6 +3,7 @@ package federation
 import (
 	"cmp"
 	"net/netip"
+	"slices"
 )
 
 // ServiceName identifies a federated Service: its namespace and name, the same in all members.
@@ -50,3 +51,19 @@ type Shard struct {
 // ResolvedTTL is the maximum TTL, in seconds, of an RRset with addresses that a load balancer's host name resolved to
 // (H4).
 const ResolvedTTL = 60
+
+// neverPublished are ranges whose addresses reach nothing, the client itself, or a translator that only the member has
+// (H3a). MayBePublished tests unspecified, loopback, link-local, multicast and IPv4-mapped addresses separately.
+var neverPublished = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("192.0.0.0/24"), netip.MustParsePrefix("240.0.0.0/4"),
+	netip.MustParsePrefix("::/96"), netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"),
+	netip.MustParsePrefix("100::/64"), netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("2001::/32"),
+}
+
+// MayBePublished reports whether the address can be a shard's in some member: it is a global unicast address without a
+// zone, and outside the ranges that are never published (H3a).
+func MayBePublished(a netip.Addr) bool {
+	return a.IsValid() && a.Zone() == "" && !a.IsUnspecified() && !a.IsLoopback() && !a.IsMulticast() && !a.Is4In6() &&
+		!a.IsLinkLocalUnicast() &&
+		!slices.ContainsFunc(neverPublished, func(p netip.Prefix) bool { return p.Contains(a) })
+}

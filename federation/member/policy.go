@@ -25,13 +25,6 @@ type AddressPolicy struct {
 	ForbiddenHosts []federation.FQDN
 }
 
-// neverPublished are ranges whose addresses reach nothing, the client itself, or a translator that only the member has
-// (H3a). CheckAddress tests unspecified, loopback, link-local, multicast and IPv4-mapped addresses separately.
-var neverPublished = prefixes(
-	"0.0.0.0/8", "192.0.0.0/24", "240.0.0.0/4",
-	"::/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2002::/16", "2001::/32",
-)
-
 // privateRanges may be published only inside the member's AddressCIDRs (H3b).
 var privateRanges = prefixes(
 	"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "198.18.0.0/15", "fc00::/7", "fec0::/10",
@@ -53,8 +46,7 @@ func within(list []netip.Prefix, a netip.Addr) bool {
 // allowed. annotated says that it is from the Service's annotation.
 func (p AddressPolicy) CheckAddress(a netip.Addr, annotated bool) error {
 	switch {
-	case !a.IsValid() || a.Zone() != "" || a.IsUnspecified() || a.IsLoopback() || a.IsMulticast() || a.Is4In6() ||
-		a.IsLinkLocalUnicast() || within(neverPublished, a):
+	case !federation.MayBePublished(a):
 		return fmt.Errorf("address %s is never published: it is not a global unicast address", a)
 	case annotated && !within(p.AddressCIDRs, a):
 		return fmt.Errorf("address %s of the annotation %s is outside the member's addressCIDRs",

@@ -63,8 +63,11 @@ func DecodeHeartbeat(data map[string]string) (*Heartbeat, error) {
 	if n := len(h.Buckets); n == 0 || n > MaxBuckets || n&(n-1) != 0 {
 		return nil, fmt.Errorf("heartbeat: %d buckets: a power of two up to %d is allowed", n, MaxBuckets)
 	}
-	if h.Set == "" {
+	switch {
+	case h.Set == "":
 		return nil, errors.New("heartbeat: it has no set")
+	case h.Member == "":
+		return nil, errors.New("heartbeat: it does not say which member it is for")
 	}
 	return h, nil
 }
@@ -128,7 +131,7 @@ func checkForm(format int, id Identity) error {
 	return nil
 }
 
-// check returns what is wrong with the service: names of another domain, or something that is no address.
+// check returns what is wrong with the service: names of another domain, or an address that is never published (H3a).
 func (s *Service) check(id Identity) error {
 	for _, label := range []string{s.Namespace, s.Name} {
 		if l, err := federation.ParseLabel(label); err != nil || string(l) != label {
@@ -159,8 +162,8 @@ func (s *Service) check(id Identity) error {
 			return fmt.Errorf("level %q: %q is not a host name", lv.Level, lv.Host)
 		}
 		for _, a := range lv.Addresses {
-			if !a.Address.IsValid() || a.Address != a.Address.Unmap() || a.Address.Zone() != "" {
-				return fmt.Errorf("level %q: %q is not an address", lv.Level, a.Address)
+			if !federation.MayBePublished(a.Address) {
+				return fmt.Errorf("level %q: %q is not an address that is published", lv.Level, a.Address)
 			}
 		}
 	}

@@ -46,6 +46,8 @@ func (id Identity) BucketName(i, count int) string {
 type Heartbeat struct {
 	Format int `json:"format"`
 	Identity
+	// Member is the name of the member that the mirror is kept in: addresses that are only its own are not for its pods.
+	Member string `json:"member"`
 	// Owner is the owner id of the syncer that writes it, and Generation that of its claim (M3).
 	Owner      string `json:"owner"`
 	Generation uint64 `json:"generation"`
@@ -139,18 +141,23 @@ type Port struct {
 	Port     uint16 `json:"port"`
 }
 
-// BucketOf returns the index of the service's bucket in a set of count buckets.
+// BucketOf returns the index of the service's bucket in a set of count buckets. It does not allocate.
 func BucketOf(set string, count int, svc federation.ServiceName) int {
-	h := fnv.New64a()
-	h.Write([]byte(set))
-	h.Write([]byte{0})
-	h.Write([]byte(svc.Namespace))
-	h.Write([]byte{'/'})
-	h.Write([]byte(svc.Name))
-	sum := h.Sum64()
+	sum := uint64(offset64)
+	for _, part := range [...]string{set, "\x00", svc.Namespace, "/", svc.Name} {
+		for i := range len(part) {
+			sum = (sum ^ uint64(part[i])) * prime64
+		}
+	}
 	sum ^= sum >> 32 // the low bits of FNV alone spread short names badly
 	return int(sum % uint64(count))
 }
+
+// The constants of FNV-1a with 64 bits, which package hash/fnv does not export.
+const (
+	offset64 = 14695981039346656037
+	prime64  = 1099511628211
+)
 
 // Covers reports whether the heartbeat's mirror is complete for nodes of the place.
 func (h *Heartbeat) Covers(t federation.Topology) bool {

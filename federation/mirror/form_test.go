@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"hash/fnv"
 	"net/netip"
 	"testing"
 	"time"
@@ -31,8 +32,8 @@ func service() Service {
 func TestForm(t *testing.T) {
 	t.Run("M2 a heartbeat is read as it was written", func(t *testing.T) {
 		want := &Heartbeat{
-			Format: Format, Identity: id, Owner: "fed", Generation: 3, Set: "x", Buckets: []BucketState{{"h", true}},
-			Starts: []Start{{"r", "z"}, {}}, StaleUntil: time.Unix(1e9, 0).UTC(), Snapshot: 7,
+			Format: Format, Identity: id, Member: "a", Owner: "fed", Generation: 3, Set: "x",
+			Buckets: []BucketState{{"h", true}}, Starts: []Start{{"r", "z"}, {}}, StaleUntil: time.Unix(1e9, 0).UTC(), Snapshot: 7,
 		}
 		got, err := DecodeHeartbeat(want.Encode())
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
@@ -47,6 +48,25 @@ func TestForm(t *testing.T) {
 		diff := cmp.Diff([]Service{other, one}, got, cmpopts.EquateComparable(netip.Addr{}))
 		if diff += cmp.Diff(h, gotHeader); diff != "" || err != nil {
 			t.Errorf("-want +got:\n%s%v", diff, err)
+		}
+	})
+	t.Run("M2 a service's bucket is the same in every version, and found without an allocation", func(t *testing.T) {
+		svc := federation.ServiceName{Namespace: "mynamespace", Name: "nginx"}
+		h := fnv.New64a()
+		h.Write([]byte("set\x00mynamespace/nginx"))
+		want := int((h.Sum64() ^ h.Sum64()>>32) % 64)
+		if got := BucketOf("set", 64, svc); got != want {
+			t.Errorf("bucket %d, want %d", got, want)
+		}
+		if n := testing.AllocsPerRun(100, func() { BucketOf("set", 64, svc) }); n != 0 {
+			t.Errorf("%v allocations", n)
+		}
+	})
+	t.Run("M5 H3a an address that is never published is refused", func(t *testing.T) {
+		h, s := Header{Format: Format, Identity: id, Count: 1}, service()
+		s.Levels[2].Addresses[0].Address = netip.MustParseAddr("127.0.0.1")
+		if _, _, err := DecodeBucket(EncodeBucket(h, []string{s.Line()})); err == nil {
+			t.Error("it is taken")
 		}
 	})
 	t.Run("M4 the hash follows the data", func(t *testing.T) {
