@@ -171,7 +171,7 @@ func TestSyncerOneSource(t *testing.T) {
 			t.Fatal(err)
 		}
 		whose := func(name string) string {
-			for _, who := range []string{"viewer", "admin"} {
+			for _, who := range []string{"viewer", "editor", "admin"} {
 				if strings.HasSuffix(name, "-"+who) {
 					return who
 				}
@@ -185,15 +185,17 @@ func TestSyncerOneSource(t *testing.T) {
 			}
 			for _, r := range decode[*rbacv1.ClusterRole](t, objects(t, text)) {
 				of := "ClusterRole of " + whose(r.Name)
-				if r.Labels["rbac.authorization.k8s.io/aggregate-to-view"] == "true" {
-					of += ", aggregated to view"
+				for _, role := range []string{"view", "edit"} {
+					if r.Labels["rbac.authorization.k8s.io/aggregate-to-"+role] == "true" {
+						of += ", aggregated to " + role
+					}
 				}
 				all[of] = r.Rules
 			}
 			return all
 		}
 		shipped := read(t, "../../deploy/host-rbac.yaml") + "---\n" + read(t, "../../deploy/users-rbac.yaml")
-		if d := cmp.Diff(rules(shipped), rules(out)); d != "" || len(rules(out)) != 5 {
+		if d := cmp.Diff(rules(shipped), rules(out)); d != "" || len(rules(out)) != 6 {
 			t.Errorf("the chart's rules differ from the shipped ones (-shipped +chart):\n%s", d)
 		}
 	})

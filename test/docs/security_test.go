@@ -110,7 +110,7 @@ func TestPermissionsTable(t *testing.T) {
 		}
 	}
 	written := map[string]bool{}
-	row := regexp.MustCompile(`(?m)^\| (?:syncer|CoreDNS|viewer|administrator|who checks) \| ` +
+	row := regexp.MustCompile(`(?m)^\| (?:syncer|CoreDNS|viewer|editor|administrator|who checks) \| ` +
 		`([a-z-]+\.yaml) \| [^|]+ \| (.*) \|$`)
 	for _, m := range row.FindAllStringSubmatch(read(t, securityPage), -1) {
 		written[m[1]+": "+m[2]] = true

@@ -162,6 +162,33 @@ func TestUserRights(t *testing.T) {
 			refused(user, "", "patch", "mc", "a", "--type=merge", "-p", `{"spec": {"drain": true}}`)
 		})
 	}
+	const service = "apiVersion: federation-dns.io/v1alpha1\nkind: FederatedService\nmetadata: {name: web}\n" +
+		"spec: {federation: fed, template: {spec: {ports: [{port: 80}]}}}\n"
+	for _, role := range []string{"edit", "admin"} {
+		t.Run("B4 the role "+role+" in a namespace creates FederatedServices in it only", func(t *testing.T) {
+			s = s.in(t)
+			user := role + "-shop"
+			s.kubectl("", "create", "namespace", user)
+			s.kubectl("", "-n", user, "create", "rolebinding", "test", "--clusterrole="+role, "--user="+user)
+			allowed(user, service, "create", "-n", user, "-f", "-")
+			allowed(user, strings.Replace(service, "80", "81", 1), "replace", "-n", user, "-f", "-")
+			allowed(user, "", "patch", "fsvc", "web", "-n", user, "--type=merge", "-p", `{"spec": {"ttl": 60}}`)
+			allowed(user, "", "get", "fsvc", "-n", user)
+			refused(user, service, "create", "-n", "default", "-f", "-")
+			refused(user, "", "patch", "fsvc", "web", "-n", user, "--subresource=status", "--type=merge", "-p",
+				`{"status": {"healthy": "9/9"}}`)
+			refused(user, "", "get", "fsvc", "-n", "default")
+			allowed(user, "", "delete", "fsvc", "web", "-n", user)
+		})
+	}
+	t.Run("B1 the role view sees FederatedServices, and changes none", func(t *testing.T) {
+		s = s.in(t)
+		s.kubectl(service, "create", "-f", "-")
+		allowed("view", "", "get", "fsvc", "web")
+		allowed("federation-admin", "", "get", "fsvc", "-A")
+		refused("view", "", "delete", "fsvc", "web")
+		refused("federation-admin", "", "delete", "fsvc", "web")
+	})
 	t.Run("B1 an administrator of the federation joins, drains and removes members", func(t *testing.T) {
 		s = s.in(t)
 		const user = "federation-admin"

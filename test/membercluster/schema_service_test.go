@@ -15,15 +15,15 @@ func TestServiceSchema(t *testing.T) {
 		label    = "the name of a federation is a DNS label: lower-case letters, digits and '-'"
 		external = "type ExternalName has no endpoints whose health could be known: use ClusterIP, NodePort or " +
 			"LoadBalancer"
-		clusterIP = "each member allocates its own clusterIP: leave clusterIP and clusterIPs out, or say None for a " +
-			"headless Service"
+		clusterIP = "each member allocates its own clusterIP: leave clusterIP and clusterIPs out, or say None " +
+			"for a headless Service"
 		one        = "externalIPs and loadBalancerIP belong to one cluster: leave them out"
 		either     = "say either clusters or selector"
 		port       = "ports: [{port: 80}]"
 		headless   = "a headless Service (clusterIP None) has type ClusterIP"
 		labels     = "labels of federation-dns.io are set by the syncer: leave them out"
-		annotation = "annotations of federation-dns.io belong to one member, or are set by the syncer: leave them out, " +
-			"and say spec.ttl for a TTL"
+		annotation = "annotations of federation-dns.io belong to one member, or are set by the syncer: leave them " +
+			"out, and say spec.ttl for a TTL"
 	)
 	// of has a template with this spec, and more fields beside it.
 	of := func(spec, more string) string {
@@ -113,8 +113,8 @@ func TestServiceSchema(t *testing.T) {
 		s.kubectl(text("fixed", of(port, "")), "create", "-f", "-")
 		out, err := s.host.Kubectl(t.Context(), "", "patch", "fsvc", "fixed", "--type=merge", "-p",
 			`{"spec": {"federation": "other"}}`)
-		if want := "federation cannot be changed: make another FederatedService, and delete this one when nobody asks " +
-			"for the old name"; err == nil || !strings.Contains(err.Error(), want) {
+		if want := "federation cannot be changed: make another FederatedService, and delete this one when nobody " +
+			"asks for the old name"; err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s, error %v; want %q", out, err, want)
 		}
 	})
