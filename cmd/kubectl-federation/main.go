@@ -59,7 +59,7 @@ func exitCode(err error) int {
 	switch {
 	case err == nil:
 		return exitGood
-	case errors.As(err, &unknown), errors.Is(err, live.ErrNoSyncer):
+	case errors.As(err, &unknown), errors.Is(err, live.ErrNoSyncer), errors.Is(err, live.ErrUnreachable):
 		return exitUnknown
 	}
 	return exitBad
@@ -113,8 +113,8 @@ func rootCommand(name string, now func() time.Time) *cobra.Command {
 		"name of the Lease that the syncer's replicas share")
 	root.PersistentFlags().StringVar(&o.container, "syncer-container", "",
 		"container of the syncer, if its pods have several")
-	root.AddCommand(joinCommand(o), unjoinCommand(o), o.clusters(), o.services(), o.records(), o.explain(),
-		drainCommand(o), uncordonCommand(o), o.confirm(), o.check(), o.dashboard(), o.version())
+	root.AddCommand(joinCommand(o), unjoinCommand(o), o.clusters(), createCommand(o), o.services(), o.records(),
+		o.explain(), drainCommand(o), uncordonCommand(o), o.confirm(), o.check(), o.dashboard(), o.version())
 	return root
 }
 
