@@ -56,7 +56,7 @@ func fieldList(t *testing.T, resource string) string {
 		Spec struct {
 			Versions []struct {
 				Schema struct {
-					V3 field `yaml:"openAPIV3Schema"`
+					Root field `yaml:"openAPIV3Schema"`
 				}
 			}
 		}
@@ -64,7 +64,7 @@ func fieldList(t *testing.T, resource string) string {
 	if err := yaml.Unmarshal(data, &crd); err != nil {
 		t.Fatal(err)
 	}
-	root := crd.Spec.Versions[0].Schema.V3
+	root := crd.Spec.Versions[0].Schema.Root
 	var b strings.Builder
 	for _, v := range root.Validations {
 		b.WriteString(docs.ListItem("`metadata.name`: " + v.Message + "."))

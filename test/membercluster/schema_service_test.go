@@ -81,14 +81,14 @@ func TestServiceSchema(t *testing.T) {
 		{"a TTL of more than a day", "x", of(port, "ttl: 86401"), "should be less than or equal to 86400"},
 		{"a misspelt field", "x", of(port+", portz: []", ""), `unknown field "spec.template.spec.portz"`},
 	} {
-		t.Run("B2 refused: "+tt.what, func(t *testing.T) {
+		t.Run("K6 refused: "+tt.what, func(t *testing.T) {
 			out, err := s.host.Kubectl(t.Context(), text(tt.name, tt.spec), "create", "-f", "-")
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("%s, error %v; want %q", out, err, tt.want)
 			}
 		})
 	}
-	t.Run("B2 a new object is Pending, and kubectl get shows it", func(t *testing.T) {
+	t.Run("K6 a new object is Pending, and kubectl get shows it", func(t *testing.T) {
 		s := s.in(t)
 		s.kubectl(text("new", of("type: LoadBalancer, externalTrafficPolicy: Local, "+port,
 			"placement: {selector: {matchExpressions: [{key: a, operator: Exists}]}}, ttl: 60, adopt: true")),
@@ -108,7 +108,7 @@ func TestServiceSchema(t *testing.T) {
 			t.Errorf("%s", out)
 		}
 	})
-	t.Run("B2 the federation cannot be changed", func(t *testing.T) {
+	t.Run("K6 the federation cannot be changed", func(t *testing.T) {
 		s := s.in(t)
 		s.kubectl(text("fixed", of(port, "")), "create", "-f", "-")
 		out, err := s.host.Kubectl(t.Context(), "", "patch", "fsvc", "fixed", "--type=merge", "-p",
@@ -118,7 +118,7 @@ func TestServiceSchema(t *testing.T) {
 			t.Errorf("%s, error %v; want %q", out, err, want)
 		}
 	})
-	t.Run("B2 a member is read-only unless it says otherwise", func(t *testing.T) {
+	t.Run("K6 a member is read-only unless it says otherwise", func(t *testing.T) {
 		s := s.in(t)
 		s.kubectl("apiVersion: federation-dns.io/v1alpha1\nkind: MemberCluster\nmetadata: {name: careful}\n"+
 			"spec: {kubeconfigSecret: {name: x}}\n", "create", "-f", "-")

@@ -13,7 +13,7 @@ var (
 	// testName is the beginning of a string that names a test.
 	testName = regexp.MustCompile("[\"`]((?:" + id + "(?:, | and | ))+)")
 	// notRules are words of the same form: elliptic curves, versions of an API.
-	notRules = map[string]bool{"P256": true, "P384": true, "P521": true, "V1": true, "V3": true}
+	notRules = map[string]bool{"P256": true, "P384": true, "P521": true, "V1": true}
 )
 
 // Defined returns the ids that the text of docs/rules.md defines, each with the
