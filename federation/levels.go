@@ -76,7 +76,9 @@ type Levels struct {
 	opt         PublishOptions
 	all         []Level
 	byOwner     []int // indexes of all in the order of the owner names of any service
-	suffixBytes int   // length of all suffixes together
+	byName      map[FQDN]int
+	byMember    [][]int // the indexes of each member's levels, in order
+	suffixBytes int     // length of all suffixes together
 	memberIdx   map[string]int
 	memberName  []string
 	problems    []Problem
@@ -101,8 +103,12 @@ func NewLevels(f Federation, members []Member, opt PublishOptions) *Levels {
 		return cmp.Or(cmp.Compare(kindRank(a.Kind), kindRank(b.Kind)), cmp.Compare(a.Name, b.Name))
 	})
 	l.link()
+	l.byMember = make([][]int, len(members))
 	for i := range l.all {
 		l.byOwner = append(l.byOwner, i)
+		for _, m := range l.all[i].members {
+			l.byMember[m] = append(l.byMember[m], i)
+		}
 	}
 	slices.SortFunc(l.byOwner, func(a, b int) int { return cmp.Compare(l.all[a].suffix, l.all[b].suffix) })
 	return l
@@ -223,9 +229,9 @@ func inRegions(regions map[Label]bool) string {
 
 // link sets the way up from each level, and its fallbacks.
 func (l *Levels) link() {
-	index := make(map[FQDN]int, len(l.all))
+	l.byName = make(map[FQDN]int, len(l.all))
 	for i := range l.all {
-		index[l.all[i].Name] = i
+		l.byName[l.all[i].Name] = i
 	}
 	global := len(l.all) - 1
 	l.all[global].up = -1
@@ -234,7 +240,7 @@ func (l *Levels) link() {
 		lv.up = global
 		if lv.Kind == KindTopologyZone && lv.Region != "" {
 			// A region in conflict is a topology zone here, and passed over.
-			up := index[l.federation.LevelName(Topology{Region: lv.Region})]
+			up := l.byName[l.federation.LevelName(Topology{Region: lv.Region})]
 			if l.all[up].Kind == KindRegion && !l.all[up].Foreign {
 				lv.up = up
 			}
@@ -245,7 +251,7 @@ func (l *Levels) link() {
 		}
 		for _, r := range l.opt.RegionFallback[lv.Region] {
 			lv.hasFallback = true
-			f, ok := index[l.federation.LevelName(Topology{Region: r})]
+			f, ok := l.byName[l.federation.LevelName(Topology{Region: r})]
 			if ok && f != i && l.all[f].Kind == KindRegion {
 				lv.fallback = append(lv.fallback, f)
 			}
@@ -261,21 +267,22 @@ func (l *Levels) All() []Level { return l.all }
 
 // Level returns the level with that domain; ok is false if there is none.
 func (l *Levels) Level(name FQDN) (lv Level, ok bool) {
-	for i := range l.all {
-		if l.all[i].Name == name {
-			return l.all[i], true
-		}
+	i, ok := l.byName[name]
+	if !ok {
+		return Level{}, false
 	}
-	return Level{}, false
+	return l.all[i], true
 }
 
 // MemberLevels returns the levels of the member, in the order of All; none if there is no such member.
 func (l *Levels) MemberLevels(member string) []Level {
-	var levels []Level
-	for _, lv := range l.all {
-		if slices.Contains(lv.Members, member) {
-			levels = append(levels, lv)
-		}
+	m, ok := l.memberIdx[member]
+	if !ok {
+		return nil
+	}
+	levels := make([]Level, 0, len(l.byMember[m]))
+	for _, i := range l.byMember[m] {
+		levels = append(levels, l.all[i])
 	}
 	return levels
 }

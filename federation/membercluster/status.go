@@ -109,8 +109,8 @@ func byName(all []*snapshot.Federation) map[string][]*snapshot.Member {
 		if f == nil || f.Claim.Deposed != nil {
 			continue
 		}
-		for i := range f.Members {
-			if m := &f.Members[i]; !m.Departed {
+		for _, m := range f.Members {
+			if !m.Departed {
 				states[m.Name] = append(states[m.Name], m)
 			}
 		}

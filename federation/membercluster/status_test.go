@@ -178,7 +178,7 @@ func TestStatus(t *testing.T) {
 	t.Run("X4d a member that departed is no state of a new object", func(t *testing.T) {
 		departed := *state(policy.Lost, nil, 0)
 		departed.Departed = true
-		f := &snapshot.Federation{Members: []snapshot.Member{departed}}
+		f := &snapshot.Federation{Members: []*snapshot.Member{&departed}}
 		if all := byName([]*snapshot.Federation{f}); len(all) > 0 {
 			t.Errorf("%v", all)
 		}

@@ -58,8 +58,7 @@ func (f *Federation) observeMembers(s *snapshot.Federation) {
 	set := func(v *prometheus.GaugeVec, value float64, labels ...string) {
 		v.MustCurryWith(f.labels).WithLabelValues(labels...).Set(value)
 	}
-	for i := range s.Members {
-		m := &s.Members[i]
+	for _, m := range s.Members {
 		set(f.m.member, 1, m.Name, m.Reach.String())
 		set(f.m.answers, oneIf(m.Contact.Answers()), m.Name)
 		last := 0.0

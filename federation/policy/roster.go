@@ -147,12 +147,12 @@ func (r *Roster) Get(name string) Reach {
 	return Reach{}
 }
 
-// Contact returns the result of a member's probes.
-func (r *Roster) Contact(name string) Contact {
+// State returns the Reach of a member, and the result of its probes.
+func (r *Roster) State(name string) (Reach, Contact) {
 	if mb := r.members[name]; mb != nil {
-		return mb.contact
+		return mb.Reach, mb.contact
 	}
-	return Contact{}
+	return Reach{}, Contact{}
 }
 
 // Panic returns since when the syncer assumes that it is itself isolated; zero if it does not (X3).

@@ -331,19 +331,22 @@ func (r formerResult) apply(l *Loop, now time.Time) {
 // dropLevel returns a request that gives up one level that has no names and no members left (P4, O1b); nil if there is
 // none to give up now.
 func (z *zone) dropLevel(now time.Time, levels *federation.Levels) request {
-	current := map[federation.FQDN]bool{}
-	for _, lv := range levels.All() {
-		current[lv.Name] = true
-	}
 	var past []federation.FQDN
-	for _, e := range z.holding.Entries {
-		if z.holding.Claimed[e.Name] || z.dropping[e.Name] != nil {
-			past = append(past, e.Name)
+	add := func(level federation.FQDN) {
+		if _, current := levels.Level(level); !current {
+			past = append(past, level)
 		}
 	}
-	past = append(past, z.holding.Open()...) // such a level may be listed: the reply was lost
+	for _, e := range z.holding.Entries {
+		if z.holding.Claimed[e.Name] || z.dropping[e.Name] != nil {
+			add(e.Name)
+		}
+	}
+	for _, level := range z.holding.Open() { // such a level may be listed: the reply was lost
+		add(level)
+	}
 	i := slices.IndexFunc(past, func(level federation.FQDN) bool {
-		return !current[level] && !waiting(z.dropping[level], now) && !z.records.HasLevel(level)
+		return !waiting(z.dropping[level], now) && !z.records.HasLevel(level)
 	})
 	if i < 0 {
 		return nil

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -193,13 +194,14 @@ func (z *zone) dropUnserved(now time.Time) {
 // federationProblems returns the problems of the federation as a whole: names that are not served as written, and
 // bounds on levels that are close.
 func (z *zone) federationProblems() (problems []federation.Problem) {
-	for _, suffix := range slices.Sorted(maps.Keys(z.served.bySuffix)) {
+	for suffix := range z.served.bySuffix {
 		if problem, proven := z.served.proven(suffix); proven {
 			problems = append(problems, federation.Problem{
 				Reason: federation.ReasonNotServed, Detail: fmt.Sprintf("%q: %s", suffix, problem),
 			})
 		}
 	}
+	slices.SortFunc(problems, func(a, b federation.Problem) int { return cmp.Compare(a.Detail, b.Detail) })
 	for _, text := range z.crowded {
 		problems = append(problems, federation.Problem{Reason: federation.ReasonManyLevels, Detail: text})
 	}

@@ -105,6 +105,20 @@ func TestSnapshot(t *testing.T) {
 			t.Error("it is stuck, though it goes on")
 		}
 	})
+	t.Run("S2 a probe of one member makes no other member anew", func(t *testing.T) {
+		s := newScale(3, 1)
+		s.listAll()
+		s.loop.observe(<-s.loop.events)
+		viewer{s.loop}.publish(time.Now(), maxViews)
+		before := s.loop.Snapshot().Members
+		s.loop.observe(member.ProbeEvent{Member: scaleMember(1), At: time.Now().Add(time.Second)})
+		viewer{s.loop}.publish(time.Now(), maxViews)
+		for i, m := range s.loop.Snapshot().Members {
+			if same, want := m == before[i], i != 1; same != want {
+				t.Errorf("%s is the same: %t, want %t", m.Name, same, want)
+			}
+		}
+	})
 	t.Run("S2 a change of all services is published in parts", func(t *testing.T) {
 		s := newScale(2, 5*maxViews/2)
 		s.listAll()

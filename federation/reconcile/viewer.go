@@ -40,9 +40,10 @@ func (v viewer) publish(now time.Time, limit int) {
 		}
 		v.views.SetService(view)
 	}
+	old := v.views.Current()
 	s := &snapshot.Federation{
 		Views: &v.views, Config: v.config, Policy: v.policy, Levels: v.levels, Summary: v.reach.Summary(),
-		PanicSince: v.reach.Panic(), Members: v.viewMembers(),
+		PanicSince: v.reach.Panic(), Members: v.viewMembers(old),
 		Problems: slices.Concat(v.levels.Problems(), v.federationProblems()),
 		Claim: snapshot.Claim{
 			Owner: v.claims.Owner, Held: v.holding != nil, Foreign: v.isForeign(), ProviderDown: v.backoff > 0,
@@ -56,7 +57,7 @@ func (v viewer) publish(now time.Time, limit int) {
 			s.Foreign[level] = f.Err.Error()
 		}
 	}
-	if old := v.views.Current(); v.brakeChanged || old == nil {
+	if v.brakeChanged || old == nil {
 		s.Braked, v.brakeChanged = v.brake.Waiting(), false
 	} else {
 		s.Braked = old.Braked
@@ -77,17 +78,24 @@ func (v viewer) leavingLevels() (list []federation.FQDN) {
 	return list
 }
 
-func (r *roster) viewMembers() []snapshot.Member {
-	out := make([]snapshot.Member, 0, len(r.order))
-	for _, ms := range r.order {
-		name := ms.topology.Name
-		out = append(out, snapshot.Member{
-			Name: name, Reach: r.reach.Get(name), Contact: r.reach.Contact(name),
-			Topology: ms.topology, Version: ms.version, ClusterUID: ms.clusterUID,
+// viewMembers returns the members. Those that have not changed are those of the snapshot before, as nobody changes
+// them: a probe of one of a thousand members must not cost a copy of all.
+func (v viewer) viewMembers(before *snapshot.Federation) []*snapshot.Member {
+	out := make([]*snapshot.Member, 0, len(v.order))
+	for i, ms := range v.order {
+		m := snapshot.Member{
+			Name: ms.topology.Name, Topology: ms.topology, Version: ms.version, ClusterUID: ms.clusterUID,
 			Shards: len(ms.shards), Healthy: ms.healthy,
 			Drained: ms.drained, Object: ms.object, Departed: ms.departed, Problems: ms.allProblems(),
 			ProbeErr: ms.probeErr,
-		})
+		}
+		m.Reach, m.Contact = v.reach.State(m.Name)
+		if before != nil && i < len(before.Members) && m.Equal(before.Members[i]) {
+			out = append(out, before.Members[i])
+			continue
+		}
+		changed := m // on the heap, where m is not
+		out = append(out, &changed)
 	}
 	return out
 }

@@ -14,10 +14,14 @@ import (
 func (s *Federation) Assume(now time.Time, a admin.Assumption) *Federation {
 	out := *s
 	out.actual = s
+	i, known := s.memberIndex(a.Member)
+	if !known || s.Members[i].Departed {
+		return &out
+	}
+	m := *s.Members[i]
 	out.Members = slices.Clone(s.Members)
-	m := out.member(a.Member)
+	out.Members[i] = &m
 	switch {
-	case m == nil || m.Departed:
 	case !a.Drained:
 		m.Drained = time.Time{}
 	case m.Drained.IsZero():

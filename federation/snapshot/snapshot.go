@@ -4,6 +4,7 @@
 package snapshot
 
 import (
+	"cmp"
 	"iter"
 	"slices"
 	"time"
@@ -24,7 +25,7 @@ type Federation struct {
 	Leaving    []federation.FQDN          // the levels that are about to be given up
 	Summary    policy.Summary
 	PanicSince time.Time
-	Members    []Member // in order of their names
+	Members    []*Member // in order of their names; one that has not changed is that of the snapshot before
 	Problems   []federation.Problem
 	Braked     []policy.Braked
 	Claim      Claim
@@ -59,21 +60,32 @@ type Member struct {
 	ProbeErr error
 }
 
+// Equal reports whether nothing has changed between two states of a member. Errors with the same text are equal.
+func (m *Member) Equal(o *Member) bool {
+	return m.Name == o.Name && m.Reach == o.Reach && m.Contact == o.Contact && m.Version == o.Version &&
+		m.ClusterUID == o.ClusterUID && m.Shards == o.Shards && m.Healthy == o.Healthy && m.Drained.Equal(o.Drained) &&
+		m.Departed == o.Departed && m.Object == o.Object && m.Topology.Region == o.Topology.Region &&
+		m.Topology.Name == o.Topology.Name && slices.Equal(m.Topology.Zones, o.Topology.Zones) &&
+		slices.Equal(m.Problems, o.Problems) && sameError(m.ProbeErr, o.ProbeErr)
+}
+
+func sameError(a, b error) bool {
+	return a == nil && b == nil || a != nil && b != nil && a.Error() == b.Error()
+}
+
 // member returns a member; nil if there is none of this name.
 func (s *Federation) member(name string) *Member {
-	i, ok := slices.BinarySearchFunc(s.Members, name, func(m Member, name string) int {
-		switch {
-		case m.Name < name:
-			return -1
-		case m.Name > name:
-			return 1
-		}
-		return 0
-	})
+	i, ok := s.memberIndex(name)
 	if !ok {
 		return nil
 	}
-	return &s.Members[i]
+	return s.Members[i]
+}
+
+func (s *Federation) memberIndex(name string) (i int, ok bool) {
+	return slices.BinarySearchFunc(s.Members, name, func(m *Member, name string) int {
+		return cmp.Compare(m.Name, name)
+	})
 }
 
 // Service is what is known of a service: the rule's input rather than its result, as that costs the loop less to
@@ -126,7 +138,7 @@ func (s *Federation) Ready() bool {
 	if s.Claim.Deposed != nil || !s.Claim.Held && !s.Claim.Foreign {
 		return false
 	}
-	return !slices.ContainsFunc(s.Members, func(m Member) bool { return m.Reach.Standing == policy.Starting })
+	return !slices.ContainsFunc(s.Members, func(m *Member) bool { return m.Reach.Standing == policy.Starting })
 }
 
 // states returns the shards of a service as the rule is given them, each with its member's reach.

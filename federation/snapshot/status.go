@@ -36,9 +36,9 @@ func (s *Federation) Status() admin.FederationStatus {
 	if !s.PanicSince.IsZero() {
 		st.PanicSince = &s.PanicSince
 	}
-	for i := range s.Members {
-		st.Members = append(st.Members, s.Members[i].status())
-		st.Problems = append(st.Problems, problemStatuses(s.Members[i].Problems)...)
+	for _, m := range s.Members {
+		st.Members = append(st.Members, m.status())
+		st.Problems = append(st.Problems, problemStatuses(m.Problems)...)
 	}
 	st.Problems = append(st.Problems, problemStatuses(s.Problems)...)
 	for _, lv := range s.Levels.All() {

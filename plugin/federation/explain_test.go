@@ -57,7 +57,7 @@ func drawExplainWorld(t *rapid.T) *explainWorld {
 			Zones: rapid.SliceOfNDistinct(rapid.SampledFrom([]core.Label{"a", "b", "c", "d"}), 0, 3, rapid.ID).
 				Draw(t, "zones")}
 		w.members = append(w.members, m)
-		snap.Members = append(snap.Members, snapshot.Member{Name: m.Name, Topology: m})
+		snap.Members = append(snap.Members, &snapshot.Member{Name: m.Name, Topology: m})
 		if rapid.IntRange(0, 4).Draw(t, "has shard") > 0 {
 			shard := drawExplainShard(t, m.Name, i)
 			shards = append(shards, shard)

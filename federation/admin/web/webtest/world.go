@@ -39,7 +39,7 @@ func New() *World {
 		{Name: "c", Region: "us", Zones: []federation.Label{"us-1"}},
 		{Name: "d"},
 	} {
-		w.current.Members = append(w.current.Members, snapshot.Member{
+		w.current.Members = append(w.current.Members, &snapshot.Member{
 			Name: place.Name, Topology: place, Version: "v1.37.2", Shards: 1, Healthy: 1,
 			Reach: policy.Reach{
 				Standing: policy.Present, Since: began.Add(time.Duration(i) * time.Minute), Observed: true,
@@ -135,7 +135,9 @@ func (w *World) Many(n int) {
 // Hostile fills every text that comes from a member with markup.
 func (w *World) Hostile(text string) {
 	w.Change(func(f *snapshot.Federation) {
-		m := &f.Members[0]
+		changed := *f.Members[0]
+		m := &changed
+		f.Members[0] = m
 		m.Version, m.ProbeErr = text, errors.New(text)
 		m.Reach.Standing = policy.Lost
 		f.Problems = []federation.Problem{{Member: "a", Reason: federation.ReasonBadLabel, Detail: text}}
