@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -31,6 +32,9 @@ type kubeAPI struct {
 
 	node      corev1.Node
 	nodeDelay time.Duration
+
+	asked   map[string]int // lists and watches, by path
+	refused bool           // ConfigMaps may not be read
 }
 
 // kubeKind is the objects of one kind, and what happened to them.
@@ -52,15 +56,17 @@ const (
 	pathPods       = "/api/v1/pods"
 	pathSlices     = "/apis/discovery.k8s.io/v1/endpointslices"
 	pathNode       = "/api/v1/nodes/node1"
+	pathMirrors    = "/api/v1/namespaces/federation-mirror/configmaps"
 )
 
 func newKubeAPI(t *testing.T) *kubeAPI {
 	t.Helper()
-	a := &kubeAPI{version: 1, changed: make(chan struct{}), kinds: map[string]*kubeKind{
+	a := &kubeAPI{version: 1, changed: make(chan struct{}), asked: map[string]int{}, kinds: map[string]*kubeKind{
 		pathNamespaces: {apiVersion: "v1", kind: "Namespace", objects: map[string]any{}},
 		pathServices:   {apiVersion: "v1", kind: "Service", objects: map[string]any{}},
 		pathPods:       {apiVersion: "v1", kind: "Pod", objects: map[string]any{}},
 		pathSlices:     {apiVersion: "discovery.k8s.io/v1", kind: "EndpointSlice", objects: map[string]any{}},
+		pathMirrors:    {apiVersion: "v1", kind: "ConfigMap", objects: map[string]any{}},
 	}}
 	a.node = corev1.Node{TypeMeta: metav1.TypeMeta{Kind: "Node", APIVersion: "v1"},
 		ObjectMeta: metav1.ObjectMeta{Name: "node1",
@@ -84,9 +90,17 @@ func (a *kubeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	kind := a.kinds[r.URL.Path]
+	a.mu.Lock()
+	a.asked[r.URL.Path]++
+	refused := a.refused && r.URL.Path == pathMirrors
+	a.mu.Unlock()
 	switch {
 	case kind == nil:
 		http.NotFound(w, r)
+	case refused:
+		status := apierrors.NewForbidden(schema.GroupResource{Resource: "configmaps"}, "", errors.New("no right")).Status()
+		w.WriteHeader(int(status.Code))
+		_ = json.NewEncoder(w).Encode(status)
 	case r.FormValue("sendInitialEvents") != "": // as servers that only know lists
 		status := apierrors.NewInvalid(schema.GroupKind{}, "", nil).Status()
 		w.WriteHeader(int(status.Code))

@@ -2,8 +2,8 @@
 // in the member itself, so that the plugin answers from memory (M). The syncer writes it and the plugin reads it.
 //
 // A mirror is a set of ConfigMaps in Namespace: one heartbeat, and buckets over which the services are spread. The
-// heartbeat says which buckets belong to the set and what their contents are; a bucket that it does not vouch for is not
-// fresh (M4).
+// heartbeat says which buckets belong to the set and what their contents are; a bucket that it does not vouch for is
+// not fresh (M4).
 package mirror
 
 const (

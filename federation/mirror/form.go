@@ -46,7 +46,8 @@ func (id Identity) BucketName(i, count int) string {
 type Heartbeat struct {
 	Format int `json:"format"`
 	Identity
-	// Member is the name of the member that the mirror is kept in: addresses that are only its own are not for its pods.
+	// Member is the name of the member that the mirror is kept in: addresses that are only its own are not for its
+	// pods.
 	Member string `json:"member"`
 	// Owner is the owner id of the syncer that writes it, and Generation that of its claim (M3).
 	Owner      string `json:"owner"`

@@ -33,7 +33,8 @@ func TestForm(t *testing.T) {
 	t.Run("M2 a heartbeat is read as it was written", func(t *testing.T) {
 		want := &Heartbeat{
 			Format: Format, Identity: id, Member: "a", Owner: "fed", Generation: 3, Set: "x",
-			Buckets: []BucketState{{"h", true}}, Starts: []Start{{"r", "z"}, {}}, StaleUntil: time.Unix(1e9, 0).UTC(), Snapshot: 7,
+			Buckets: []BucketState{{"h", true}}, Starts: []Start{{"r", "z"}, {}}, StaleUntil: time.Unix(1e9, 0).UTC(),
+			Snapshot: 7,
 		}
 		got, err := DecodeHeartbeat(want.Encode())
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
@@ -58,7 +59,7 @@ func TestForm(t *testing.T) {
 		if got := BucketOf("set", 64, svc); got != want {
 			t.Errorf("bucket %d, want %d", got, want)
 		}
-		if n := testing.AllocsPerRun(100, func() { BucketOf("set", 64, svc) }); n != 0 {
+		if n := testing.AllocsPerRun(100, func() { _ = BucketOf("set", 64, svc) }); n != 0 {
 			t.Errorf("%v allocations", n)
 		}
 	})

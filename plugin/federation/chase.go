@@ -53,6 +53,14 @@ func deeper(ctx context.Context) context.Context {
 
 // resolve implements source. It never leaves a question to the next source.
 func (c *chaser) resolve(ctx context.Context, q *remoteQuestion) (*levelAnswer, error) {
+	return c.run(ctx, q, q.closestLevel)
+}
+
+// run lets build make an answer to q, with a function that follows a name through the upstream.
+func (c *chaser) run(
+	ctx context.Context, q *remoteQuestion,
+	build func(follow func(name string) (*chain, error)) (*levelAnswer, error),
+) (*levelAnswer, error) {
 	start := time.Now()
 	ch := c.newChase(ctx, q)
 	if metadata.ValueFuncs(ctx) != nil {
@@ -61,7 +69,7 @@ func (c *chaser) resolve(ctx context.Context, q *remoteQuestion) (*levelAnswer, 
 	}
 	ctx, cancel := context.WithTimeout(deeper(ctx), chaseTimeout)
 	defer cancel()
-	level, err := q.closestLevel(func(name string) (*chain, error) { return ch.follow(ctx, name) })
+	level, err := build(func(name string) (*chain, error) { return ch.follow(ctx, name) })
 	if ch.asked {
 		chaseDuration.WithLabelValues(metrics.WithServer(ctx)).Observe(time.Since(start).Seconds())
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/coredns/caddy"
 	"github.com/coredns/coredns/plugin"
@@ -382,4 +383,21 @@ func (c changed) Lookup(ctx context.Context, state request.Request, name string,
 	m, err := c.records.Lookup(ctx, state, name, typ)
 	c.change(m)
 	return m, err
+}
+
+// slow is an upstream that takes its time over the names of the federation.
+type slow struct {
+	*records
+	wait time.Duration
+}
+
+func (s *slow) Lookup(ctx context.Context, state request.Request, name string, typ uint16) (*dns.Msg, error) {
+	if strings.Contains(name, ".myfed.svc.") {
+		select {
+		case <-time.After(s.wait):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	return s.records.Lookup(ctx, state, name, typ)
 }

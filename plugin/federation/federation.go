@@ -3,8 +3,9 @@
 // closest level, followed in the same answer.
 //
 // A question goes through ServeDNS from top to bottom: match.go and collision.go decide whether it is ours, local.go
-// and remote.go build the reply. chase.go follows records through the upstream. Off the query path, topology.go learns
-// where the node is.
+// and remote.go build the reply. mirror.go follows records in what the syncer has left in this cluster, and chase.go
+// follows them through the upstream. Off the query path, topology.go learns where the node is, and package mirror
+// reads.
 //
 // The rules cited as Q3, Q7a and so on are those of docs/rules.md.
 package federation
@@ -23,6 +24,7 @@ import (
 	"github.com/miekg/dns"
 
 	core "github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/plugin/federation/mirror"
 )
 
 const pluginName = "federation"
@@ -73,11 +75,17 @@ type zone struct {
 // fedState is a federation of the Corefile, with what changes while it is served.
 type fedState struct {
 	core.Federation
-	topLevel core.TopLevel // "" unless its name is also that of a top-level domain (Q4b)
-	// levels are the suffixes of the records, from the closest level to global; they follow the topology.
-	levels      atomic.Pointer[[]string]
+	topLevel    core.TopLevel  // "" unless its name is also that of a top-level domain (Q4b)
+	mirror      *mirror.Mirror // nil: none is read
+	levels      atomic.Pointer[levels]
 	counters    atomic.Pointer[counters]
 	noNamespace atomic.Bool // no namespace has the federation's name (collides)
+}
+
+// levels are the suffixes of the records, from the closest level to global, with the topology that they follow from.
+type levels struct {
+	suffixes []string
+	of       core.Topology
 }
 
 // Name implements plugin.Handler.
@@ -227,9 +235,15 @@ func (a *answerer) write(m *dns.Msg) error {
 func (a *answerer) noData() *dns.Msg {
 	a.result = resultNoData
 	m := a.newReply(dns.RcodeSuccess)
-	m.Ns, _ = plugin.SOA(a.ctx, a.f.k8s, a.m.zone, a.state(), plugin.Options{}) // made up: it cannot fail
-	limitTTLs(m.Ns, a.f.ttl)
+	m.Ns = a.soa()
 	return m
+}
+
+// soa is the authority section of a denial: the cluster zone's SOA.
+func (a *answerer) soa() []dns.RR {
+	soa, _ := plugin.SOA(a.ctx, a.f.k8s, a.m.zone, a.state(), plugin.Options{}) // made up: it cannot fail
+	limitTTLs(soa, a.f.ttl)
+	return soa
 }
 
 // limitTTLs lowers the TTLs of the records to limit, and the time for which a SOA record allows a denial to be cached
@@ -252,9 +266,14 @@ func limitTTLs(rrs []dns.RR, limit uint32) {
 func (a *answerer) servfail(code uint16, text string) *dns.Msg {
 	a.result = resultServFail
 	m := new(dns.Msg).SetRcode(a.r, dns.RcodeServerFailure)
+	a.explain(m, code, text)
+	return m
+}
+
+// explain adds an extended error to a reply, if the client knows EDNS.
+func (a *answerer) explain(m *dns.Msg, code uint16, text string) {
 	if opt := a.r.IsEdns0(); opt != nil {
 		m.SetEdns0(opt.UDPSize(), opt.Do())
 		m.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_EDE{InfoCode: code, ExtraText: text}}
 	}
-	return m
 }

@@ -1,6 +1,7 @@
 package federation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,8 +12,15 @@ import (
 	"github.com/coredns/coredns/plugin/kubernetes"
 	"github.com/coredns/coredns/plugin/pkg/upstream"
 	"github.com/coredns/coredns/request"
+	"k8s.io/apimachinery/pkg/runtime"
+	corev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	core "github.com/federation-dns/federation/federation"
+	form "github.com/federation-dns/federation/federation/mirror"
+	"github.com/federation-dns/federation/plugin/federation/mirror"
 )
 
 // defaultTTL is the limit of all TTLs, unless kubernetes has a lower one: an answer should not outlive a failover
@@ -48,6 +56,12 @@ func (f *Federation) attach(k *kubernetes.Kubernetes) error {
 	f.fallsThrough = len(k.Fall.Zones) > 0
 	f.chaser = newChaser(upstream.New())
 	f.sources = []source{f.chaser}
+	if f.config.mirror != mirrorOff {
+		for _, fed := range f.feds {
+			fed.mirror = mirror.New(fed.Federation)
+		}
+		f.sources = []source{newMirrorSource(f.chaser), f.chaser}
+	}
 	return nil
 }
 
@@ -98,7 +112,8 @@ func (f *Federation) setFederations() error {
 	return nil
 }
 
-// start starts what runs beside the queries: it learns the topology, and watches for collisions. stop ends both.
+// start starts what runs beside the queries: it learns the topology, watches for collisions, and reads the mirrors.
+// stop ends all of it.
 func (f *Federation) start(k *kubernetes.Kubernetes) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
@@ -113,11 +128,61 @@ func (f *Federation) start(k *kubernetes.Kubernetes) {
 		wg.Go(func() { f.learnTopology(ctx, k.APIConn) })
 	}
 	wg.Go(func() { f.watchCollisions(ctx) })
+	if reader := f.mirrorReader(k); reader != nil {
+		wg.Go(func() { reader.Run(ctx) })
+	}
 	f.stop = func() {
 		cancel()
 		wg.Wait()
 		knownTopologies.remove(f)
 	}
+}
+
+// mirrorReader returns the reader of the federations' mirrors, or nil if there is none.
+func (f *Federation) mirrorReader(k *kubernetes.Kubernetes) *mirror.Reader {
+	if f.config.mirror == mirrorOff {
+		return nil
+	}
+	r := &mirror.Reader{Namespace: cmp.Or(f.config.mirror, form.Namespace)}
+	for _, fed := range f.feds {
+		r.Mirrors = append(r.Mirrors, fed.mirror)
+	}
+	config, err := clientConfig(k)
+	if err == nil {
+		r.Cluster = config.Host
+		var client *corev1.CoreV1Client
+		if client, err = corev1.NewForConfig(config); err == nil {
+			r.Client = client.ConfigMaps(r.Namespace)
+			return r
+		}
+	}
+	log.Warningf("the mirrors in namespace %q are not read: %v", r.Namespace, err)
+	return nil
+}
+
+// clientConfig is how the kubernetes plugin reaches its API server, which it does not export.
+func clientConfig(k *kubernetes.Kubernetes) (*rest.Config, error) {
+	var config *rest.Config
+	var err error
+	switch {
+	case k.ClientConfig != nil:
+		config, err = k.ClientConfig.ClientConfig()
+	case len(k.APIServerList) == 0:
+		config, err = rest.InClusterConfig()
+	default:
+		config, err = clientcmd.NewNonInteractiveDeferredLoadingClientConfig(&clientcmd.ClientConfigLoadingRules{},
+			&clientcmd.ConfigOverrides{
+				ClusterInfo: clientcmdapi.Cluster{Server: k.APIServerList[0], CertificateAuthority: k.APICertAuth},
+				AuthInfo:    clientcmdapi.AuthInfo{ClientCertificate: k.APIClientCert, ClientKey: k.APIClientKey},
+			}).ClientConfig()
+	}
+	if err != nil {
+		return nil, err
+	}
+	config = rest.AddUserAgent(rest.CopyConfig(config), "federation-mirror")
+	config.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
+	config.ContentType = runtime.ContentTypeProtobuf
+	return config, nil
 }
 
 // forwardZones returns the zones of the kubernetes plugin that hold Services: not its reverse or multicluster zones

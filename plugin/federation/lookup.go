@@ -124,3 +124,40 @@ func (n *negatives) add(key lookupKey, c *chain, until time.Time) {
 	}
 	n.kept[key] = negative{until: until, chain: c}
 }
+
+// recheckAfter is how long after a failure of the upstream it is not waited for again (RFC 8767, section 5).
+const recheckAfter = 30 * time.Second
+
+// failures are what the upstream has lately failed to answer. It is safe for concurrent use.
+type failures struct {
+	mu    sync.Mutex
+	until map[string]time.Time
+}
+
+func newFailures() *failures { return &failures{until: map[string]time.Time{}} }
+
+// recent reports whether there was a failure less than recheckAfter ago.
+func (f *failures) recent(key string, now time.Time) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return now.Before(f.until[key])
+}
+
+// add remembers a failure, in place of any other one if there is no room.
+func (f *failures) add(key string, now time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, ok := f.until[key]; !ok && len(f.until) >= maxNegatives {
+		for other := range f.until {
+			delete(f.until, other)
+			break
+		}
+	}
+	f.until[key] = now.Add(recheckAfter)
+}
+
+func (f *failures) forget(key string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.until, key)
+}

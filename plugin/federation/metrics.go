@@ -17,7 +17,8 @@ import (
 var (
 	requestCount = promauto.NewCounterVec(prometheus.CounterOpts{
 		Namespace: plugin.Namespace, Subsystem: pluginName, Name: "requests_total",
-		Help: "Counter of federated names answered, by result: local, cname, nodata, nxdomain, servfail, refused.",
+		Help: "Counter of federated names answered, by result: local, mirror, cname, stale, nodata, " +
+			"nxdomain, servfail, refused.",
 	}, []string{"server", "federation", "result"})
 	chaseDuration = promauto.NewHistogramVec(prometheus.HistogramOpts{
 		Namespace: plugin.Namespace, Subsystem: pluginName, Name: "chase_duration_seconds",
@@ -76,11 +77,13 @@ const (
 	resultNXDomain
 	resultServFail
 	resultRefused // class, opcode or type, or several questions at once
+	resultMirror  // records of the mirror in this cluster
+	resultStale   // of the mirror, which was not fresh
 	results
 )
 
 func (r result) String() string {
-	return [results]string{"local", "cname", "nodata", "nxdomain", "servfail", "refused"}[r]
+	return [results]string{"local", "cname", "nodata", "nxdomain", "servfail", "refused", "mirror", "stale"}[r]
 }
 
 // counters are the counters of one federation at one server. They are looked up once, not for every question.

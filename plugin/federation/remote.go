@@ -9,14 +9,18 @@ import (
 	"github.com/miekg/dns"
 
 	core "github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/plugin/federation/mirror"
 )
 
 // remote answers for a shard that is not healthy: a CNAME to the record of the closest level that this node has,
 // followed in the same answer (Q7, Q8).
 func (a *answerer) remote() *dns.Msg {
-	levels := *a.m.fed.levels.Load()
+	levels := a.m.fed.levels.Load()
 	if a.f.config.noChase || a.r.Question[0].Qtype == dns.TypeCNAME {
-		return a.bareCNAME(levels[0])
+		// Without a zone, nobody else could resolve the CNAME (M7).
+		if found := a.m.inMirror(levels.of); !found.NoProvider && !denies(&found, &a.m) {
+			return a.bareCNAME(levels.suffixes[0])
+		}
 	}
 	return a.followed(levels)
 }
@@ -50,28 +54,44 @@ func (a *answerer) fillCNAME(cname *dns.CNAME, target string) {
 }
 
 // followed builds a reply with the CNAME and the chain that follows from it.
-func (a *answerer) followed(levels []string) *dns.Msg {
+func (a *answerer) followed(levels *levels) *dns.Msg {
 	qtype := a.r.Question[0].Qtype
 	level, err := a.f.askSources(a.ctx, &remoteQuestion{
-		w: a.w, r: a.r, match: &a.m, levels: levels, own: ownAddresses(a.shard, qtype),
+		w: a.w, r: a.r, match: &a.m, levels: levels.suffixes, place: levels.of, own: ownAddresses(a.shard, qtype),
 	})
 	if err != nil {
 		return a.failed(err)
 	}
 	m := a.newReply(level.rcode)
-	cname := &dns.CNAME{}
-	a.fillCNAME(cname, level.name)
-	m.Answer = append([]dns.RR{cname}, level.answer...)
-	m.Ns = level.ns
+	m.Answer, m.Ns, m.Extra = level.answer, level.ns, level.extra
+	if level.name != "" {
+		cname := &dns.CNAME{}
+		a.fillCNAME(cname, level.name)
+		m.Answer = append([]dns.RR{cname}, level.answer...)
+	}
+	data := level.hasData(qtype)
+	if level.inCluster && !data {
+		m.Ns = a.soa()
+	}
 	limitTTLs(m.Answer, a.f.ttl)
 	limitTTLs(m.Ns, a.f.ttl)
+	limitTTLs(m.Extra, a.f.ttl)
 	m.Truncated = level.truncated
 	m.RecursionAvailable = level.recursion
 	switch {
+	case level.origin == fromLastMirror:
+		a.result = resultStale
+		code := dns.ExtendedErrorCodeStaleAnswer
+		if m.Rcode == dns.RcodeNameError {
+			code = dns.ExtendedErrorCodeStaleNXDOMAINAnswer
+		}
+		a.explain(m, code, "the federation's records could not be read anew")
 	case m.Rcode == dns.RcodeNameError:
 		a.result = resultNXDomain
-	case !level.hasData(qtype):
+	case !data:
 		a.result = resultNoData
+	case level.origin == fromMirror:
+		a.result = resultMirror
 	default:
 		a.result = resultCNAME
 	}
@@ -93,7 +113,7 @@ type source interface {
 	//
 	// It returns errNotKnown if it does not know what all of q's levels say: no answer is made of two sources. Any
 	// other error is a failure of a source that should have known, usually a *sourceError. If no source has an answer,
-	// the first failure becomes SERVFAIL.
+	// the first failure becomes SERVFAIL; so does a finalError at once.
 	//
 	// The records of the answer belong to the caller. q is valid until resolve returns; only its writer may still be
 	// asked for addresses after that, by a lookup that goes on. resolve is called concurrently, and returns when ctx
@@ -113,6 +133,11 @@ type sourceError struct {
 
 func (e *sourceError) Error() string { return e.text }
 
+// finalError is a failure after which no other source is asked: none can know better.
+type finalError struct{ error }
+
+func (e finalError) Unwrap() error { return e.error }
+
 // askSources returns the first answer that a source has, or the first failure of one, or errNotKnown.
 func (f *Federation) askSources(ctx context.Context, q *remoteQuestion) (*levelAnswer, error) {
 	first := errNotKnown
@@ -124,6 +149,9 @@ func (f *Federation) askSources(ctx context.Context, q *remoteQuestion) (*levelA
 		if errors.Is(first, errNotKnown) {
 			first = err
 		}
+		if errors.As(err, &finalError{}) {
+			return nil, err
+		}
 	}
 	return nil, first
 }
@@ -133,8 +161,9 @@ type remoteQuestion struct {
 	w      dns.ResponseWriter // the client
 	r      *dns.Msg
 	match  *match
-	levels []string     // the suffixes of the records, from the closest level to global
-	own    []netip.Addr // of the local Service, which is not healthy (Q8d)
+	levels []string      // the suffixes of the records, from the closest level to global
+	place  core.Topology // that they are of
+	own    []netip.Addr  // of the local Service, which is not healthy (Q8d)
 }
 
 // recordName is the name of the record at the level with the suffix. One longer than a name can be is an error (N6).
@@ -148,19 +177,65 @@ func (m *match) recordName(suffix string) (string, error) {
 
 // levelAnswer is the answer by way of a level: a CNAME to its record, and the chain from there.
 type levelAnswer struct {
-	name string // of the level's record
+	name   string // of the level's record; "": the chain stands under the asked name, without a CNAME
+	origin origin
 	*chain
 }
+
+// origin says where an answer is from.
+type origin uint8
+
+const (
+	fromUpstream origin = iota
+	fromMirror
+	fromLastMirror // the mirror was not fresh
+)
 
 // chain is what follows from a name: its CNAMEs, what they end in, and the rcode of the last name.
 type chain struct {
 	rcode     int
 	answer    []dns.RR
 	ns        []dns.RR
+	extra     []dns.RR
 	truncated bool
 	recursion bool
 	shared    bool // the records have other readers
 	unclear   bool // the last name is neither answered nor denied
+	own       bool // it leads to nothing but our own Service
+	inCluster bool // a denial is the cluster zone's
+}
+
+// addCNAME adds a link to the chain.
+func (c *chain) addCNAME(owner, target string, ttl uint32) {
+	c.answer = append(c.answer, &dns.CNAME{
+		Hdr:    dns.RR_Header{Name: owner, Rrtype: dns.TypeCNAME, Class: dns.ClassINET, Ttl: ttl},
+		Target: target,
+	})
+}
+
+// addAddresses adds the level's addresses that a question for the type asks for.
+func (c *chain) addAddresses(lv *mirror.Level, owner string, qtype uint16) {
+	for _, addr := range lv.Addresses {
+		hdr := dns.RR_Header{Name: owner, Rrtype: dns.TypeAAAA, Class: dns.ClassINET, Ttl: lv.TTL}
+		if addr.Is4() {
+			hdr.Rrtype = dns.TypeA
+		}
+		switch {
+		case qtype != hdr.Rrtype && qtype != dns.TypeANY:
+		case addr.Is4():
+			r := &struct {
+				dns.A
+				ip [4]byte
+			}{}
+			c.answer = append(c.answer, fillA(&r.A, hdr, addr.Addr, r.ip[:]))
+		default:
+			r := &struct {
+				dns.AAAA
+				ip [16]byte
+			}{}
+			c.answer = append(c.answer, fillAAAA(&r.AAAA, hdr, addr.Addr, r.ip[:]))
+		}
+	}
 }
 
 // closestLevel goes up the levels, following each: the first one whose own name exists is the answer, or else the first
@@ -192,9 +267,9 @@ func (q *remoteQuestion) closestLevel(follow func(name string) (*chain, error)) 
 		}
 		others, dropped := followed.without(q.own)
 		switch {
-		case !dropped:
+		case !dropped && !followed.own:
 			return level, nil
-		case others.hasAddresses():
+		case others.hasAddresses() && !followed.own:
 			return &levelAnswer{name: name, chain: others}, nil
 		case onlyOwn == nil:
 			onlyOwn = level

@@ -25,6 +25,7 @@ type config struct {
 	topology    *core.Topology // nil: the labels of this node
 	ttl         *uint32        // nil: that of the kubernetes plugin
 	noChase     bool
+	mirror      string // the namespace of the mirrors, or mirrorOff; "": the default
 
 	kubernetesZones []string // set by attach
 }
@@ -209,6 +210,8 @@ func (cfg *config) parseLine(c *caddy.Controller, word string, args []string) er
 		seconds := uint32(ttl)
 		cfg.ttl = &seconds
 		return nil
+	case "mirror":
+		return cfg.parseMirror(c, args)
 	case "no_chase":
 		if len(args) > 0 {
 			return c.Errf("no_chase %q: no argument is allowed", strings.Join(args, " "))
@@ -219,7 +222,7 @@ func (cfg *config) parseLine(c *caddy.Controller, word string, args []string) er
 	if len(args) == 1 {
 		return cfg.addFederation(c, word, args[0])
 	}
-	return c.Errf("unknown option %q: \"NAME DOMAIN\", topology, naming, ttl and no_chase are allowed",
+	return c.Errf("unknown option %q: \"NAME DOMAIN\", topology, naming, ttl, mirror and no_chase are allowed",
 		strings.Join(append([]string{word}, args...), " "))
 }
 
@@ -232,6 +235,8 @@ func (cfg *config) has(option string) bool {
 		return cfg.naming != ""
 	case "ttl":
 		return cfg.ttl != nil
+	case "mirror":
+		return cfg.mirror != ""
 	case "no_chase":
 		return cfg.noChase
 	}
@@ -277,5 +282,21 @@ func (cfg *config) parseTopology(c *caddy.Controller, args []string) error {
 		*label = l
 	}
 	cfg.topology = &t
+	return nil
+}
+
+// mirrorOff is the argument of the option mirror with which no mirror is read.
+const mirrorOff = "off"
+
+func (cfg *config) parseMirror(c *caddy.Controller, args []string) error {
+	text := strings.Join(args, " ")
+	namespace, err := core.ParseLabel(text)
+	switch {
+	case len(args) != 1:
+		return c.Errf("mirror %q: \"mirror NAMESPACE\" and \"mirror off\" are allowed", text)
+	case err != nil || string(namespace) != text:
+		return c.Errf("mirror %q: the name of a namespace, or \"off\", is allowed", text)
+	}
+	cfg.mirror = text
 	return nil
 }

@@ -29,10 +29,15 @@ func TestParse(t *testing.T) {
 			config{zones: []string{"cluster.local."}, federations: []core.Federation{
 				{Name: "prod", Domain: "prod.example.com."}, {Name: "staging", Domain: "staging.example.com."}}}},
 		{"Q1 every option", "federation {\n prod example.com\n topology Region1 zone1\n naming nested\n ttl 30\n" +
-			" no_chase\n}",
+			" mirror elsewhere\n no_chase\n}",
 			config{federations: []core.Federation{{Name: "prod", Domain: "example.com.", Naming: core.Nested}},
 				naming:   core.Nested,
-				topology: &core.Topology{Region: "region1", Zone: "zone1"}, ttl: &ttl, noChase: true}},
+				topology: &core.Topology{Region: "region1", Zone: "zone1"}, ttl: &ttl, mirror: "elsewhere",
+				noChase: true}},
+		{"M5 no mirror is read", "federation {\n prod example.com\n mirror off\n}",
+			config{federations: []core.Federation{{Name: "prod", Domain: "example.com."}}, mirror: "off"}},
+		{"Q1 mirror with a dotted argument is a name", "federation {\n mirror example.com\n}",
+			config{federations: []core.Federation{{Name: "mirror", Domain: "example.com."}}}},
 		{"Q1 so are directives", "federation {\n cache example.com\n}",
 			config{federations: []core.Federation{{Name: "cache", Domain: "example.com."}}}},
 		{"Q1 options with one dotted argument are names", "federation {\n topology a.example.com\n" +
@@ -122,6 +127,14 @@ func TestParseErrors(t *testing.T) {
 		{"Q1 naming", "federation {\n prod example.com\n naming deep\n}",
 			`naming "deep": "naming flat" and "naming nested" are allowed`},
 		{"Q1 ttl", "federation {\n prod example.com\n ttl 1h\n}", `ttl "1h": a whole number of seconds`},
+		{"M5 mirror without a namespace", "federation {\n prod example.com\n mirror\n}",
+			`mirror "": "mirror NAMESPACE" and "mirror off" are allowed`},
+		{"M5 several namespaces", "federation {\n prod example.com\n mirror one two\n}",
+			`mirror "one two": "mirror NAMESPACE" and "mirror off" are allowed`},
+		{"M5 what is no namespace", "federation {\n prod example.com\n mirror One\n}",
+			`mirror "One": the name of a namespace, or "off", is allowed`},
+		{"M5 mirror twice", "federation {\n prod example.com\n mirror one\n mirror off\n}",
+			"mirror is there twice: one such line is allowed"},
 		{"Q1 no_chase", "federation {\n prod example.com\n no_chase really\n}",
 			`no_chase "really": no argument is allowed`},
 	} {
@@ -212,7 +225,7 @@ func TestAttach(t *testing.T) {
 			t.Errorf("logged %s", logged)
 		}
 		levels := []string{"prod.svc.zone1.example.com.", "prod.svc.example.com."}
-		if diff := cmp.Diff(levels, *f.feds[0].levels.Load()); diff != "" {
+		if diff := cmp.Diff(levels, f.feds[0].levels.Load().suffixes); diff != "" {
 			t.Error(diff)
 		}
 	})
@@ -289,7 +302,7 @@ func TestNodeTopology(t *testing.T) {
 			c.setNode("node1", map[string]string{"topology.kubernetes.io/region": "r"})
 			time.Sleep(topologyRetry) // the clock of synctest
 			synctest.Wait()
-			if got := (*f.feds[0].levels.Load())[0]; got != "myfed.svc.r.example.com." {
+			if got := f.feds[0].levels.Load().suffixes[0]; got != "myfed.svc.r.example.com." {
 				t.Errorf("after a retry names point to %q", got)
 			}
 		})

@@ -165,17 +165,17 @@ func (f *Federation) setTopology(t core.Topology) {
 	}
 	f.topology.Store(&t)
 	for _, fed := range f.feds {
-		levels := f.levels(fed, t)
-		fed.levels.Store(&levels)
+		suffixes := f.levels(fed, t)
+		fed.levels.Store(&levels{suffixes, t})
 		log.Infof("federation %q: region %q, topology zone %q: names point to %q",
-			fed.Name, cmp.Or(string(t.Region), "-"), cmp.Or(string(t.Zone), "-"), levels)
+			fed.Name, cmp.Or(string(t.Region), "-"), cmp.Or(string(t.Zone), "-"), suffixes)
 	}
 }
 
 // levels returns the suffixes of the records for a topology, the closest first. One that lies in a zone of the
 // kubernetes plugin would loop back here: it is skipped and reported (N4). Global is checked at start.
 func (f *Federation) levels(fed *fedState, t core.Topology) []string {
-	var levels []string
+	var suffixes []string
 	for _, name := range fed.Path(t) {
 		suffix := string(fed.Suffix(name))
 		if inZone(suffix, f.config.kubernetesZones) {
@@ -183,7 +183,7 @@ func (f *Federation) levels(fed *fedState, t core.Topology) []string {
 				fed.Name, suffix)
 			continue
 		}
-		levels = append(levels, suffix)
+		suffixes = append(suffixes, suffix)
 	}
-	return levels
+	return suffixes
 }

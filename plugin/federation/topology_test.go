@@ -182,7 +182,7 @@ func TestLearnWarnings(t *testing.T) {
 				`label topology.kubernetes.io/region: label "a.b"`)
 			time.Sleep(5 * topologyRefresh)
 			says("")
-			if got := (*f.feds[0].levels.Load())[0]; got != "myfed.svc.r.example.com." {
+			if got := f.feds[0].levels.Load().suffixes[0]; got != "myfed.svc.r.example.com." {
 				t.Errorf("names point to %q", got)
 			}
 		})
