@@ -49,6 +49,7 @@ var syncerForms = map[string][]string{
 	"a network policy":      {"networkPolicy.enabled=true"},
 	"a wide network policy": {"networkPolicy.enabled=true", "networkPolicy.egress[0].ports[0].port=8443"},
 	"a ConfigMap":           {"config=null", "existingConfigMap=mine"},
+	"records in the host":   {"config=null", "existingConfigMap=mine", "hostRecords=true"},
 	"no Secret":             {"secretMounts=null"},
 	"another folder":        {"secretMounts[0].mountPath=/var/members"},
 	"a mirrored image":      {"image.repository=registry.example.com/syncer", "image.tag=x"},
@@ -171,7 +172,7 @@ func TestSyncerOneSource(t *testing.T) {
 			t.Fatal(err)
 		}
 		whose := func(name string) string {
-			for _, who := range []string{"viewer", "editor", "admin"} {
+			for _, who := range []string{"viewer", "editor", "admin", "records"} {
 				if strings.HasSuffix(name, "-"+who) {
 					return who
 				}
@@ -193,6 +194,19 @@ func TestSyncerOneSource(t *testing.T) {
 				all[of] = r.Rules
 			}
 			return all
+		}
+		noProvider := strings.Replace(syncerValues, "{route53: {hostedZoneID: Z0123456789ABCDEFGHIJ}}", "{none: {}}", 1)
+		for values, set := range map[string][]string{syncerValues: {"hostRecords=true"}, noProvider: nil} {
+			out, err := helm.New(t).Run(t.Context(), "", append([]string{"template", "federation-syncer", syncerChart,
+				"--namespace", "federation-system"}, flags(t, values, set)...)...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name, shipped := range rules(read(t, "../../deploy/host-records-rbac.yaml")) {
+				if d := cmp.Diff(shipped, rules(out)[name]); d != "" {
+					t.Errorf("the chart's rules for records in the host (-shipped +chart):\n%s", d)
+				}
+			}
 		}
 		shipped := read(t, "../../deploy/host-rbac.yaml") + "---\n" + read(t, "../../deploy/users-rbac.yaml")
 		if d := cmp.Diff(rules(shipped), rules(out)); d != "" || len(rules(out)) != 6 {

@@ -30,6 +30,18 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- printf "%s-%s" .Release.Namespace (include "federation-syncer.fullname" .) -}}
 {{- end -}}
 
+{{/* Whether a federation has no DNS provider: then the syncer keeps its records in ConfigMaps of the namespace. What an
+existing ConfigMap configures is not known here. */}}
+{{- define "federation-syncer.keepsRecords" -}}
+{{- $keeps := .Values.hostRecords -}}
+{{- range (.Values.config | default dict).federations -}}
+{{- if hasKey (.provider | default dict) "none" -}}
+{{- $keeps = true -}}
+{{- end -}}
+{{- end -}}
+{{- if $keeps -}}true{{- end -}}
+{{- end -}}
+
 {{- define "federation-syncer.configMapName" -}}
 {{- .Values.existingConfigMap | default (include "federation-syncer.fullname" .) -}}
 {{- end -}}
