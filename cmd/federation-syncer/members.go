@@ -49,7 +49,7 @@ func (p *program) watchMembers(ctx context.Context, c *config.Config) {
 		return
 	}
 	controller := membercluster.New(c, membercluster.Options{
-		Host: hostConfig(*c.Host), Secrets: &p.members.secrets, Snapshots: p.syncer.Snapshots, Log: p.log,
+		Host: c.Host.Client(), Secrets: &p.members.secrets, Snapshots: p.syncer.Snapshots, Log: p.log,
 	})
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})

@@ -63,12 +63,5 @@ func ownerID(ctx context.Context, c *config.Config) (string, error) {
 	if c.Owner != "" {
 		return c.Owner, nil
 	}
-	return host.UID(ctx, hostConfig(*c.Host))
-}
-
-func hostConfig(h config.Host) host.Config {
-	return host.Config{
-		InCluster: h.InCluster, Kubeconfig: h.Kubeconfig.Path, Context: h.Kubeconfig.Context,
-		Namespace: h.Namespace, Lease: h.Lease,
-	}
+	return host.UID(ctx, c.Host.Client())
 }

@@ -70,7 +70,7 @@ const resignTimeout = 5 * time.Second
 
 // elect runs p as one of several replicas (O4). At the end it releases the Lease, once nothing is written anymore.
 func (p *program) elect(ctx context.Context, c *config.Config) {
-	e := host.NewElection(hostConfig(*c.Host), p.log)
+	e := host.NewElection(c.Host.Client(), p.log)
 	electing, resign := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})
 	go func() { defer close(done); e.Run(electing) }()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/host"
 	"github.com/federation-dns/federation/federation/kubeconfig"
 	"github.com/federation-dns/federation/federation/member"
 	"github.com/federation-dns/federation/federation/policy"
@@ -81,6 +82,14 @@ type Host struct {
 	InCluster        bool
 	Kubeconfig       Kubeconfig
 	Namespace, Lease string
+}
+
+// Client returns how package host reaches it.
+func (h Host) Client() host.Config {
+	return host.Config{
+		InCluster: h.InCluster, Kubeconfig: h.Kubeconfig.Path, Context: h.Kubeconfig.Context,
+		Namespace: h.Namespace, Lease: h.Lease,
+	}
 }
 
 // Kubeconfig is a context of a kubeconfig file, where an empty Context is the current one, or a key of a Secret in the

@@ -148,8 +148,11 @@ func (d *document) decodeError(e string) {
 		line, _ := strconv.Atoi(m[1])
 		path := d.pathTo(func(key, _ *yaml.Node) bool { return key != nil && key.Line == line && key.Value == m[2] })
 		around := path[:max(0, len(path)-1)]
-		d.errs = append(d.errs, lineError{line, fmt.Sprintf("%sunknown field %q: allowed here are %s",
-			around.prefix(), m[2], strings.Join(fieldsOf(reflect.TypeFor[file](), m[3]), ", "))})
+		allowed := "no field is allowed here"
+		if fields := fieldsOf(reflect.TypeFor[file](), m[3]); len(fields) > 0 {
+			allowed = "allowed here are " + strings.Join(fields, ", ")
+		}
+		d.errs = append(d.errs, lineError{line, fmt.Sprintf("%sunknown field %q: %s", around.prefix(), m[2], allowed)})
 		return
 	}
 	text := e

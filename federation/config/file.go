@@ -122,7 +122,7 @@ type (
 		// For a region, the other regions whose addresses it gets while it has no healthy shard, in order of
 		// preference. The default is a CNAME to global.
 		RegionFallback map[string][]string `yaml:"regionFallback"`
-		// The DNS provider that hosts the zone of the domain: one of rfc2136, route53 and cloudDNS. Needed.
+		// The DNS provider that hosts the zone of the domain: one of rfc2136, route53 and cloudDNS; or none. Needed.
 		Provider fileProvider `yaml:"provider"`
 	}
 	fileProvider struct {
@@ -133,7 +133,13 @@ type (
 		Route53 *fileRoute53 `yaml:"route53"`
 		// Google Cloud DNS, with the application default credentials. See docs/providers.md.
 		CloudDNS *fileCloudDNS `yaml:"cloudDNS"`
+		// No DNS provider, written as none {}: pods are answered from the mirrors in their clusters alone, and the
+		// domain needs no zone. The syncer keeps its records in the host, which is needed, with the rights of
+		// deploy/host-records-rbac.yaml. See docs/providers.md.
+		None *fileNone `yaml:"none"`
 	}
+	// There is nothing to configure.
+	fileNone    struct{}
 	fileRoute53 struct {
 		// The id of the hosted zone; the default is the one with the longest name that contains the domain.
 		HostedZoneID string `yaml:"hostedZoneID"`

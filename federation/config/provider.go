@@ -12,17 +12,21 @@ import (
 	"github.com/federation-dns/federation/federation/provider"
 	"github.com/federation-dns/federation/federation/provider/budget"
 	"github.com/federation-dns/federation/federation/provider/clouddns"
+	"github.com/federation-dns/federation/federation/provider/hostrecords"
 	"github.com/federation-dns/federation/federation/provider/rfc2136"
 	"github.com/federation-dns/federation/federation/provider/route53"
 	"github.com/federation-dns/federation/federation/resolve"
 )
 
-// Provider is the DNS provider of a federation. One of its pointers is set.
+// Provider is the DNS provider of a federation, or that it has none. One of its pointers is set.
 type Provider struct {
 	RFC2136  *rfc2136.Config
 	Route53  *route53.Config
 	CloudDNS *clouddns.Config
-	// RequestsPerSecond is the budget of the account, which all its federations share. RFC 2136 servers have none.
+	// None keeps the records in the host cluster: no zone has them (M7).
+	None *hostrecords.Config
+	// RequestsPerSecond is the budget of the account, which all its federations share. RFC 2136 servers have none, nor
+	// has the host.
 	RequestsPerSecond int
 }
 
@@ -50,37 +54,50 @@ func (p Provider) Open(b *budget.Budget) (provider.Provider, error) {
 		c := *p.CloudDNS
 		c.Budget = b
 		return clouddns.New(c)
+	case p.None != nil:
+		return hostrecords.New(*p.None)
 	}
 	return nil, errors.New("no provider")
 }
 
 // provider validates the only provider of a federation. The packages of the providers check what only they know.
-func (p *parser) provider(c *Config, here fieldPath, in fileProvider, domain federation.FQDN) (out Provider) {
+func (p *parser) provider(c *Config, here fieldPath, in fileProvider, f federation.Federation) (out Provider) {
+	domain := f.Domain
 	before := len(p.errs)
 	var which []string
 	if in.RFC2136 != nil {
 		which = append(which, "rfc2136")
 		out.RFC2136 = p.rfc2136(c, here.child("rfc2136"), *in.RFC2136, domain)
 	}
-	if f := in.Route53; f != nil {
+	if r := in.Route53; r != nil {
 		which = append(which, "route53")
 		out.Route53 = &route53.Config{
-			Domain: domain, HostedZoneID: f.HostedZoneID, Visibility: f.Visibility, RoleARN: f.RoleARN,
-			ExternalID: f.ExternalID, Region: f.Region, Endpoint: f.Endpoint, WaitInSync: f.WaitInSync,
+			Domain: domain, HostedZoneID: r.HostedZoneID, Visibility: r.Visibility, RoleARN: r.RoleARN,
+			ExternalID: r.ExternalID, Region: r.Region, Endpoint: r.Endpoint, WaitInSync: r.WaitInSync,
 		}
-		out.RequestsPerSecond = p.requestsPerSecond(here.child("route53"), f.RequestsPerSecond)
+		out.RequestsPerSecond = p.requestsPerSecond(here.child("route53"), r.RequestsPerSecond)
 	}
-	if f := in.CloudDNS; f != nil {
+	if d := in.CloudDNS; d != nil {
 		which = append(which, "cloudDNS")
 		out.CloudDNS = &clouddns.Config{
-			Domain: domain, Project: f.Project, ManagedZone: f.ManagedZone, Visibility: f.Visibility,
-			Endpoint: f.Endpoint,
+			Domain: domain, Project: d.Project, ManagedZone: d.ManagedZone, Visibility: d.Visibility,
+			Endpoint: d.Endpoint,
 		}
-		out.RequestsPerSecond = p.requestsPerSecond(here.child("cloudDNS"), f.RequestsPerSecond)
+		out.RequestsPerSecond = p.requestsPerSecond(here.child("cloudDNS"), d.RequestsPerSecond)
+	}
+	if in.None != nil {
+		which = append(which, "none")
+		if c.Host == nil {
+			p.fail(here.child("none"), "without a DNS provider the records are kept in the host cluster, and a host "+
+				"is needed: host.inCluster or host.kubeconfig")
+		} else {
+			out.None = &hostrecords.Config{Host: c.Host.Client(), Federation: f.Name, Domain: domain}
+		}
 	}
 	switch {
 	case len(which) == 0:
-		p.fail(here, "a provider is needed: rfc2136 {server, zone, tsig}, route53 {} or cloudDNS {}")
+		p.fail(here, "a provider is needed: rfc2136 {server, zone, tsig}, route53 {} or cloudDNS {}; or none {}, "+
+			"for answers from the members' mirrors alone, without a zone")
 		return out
 	case len(which) > 1:
 		p.fail(here, "one provider is allowed, there are %s: a zone is hosted by one", strings.Join(which, ", "))

@@ -144,7 +144,7 @@ func (p *parser) federations(c *Config, list []fileFederation) {
 		p.oneOf(here.child("levels"), cmp.Or(ff.Levels, "all"), "all", "shards")
 		f.Options.ShardLevelsOnly = ff.Levels == "shards"
 		f.Options.RegionFallback = p.fallbacks(here.child("regionFallback"), ff.RegionFallback)
-		f.Provider = p.provider(c, here.child("provider"), ff.Provider, f.Domain)
+		f.Provider = p.provider(c, here.child("provider"), ff.Provider, f.Federation)
 		c.Federations = append(c.Federations, f)
 	}
 	p.accounts(c)
