@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/federation-dns/federation/api/v1alpha1"
 	"github.com/federation-dns/federation/federation/admin"
 	"github.com/federation-dns/federation/federation/display"
 	"github.com/federation-dns/federation/federation/explain"
@@ -23,12 +25,18 @@ type serviceOutput struct {
 	// Published is what the global name has.
 	Published []string `json:"published"`
 	*admin.ServiceStatus
+	// FederatedService is the status of the service's object, if it has one.
+	FederatedService *v1alpha1.FederatedServiceStatus `json:"federatedService,omitempty"`
 }
 
 func outputOf(list []explain.Found) []serviceOutput {
 	out := []serviceOutput{}
 	for _, f := range list {
-		out = append(out, serviceOutput{f.Federation.Name, f.Federation.Domain, display.Published(f), f.Service})
+		one := serviceOutput{f.Federation.Name, f.Federation.Domain, display.Published(f), f.Service, nil}
+		if f.Object != nil {
+			one.FederatedService = &f.Object.Status
+		}
+		out = append(out, one)
 	}
 	return out
 }
@@ -42,6 +50,10 @@ func (o *options) services() *cobra.Command {
 addresses at its global name, and each member's shard with the reason why it is
 not healthy. NAME is SERVICE, SERVICE.NAMESPACE, NAMESPACE/SERVICE, or the name as
 a pod writes it. With --watch, a line for each service that changes.
+
+Of a FederatedService it also shows the members in which the Service is not, or not
+as the template says, and why. Without the right to ask the syncer, the status of
+the FederatedServices is all that it shows, which it says.
 
 Exit status 1 if there is no such service, or if it has no address.`,
 		Example: `  kubectl federation services
@@ -57,11 +69,8 @@ Exit status 1 if there is no such service, or if it has no address.`,
 			if watch {
 				return o.watch(cmd, src, args)
 			}
-			status, err := fetch(cmd, src)
-			if err != nil {
-				return err
-			}
-			found, err := o.chosen(status, args)
+			l := newLooker(o, cmd, src)
+			found, err := l.look(cmd.Context(), args)
 			if err != nil {
 				return err
 			}
@@ -89,6 +98,67 @@ Exit status 1 if there is no such service, or if it has no address.`,
 	return cmd
 }
 
+// looker looks at services, once or again and again.
+type looker struct {
+	*options
+	src live.Source
+	// host has the FederatedServices; nil if it is not known which cluster that is.
+	host *live.Host
+	// note prints what the user has to know, once each.
+	note func(format string, args ...any)
+}
+
+func newLooker(o *options, cmd *cobra.Command, src live.Source) *looker {
+	l, said := &looker{options: o, src: src}, map[string]bool{}
+	l.note = func(format string, args ...any) {
+		if text := fmt.Sprintf(format, args...); !said[text] {
+			said[text] = true
+			fmt.Fprintln(cmd.ErrOrStderr(), "note:", text)
+		}
+	}
+	if o.socket != "" && *o.kube.Context == "" && *o.kube.KubeConfig == "" {
+		return l // the current context may lead anywhere
+	}
+	config, err := o.kube.ToRESTConfig()
+	if err == nil {
+		l.host, err = live.NewHost(config)
+	}
+	if err != nil {
+		l.note("FederatedServices are not shown: %v", err)
+	}
+	return l
+}
+
+// look returns the services that the arguments and -n stand for: as the syncer sees them, with their FederatedServices,
+// or by the status of these alone.
+func (l *looker) look(ctx context.Context, args []string) ([]explain.Found, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	said := time.AfterFunc(patience, func() { l.note("waiting for the syncer (%s) ...", l.src) })
+	defer said.Stop()
+	status, statusErr := l.src.Status(ctx)
+	var objects []v1alpha1.FederatedService
+	var listErr error
+	if l.host != nil {
+		objects, listErr = l.host.List(ctx, *l.kube.Namespace)
+	}
+	switch {
+	case statusErr == nil && listErr != nil && !errors.Is(listErr, live.ErrNoKind):
+		l.note("FederatedServices are not shown: %v", listErr)
+	case statusErr == nil:
+	case listErr != nil:
+		return nil, fmt.Errorf("%w; and %w", statusErr, listErr)
+	case len(objects) == 0:
+		return nil, statusErr
+	default:
+		l.note("shown is what the status of the FederatedServices says, as the syncer could not be asked: %v", statusErr)
+		status = &admin.Status{}
+	}
+	found, err := l.chosen(explain.AddObjects(status, objects), args)
+	explain.Attach(found, objects)
+	return found, err
+}
+
 // chosen are the services that the arguments and -n stand for.
 func (o *options) chosen(status *admin.Status, args []string) (found []explain.Found, err error) {
 	if len(args) == 1 {
@@ -114,19 +184,13 @@ func (o *options) watch(cmd *cobra.Command, src live.Source, args []string) erro
 	if o.output == "json" || o.output == "yaml" {
 		return unknownError{fmt.Errorf("--watch prints lines: -o %s is not possible with it", o.output)}
 	}
-	before := map[string]bool{}
+	l, before := newLooker(o, cmd, src), map[string]bool{}
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for first := true; ; first = false {
-		ctx, cancel := context.WithTimeout(cmd.Context(), answerTimeout)
-		status, err := src.Status(ctx)
-		cancel()
+		found, err := l.look(cmd.Context(), args)
 		if cmd.Context().Err() != nil {
 			return nil
-		}
-		var found []explain.Found
-		if err == nil {
-			found, err = o.chosen(status, args)
 		}
 		switch {
 		case err != nil && first:

@@ -186,7 +186,7 @@ func (d *Drain) Progress(status *admin.Status) *DrainProgress {
 				continue
 			}
 			p.count(d, service)
-			p.Records = append(p.Records, Found{now, service})
+			p.Records = append(p.Records, Found{Federation: now, Service: service})
 		}
 	}
 	return p

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/federation-dns/federation/api/v1alpha1"
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/admin"
 )
@@ -133,14 +134,14 @@ func FindServices(status *admin.Status, text, namespace string) (found []Found, 
 		if s == nil {
 			return nil, unknownService(n.Federation, n.Service)
 		}
-		return []Found{{n.Federation, s}}, nil
+		return []Found{{Federation: n.Federation, Service: s}}, nil
 	}
 	for i := range status.Federations {
 		f := &status.Federations[i]
 		for j := range f.Services {
 			name := f.Services[j].ServiceName()
 			if name.Name == want.Name && (want.Namespace == "" || name.Namespace == want.Namespace) {
-				found = append(found, Found{f, &f.Services[j]})
+				found = append(found, Found{Federation: f, Service: &f.Services[j]})
 			}
 		}
 	}
@@ -154,4 +155,6 @@ func FindServices(status *admin.Status, text, namespace string) (found []Found, 
 type Found struct {
 	Federation *admin.FederationStatus
 	Service    *admin.ServiceStatus
+	// Object is its FederatedService; nil if it has none, or none that may be seen.
+	Object *v1alpha1.FederatedService
 }

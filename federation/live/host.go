@@ -64,7 +64,11 @@ func (h *Host) List(ctx context.Context, namespace string) ([]v1alpha1.Federated
 	list, err := h.client.Namespace(namespace).List(ctx, metav1.ListOptions{})
 	switch {
 	case apierrors.IsForbidden(err):
-		return nil, fmt.Errorf("you may not list FederatedServices: the role view has that right (%w)", err)
+		where := "in " + namespace
+		if namespace == "" {
+			where = "in all namespaces (say -n NAMESPACE for one)"
+		}
+		return nil, fmt.Errorf("you may not list FederatedServices %s: the role view has that right (%w)", where, err)
 	case err != nil:
 		return nil, h.failed(err)
 	}
