@@ -43,6 +43,7 @@ type Election struct {
 
 	mu     sync.Mutex
 	resign context.CancelFunc // ends the run of the elector
+	run    *leaderelection.LeaderElector
 }
 
 // Tenure is one replica's unbroken hold of the Lease.
@@ -80,9 +81,12 @@ func (e *Election) Run(ctx context.Context) {
 		elector, err := e.elector(electing)
 		if err == nil {
 			e.mu.Lock()
-			e.resign = resign
+			e.resign, e.run = resign, elector
 			e.mu.Unlock()
 			elector.Run(klog.NewContext(electing, klog.Logger{})) // the lease logs what matters
+			e.mu.Lock()
+			e.run = nil
+			e.mu.Unlock()
 			if electing.Err() == nil {
 				e.log.Warn("the Lease could not be renewed: this replica goes on until another one has it")
 			}
@@ -99,6 +103,15 @@ func (e *Election) Run(ctx context.Context) {
 		case <-time.After(joinRetry):
 		}
 	}
+}
+
+// Holds reports whether this replica has the Lease, and has renewed it in time, so that no other can have it. It is for
+// what only the Lease guards: records have claims, and are kept while the host cannot be reached. Any goroutine may
+// call it.
+func (e *Election) Holds() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.run != nil && e.run.IsLeader()
 }
 
 // Abstain releases the Lease, if this replica has it, and keeps this replica from acquiring it until another one has

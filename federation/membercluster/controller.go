@@ -34,7 +34,7 @@ type Options struct {
 type Controller struct {
 	opt     Options
 	members chan []config.Member
-	said    saidOnce
+	said    *host.SaidOnce
 
 	mu   sync.Mutex
 	file *config.Config
@@ -44,7 +44,7 @@ type Controller struct {
 
 // New returns a Controller for the members that are not in file. Run runs it.
 func New(file *config.Config, opt Options) *Controller {
-	return &Controller{opt: opt, file: file, members: make(chan []config.Member, 1), said: saidOnce{log: opt.Log}}
+	return &Controller{opt: opt, file: file, members: make(chan []config.Member, 1), said: host.NewSaidOnce(opt.Log)}
 }
 
 // Members receives the members of all MemberClusters whenever they change, the oldest first. The first list comes when
@@ -98,7 +98,7 @@ func (c *Controller) Run(ctx context.Context) {
 			err = c.session(ctx, loaded)
 		}
 		if err != nil {
-			c.said.error("host", "cannot read the MemberClusters of the host; retrying", err)
+			c.said.Error("host", "cannot read the MemberClusters of the host; retrying", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -114,7 +114,7 @@ func (c *Controller) session(ctx context.Context, loaded *rest.Config) error {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	w := newWatch(ctx, client, &c.said)
+	w := newWatch(ctx, client, c.said)
 	s := &session{Controller: c, client: client, statuses: newWriter(client.apply, c.opt.Log), watch: w}
 	defer func() {
 		cancel()
@@ -145,40 +145,4 @@ func (c *Controller) session(ctx context.Context, loaded *rest.Config) error {
 			}
 		}
 	}
-}
-
-// saidOnce logs each error once, until it is another one or has passed. It is safe for concurrent use.
-type saidOnce struct {
-	log  *slog.Logger
-	mu   sync.Mutex
-	said map[string]string
-}
-
-func (s *saidOnce) error(what, text string, err error) {
-	if s.news(what, err.Error()) {
-		s.log.Error(text, "error", err)
-	}
-}
-
-func (s *saidOnce) info(what, text string, err error) {
-	if s.news(what, err.Error()) {
-		s.log.Info(text, "error", err)
-	}
-}
-
-func (s *saidOnce) passed(what, text string) {
-	if s.news(what, "") {
-		s.log.Info(text)
-	}
-}
-
-func (s *saidOnce) news(what, text string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.said == nil {
-		s.said = map[string]string{}
-	}
-	before := s.said[what]
-	s.said[what] = text
-	return before != text
 }

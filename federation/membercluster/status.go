@@ -98,6 +98,7 @@ func same(have, want v1alpha1.MemberClusterStatus) bool {
 	ready := *old
 	ready.LastTransitionTime = want.Conditions[0].LastTransitionTime
 	have.Conditions = []metav1.Condition{ready}
+	have.PendingDeletions = nil // another manager's, as the condition PropagationReady is
 	return reflect.DeepEqual(have, want)
 }
 

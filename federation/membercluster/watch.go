@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/federation-dns/federation/api/v1alpha1"
+	"github.com/federation-dns/federation/federation/host"
 )
 
 // settle is how long changes are collected: what creates one object often creates many.
@@ -23,7 +24,7 @@ type watch struct {
 	members, secrets cache.SharedIndexInformer
 	// changed receives when there is something to take: after a change, or once it is known that there is nothing.
 	changed chan struct{}
-	said    *saidOnce
+	said    *host.SaidOnce
 
 	noMembers, noSecrets refusal
 	errorAt              atomic.Int64 // when a request failed last, in Unix nanoseconds
@@ -43,7 +44,7 @@ func (r *refusal) err() error {
 	return nil
 }
 
-func newWatch(ctx context.Context, c *client, said *saidOnce) *watch {
+func newWatch(ctx context.Context, c *client, said *host.SaidOnce) *watch {
 	w := &watch{changed: make(chan struct{}, 1), said: said}
 	w.members = cache.NewSharedIndexInformer(c.memberClusters(), &v1alpha1.MemberCluster{}, 0, nil)
 	w.secrets = cache.NewSharedIndexInformer(c.secrets(), &corev1.Secret{}, 0, nil)
@@ -77,7 +78,7 @@ func newWatch(ctx context.Context, c *client, said *saidOnce) *watch {
 func (w *watch) prepare(informer cache.SharedIndexInformer, refused *refusal, kind, text string) {
 	changed := func() {
 		if refused.Swap(nil) != nil {
-			w.said.passed(kind, kind+" of the host can be read now")
+			w.said.Passed(kind, kind+" of the host can be read now")
 		}
 		w.later()
 	}
@@ -97,12 +98,12 @@ func (w *watch) prepare(informer cache.SharedIndexInformer, refused *refusal, ki
 		}
 		w.errorAt.Store(time.Now().UnixNano())
 		if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
-			w.said.info(kind, text, err)
+			w.said.Info(kind, text, err)
 			refused.Store(&err)
 			w.later()
 			return
 		}
-		w.said.error(kind, "cannot watch the "+kind+" of the host; retrying", err)
+		w.said.Error(kind, "cannot watch the "+kind+" of the host; retrying", err)
 	})
 }
 
