@@ -73,6 +73,9 @@ const (
 	// ReasonPropagationDisabled: spec.propagation of the MemberCluster is Disabled. Whoever administers the member
 	// decides on that.
 	ReasonPropagationDisabled = "PropagationDisabled"
+	// ReasonMemberUnknown: there is no MemberCluster of the name that spec.placement has. Correct it, or join the
+	// member.
+	ReasonMemberUnknown = "MemberUnknown"
 	// ReasonMemberUnreachable: the member cannot be reached; the Service is as it was there.
 	ReasonMemberUnreachable = "MemberUnreachable"
 )
