@@ -8,3 +8,8 @@ import _ "embed"
 //
 //go:embed member-rbac.yaml
 var MemberRBAC string
+
+// MemberPropagationRBAC is what the syncer may do in a member cluster beyond that where propagation is enabled.
+//
+//go:embed member-propagation-rbac.yaml
+var MemberPropagationRBAC string

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/federation-dns/federation/federation/config"
+	"github.com/federation-dns/federation/federation/federatedservice"
 	"github.com/federation-dns/federation/federation/host"
 	"github.com/federation-dns/federation/federation/syncer"
 )
@@ -23,6 +24,8 @@ type program struct {
 	syncer  *syncer.Syncer
 	config  *config.Config // the file in use
 	members members
+	// services writes into members; nil without a host.
+	services *federatedservice.Controller
 }
 
 // run keeps the records of all federations true until ctx ends. It returns an error only if the first configuration is
@@ -75,7 +78,9 @@ func (p *program) elect(ctx context.Context, c *config.Config) {
 	done := make(chan struct{})
 	go func() { defer close(done); e.Run(electing) }()
 	p.syncer.JoinElection(e)
+	written := p.writeServices(ctx, c, e.Holds)
 	p.start(ctx, c, e.Changed)
+	written()
 	p.syncer.Close()
 	resign()
 	timeout := time.NewTimer(resignTimeout)
@@ -126,6 +131,9 @@ func (p *program) apply(ctx context.Context, next *config.Config) {
 // use applies the file with the members of the host's objects, and returns how many members that makes.
 func (p *program) use(ctx context.Context) int {
 	c := p.members.join(p.config)
+	if p.services != nil {
+		p.services.Use(p.config)
+	}
 	p.syncer.Apply(ctx, c)
 	return len(c.Clusters)
 }

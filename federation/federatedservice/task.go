@@ -1,0 +1,351 @@
+package federatedservice
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/federation-dns/federation/api/v1alpha1"
+	"github.com/federation-dns/federation/federation/propagate"
+)
+
+// task is what has been done about one Service in a member. writer.mu guards it, except for contest and applied, which
+// are for the one worker that has the key.
+type task struct {
+	goal     string // what done and failure are about
+	done     bool
+	failure  propagate.Failure
+	failures int  // in a row
+	dirty    bool // the member has another version than those known here
+	retryAt  time.Time
+	versions []string // the last ones that we have read or written
+
+	contest propagate.Contest
+	stopped bool   // because of the contest
+	applied string // the body applied last
+}
+
+const keptVersions = 8
+
+func (t *task) knows(version string) bool { return slices.Contains(t.versions, version) }
+
+// goal is what is to be reached in a member.
+type goal struct {
+	id      string // equal for equal goals
+	service *v1alpha1.FederatedService
+	want    *propagate.Want // nil to remove
+	mark    propagate.Mark
+	fence   propagate.Failure
+	owed    bool
+}
+
+// goal returns what is to be reached for a Service in the member; nil if that is nothing.
+func (m *writer) goal(k key) *goal {
+	o, f := m.session.watch.member(m.name), m.session.watch.service(k)
+	if o == nil {
+		return nil
+	}
+	owner := m.session.owner()
+	g := &goal{service: f, mark: propagate.NewMark(owner, k.Namespace, k.Name), fence: propagate.Fence(o, k.Namespace)}
+	g.owed = slices.Contains(o.Status.PendingDeletions, k.String())
+	kept := f != nil && slices.Contains(f.Finalizers, finalizer)
+	switch {
+	case f == nil || f.DeletionTimestamp != nil && !kept:
+		if !g.owed {
+			return nil
+		}
+	case f.DeletionTimestamp != nil:
+	case propagate.Selects(f.Spec.Placement, o):
+		if !kept {
+			return nil // until it has the finalizer
+		}
+		g.want = propagate.NewWant(owner, f)
+	case !g.owed && !m.marked(k, g.mark) && !m.has(k):
+		return nil
+	}
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%s %s %d %t ", owner, o.UID, o.Generation, g.want == nil)
+	if f != nil {
+		fmt.Fprintf(h, "%s %d %t", f.UID, f.Generation, f.DeletionTimestamp != nil)
+		for _, name := range slices.Sorted(maps.Keys(f.Annotations)) {
+			fmt.Fprintf(h, " %q=%q", name, f.Annotations[name])
+		}
+	}
+	g.id = fmt.Sprintf("%x", h.Sum64())
+	return g
+}
+
+// has reports whether the Service may be in the member because of what was done there.
+func (m *writer) has(k key) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t := m.tasks[k]
+	return t != nil && t.applied != ""
+}
+
+// begin returns the task of a key, if there is anything to do about its goal now.
+func (m *writer) begin(k key, g *goal) *task {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t := m.tasks[k]
+	if t == nil {
+		t = &task{}
+		m.tasks[k] = t
+	}
+	same, now := t.goal == g.id, time.Now()
+	due := !t.done && !now.Before(t.retryAt)
+	switch {
+	case !same:
+		t.stopped, t.failures, t.done, t.failure = false, 0, false, propagate.Failure{}
+		t.contest = propagate.Contest{}
+	case due:
+		t.stopped = false
+	case !t.dirty, t.stopped:
+		return nil
+	}
+	t.goal, t.dirty = g.id, false
+	return t
+}
+
+// work does what is to be done about a Service now.
+func (m *writer) work(ctx context.Context, k key) {
+	if !m.session.leads() {
+		return
+	}
+	g := m.goal(k)
+	if g == nil {
+		return
+	}
+	client, gate := m.connection()
+	if !gate.open {
+		return // when that changes, everything is looked at
+	}
+	t := m.begin(k, g)
+	if t == nil {
+		return
+	}
+	failure, ok := g.fence, false
+	if g.fence.Reason == "" {
+		failure, ok = m.carryOut(ctx, client, k, g, t)
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	m.end(k, g, t, failure, ok)
+	if ok && g.owed {
+		if err := m.session.owed.remove(ctx, m.name, k); err != nil {
+			m.queue.AddRateLimited(k)
+		}
+	}
+}
+
+// end notes how a task went, and has it tried again when that is due (G9).
+func (m *writer) end(k key, g *goal, t *task, failure propagate.Failure, ok bool) {
+	m.mu.Lock()
+	before := t.failure
+	t.done, t.failure = ok, failure
+	var wait time.Duration
+	switch {
+	case ok:
+		t.failures = 0
+		if g.want == nil {
+			t.applied = ""
+		}
+	case failure.Retry == propagate.OnEvent:
+		t.failures, wait = 0, onEvent
+	default:
+		wait = min(minBackoff<<min(t.failures, 10), maxBackoff)
+		t.failures++
+	}
+	t.retryAt = time.Now().Add(wait)
+	dirty := t.dirty
+	m.mu.Unlock()
+	switch {
+	case dirty:
+		m.queue.Add(k)
+	case wait > 0:
+		m.queue.AddAfter(k, wait)
+	}
+	if failure.Lacks {
+		m.rights.ask()
+	}
+	if before.Reason != failure.Reason {
+		m.session.report.changed(g.service, m.name, k, failure)
+	}
+	m.session.report.add(k)
+	if g.service != nil && g.service.DeletionTimestamp != nil {
+		m.session.queue.Add(k)
+	}
+}
+
+// tries bounds how often one look at a Service may be overtaken by somebody else's change.
+const tries = 8
+
+// carryOut takes the steps towards a goal. It reports whether the goal is reached, or else why not.
+func (m *writer) carryOut(ctx context.Context, c *memberClient, k key, g *goal, t *task) (propagate.Failure, bool) {
+	have, err := c.get(ctx, k)
+	for range tries {
+		if err != nil {
+			failure := propagate.Classify(err)
+			if failure.Retry != propagate.Again {
+				return failure, false
+			}
+			have, err = c.get(ctx, k)
+			continue
+		}
+		m.note(t, have)
+		step, decided := g.next(have)
+		if decided != nil {
+			return propagate.Failure{
+				Reason: v1alpha1.ReasonRefused, Message: decided.Error(), Retry: propagate.OnEvent,
+			}, false
+		}
+		switch step.Action {
+		case propagate.Stop:
+			failure := propagate.Failure{Reason: step.Reason, Message: step.Message, Retry: propagate.OnEvent}
+			return failure, step.Reason == ""
+		case propagate.Create:
+			have, err = c.apply(ctx, k, step.Body, false)
+			if err != nil && len(propagate.Classify(err).Conflicts) > 0 {
+				have, err = c.get(ctx, k) // somebody was faster
+			}
+		case propagate.Apply:
+			var failure propagate.Failure
+			if have, failure, err = m.apply(ctx, c, k, have, step.Body, t); failure.Reason != "" {
+				return failure, false
+			}
+		case propagate.Patch:
+			if have, err = c.patch(ctx, k, step.Body); apierrors.IsInvalid(err) { // a test in it failed
+				have, err = c.get(ctx, k)
+				continue
+			}
+		case propagate.Delete:
+			err = c.delete(ctx, k, step.UID, step.ResourceVersion)
+			have = nil
+			if err == nil {
+				m.log.Info("deleted the Service", "service", k.String())
+			}
+		}
+		if err == nil && step.Last {
+			m.note(t, have)
+			return propagate.Failure{}, true
+		}
+	}
+	return propagate.Failure{
+		Reason: v1alpha1.ReasonPending, Message: "the Service there changes all the time",
+	}, false
+}
+
+func (g *goal) next(have *corev1.Service) (propagate.Step, error) {
+	if g.want == nil {
+		return propagate.Remove(g.mark, have)
+	}
+	return propagate.Next(g.want, have)
+}
+
+// apply applies a Service that is ours: without force first, to learn who has changed what (G4).
+func (m *writer) apply(ctx context.Context, c *memberClient, k key, have *corev1.Service, body []byte, t *task) (
+	*corev1.Service, propagate.Failure, error,
+) {
+	again := t.applied == string(body)
+	next, err := c.apply(ctx, k, body, false)
+	var conflicts []propagate.Conflict
+	if err != nil {
+		if conflicts = propagate.Classify(err).Conflicts; len(conflicts) == 0 {
+			return nil, propagate.Failure{}, err
+		}
+		if failure, stop := t.contest.Drift(time.Now(), conflicts); stop {
+			m.stopTask(t)
+			return nil, failure, nil
+		}
+		if next, err = c.apply(ctx, k, body, true); err != nil {
+			return nil, propagate.Failure{}, err
+		}
+	}
+	m.mu.Lock()
+	t.applied = string(body)
+	m.mu.Unlock()
+	changed := !equality.Semantic.DeepEqual(next.Spec, have.Spec) || !maps.Equal(next.Labels, have.Labels) ||
+		!maps.Equal(next.Annotations, have.Annotations) // a status may have changed meanwhile
+	if changed {
+		m.log.Info("applied the Service", "service", k.String(), "conflicts", conflicts)
+	}
+	if changed && again && len(conflicts) == 0 {
+		if failure, stop := t.contest.Drift(time.Now(), nil); stop {
+			m.stopTask(t)
+			return next, failure, nil
+		}
+	}
+	return next, propagate.Failure{}, nil
+}
+
+func (m *writer) stopTask(t *task) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t.stopped = true
+}
+
+// note keeps the version of a Service, so that the watch's word of it is no news.
+func (m *writer) note(t *task, have *corev1.Service) {
+	if have == nil || have.ResourceVersion == "" {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !t.knows(have.ResourceVersion) {
+		t.versions = append(t.versions, have.ResourceVersion)
+		t.versions = t.versions[max(0, len(t.versions)-keptVersions):]
+	}
+}
+
+// removal returns whether nothing of a deleted FederatedService is left in the member, or why something is; neither is
+// said while it is not known.
+func (m *writer) removal(k key, f *v1alpha1.FederatedService) (gone bool, failure *propagate.Failure) {
+	g := m.goal(k)
+	if g == nil || g.service == nil || g.service.UID != f.UID {
+		return false, nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t := m.tasks[k]
+	mine := t != nil && t.goal == g.id
+	switch {
+	case mine && t.done:
+		return true, nil
+	case !m.gate.open && !m.gate.waiting:
+		return false, &m.gate.failure
+	case mine && t.failure.Reason != "":
+		failed := t.failure
+		return false, &failed
+	}
+	return false, nil
+}
+
+// propagated returns what has become of a Service in the member.
+func (m *writer) propagated(k key) (done bool, failure propagate.Failure) {
+	g := m.goal(k)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t := m.tasks[k]
+	pending := propagate.Failure{Reason: v1alpha1.ReasonPending, Message: "the Service is about to be created there"}
+	switch {
+	case !m.gate.open && t != nil && t.done && g != nil && t.goal == g.id && m.gate.waiting:
+		return true, propagate.Failure{}
+	case !m.gate.open:
+		return false, m.gate.failure
+	case g == nil || t == nil || t.goal != g.id:
+		return false, pending
+	case t.done:
+		return true, propagate.Failure{}
+	case t.failure.Reason == "":
+		return false, pending
+	}
+	return false, t.failure
+}

@@ -1,0 +1,263 @@
+// Package stage is a host and members for tests of FederatedServices: real API servers with exactly the shipped rights,
+// a proxy in front of each member that can be cut, a stand-in for the DNS provider, and the real syncer.
+package stage
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"github.com/federation-dns/federation/api/v1alpha1"
+	"github.com/federation-dns/federation/test/cutproxy"
+	"github.com/federation-dns/federation/test/fakecloud"
+	"github.com/federation-dns/federation/test/kube"
+	"github.com/federation-dns/federation/test/netns"
+	"github.com/federation-dns/federation/test/proc"
+	"github.com/federation-dns/federation/test/programs"
+	"github.com/federation-dns/federation/test/route53"
+)
+
+const (
+	// Namespace is that of the syncer, in the host and in the members.
+	Namespace = "federation-system"
+	// ZoneID is the zone of the records, for Cloud.
+	ZoneID = "Z0123456789ABCDEFGHIJ"
+	// Federation is the federation that the syncer keeps, in example.com.
+	Federation = "fed"
+	// Owner is the syncer's owner id.
+	Owner = "us"
+)
+
+// Options describe a stage.
+type Options struct {
+	// Root is the way to the module's root.
+	Root string
+	// Members are the names of the members.
+	Members []string
+	// Timers are those of the syncer's configuration; "" for the defaults.
+	Timers string
+}
+
+// Stage is a host with its members.
+type Stage struct {
+	testing.TB
+	opt     Options
+	dir     string
+	Host    *kube.Cluster
+	Cloud   *route53.Server
+	Members []*Member
+	objects rest.Interface // of our group, in the host
+	hostAPI kubernetes.Interface
+	syncer  *proc.Process
+	runs    int
+}
+
+// Member is a member with its proxy.
+type Member struct {
+	Name    string
+	Cluster *kube.Cluster
+	API     kubernetes.Interface // as its administrator, and not through the proxy
+	Proxy   *cutproxy.Proxy
+}
+
+// New starts all API servers. The members are not joined yet, and no syncer runs.
+func New(t testing.TB, o Options) *Stage {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute) // binaries may have to be built
+	defer cancel()
+	dir, err := os.MkdirTemp("", "fsvc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	s := &Stage{TB: t, opt: o, dir: dir, Members: make([]*Member, len(o.Members))}
+	var starting sync.WaitGroup
+	errs := make([]error, len(o.Members)+1)
+	starting.Go(func() { s.Host, errs[0] = s.start(ctx, 0, "host") })
+	for i, name := range o.Members {
+		starting.Go(func() {
+			m := &Member{Name: name}
+			m.Cluster, errs[i+1] = s.start(ctx, i+1, name)
+			s.Members[i] = m
+		})
+	}
+	starting.Wait()
+	if s.Host != nil {
+		t.Cleanup(s.Host.Kill)
+	}
+	for i, m := range s.Members {
+		if m.Cluster != nil {
+			t.Cleanup(m.Cluster.Kill)
+		}
+		if errs[0] == nil {
+			errs[0] = errs[i+1]
+		}
+	}
+	if errs[0] != nil {
+		t.Fatal(errs[0])
+	}
+	s.prepare()
+	return s
+}
+
+// In returns the stage for a subtest.
+func (s *Stage) In(t testing.TB) *Stage {
+	sub := *s
+	sub.TB = t
+	return &sub
+}
+
+func (s *Stage) start(ctx context.Context, i int, name string) (*kube.Cluster, error) {
+	prefix := func(format string) []netip.Prefix {
+		return []netip.Prefix{netip.MustParsePrefix(fmt.Sprintf(format, i))}
+	}
+	o := kube.Options{
+		Name: name, Dir: filepath.Join(s.dir, name), Nodes: -1,
+		PodCIDRs: prefix("10.%d.0.0/16"), ServiceCIDRs: prefix("10.10%d.0.0/16"),
+	}
+	if i > 0 {
+		o.LBCIDRs = prefix("198.18.%d.0/24")
+		if err := netns.AddLocal(o.LBCIDRs[0]); err != nil { // the load balancer listens there
+			return nil, err
+		}
+	}
+	return kube.Start(ctx, o)
+}
+
+func (s *Stage) prepare() {
+	s.Helper()
+	var err error
+	if s.Cloud, err = route53.Start(fakecloud.Zone{ID: ZoneID, Name: "example.com."}); err != nil {
+		s.Fatal(err)
+	}
+	s.Cleanup(s.Cloud.Close)
+	deploy := filepath.Join(s.opt.Root, "deploy")
+	s.Kubectl(s.Host, "", "apply", "-f", filepath.Join(deploy, "host-rbac.yaml"), "-f", filepath.Join(deploy, "crds"))
+	s.Kubectl(s.Host, "", "wait", "--for=condition=Established", "--timeout=20s",
+		"crd/memberclusters.federation-dns.io", "crd/federatedservices.federation-dns.io")
+	scheme := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		s.Fatal(err)
+	}
+	config := s.Host.Config()
+	if s.hostAPI, err = kubernetes.NewForConfig(config); err != nil {
+		s.Fatal(err)
+	}
+	config.GroupVersion, config.APIPath = &v1alpha1.GroupVersion, "/apis"
+	config.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
+	config.QPS, config.Burst = -1, 0
+	if s.objects, err = rest.RESTClientFor(config); err != nil {
+		s.Fatal(err)
+	}
+	for _, m := range s.Members {
+		config := m.Cluster.Config()
+		config.QPS, config.Burst = -1, 0
+		if m.API, err = kubernetes.NewForConfig(config); err != nil {
+			s.Fatal(err)
+		}
+		if m.Proxy, err = cutproxy.New(strings.TrimPrefix(m.Cluster.Server(), "https://")); err != nil {
+			s.Fatal(err)
+		}
+		s.Cleanup(func() { m.Proxy.Close() })
+		s.Kubectl(m.Cluster, "", "apply", "-f", filepath.Join(deploy, "member-rbac.yaml"), "-f",
+			filepath.Join(deploy, "member-propagation-rbac.yaml"))
+	}
+}
+
+// Kubectl runs kubectl as the administrator of a cluster, and fails the test with it.
+func (s *Stage) Kubectl(c *kube.Cluster, stdin string, args ...string) string {
+	s.Helper()
+	out, err := c.Kubectl(s.Context(), stdin, args...)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return out
+}
+
+// Start starts the syncer, with the rights of deploy/host-rbac.yaml, and ends it with the test.
+func (s *Stage) Start() {
+	s.Helper()
+	s.runs++
+	dir := filepath.Join(s.dir, fmt.Sprintf("syncer-%d", s.runs))
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		s.Fatal(err)
+	}
+	if err := s.Host.AccountKubeconfig(s.Context(), Namespace, "federation-syncer", s.Host.Server(),
+		filepath.Join(dir, "host.kubeconfig")); err != nil {
+		s.Fatal(err)
+	}
+	timers := s.opt.Timers
+	if timers == "" {
+		timers = "{}"
+	}
+	config := fmt.Sprintf(`apiVersion: federation-dns.io/v1alpha1
+kind: SyncerConfiguration
+owner: %s
+federations:
+- name: %s
+  domain: example.com
+  provider: {route53: {hostedZoneID: %s, endpoint: %q}}
+host: {kubeconfig: {path: host.kubeconfig}, namespace: %s}
+metrics: {address: "127.0.0.1:0"}
+admin: {socket: admin.sock}
+timers: %s
+`, Owner, Federation, ZoneID, s.Cloud.URL, Namespace, timers)
+	if err := os.WriteFile(filepath.Join(dir, "c.yaml"), []byte(config), 0o600); err != nil {
+		s.Fatal(err)
+	}
+	env := []string{"AWS_ACCESS_KEY_ID=AKIAEXAMPLE000000000", "AWS_SECRET_ACCESS_KEY=a secret of the tests",
+		"AWS_SESSION_TOKEN=", "AWS_PROFILE=", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null",
+		"AWS_EC2_METADATA_DISABLED=true"}
+	log := filepath.Join(dir, "log")
+	p, err := proc.Start("syncer", log, env, programs.Syncer(), "--config", filepath.Join(dir, "c.yaml"))
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.syncer = p
+	s.Cleanup(func() {
+		if err := p.Stop(20 * time.Second); err != nil {
+			s.Error(err)
+		}
+		if s.Failed() {
+			s.Logf("the log of the syncer ends with\n%s", proc.Tail(log, 80))
+		}
+	})
+}
+
+// SyncerLog returns what the running syncer has logged.
+func (s *Stage) SyncerLog() string {
+	text, _ := os.ReadFile(filepath.Join(s.dir, fmt.Sprintf("syncer-%d", s.runs), "log")) // it may not be there yet
+	return string(text)
+}
+
+// Stop ends the syncer.
+func (s *Stage) Stop() {
+	s.Helper()
+	if err := s.syncer.Stop(20 * time.Second); err != nil {
+		s.Error(err)
+	}
+}
+
+// Kill kills the syncer.
+func (s *Stage) Kill() { s.syncer.Kill() }
+
+// Eventually polls until f gives no error.
+func (s *Stage) Eventually(within time.Duration, f func() error) {
+	s.Helper()
+	ctx, cancel := context.WithTimeout(s.Context(), within)
+	defer cancel()
+	if err := proc.Poll(ctx, "it to be so", f); err != nil {
+		s.Fatalf("not within %s: %v", within, err)
+	}
+}
