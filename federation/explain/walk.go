@@ -15,9 +15,6 @@ type walk struct {
 	name    Name
 	service *admin.ServiceStatus
 	path    []federation.FQDN // the levels of the node, the closest first (Q7a)
-	records map[string][]admin.RRsetStatus
-	coming  map[string][]admin.RRsetStatus
-	foreign map[string]string // levels of others, by their domains
 	own     []string          // addresses of the local Service, which is not healthy (Q8d)
 
 	steps    []Step
@@ -27,22 +24,18 @@ type walk struct {
 }
 
 func newWalk(fed federation.Federation, name Name, service *admin.ServiceStatus, t federation.Topology) *walk {
-	w := &walk{
-		fed: fed, name: name, service: service, path: fed.Path(t), records: map[string][]admin.RRsetStatus{},
-		coming: map[string][]admin.RRsetStatus{}, foreign: map[string]string{},
-	}
-	for _, set := range service.Records {
-		w.records[set.Name] = append(w.records[set.Name], set)
-	}
-	for _, set := range service.Coming {
-		w.coming[set.Name] = append(w.coming[set.Name], set)
-	}
-	for _, lv := range name.Federation.Levels {
-		if lv.Foreign != "" {
-			w.foreign[lv.Name] = lv.Foreign
+	return &walk{fed: fed, name: name, service: service, path: fed.Path(t)}
+}
+
+// setsAt returns those of the RRsets that have the name. A way has few names: it is cheaper to look through all than to
+// sort them for each way.
+func setsAt(all []admin.RRsetStatus, name string) (sets []admin.RRsetStatus) {
+	for _, set := range all {
+		if set.Name == name {
+			sets = append(sets, set)
 		}
 	}
-	return w
+	return sets
 }
 
 // local returns the step of the local shard (Q5, Q6).
@@ -144,7 +137,7 @@ func (c *chain) answer() Answer {
 func (w *walk) follow(name, qtype string) *chain {
 	c := &chain{cnames: []string{name}}
 	for links := 0; links <= federation.MaxLinks; links++ {
-		sets := w.records[name]
+		sets := setsAt(w.service.Records, name)
 		target := w.step(name, sets)
 		c.exists = c.exists || len(sets) > 0
 		c.nxdomain = len(sets) == 0
@@ -170,7 +163,10 @@ func (w *walk) follow(name, qtype string) *chain {
 // step notes a name as a step, and returns the target if it is a CNAME.
 func (w *walk) step(name string, sets []admin.RRsetStatus) (target string) {
 	_, level, _ := w.fed.ParseOwner(federation.FQDN(strings.TrimPrefix(name, w.name.Prefix)))
-	st := Step{Place: w.placeOf(level), Name: name, Records: sets, Coming: w.coming[name], Outcome: OutcomeAnswer}
+	st := Step{
+		Place: w.placeOf(level), Name: name, Records: sets, Coming: setsAt(w.service.Coming, name),
+		Outcome: OutcomeAnswer,
+	}
 	for _, set := range sets {
 		st.Reason = set.Reason
 		if set.Type != federation.TypeCNAME {
@@ -227,12 +223,18 @@ func (w *walk) upFrom(level federation.FQDN, target string) string {
 
 // whyAbsent says why a level has no record of the service.
 func (w *walk) whyAbsent(level federation.FQDN) string {
+	foreign := ""
+	for _, lv := range w.name.Federation.Levels {
+		if lv.Name == string(level) {
+			foreign = lv.Foreign
+		}
+	}
 	switch {
 	case w.name.Prefix != "":
 		return "only a cluster itself has names of ports and endpoints"
-	case w.foreign[string(level)] != "":
+	case foreign != "":
 		w.note(fmt.Sprintf("level %s is not this syncer's, and what others have there is not known", level))
-		return "the level " + w.foreign[string(level)]
+		return "the level " + foreign
 	case len(w.service.Records) == 0:
 		return "no shard has been healthy"
 	case level == w.fed.Domain:

@@ -6,6 +6,7 @@ package snapshot
 import (
 	"cmp"
 	"iter"
+	"maps"
 	"slices"
 	"time"
 
@@ -67,6 +68,19 @@ func (m *Member) Equal(o *Member) bool {
 		m.Departed == o.Departed && m.Object == o.Object && m.Topology.Region == o.Topology.Region &&
 		m.Topology.Name == o.Topology.Name && slices.Equal(m.Topology.Zones, o.Topology.Zones) &&
 		slices.Equal(m.Problems, o.Problems) && sameError(m.ProbeErr, o.ProbeErr)
+}
+
+// SameGround reports whether what the rule is given is the same in two snapshots, but for the services themselves:
+// where the members are, how they stand, and the levels. While it is, a service that has not changed has the same
+// status.
+func (s *Federation) SameGround(o *Federation) bool {
+	return s == o || s.Levels == o.Levels && s.Policy == o.Policy && s.Summary == o.Summary &&
+		maps.Equal(s.Foreign, o.Foreign) && slices.EqualFunc(s.Members, o.Members, (*Member).sameGround)
+}
+
+func (m *Member) sameGround(o *Member) bool {
+	return m == o || m.Name == o.Name && m.Reach == o.Reach && m.Drained.Equal(o.Drained) &&
+		m.Topology.Region == o.Topology.Region && slices.Equal(m.Topology.Zones, o.Topology.Zones)
 }
 
 func sameError(a, b error) bool {

@@ -14,10 +14,22 @@ import (
 // snapshot yet.
 type Views struct {
 	current  atomic.Pointer[Federation]
-	services sync.Map // federation.ServiceName -> *Service
+	services sync.Map // federation.ServiceName -> *cell
+	// known changes whenever a service becomes known, or is no longer: then sorted is out of date.
+	known  atomic.Uint64
+	sorted atomic.Pointer[sorted]
 	// turnBegan is when the turn under way began, in nanoseconds since epoch; 0 while the loop waits for events.
 	turnBegan atomic.Int64
 	log       changeLog
+}
+
+// cell has the view of one service. It stays the same when the service changes.
+type cell = atomic.Pointer[Service]
+
+// sorted are the services in the order of their names, as of one state of Views.known.
+type sorted struct {
+	known uint64
+	cells []*cell
 }
 
 // epoch is what turnBegan counts from, on the monotonic clock.
@@ -35,11 +47,38 @@ func (v *Views) Stuck(limit time.Duration) bool {
 	return began != 0 && time.Since(epoch)-time.Duration(began) > limit
 }
 
-// List returns the services in the order of their names.
-func (v *Views) List() (list []*Service) {
-	v.Each(func(s *Service) { list = append(list, s) })
-	slices.SortFunc(list, func(a, b *Service) int { return federation.CompareServiceNames(a.Name, b.Name) })
+// List returns the services in the order of their names. They are sorted only after one was added or removed.
+func (v *Views) List() []*Service {
+	order := v.sorted.Load()
+	if known := v.known.Load(); order == nil || order.known != known {
+		order = v.sort(known)
+		v.sorted.Store(order)
+	}
+	list := make([]*Service, 0, len(order.cells))
+	for _, c := range order.cells {
+		if s := c.Load(); s != nil { // it has not been removed since
+			list = append(list, s)
+		}
+	}
 	return list
+}
+
+func (v *Views) sort(known uint64) *sorted {
+	type named struct {
+		name federation.ServiceName
+		cell *cell
+	}
+	var list []named
+	v.services.Range(func(name, c any) bool {
+		list = append(list, named{name.(federation.ServiceName), c.(*cell)})
+		return true
+	})
+	slices.SortFunc(list, func(a, b named) int { return federation.CompareServiceNames(a.name, b.name) })
+	order := &sorted{known: known, cells: make([]*cell, len(list))}
+	for i := range list {
+		order.cells[i] = list[i].cell
+	}
+	return order
 }
 
 // Current returns the last snapshot; nil before the first.
@@ -49,22 +88,40 @@ func (v *Views) Current() *Federation { return v.current.Load() }
 func (v *Views) Set(s *Federation) { v.current.Store(s) }
 
 // SetService publishes the state of a service, which must not be changed afterwards.
-func (v *Views) SetService(s *Service) { v.services.Store(s.Name, s) }
+func (v *Views) SetService(s *Service) {
+	if c, ok := v.services.Load(s.Name); ok {
+		c.(*cell).Store(s)
+		return
+	}
+	c := &cell{}
+	c.Store(s)
+	v.services.Store(s.Name, c)
+	v.known.Add(1)
+}
 
 // Service returns the state of a service; nil if none is known.
 func (v *Views) Service(name federation.ServiceName) *Service {
-	view, _ := v.services.Load(name)
-	s, _ := view.(*Service)
-	return s
+	c, ok := v.services.Load(name)
+	if !ok {
+		return nil
+	}
+	return c.(*cell).Load()
 }
 
 // RemoveService removes a service that is no longer known.
-func (v *Views) RemoveService(name federation.ServiceName) { v.services.Delete(name) }
+func (v *Views) RemoveService(name federation.ServiceName) {
+	if c, ok := v.services.LoadAndDelete(name); ok {
+		c.(*cell).Store(nil)
+		v.known.Add(1)
+	}
+}
 
 // Each calls do for each service, in no order.
 func (v *Views) Each(do func(*Service)) {
-	v.services.Range(func(_, view any) bool {
-		do(view.(*Service))
+	v.services.Range(func(_, c any) bool {
+		if s := c.(*cell).Load(); s != nil {
+			do(s)
+		}
 		return true
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -12,6 +13,8 @@ import (
 const (
 	// every is how often the views that are open are made anew.
 	every = 250 * time.Millisecond
+	// share is the part of one core that making them may take: if it takes long, it is done less often.
+	share = 5
 	// alive is how often a connection without news is shown to be alive.
 	alive = 15 * time.Second
 	// maxOpen bounds the pages that are open at the same time.
@@ -21,7 +24,8 @@ const (
 // hub makes the views that are open anew, each once for all that show it, and hands out those that have changed (W2).
 // It does nothing while none is open.
 type hub struct {
-	render func(address string) ([]byte, error)
+	render func(address string, before *rendering) (*rendering, error)
+	idle   func() // is called when none is open any more
 
 	mu      sync.Mutex
 	views   map[string]*shown
@@ -33,12 +37,12 @@ type hub struct {
 
 // shown is a view that is open.
 type shown struct {
-	html    []byte
+	*rendering
 	readers map[chan []byte]bool // each holds the newest version that has not been sent
 }
 
-func newHub(render func(string) ([]byte, error)) *hub {
-	return &hub{render: render, views: map[string]*shown{}, closed: make(chan struct{})}
+func newHub(render func(string, *rendering) (*rendering, error), idle func()) *hub {
+	return &hub{render: render, idle: idle, views: map[string]*shown{}, closed: make(chan struct{})}
 }
 
 // close ends what runs and waits for it.
@@ -56,20 +60,27 @@ func (h *hub) close() {
 // subscribe returns a channel of the versions of a view, beginning with the present one, until leave is called. It
 // returns nil if too many pages are open.
 func (h *hub) subscribe(address string) (versions chan []byte, leave func()) {
-	html, err := h.render(address)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if err != nil || h.open >= maxOpen {
+	if h.open >= maxOpen {
 		return nil, nil
 	}
-	h.open++
 	v := h.views[address]
 	if v == nil {
-		v = &shown{html: html, readers: map[chan []byte]bool{}}
-		h.views[address] = v
+		h.mu.Unlock()
+		first, err := h.render(address, nil)
+		h.mu.Lock()
+		if err != nil || h.open >= maxOpen {
+			return nil, nil
+		}
+		if v = h.views[address]; v == nil { // and not opened by another one meanwhile
+			v = &shown{rendering: first, readers: map[chan []byte]bool{}}
+			h.views[address] = v
+		}
 	}
+	h.open++
 	versions = make(chan []byte, 1)
-	versions <- v.html
+	versions <- v.event
 	v.readers[versions] = true
 	if !h.running {
 		h.running = true
@@ -87,52 +98,63 @@ func (h *hub) subscribe(address string) (versions chan []byte, leave func()) {
 
 // run makes the views anew until none is open.
 func (h *hub) run() {
-	tick := time.NewTicker(every)
-	defer tick.Stop()
+	next := time.NewTimer(every)
+	defer next.Stop()
 	for {
 		select {
 		case <-h.closed:
 			return
-		case <-tick.C:
+		case <-next.C:
 		}
-		addresses := h.addresses()
-		if addresses == nil {
+		began := time.Now()
+		open := h.openViews()
+		if open == nil {
+			h.idle()
 			return
 		}
-		for _, address := range addresses {
-			if html, err := h.render(address); err == nil {
-				h.publish(address, html)
+		for address, before := range open {
+			if now, err := h.render(address, before); err == nil && now != before {
+				h.publish(address, now)
 			}
+			runtime.Gosched() // a loop that has something to do comes first
 		}
+		took := time.Since(began)
+		next.Reset(max(every-took, (share-1)*took))
 	}
 }
 
-// addresses returns the views that are open; nil if none is, and then run has to end.
-func (h *hub) addresses() (list []string) {
+// openViews returns the views that are open, with what is shown of them; nil if none is, and then run has to end.
+func (h *hub) openViews() map[string]*rendering {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for address := range h.views {
-		list = append(list, address)
+	if h.running = len(h.views) > 0; !h.running {
+		return nil
 	}
-	h.running = list != nil
-	return list
+	open := make(map[string]*rendering, len(h.views))
+	for address, v := range h.views {
+		open[address] = v.rendering
+	}
+	return open
 }
 
 // publish hands out a version if it differs from the one before. A reader that is slow skips versions.
-func (h *hub) publish(address string, html []byte) {
+func (h *hub) publish(address string, now *rendering) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	v := h.views[address]
-	if v == nil || bytes.Equal(v.html, html) {
+	if v == nil {
 		return
 	}
-	v.html = html
+	before := v.event
+	if v.rendering = now; bytes.Equal(before, now.event) {
+		return
+	}
 	for versions := range v.readers {
 		select {
 		case <-versions:
 		default:
 		}
-		versions <- html
+		versions <- now.event
 	}
 }
 
@@ -163,8 +185,7 @@ func (s *Server) live(w http.ResponseWriter, r *http.Request) {
 		case <-s.hub.closed:
 			return
 		case <-idle.C:
-		case html := <-versions:
-			message = event(html)
+		case message = <-versions:
 		}
 		_ = control.SetWriteDeadline(time.Now().Add(writeTimeout))
 		if _, err := w.Write(message); err != nil {

@@ -6,6 +6,7 @@
 package web
 
 import (
+	"bytes"
 	"embed"
 	"html/template"
 	"io/fs"
@@ -13,6 +14,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"reflect"
 	"strings"
 	"time"
 
@@ -50,13 +52,14 @@ type Server struct {
 	syncer  Syncer
 	version string
 	hub     *hub
+	memo    memo
 	mux     *http.ServeMux
 }
 
 // NewServer returns a server of the page of a syncer of that version. The caller has to close it.
 func NewServer(s Syncer, version string) *Server {
 	server := &Server{syncer: s, version: version, mux: http.NewServeMux()}
-	server.hub = newHub(server.render)
+	server.hub = newHub(server.render, server.memo.clear)
 	static, err := fs.Sub(files, "static")
 	if err != nil {
 		panic(err) // of an embedded folder
@@ -109,16 +112,28 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) {
 	_ = pages.ExecuteTemplate(w, "page", v) // a client that went away
 }
 
-// render returns the part of a view that is live.
-func (s *Server) render(address string) ([]byte, error) {
+// rendering is the part of a view that is live, in words, and what it was made from.
+type rendering struct {
+	view  *view
+	event []byte // that brings it to a browser
+}
+
+// render renders the part of a view that is live. It returns before, the rendering until now or nil, if nothing has
+// changed.
+func (s *Server) render(address string, before *rendering) (*rendering, error) {
 	u, err := url.Parse(address)
 	if err != nil {
 		return nil, err
 	}
-	var out strings.Builder
 	v := s.view(u)
-	err = pages.ExecuteTemplate(&out, "live", v)
-	return []byte(out.String()), err
+	if before != nil && reflect.DeepEqual(v, before.view) {
+		return before, nil
+	}
+	var out bytes.Buffer
+	if err := pages.ExecuteTemplate(&out, "live", v); err != nil {
+		return nil, err
+	}
+	return &rendering{v, event(out.Bytes())}, nil
 }
 
 // view is what one address shows.
@@ -148,10 +163,10 @@ func (s *Server) view(u *url.URL) *view {
 	case len(path) == 1 && path[0] == "":
 		v.Template, v.Data = "overview", overviews(all)
 	case len(path) == 1 && path[0] == "services":
-		v.Title, v.Template, v.Data = "Services", "services", listServices(all, u.Query())
+		v.Title, v.Template, v.Data = "Services", "services", s.listServices(all, u.Query())
 	case len(path) == 5 && path[0] == "service":
 		v.Title, v.Template = path[4]+"."+path[3]+"."+path[1], "service"
-		if data := findService(all, path[1], path[2], path[3], path[4]); data != nil {
+		if data := s.findService(all, path[1], path[2], path[3], path[4]); data != nil {
 			v.Data = data
 		} else {
 			v.Template, v.code = "unknown", http.StatusNotFound

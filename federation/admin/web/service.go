@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/admin"
@@ -39,24 +38,24 @@ type cell struct {
 var places = []string{explain.PlaceLocal, explain.PlaceZone, explain.PlaceRegion, explain.PlaceGlobal}
 
 // findService returns a service; nil if it is not known.
-func findService(all []*snapshot.Federation, name, domain, namespace, svc string) *service {
+func (s *Server) findService(all []*snapshot.Federation, name, domain, namespace, svc string) *service {
 	for _, f := range all {
 		if string(f.Config.Name) != name || domainOf(f) != domain {
 			continue
 		}
-		v := f.Views.Service(federation.ServiceName{Namespace: namespace, Name: svc})
-		if v == nil {
+		view := f.Views.Service(federation.ServiceName{Namespace: namespace, Name: svc})
+		if view == nil {
 			return nil
 		}
-		s := &service{ServiceStatus: f.Service(time.Now(), v), Federation: name + " in " + domain}
-		s.Word, s.Good = s.State()
-		s.Matrix = matrix(f, s.ServiceStatus)
+		d := s.memo.details(f, view)
+		out := &service{ServiceStatus: d.status, Federation: name + " in " + domain, Matrix: d.matrix}
+		out.Word, out.Good = out.State()
 		for _, w := range f.Waiting() {
-			if w.Namespace == namespace && w.Service == svc || slices.Contains(w.Emptied, v.Name.String()) {
-				s.Waiting = append(s.Waiting, w)
+			if w.Namespace == namespace && w.Service == svc || slices.Contains(w.Emptied, view.Name.String()) {
+				out.Waiting = append(out.Waiting, w)
 			}
 		}
-		return s
+		return out
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/snapshot"
 )
 
@@ -34,7 +35,7 @@ type serviceRow struct {
 }
 
 // listServices returns the page of the services whose name or namespace has the query in it: q, and page from 1.
-func listServices(all []*snapshot.Federation, query url.Values) serviceList {
+func (s *Server) listServices(all []*snapshot.Federation, query url.Values) serviceList {
 	q := strings.ToLower(strings.TrimSpace(query.Get("q")))
 	list := serviceList{Query: q, Page: 1}
 	if n, err := strconv.Atoi(query.Get("page")); err == nil && n > 1 {
@@ -46,10 +47,9 @@ func listServices(all []*snapshot.Federation, query url.Values) serviceList {
 	}
 	var found []match
 	for _, f := range all {
-		for _, s := range f.Views.List() {
-			if q == "" || strings.Contains(s.Name.Name+"."+s.Name.Namespace+"."+string(f.Config.Name), q) ||
-				strings.Contains(s.Name.String(), q) {
-				found = append(found, match{f, s})
+		for _, service := range f.Views.List() {
+			if matches(f.Config.Name, service.Name, q) {
+				found = append(found, match{f, service})
 			}
 		}
 	}
@@ -57,7 +57,7 @@ func listServices(all []*snapshot.Federation, query url.Values) serviceList {
 	list.Page = min(list.Page, list.Pages)
 	first := (list.Page - 1) * pageSize
 	for _, m := range found[first:min(first+pageSize, len(found))] {
-		list.Rows = append(list.Rows, rowOf(m.federation, m.service))
+		list.Rows = append(list.Rows, s.memo.row(m.federation, m.service))
 	}
 	if list.Page > 1 {
 		list.Previous = listAddress(q, list.Page-1)
@@ -66,6 +66,16 @@ func listServices(all []*snapshot.Federation, query url.Values) serviceList {
 		list.Next = listAddress(q, list.Page+1)
 	}
 	return list
+}
+
+// matches reports whether the query is in the name that pods use, NAME.NAMESPACE.FEDERATION, or in NAMESPACE/NAME.
+func matches(fed federation.Label, service federation.ServiceName, q string) bool {
+	if !strings.ContainsAny(q, "./") { // then it is in one part, and nothing need be put together
+		return strings.Contains(service.Name, q) || strings.Contains(service.Namespace, q) ||
+			strings.Contains(string(fed), q)
+	}
+	return strings.Contains(service.Name+"."+service.Namespace+"."+string(fed), q) ||
+		strings.Contains(service.String(), q)
 }
 
 func listAddress(q string, page int) string {

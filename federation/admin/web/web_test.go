@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/net/html"
@@ -19,6 +22,7 @@ import (
 	"github.com/federation-dns/federation/federation/admin"
 	"github.com/federation-dns/federation/federation/admin/web/webtest"
 	"github.com/federation-dns/federation/federation/explain"
+	"github.com/federation-dns/federation/federation/policy"
 	"github.com/federation-dns/federation/federation/snapshot"
 )
 
@@ -112,8 +116,8 @@ func TestViews(t *testing.T) {
 	})
 	t.Run("W1 the services can be searched by name, namespace and federation", func(t *testing.T) {
 		for q, want := range map[string]string{
-			"": "2 in all", "WEB": "1 match web", "shop/pa": "1 match shop/pa", "web.shop.fed": "1 match web.shop.fed",
-			"nothing": "0 match nothing",
+			"": "2 in all", "WEB": "1 match web", "shop/pa": "1 match shop/pa", "HO": "2 match ho",
+			"web.shop.fed": "1 match web.shop.fed", "nothing": "0 match nothing",
 		} {
 			_, text := get(t, server, "/services?q="+url.QueryEscape(q), http.StatusOK)
 			if !strings.Contains(text, want) {
@@ -156,6 +160,31 @@ func TestViews(t *testing.T) {
 					}
 				}
 			}
+		}
+	})
+	t.Run("W1 a member whose shards do not count is shown as bad", func(t *testing.T) {
+		w := webtest.New()
+		w.Change(func(f *snapshot.Federation) {
+			lost, drained := *f.Members[0], *f.Members[1]
+			lost.Reach.Standing, drained.Drained = policy.Lost, time.Now()
+			f.Members[0], f.Members[1] = &lost, &drained
+		})
+		doc, _ := get(t, start(t, w), "/", http.StatusOK)
+		got := map[string]string{}
+		for d := range doc.Descendants() {
+			attr := map[string]string{}
+			for _, a := range d.Attr {
+				attr[a.Key] = a.Val
+			}
+			if name, ok := strings.CutPrefix(attr["data-key"], "member "); ok {
+				got[name[:1]] = attr["class"] + " " + content(d)
+			}
+		}
+		want := map[string]string{
+			"a": "bad unreachable", "b": "bad drained, present", "c": "good present", "d": "good present",
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("%q, want %q", got, want)
 		}
 	})
 	t.Run("W1 a service that is not there", func(t *testing.T) {
@@ -366,36 +395,74 @@ func TestLive(t *testing.T) {
 		}
 	})
 	t.Run("W2 an open view costs one rendering, however many show it", func(t *testing.T) {
-		h := newHub(func(string) ([]byte, error) { return []byte("x"), nil })
-		defer h.close()
-		var leave []func()
-		for range maxOpen {
-			versions, l := h.subscribe("/")
-			if versions == nil {
-				t.Fatal("refused")
+		synctest.Test(t, func(t *testing.T) {
+			var rendered, idle atomic.Int32
+			h := newHub(func(string, *rendering) (*rendering, error) {
+				rendered.Add(1)
+				return &rendering{event: []byte("x")}, nil
+			}, func() { idle.Add(1) })
+			defer h.close()
+			first, l := h.subscribe("/")
+			<-first
+			leave := []func(){l}
+			for range maxOpen - 1 {
+				versions, l := h.subscribe("/")
+				if versions == nil {
+					t.Fatal("refused")
+				}
+				leave = append(leave, l)
 			}
-			leave = append(leave, l)
-		}
-		if got := len(h.addresses()); got != 1 {
-			t.Errorf("%d renderings", got)
-		}
-		if versions, _ := h.subscribe("/"); versions != nil {
-			t.Errorf("more than %d pages are open", maxOpen)
-		}
-		for _, l := range leave {
-			l()
-		}
-		if got := h.addresses(); got != nil {
-			t.Errorf("rendered without a reader: %q", got)
-		}
+			if n := rendered.Load(); n != 1 {
+				t.Errorf("%d renderings for those who open it", n)
+			}
+			time.Sleep(4*every + every/2)
+			synctest.Wait()
+			if n := rendered.Load(); n != 5 {
+				t.Errorf("%d renderings after four intervals", n)
+			}
+			if len(first) > 0 {
+				t.Error("a version like the one before is sent")
+			}
+			if versions, _ := h.subscribe("/"); versions != nil {
+				t.Errorf("more than %d pages are open", maxOpen)
+			}
+			for _, l := range leave {
+				l()
+			}
+			time.Sleep(10 * every)
+			synctest.Wait()
+			if n := rendered.Load(); n != 5 || idle.Load() != 1 {
+				t.Errorf("%d renderings without a reader, idle %d times", n-5, idle.Load())
+			}
+		})
+	})
+	t.Run("W2 views that take long are made less often", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			var rendered atomic.Int32
+			h := newHub(func(string, *rendering) (*rendering, error) {
+				rendered.Add(1)
+				time.Sleep(every) // as long as it takes
+				return &rendering{event: []byte("x")}, nil
+			}, func() {})
+			defer h.close()
+			_, leave := h.subscribe("/")
+			defer leave()
+			time.Sleep(10 * share * every)
+			synctest.Wait()
+			if n := rendered.Load(); n < 10 || n > 11 {
+				t.Errorf("%d renderings, want one in %d intervals", n, share)
+			}
+		})
 	})
 	t.Run("W2 a slow reader gets the newest version, and delays no other", func(t *testing.T) {
-		h := newHub(func(string) ([]byte, error) { return []byte("0"), nil })
+		h := newHub(func(string, *rendering) (*rendering, error) {
+			return &rendering{event: []byte("0")}, nil
+		}, func() {})
 		defer h.close()
 		slow, leave := h.subscribe("/")
 		defer leave()
 		for i := range 5 {
-			h.publish("/", fmt.Append(nil, i))
+			h.publish("/", &rendering{event: fmt.Append(nil, i)})
 		}
 		if got := string(<-slow); got != "4" {
 			t.Errorf("it got %s", got)
@@ -435,7 +502,7 @@ func BenchmarkViews(b *testing.B) {
 	for _, view := range []string{"/", "/services", "/services?q=s-09", "/service/fed/example.com/team-1/s-00001"} {
 		b.Run(view, func(b *testing.B) {
 			for b.Loop() {
-				if _, err := server.render(view); err != nil {
+				if _, err := server.render(view, nil); err != nil {
 					b.Fatal(err)
 				}
 			}
