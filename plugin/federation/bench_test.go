@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -47,6 +48,7 @@ func BenchmarkCompare(b *testing.B) {
 	}
 	f.setTopology(*c.topology)
 	f.Next = k
+	mirroring := benchMirror(b, k)
 	empty := &emptyPlugin{next: k}
 	fmt.Printf("%d Services with %d endpoints each, %d rounds of %d queries, a goroutine a query, GOMAXPROCS=1\n",
 		benchServices, fakeapi.Endpoints, *benchRounds, benchBatch)
@@ -67,7 +69,7 @@ func BenchmarkCompare(b *testing.B) {
 			}
 			return h
 		}
-		ours, plain, none, limit := chain(f), chain(k), chain(empty), c.limit
+		ours, plain, none, limit, mirror := chain(f), chain(k), chain(empty), c.limit, chain(mirroring)
 		fmt.Printf("\n%-48s %8s %8s %7s %7s %8s %7s %8s\n", c.name, "base ns", "ns", "ratio", "raw", "figure", "allocs",
 			"bytes")
 		compare("A/A: kubernetes, A", subject{plain, benchQuestions("", "svc", dns.TypeA)},
@@ -84,6 +86,14 @@ func BenchmarkCompare(b *testing.B) {
 			subject{ours, benchQuestions("myfed.", "srv", dns.TypeSRV)}, "-")
 		compare("miss: the CNAME, against a hit of kubernetes", subject{plain, benchQuestions("", "svc", dns.TypeA)},
 			subject{ours, benchQuestions("myfed.", "gone", dns.TypeA)}, "0.25")
+		compare("miss from the mirror, A: CNAME and address", subject{plain, benchQuestions("", "svc", dns.TypeA)},
+			subject{mirror, benchQuestions("myfed.", "gone", dns.TypeA)}, "0.5")
+		compare("miss from the mirror, AAAA: CNAME and NODATA", subject{plain, benchQuestions("", "svc", dns.TypeA)},
+			subject{mirror, benchQuestions("myfed.", "gone", dns.TypeAAAA)}, "0.5")
+		compare("miss from the mirror: NXDOMAIN", subject{plain, benchQuestions("", "svc", dns.TypeA)},
+			subject{mirror, benchQuestions("myfed.", "nowhere", dns.TypeA)}, "0.5")
+		compare("miss from the mirror, SRV, against that", subject{plain, benchQuestions("", "srv", dns.TypeSRV)},
+			subject{mirror, benchQuestions("myfed.", "gone-srv", dns.TypeSRV)}, "0.5")
 		compare("not ours, against an empty plugin", subject{none, benchQuestions("", "svc", dns.TypeA)},
 			subject{ours, benchQuestions("", "svc", dns.TypeA)}, "1.03")
 		compare("not ours, against no plugin", subject{plain, benchQuestions("", "svc", dns.TypeA)},
@@ -106,7 +116,7 @@ func BenchmarkMemory(b *testing.B) {
 	before := liveHeap()
 	f := &Federation{}
 	c, err := parse(caddy.NewTestController("dns", "federation {\n myfed example.com\n topology region1 zone1\n"+
-		" no_chase\n}"))
+		" no_chase\n mirror off\n}"))
 	if err == nil {
 		f.config = c
 		err = f.attach(k)
@@ -160,8 +170,12 @@ func benchQuestions(federation, kind string, qtype uint16) []*dns.Msg {
 			name = fakeapi.ServiceName(n + fakeapi.Headless)
 		case "gone":
 			name = "gone-" + name
+		case "nowhere":
+			name = "nowhere-" + name
 		case "srv":
 			name = "_http._tcp." + name
+		case "gone-srv":
+			name = "_http._tcp.gone-" + name
 		}
 		out[i] = new(dns.Msg).SetQuestion(name+"."+federation+"svc.cluster.local.", qtype)
 	}
@@ -268,6 +282,41 @@ func (p *framePlugin) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns
 		rcode++ // keeps the frame
 	}
 	return rcode, err
+}
+
+// benchMirror is a plugin with a fresh mirror of a service for each one of benchKubernetes, whose names begin with
+// "gone-": a CNAME at the topology zone, and an address at global.
+func benchMirror(b *testing.B, k *kubernetes.Kubernetes) *Federation {
+	b.Helper()
+	w := newMirrored()
+	for i := range benchServices {
+		s := mirroredService("gone", "zone1 up .", ". 203.0.113.1@there")
+		s.Name, s.Namespace, _ = strings.Cut("gone-"+fakeapi.ServiceName(i), ".")
+		w.services = append(w.services, s)
+	}
+	w.hb.StaleUntil = time.Now().Add(24 * time.Hour)
+	f := &Federation{}
+	c, err := parse(caddy.NewTestController("dns", usualFederation))
+	if err == nil {
+		f.config = c
+		err = f.attach(k)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	f.setTopology(*c.topology)
+	f.Next = k
+	w.into(b, f, true)
+	beat, cancel := context.WithCancel(context.Background())
+	b.Cleanup(cancel)
+	go func() { // it stays fresh
+		for beat.Err() == nil {
+			w.hb.Snapshot++
+			_ = f.feds[0].mirror.Change(time.Now(), w.hb.HeartbeatName(), w.hb.Encode())
+			time.Sleep(5 * time.Second)
+		}
+	}()
+	return f
 }
 
 // benchKubernetes is a kubernetes plugin that has synced with an API server of benchServices. Of each ten Services one

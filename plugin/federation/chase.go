@@ -52,15 +52,15 @@ func deeper(ctx context.Context) context.Context {
 }
 
 // resolve implements source. It never leaves a question to the next source.
-func (c *chaser) resolve(ctx context.Context, q *remoteQuestion) (*levelAnswer, error) {
+func (c *chaser) resolve(ctx context.Context, q *remoteQuestion) (levelAnswer, error) {
 	return c.run(ctx, q, q.closestLevel)
 }
 
 // run lets build make an answer to q, with a function that follows a name through the upstream.
 func (c *chaser) run(
 	ctx context.Context, q *remoteQuestion,
-	build func(follow func(name string) (*chain, error)) (*levelAnswer, error),
-) (*levelAnswer, error) {
+	build func(follow func(name string) (*chain, error)) (levelAnswer, error),
+) (levelAnswer, error) {
 	start := time.Now()
 	ch := c.newChase(ctx, q)
 	if metadata.ValueFuncs(ctx) != nil {

@@ -169,7 +169,9 @@ type answerer struct {
 	synced bool // the kubernetes plugin has
 	shard  shard
 	result result // of the reply that was built last
-	err    error  // to return from ServeDNS, though a reply is written
+	// question is of sources, and valid while they are asked.
+	question remoteQuestion
+	err      error // to return from ServeDNS, though a reply is written
 }
 
 // refusal is the rcode for a question that does not ask for a name's records, or else RcodeSuccess. Such a question is

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/miekg/dns"
@@ -49,10 +50,10 @@ func denies(found *mirror.Found, m *match) bool {
 }
 
 // resolve implements source.
-func (s *mirrorSource) resolve(ctx context.Context, q *remoteQuestion) (*levelAnswer, error) {
+func (s *mirrorSource) resolve(ctx context.Context, q *remoteQuestion) (levelAnswer, error) {
 	found := q.match.inMirror(q.place)
-	var level *levelAnswer
-	var err error
+	var level levelAnswer
+	err := errNotKnown
 	switch {
 	case found.Freshness == mirror.Fresh:
 		if level, err = s.answer(ctx, q, &found); err != nil && !errors.Is(err, errNotKnown) {
@@ -62,39 +63,41 @@ func (s *mirrorSource) resolve(ctx context.Context, q *remoteQuestion) (*levelAn
 		level, err = s.last(ctx, q, &found)
 	case found.Freshness == mirror.Stale && found.Service != nil:
 		level, err = s.stale(ctx, q, &found)
-	default:
-		err = errNotKnown
 	}
-	if errors.Is(err, errNotKnown) && found.NoProvider {
+	if found.NoProvider && errors.Is(err, errNotKnown) {
 		err = finalError{errOnlyMirror}
 	}
 	return level, err
 }
 
+// noSuchName is the answer that there is no such name in the cluster's zone.
+var noSuchName = &chain{rcode: dns.RcodeNameError, inCluster: true}
+
 // answer answers by the mirror's word: the chain, or that there is no such name.
-func (s *mirrorSource) answer(ctx context.Context, q *remoteQuestion, found *mirror.Found) (*levelAnswer, error) {
-	w := &mirrorWalk{service: found.Service, match: q.match, qtype: q.r.Question[0].Qtype}
-	switch {
-	case found.Service == nil || q.match.shape == shapeEndpoint:
-		return &levelAnswer{origin: fromMirror, chain: &chain{rcode: dns.RcodeNameError, inCluster: true}}, nil
-	case found.Service.Upstream:
-		return nil, errNotKnown
-	case q.match.shape == shapePort:
-		return w.port(q, found.Member)
-	case found.NoProvider:
+func (s *mirrorSource) answer(ctx context.Context, q *remoteQuestion, found *mirror.Found) (levelAnswer, error) {
+	if found.Service == nil || q.match.shape == shapeEndpoint {
+		return levelAnswer{origin: fromMirror, chain: noSuchName}, nil
+	}
+	if found.Service.Upstream {
+		return levelAnswer{}, errNotKnown
+	}
+	w := newMirrorWalk(q, found)
+	defer w.free()
+	if q.match.shape == shapePort {
+		return w.port()
+	}
+	if found.NoProvider {
 		w.owner = q.r.Question[0].Name
 	}
-	inMemory := *q
-	inMemory.own = found.Service.Own(found.Member)
-	level, err := inMemory.closestLevel(w.follow)
+	level, err := w.closestLevel(w.followed)
 	if errors.Is(err, errHost) {
-		level, err = s.upstream.run(ctx, q, func(follow func(name string) (*chain, error)) (*levelAnswer, error) {
-			w.upstream, w.member = follow, found.Member
-			return inMemory.closestLevel(w.follow)
+		level, err = s.upstream.run(ctx, q, func(follow func(name string) (*chain, error)) (levelAnswer, error) {
+			w.upstream = follow
+			return w.closestLevel(w.followed)
 		})
 	}
 	if err != nil {
-		return nil, err
+		return levelAnswer{}, err
 	}
 	level.origin = fromMirror
 	if w.owner != "" {
@@ -104,7 +107,7 @@ func (s *mirrorSource) answer(ctx context.Context, q *remoteQuestion, found *mir
 }
 
 // last answers by the word of a mirror that is not fresh.
-func (s *mirrorSource) last(ctx context.Context, q *remoteQuestion, found *mirror.Found) (*levelAnswer, error) {
+func (s *mirrorSource) last(ctx context.Context, q *remoteQuestion, found *mirror.Found) (levelAnswer, error) {
 	level, err := s.answer(ctx, q, found)
 	if err == nil {
 		level.origin = fromLastMirror
@@ -115,8 +118,8 @@ func (s *mirrorSource) last(ctx context.Context, q *remoteQuestion, found *mirro
 // stale answers while the mirror is not fresh, but has the service (M6). If the zone has taken what the mirror says,
 // the upstream is asked first; it may have news. If not, the mirror has. A mirror's denial does not count: without it
 // there may be an answer.
-func (s *mirrorSource) stale(ctx context.Context, q *remoteQuestion, found *mirror.Found) (*levelAnswer, error) {
-	last := func() (*levelAnswer, bool) {
+func (s *mirrorSource) stale(ctx context.Context, q *remoteQuestion, found *mirror.Found) (levelAnswer, error) {
+	last := func() (levelAnswer, bool) {
 		level, err := s.last(ctx, q, found)
 		return level, err == nil && level.rcode == dns.RcodeSuccess
 	}
@@ -124,7 +127,7 @@ func (s *mirrorSource) stale(ctx context.Context, q *remoteQuestion, found *mirr
 		if level, ok := last(); ok {
 			return level, nil
 		}
-		return nil, errNotKnown
+		return levelAnswer{}, errNotKnown
 	}
 	key := q.failureKey()
 	if s.failures.recent(key, time.Now()) {
@@ -133,7 +136,7 @@ func (s *mirrorSource) stale(ctx context.Context, q *remoteQuestion, found *mirr
 		}
 	}
 	type result struct {
-		level *levelAnswer
+		level levelAnswer
 		err   error
 	}
 	done := make(chan result, 1)
@@ -181,22 +184,43 @@ func (q *remoteQuestion) detached() *remoteQuestion {
 
 // mirrorWalk follows a service's names in memory.
 type mirrorWalk struct {
+	remoteQuestion
 	service *mirror.Service
-	match   *match
 	qtype   uint16
+	member  string
 	// owner is set if the records stand under that name, without the CNAMEs between levels (M7, M9).
 	owner string
-	// upstream follows a host name of a load balancer; nil: that is errHost. Its level counts as one with nothing but
-	// our own addresses if it is the member's.
+	// upstream follows a host name of a load balancer; nil: that is errHost. noHosts: the chain ends there.
 	upstream func(name string) (*chain, error)
-	member   string
-	noHosts  bool // host names end the chain
+	noHosts  bool
+
+	followed func(name string) (*chain, error) // follow
 }
 
-// follow returns the chain from a record's name on, or errNotKnown if it leads to a level that the mirror does not
-// have.
+// mirrorWalks are free for reuse.
+var mirrorWalks = sync.Pool{New: func() any {
+	w := &mirrorWalk{}
+	w.followed = w.follow
+	return w
+}}
+
+// newMirrorWalk returns a walk for the question. The addresses that it leaves out are those that are the member's alone
+// by the mirror's word, rather than by the Service's.
+func newMirrorWalk(q *remoteQuestion, found *mirror.Found) *mirrorWalk {
+	w := mirrorWalks.Get().(*mirrorWalk)
+	w.remoteQuestion, w.service, w.qtype, w.member = *q, found.Service, q.r.Question[0].Qtype, found.Member
+	w.own = found.Service.Own(found.Member)
+	return w
+}
+
+func (w *mirrorWalk) free() {
+	*w = mirrorWalk{followed: w.followed}
+	mirrorWalks.Put(w)
+}
+
+// follow returns the chain from a record's name on, or errNotKnown if it leads to a level that the mirror does not have.
 func (w *mirrorWalk) follow(name string) (*chain, error) {
-	c := &chain{inCluster: true}
+	c := newMirrorChain()
 	suffix := name[len(w.match.key)+1:]
 	if w.owner != "" {
 		name = w.owner
@@ -208,12 +232,12 @@ func (w *mirrorWalk) follow(name string) (*chain, error) {
 			return nil, errNotKnown
 		case len(lv.Addresses) > 0:
 			c.addAddresses(lv, name, w.qtype)
-			return c, nil
+			return &c.chain, nil
 		case lv.Host != "":
 			return w.toHost(c, lv, name)
 		case lv.Up == "":
 			c.rcode = dns.RcodeNameError
-			return c, nil
+			return &c.chain, nil
 		}
 		suffix = lv.Up
 		if w.owner == "" {
@@ -225,24 +249,21 @@ func (w *mirrorWalk) follow(name string) (*chain, error) {
 	return nil, errNotKnown // a circle, which no syncer writes
 }
 
-// toHost ends a chain in a load balancer's host name.
-func (w *mirrorWalk) toHost(c *chain, lv *mirror.Level, name string) (*chain, error) {
+// toHost ends a chain in a load balancer's host name. The level of our own is one with nothing but our own addresses.
+func (w *mirrorWalk) toHost(c *mirrorChain, lv *mirror.Level, name string) (*chain, error) {
 	switch {
 	case w.noHosts:
-		return c, nil
+		return &c.chain, nil
 	case w.qtype == dns.TypeCNAME:
 		c.addCNAME(name, lv.Host, lv.TTL)
-		return c, nil
+		return &c.chain, nil
 	case w.upstream == nil:
 		return nil, errHost
 	}
 	c.addCNAME(name, lv.Host, lv.TTL)
 	end, err := w.upstream(lv.Host)
-	if err != nil {
-		return nil, err
-	}
-	if end.unclear {
-		return end, nil
+	if err != nil || end.unclear {
+		return end, err
 	}
 	out := *end
 	out.shared = false
@@ -253,24 +274,25 @@ func (w *mirrorWalk) toHost(c *chain, lv *mirror.Level, name string) (*chain, er
 
 // port answers for a name of a port (M9): an SRV record with the asked name's rest as its target, and the addresses of
 // that.
-func (w *mirrorWalk) port(q *remoteQuestion, member string) (*levelAnswer, error) {
-	question := &q.r.Question[0]
-	name, protocol, _ := strings.Cut(strings.TrimSuffix(q.match.prefix, "."), ".")
-	level := &levelAnswer{origin: fromMirror, chain: &chain{inCluster: true}}
+func (w *mirrorWalk) port() (levelAnswer, error) {
+	question := &w.r.Question[0]
+	name, protocol, _ := strings.Cut(strings.TrimSuffix(w.match.prefix, "."), ".")
+	c := &chain{inCluster: true}
+	level := levelAnswer{origin: fromMirror, chain: c}
 	port := w.service.Port(name[1:], protocol[1:])
 	if port == nil {
-		level.rcode = dns.RcodeNameError
+		c.rcode = dns.RcodeNameError
 		return level, nil
 	}
-	inMemory, m := *q, *q.match
-	m.prefix = ""
-	w.match, w.qtype, w.owner, w.noHosts = &m, dns.TypeANY, question.Name[len(q.match.prefix):], true
-	inMemory.match, inMemory.own = &m, w.service.Own(member)
-	end, err := inMemory.closestLevel(w.follow)
+	service := *w.match
+	service.prefix = ""
+	w.qtype, w.owner, w.noHosts = dns.TypeANY, question.Name[len(w.match.prefix):], true
+	w.match = &service
+	end, err := w.closestLevel(w.followed)
 	if err != nil {
-		return nil, err
+		return levelAnswer{}, err
 	}
-	level.rcode = end.rcode
+	c.rcode = end.rcode
 	if end.rcode != dns.RcodeSuccess || question.Qtype != dns.TypeSRV && question.Qtype != dns.TypeANY {
 		return level, nil
 	}
@@ -278,10 +300,10 @@ func (w *mirrorWalk) port(q *remoteQuestion, member string) (*levelAnswer, error
 	if len(end.answer) > 0 {
 		ttl = end.answer[0].Header().Ttl
 	}
-	level.answer = []dns.RR{&dns.SRV{
+	c.answer = []dns.RR{&dns.SRV{
 		Hdr:    dns.RR_Header{Name: question.Name, Rrtype: dns.TypeSRV, Class: dns.ClassINET, Ttl: ttl},
 		Weight: 100, Port: port.Port, Target: w.owner,
 	}}
-	level.extra = end.answer
+	c.extra = end.answer
 	return level, nil
 }

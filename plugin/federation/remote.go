@@ -56,18 +56,20 @@ func (a *answerer) fillCNAME(cname *dns.CNAME, target string) {
 // followed builds a reply with the CNAME and the chain that follows from it.
 func (a *answerer) followed(levels *levels) *dns.Msg {
 	qtype := a.r.Question[0].Qtype
-	level, err := a.f.askSources(a.ctx, &remoteQuestion{
+	a.question = remoteQuestion{
 		w: a.w, r: a.r, match: &a.m, levels: levels.suffixes, place: levels.of, own: ownAddresses(a.shard, qtype),
-	})
+	}
+	level, err := a.f.askSources(a.ctx, &a.question)
 	if err != nil {
 		return a.failed(err)
 	}
 	m := a.newReply(level.rcode)
 	m.Answer, m.Ns, m.Extra = level.answer, level.ns, level.extra
 	if level.name != "" {
+		m.Answer = level.behind()
 		cname := &dns.CNAME{}
 		a.fillCNAME(cname, level.name)
-		m.Answer = append([]dns.RR{cname}, level.answer...)
+		m.Answer[0] = cname
 	}
 	data := level.hasData(qtype)
 	if level.inCluster && !data {
@@ -118,7 +120,7 @@ type source interface {
 	// The records of the answer belong to the caller. q is valid until resolve returns; only its writer may still be
 	// asked for addresses after that, by a lookup that goes on. resolve is called concurrently, and returns when ctx
 	// ends.
-	resolve(ctx context.Context, q *remoteQuestion) (*levelAnswer, error)
+	resolve(ctx context.Context, q *remoteQuestion) (levelAnswer, error)
 }
 
 // errNotKnown is the error of a source that leaves a question to the next one.
@@ -139,7 +141,7 @@ type finalError struct{ error }
 func (e finalError) Unwrap() error { return e.error }
 
 // askSources returns the first answer that a source has, or the first failure of one, or errNotKnown.
-func (f *Federation) askSources(ctx context.Context, q *remoteQuestion) (*levelAnswer, error) {
+func (f *Federation) askSources(ctx context.Context, q *remoteQuestion) (levelAnswer, error) {
 	first := errNotKnown
 	for _, s := range f.sources {
 		level, err := s.resolve(ctx, q)
@@ -150,10 +152,10 @@ func (f *Federation) askSources(ctx context.Context, q *remoteQuestion) (*levelA
 			first = err
 		}
 		if errors.As(err, &finalError{}) {
-			return nil, err
+			return levelAnswer{}, err
 		}
 	}
-	return nil, first
+	return levelAnswer{}, first
 }
 
 // remoteQuestion is a question for a service whose local shard is not healthy.
@@ -195,6 +197,7 @@ const (
 type chain struct {
 	rcode     int
 	answer    []dns.RR
+	lead      []dns.RR // if not nil: answer, with room for one record before it
 	ns        []dns.RR
 	extra     []dns.RR
 	truncated bool
@@ -205,16 +208,46 @@ type chain struct {
 	inCluster bool // a denial is the cluster zone's
 }
 
+// mirrorChain is a chain with memory for the usual one, a few links and a few IPv4 addresses, in one piece.
+type mirrorChain struct {
+	chain
+	rrs     [5]dns.RR
+	cnames  [2]dns.CNAME
+	a       [2]dns.A
+	ip      [2][4]byte
+	linked  int // of cnames
+	written int // of a
+}
+
+func newMirrorChain() *mirrorChain {
+	c := &mirrorChain{}
+	c.inCluster = true
+	c.lead = c.rrs[:1]
+	c.answer = c.rrs[1:1]
+	return c
+}
+
+func (c *mirrorChain) add(rr dns.RR) {
+	c.lead = append(c.lead, rr)
+	c.answer = c.lead[1:]
+}
+
 // addCNAME adds a link to the chain.
-func (c *chain) addCNAME(owner, target string, ttl uint32) {
-	c.answer = append(c.answer, &dns.CNAME{
-		Hdr:    dns.RR_Header{Name: owner, Rrtype: dns.TypeCNAME, Class: dns.ClassINET, Ttl: ttl},
-		Target: target,
-	})
+func (c *mirrorChain) addCNAME(owner, target string, ttl uint32) {
+	var cname *dns.CNAME
+	if c.linked < len(c.cnames) {
+		cname = &c.cnames[c.linked]
+		c.linked++
+	} else {
+		cname = &dns.CNAME{}
+	}
+	cname.Hdr = dns.RR_Header{Name: owner, Rrtype: dns.TypeCNAME, Class: dns.ClassINET, Ttl: ttl}
+	cname.Target = target
+	c.add(cname)
 }
 
 // addAddresses adds the level's addresses that a question for the type asks for.
-func (c *chain) addAddresses(lv *mirror.Level, owner string, qtype uint16) {
+func (c *mirrorChain) addAddresses(lv *mirror.Level, owner string, qtype uint16) {
 	for _, addr := range lv.Addresses {
 		hdr := dns.RR_Header{Name: owner, Rrtype: dns.TypeAAAA, Class: dns.ClassINET, Ttl: lv.TTL}
 		if addr.Is4() {
@@ -222,18 +255,17 @@ func (c *chain) addAddresses(lv *mirror.Level, owner string, qtype uint16) {
 		}
 		switch {
 		case qtype != hdr.Rrtype && qtype != dns.TypeANY:
+		case addr.Is4() && c.written < len(c.a):
+			c.add(fillA(&c.a[c.written], hdr, addr.Addr, c.ip[c.written][:]))
+			c.written++
 		case addr.Is4():
-			r := &struct {
-				dns.A
-				ip [4]byte
-			}{}
-			c.answer = append(c.answer, fillA(&r.A, hdr, addr.Addr, r.ip[:]))
+			c.add(fillA(&dns.A{}, hdr, addr.Addr, make([]byte, 4)))
 		default:
 			r := &struct {
 				dns.AAAA
 				ip [16]byte
 			}{}
-			c.answer = append(c.answer, fillAAAA(&r.AAAA, hdr, addr.Addr, r.ip[:]))
+			c.add(fillAAAA(&r.AAAA, hdr, addr.Addr, r.ip[:]))
 		}
 	}
 }
@@ -242,27 +274,27 @@ func (c *chain) addAddresses(lv *mirror.Level, owner string, qtype uint16) {
 // one asked (Q7b). A level about which nothing is learned is skipped, but then there is no answer by default (Q8b).
 // Addresses of our own Service, which is not healthy, are left out. A level that has only those is skipped for the
 // next; if global has only those either, the first level's answer is given as received (Q8d).
-func (q *remoteQuestion) closestLevel(follow func(name string) (*chain, error)) (*levelAnswer, error) {
-	var first, onlyOwn *levelAnswer
+func (q *remoteQuestion) closestLevel(follow func(name string) (*chain, error)) (levelAnswer, error) {
+	var first, onlyOwn levelAnswer
 	unclear := false
 	for _, suffix := range q.levels {
 		name, err := q.match.recordName(suffix)
 		if err != nil {
-			return nil, err
+			return levelAnswer{}, err
 		}
 		followed, err := follow(name)
 		if err != nil {
-			return nil, err
+			return levelAnswer{}, err
 		}
 		if followed.unclear {
 			unclear = true
 			continue
 		}
-		level := &levelAnswer{name: name, chain: followed}
-		if first == nil {
+		level := levelAnswer{name: name, chain: followed}
+		if first.chain == nil {
 			first = level
 		}
-		if onlyOwn == nil && followed.rcode == dns.RcodeNameError && len(followed.answer) == 0 {
+		if onlyOwn.chain == nil && followed.rcode == dns.RcodeNameError && len(followed.answer) == 0 {
 			continue // the level's own name does not exist
 		}
 		others, dropped := followed.without(q.own)
@@ -270,16 +302,16 @@ func (q *remoteQuestion) closestLevel(follow func(name string) (*chain, error)) 
 		case !dropped && !followed.own:
 			return level, nil
 		case others.hasAddresses() && !followed.own:
-			return &levelAnswer{name: name, chain: others}, nil
-		case onlyOwn == nil:
+			return levelAnswer{name: name, chain: others}, nil
+		case onlyOwn.chain == nil:
 			onlyOwn = level
 		}
 	}
 	switch {
 	case unclear:
-		return nil, &sourceError{dns.ExtendedErrorCodeInvalidData,
+		return levelAnswer{}, &sourceError{dns.ExtendedErrorCodeInvalidData,
 			"the servers of the federation's records neither answer nor deny"}
-	case onlyOwn != nil:
+	case onlyOwn.chain != nil:
 		return onlyOwn, nil
 	}
 	return first, nil
@@ -307,6 +339,14 @@ func (c *chain) copy() *chain {
 	return &out
 }
 
+// behind returns the answer behind one more record, which is nil yet.
+func (c *chain) behind() []dns.RR {
+	if len(c.lead) == len(c.answer)+1 {
+		return c.lead
+	}
+	return append([]dns.RR{nil}, c.answer...)
+}
+
 func copies(rrs []dns.RR) []dns.RR {
 	out := make([]dns.RR, len(rrs))
 	for i, rr := range rrs {
@@ -321,6 +361,7 @@ func (c *chain) without(addrs []netip.Addr) (*chain, bool) {
 		return c, false
 	}
 	others := *c
+	others.lead = nil
 	others.answer = slices.DeleteFunc(slices.Clone(c.answer), func(rr dns.RR) bool {
 		return slices.Contains(addrs, addressOf(rr))
 	})

@@ -16,10 +16,10 @@ type fixedSource struct {
 	asked int
 }
 
-func (s *fixedSource) resolve(_ context.Context, q *remoteQuestion) (*levelAnswer, error) {
+func (s *fixedSource) resolve(_ context.Context, q *remoteQuestion) (levelAnswer, error) {
 	s.asked++
 	if s.err != nil {
-		return nil, s.err
+		return levelAnswer{}, s.err
 	}
 	return q.closestLevel(func(name string) (*chain, error) {
 		return &chain{answer: []dns.RR{test.A(name + " 60 IN A 203.0.113.50")}}, nil
