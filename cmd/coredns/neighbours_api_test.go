@@ -98,7 +98,8 @@ func (a *kubeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case kind == nil:
 		http.NotFound(w, r)
 	case refused:
-		status := apierrors.NewForbidden(schema.GroupResource{Resource: "configmaps"}, "", errors.New("no right")).Status()
+		status := apierrors.NewForbidden(schema.GroupResource{Resource: "configmaps"}, "",
+			errors.New("no right")).Status()
 		w.WriteHeader(int(status.Code))
 		_ = json.NewEncoder(w).Encode(status)
 	case r.FormValue("sendInitialEvents") != "": // as servers that only know lists

@@ -388,13 +388,13 @@ func (c changed) Lookup(ctx context.Context, state request.Request, name string,
 // slow is an upstream that takes its time over the names of the federation.
 type slow struct {
 	*records
-	wait time.Duration
+	wait atomic.Int64 // a time.Duration
 }
 
 func (s *slow) Lookup(ctx context.Context, state request.Request, name string, typ uint16) (*dns.Msg, error) {
 	if strings.Contains(name, ".myfed.svc.") {
 		select {
-		case <-time.After(s.wait):
+		case <-time.After(time.Duration(s.wait.Load())):
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}

@@ -218,7 +218,8 @@ func (w *mirrorWalk) free() {
 	mirrorWalks.Put(w)
 }
 
-// follow returns the chain from a record's name on, or errNotKnown if it leads to a level that the mirror does not have.
+// follow returns the chain from a record's name on, or errNotKnown if it leads to a level that the mirror does not
+// have.
 func (w *mirrorWalk) follow(name string) (*chain, error) {
 	c := newMirrorChain()
 	suffix := name[len(w.match.key)+1:]

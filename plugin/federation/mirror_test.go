@@ -307,7 +307,7 @@ func TestMirrorAsAChase(t *testing.T) {
 		pick := func(words ...string) string { return words[rng.IntN(len(words))] }
 		member := func() string { return pick("@there", "@there", "@third", "@here", "@here+there") }
 		const name = "svc.ns.myfed.svc.cluster.local."
-		for range 400 {
+		for range 100 {
 			addrs := func() string {
 				var out []string
 				of := map[string]string{} // an address has the same members everywhere
@@ -436,9 +436,9 @@ func TestMirrorNotFresh(t *testing.T) {
 					t.Errorf("question %d was answered after %v: %s", i, took, got)
 				}
 			}
-			time.Sleep(recheckAfter)
+			time.Sleep(30 * time.Second) // RFC 8767
 			askMirrored(t, f, "near.ns.myfed.svc.cluster.local.", dns.TypeA)
-			if took := time.Since(begin); took < recheckAfter+staleAfter {
+			if took := time.Since(begin); took < 30*time.Second+staleAfter {
 				t.Errorf("it is not tried again: %v", took)
 			}
 			if n := up.asked.Load(); n != 2 {
@@ -446,8 +446,8 @@ func TestMirrorNotFresh(t *testing.T) {
 			}
 		}},
 		{"M6 an answer that comes later counts for the next question", func(t *testing.T) {
-			up := &slow{records: newRecords(t, "near.ns.myfed.svc.zone1.example.com. 60 IN A 203.0.113.8"),
-				wait: time.Second}
+			up := &slow{records: newRecords(t, "near.ns.myfed.svc.zone1.example.com. 60 IN A 203.0.113.8")}
+			up.wait.Store(int64(time.Second))
 			f := newPlugin(t, newCluster(), up, usualKubernetes, usualFederation)
 			newMirrored(mirroredServices...).into(t, f, false)
 			if got := askMirrored(t, f, "near.ns.myfed.svc.cluster.local.", dns.TypeA); !strings.HasSuffix(got,
@@ -455,7 +455,7 @@ func TestMirrorNotFresh(t *testing.T) {
 				t.Error(got)
 			}
 			time.Sleep(time.Second)
-			up.wait = 0
+			up.wait.Store(0)
 			if got := askMirrored(t, f, "near.ns.myfed.svc.cluster.local.", dns.TypeA); !strings.HasSuffix(got,
 				"203.0.113.8") {
 				t.Error(got)
@@ -488,8 +488,8 @@ func TestMirrorNotFresh(t *testing.T) {
 			}
 		}},
 		{"M6 and if that fails, the chase goes on for as long as without a mirror", func(t *testing.T) {
-			up := &slow{records: newRecords(t, "lb.ns.myfed.svc.zone1.example.com. 60 IN A 203.0.113.8"),
-				wait: time.Second}
+			up := &slow{records: newRecords(t, "lb.ns.myfed.svc.zone1.example.com. 60 IN A 203.0.113.8")}
+			up.wait.Store(int64(time.Second))
 			up.silent["lb.example.net."] = true
 			f := newPlugin(t, newCluster(), up, usualKubernetes, usualFederation)
 			newMirrored(mirroredServices...).into(t, f, false)
