@@ -116,12 +116,17 @@ func (p *World) Kubeconfig(refused bool) string {
 // Server is the URL of the API server.
 func (p *World) Server() string { return p.member.Cluster.Server() }
 
+// Client may do everything in the cluster.
+func (p *World) Client() (kubernetes.Interface, error) {
+	config := p.member.Cluster.Config()
+	config.QPS, config.WarningHandler = -1, rest.NoWarnings{}
+	return kubernetes.NewForConfig(config)
+}
+
 // create creates the objects, and waits until the cluster's own controller has
 // made of the pods what package plugincases says.
 func (p *World) create(ctx context.Context) error {
-	config := p.member.Cluster.Config()
-	config.QPS, config.WarningHandler = -1, rest.NoWarnings{}
-	client, err := kubernetes.NewForConfig(config)
+	client, err := p.Client()
 	if err != nil {
 		return err
 	}
