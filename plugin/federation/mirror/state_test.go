@@ -329,18 +329,22 @@ func TestContent(t *testing.T) {
 }
 
 // large is the service of a number, as it is in a federation of some members.
-func large(i int) form.Service {
+func large(i, zones int) form.Service {
 	addr := func(ip string) form.Address {
 		return form.Address{Address: netip.MustParseAddr(ip), Members: []string{"member-b"}}
 	}
 	one, other := fmt.Sprintf("203.0.%d.%d", i/250, i%250), fmt.Sprintf("198.51.%d.%d", i/250, i%250)
 	six := fmt.Sprintf("2001:db8::%x", i+1)
-	return form.Service{Namespace: fmt.Sprintf("namespace-%d", i%50), Name: fmt.Sprintf("service-%d", i),
+	s := form.Service{Namespace: fmt.Sprintf("namespace-%d", i%50), Name: fmt.Sprintf("service-%d", i),
 		Levels: []form.Level{
-			{Level: "zone1.example.com.", TTL: 180, Up: "region1.example.com."},
 			{Level: "region1.example.com.", TTL: 180, Addresses: []form.Address{addr(one)}},
 			{Level: "example.com.", TTL: 180, Addresses: []form.Address{addr(other), addr(one), addr(six),
 				addr(six + ":1")}},
 		},
 		Ports: []form.Port{{Name: "http", Protocol: "tcp", Port: 80}, {Name: "metrics", Protocol: "tcp", Port: 9090}}}
+	for z := range zones {
+		s.Levels = append(s.Levels, form.Level{Level: core.FQDN(fmt.Sprintf("zone%d.example.com.", z+1)), TTL: 180,
+			Up: "region1.example.com."})
+	}
+	return s
 }
