@@ -52,9 +52,11 @@ func newDrainWorld(t *testing.T) *drainWorld {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &dns.Server{PacketConn: conn, Handler: dns.HandlerFunc(w.answer)}
-	done := make(chan struct{})
+	started, done := make(chan struct{}), make(chan struct{}) // what has not started cannot be shut down
+	server := &dns.Server{PacketConn: conn, Handler: dns.HandlerFunc(w.answer),
+		NotifyStartedFunc: func() { close(started) }}
 	go func() { defer close(done); _ = server.ActivateAndServe() }()
+	<-started
 	t.Cleanup(func() { _ = server.Shutdown(); <-done })
 	w.dns = conn.LocalAddr().String()
 	return w

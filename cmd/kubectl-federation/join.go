@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/yaml"
 
+	"github.com/federation-dns/federation/api/v1alpha1"
 	"github.com/federation-dns/federation/federation/join"
 )
 
@@ -27,6 +28,7 @@ type joinFlags struct {
 	region                   string
 	zones, cidrs             []string
 	drain, addressAnnotation bool
+	propagation              bool
 }
 
 func joinCommand(o *options) *cobra.Command {
@@ -67,6 +69,8 @@ cluster does not answer.`,
 	cmd.Flags().BoolVar(&f.addressAnnotation, "allow-address-annotation", false,
 		"let the annotation federation-dns.io/addresses of its Services count")
 	cmd.Flags().BoolVar(&f.drain, "drain", false, "join without traffic: its shards count as unhealthy until uncordon")
+	cmd.Flags().BoolVar(&f.propagation, "propagation", false,
+		"let FederatedServices reach the member: the syncer may write Services there")
 	cmd.Flags().BoolVar(&f.Rotate, "rotate", false, "give the syncer a new token, and delete the old one once it is "+
 		"not used")
 	cmd.Flags().BoolVar(&f.ForceConflicts, "force-conflicts", false, "take over fields that belong to other field "+
@@ -227,6 +231,9 @@ func (f *joinFlags) spec(cmd *cobra.Command) map[string]any {
 	set("address-cidrs", spec, "addressCIDRs", list(f.cidrs))
 	set("allow-address-annotation", spec, "allowAddressAnnotation", f.addressAnnotation)
 	set("drain", spec, "drain", f.drain)
+	set("propagation", spec, "propagation", map[bool]string{
+		true: string(v1alpha1.PropagationEnabled), false: string(v1alpha1.PropagationDisabled),
+	}[f.propagation])
 	return spec
 }
 

@@ -18,7 +18,8 @@ import (
 	"github.com/federation-dns/federation/test/docs"
 )
 
-// testObjects are the FederatedServices of the world: nginx, which one member does not take, and one that no member has.
+// testObjects are the FederatedServices of the world: nginx, which one member does not take, and one that no member
+// has.
 func testObjects() []v1alpha1.FederatedService {
 	object := func(name string) v1alpha1.FederatedService {
 		o := v1alpha1.FederatedService{}
@@ -130,12 +131,13 @@ func TestObjects(t *testing.T) {
 		defer func() { host.refuse = "" }()
 		_, _, err := run(t.Context(), "", "services", "--kubeconfig", kubeconfig)
 		if exitCode(err) != exitUnknown || !strings.Contains(err.Error(), "ask for the right to get leases") ||
-			!strings.Contains(err.Error(), "; and you may not list FederatedServices in all namespaces (say -n NAMESPACE "+
-				"for one)") {
+			!strings.Contains(err.Error(), "; and you may not list FederatedServices in all namespaces (say -n "+
+				"NAMESPACE for one)") {
 			t.Errorf("exit code %d: %v", exitCode(err), err)
 		}
 		out, errs, err := run(t.Context(), "", "services", "--kubeconfig", kubeconfig, "--socket", socket)
-		if err != nil || !strings.Contains(out, "nginx") || !strings.HasPrefix(errs, "note: FederatedServices are not shown") {
+		if err != nil || !strings.Contains(out, "nginx") ||
+			!strings.HasPrefix(errs, "note: FederatedServices are not shown") {
 			t.Errorf("%v\n%s%s", err, errs, out)
 		}
 	})

@@ -151,7 +151,8 @@ func (l *looker) look(ctx context.Context, args []string) ([]explain.Found, erro
 	case len(objects) == 0:
 		return nil, statusErr
 	default:
-		l.note("shown is what the status of the FederatedServices says, as the syncer could not be asked: %v", statusErr)
+		l.note("shown is what the status of the FederatedServices says, as the syncer could not be asked: %v",
+			statusErr)
 		status = &admin.Status{}
 	}
 	found, err := l.chosen(explain.AddObjects(status, objects), args)

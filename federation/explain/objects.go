@@ -11,8 +11,8 @@ import (
 )
 
 // AddObjects returns the status with the services of the FederatedServices that it does not have, because no member
-// has a shard, or because nobody could ask the syncer: the status is then an empty one. What their shards are comes from
-// the objects' own status.
+// has a shard, or because nobody could ask the syncer: the status is then an empty one. What their shards are comes
+// from the objects' own status.
 func AddObjects(status *admin.Status, objects []v1alpha1.FederatedService) *admin.Status {
 	all := *status
 	all.Federations = slices.Clone(status.Federations)
@@ -104,8 +104,8 @@ func (f Found) Shards() []Shard {
 		case i < 0:
 			list = append(list, Shard{
 				ShardStatus: admin.ShardStatus{
-					Member: c.Cluster, Healthy: c.State == v1alpha1.ClusterHealthy, Reason: c.Reason, Addresses: c.Addresses,
-					ReadyEndpoints: int(c.ReadyEndpoints),
+					Member: c.Cluster, Healthy: c.State == v1alpha1.ClusterHealthy, Reason: c.Reason,
+					Addresses: c.Addresses, ReadyEndpoints: int(c.ReadyEndpoints),
 				},
 				State: c.State, Message: c.Message,
 			})

@@ -8,6 +8,7 @@ import (
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 
+	"github.com/federation-dns/federation/api/v1alpha1"
 	"github.com/federation-dns/federation/federation/admin"
 	"github.com/federation-dns/federation/federation/live"
 )
@@ -106,9 +107,6 @@ func Join(ctx context.Context, opt Options) (*Objects, error) {
 
 // prepare looks at both clusters and makes all checks (J1): it writes nothing.
 func (j *joining) prepare(ctx context.Context) (err error) {
-	if j.account, err = memberAccount(); err != nil {
-		return err
-	}
 	var memberErr error
 	j.host, err = connect(ctx, "host", j.Host)
 	if j.member, memberErr = connect(ctx, "member", j.Member); err != nil || memberErr != nil {
@@ -122,6 +120,9 @@ func (j *joining) prepare(ctx context.Context) (err error) {
 	if err := j.check(ctx); err != nil {
 		return err
 	}
+	if j.account, err = memberAccount(j.propagates()); err != nil {
+		return err
+	}
 	if err := j.chooseToken(ctx); err != nil {
 		return err
 	}
@@ -133,6 +134,15 @@ func place(c *cluster) string {
 		return c.Config.Host
 	}
 	return fmt.Sprintf("%s   (context %s)", c.Config.Host, c.Context)
+}
+
+// propagates reports whether FederatedServices are to reach the member: as is said, or as an earlier run has set it.
+func (j *joining) propagates() bool {
+	value, said := j.Spec["propagation"]
+	if !said {
+		value = owned(j.existing)["propagation"]
+	}
+	return value == string(v1alpha1.PropagationEnabled)
 }
 
 func (j *joining) say(topic, text string) { j.Progress.Say(topic, text) }
@@ -159,8 +169,11 @@ func (j *joining) hostObjects() []*Object {
 	}
 }
 
-// notes are what is said of objects of a kind.
-var notes = map[string]string{"ClusterRole": "read-only: services, endpointslices, nodes"}
+// notes are what is said of objects.
+var notes = map[string]string{
+	"clusterrole/federation-syncer":             "read-only: services, endpointslices, nodes",
+	"clusterrole/federation-syncer-propagation": "services: get, create, patch, delete",
+}
 
 // write applies an object, says so, and appends it to a list.
 func (j *joining) write(ctx context.Context, c *cluster, o *Object, list *[]*Object) (*Object, error) {
@@ -168,7 +181,7 @@ func (j *joining) write(ctx context.Context, c *cluster, o *Object, list *[]*Obj
 	if err != nil {
 		return nil, err
 	}
-	j.Progress.Wrote(c.role, title(o), result, notes[o.GetKind()])
+	j.Progress.Wrote(c.role, title(o), result, notes[title(o)])
 	*list = append(*list, o)
 	return after, nil
 }

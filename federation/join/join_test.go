@@ -14,7 +14,7 @@ import (
 
 func TestMemberObjects(t *testing.T) {
 	t.Run("J1 what is made in a member is deploy/member-rbac.yaml, with a number at the token", func(t *testing.T) {
-		a, err := memberAccount()
+		a, err := memberAccount(false)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/federation-dns/federation/api/v1alpha1"
 	"github.com/federation-dns/federation/federation/live"
 )
 
@@ -55,13 +57,19 @@ var ErrNoMember = errors.New("no such member")
 func FindLeaving(ctx context.Context, opt LeaveOptions) (*Leaving, error) {
 	l := &Leaving{LeaveOptions: opt}
 	var err error
-	if l.account, err = memberAccount(); err != nil {
-		return nil, err
-	}
 	if l.host, err = connect(ctx, "host", opt.Host); err != nil {
 		return nil, err
 	}
 	if l.cluster, err = l.host.get(ctx, "MemberCluster", "", opt.Name); err != nil {
+		return nil, err
+	}
+	propagation := ""
+	if l.cluster != nil {
+		propagation, _, _ = unstructured.NestedString(l.cluster.Object, "spec", "propagation")
+	}
+	// Of a MemberCluster that is gone, it is not known what its account could do.
+	l.account, err = memberAccount(l.cluster == nil || propagation == string(v1alpha1.PropagationEnabled))
+	if err != nil {
 		return nil, err
 	}
 	if l.secret, err = l.host.get(ctx, "Secret", opt.Namespace, SecretName(opt.Name)); err != nil {

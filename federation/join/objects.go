@@ -45,7 +45,7 @@ var resources = map[string]schema.GroupVersionResource{
 	"MemberCluster":      v1alpha1.GroupVersion.WithResource("memberclusters"),
 }
 
-// account is what deploy/member-rbac.yaml makes in a member.
+// account is what deploy/member-rbac.yaml makes in a member, and deploy/member-propagation-rbac.yaml if it propagates.
 type account struct {
 	objects []*Object // without the token
 	token   *Object
@@ -55,17 +55,21 @@ type account struct {
 func (a *account) namespace() string { return a.token.GetNamespace() }
 func (a *account) name() string      { return a.token.GetAnnotations()[corev1.ServiceAccountNameKey] }
 
-// memberAccount reads the manifest.
-func memberAccount() (*account, error) {
+// memberAccount reads the manifests.
+func memberAccount(propagation bool) (*account, error) {
 	a := &account{}
-	for d := yaml.NewYAMLOrJSONDecoder(strings.NewReader(deploy.MemberRBAC), 4096); ; {
+	text := deploy.MemberRBAC
+	if propagation {
+		text += "\n---\n" + deploy.MemberPropagationRBAC
+	}
+	for d := yaml.NewYAMLOrJSONDecoder(strings.NewReader(text), 4096); ; {
 		o := &Object{}
 		err := d.Decode(&o.Object)
 		switch {
 		case errors.Is(err, io.EOF):
 			return a, nil
 		case err != nil:
-			return nil, fmt.Errorf("deploy/member-rbac.yaml: %w", err)
+			return nil, fmt.Errorf("the manifests of the syncer's account in a member: %w", err)
 		case o.GetKind() == "Secret":
 			a.token = o
 		default:

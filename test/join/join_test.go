@@ -111,6 +111,25 @@ func TestJoin(t *testing.T) {
 		}
 		s.kubectl(s.host, "", "wait", "mc/a", "--for=condition=Ready", "--timeout=1s")
 	})
+	t.Run("J1 with --propagation the syncer may write Services, and the object says so", func(t *testing.T) {
+		s := s.in(t)
+		out := steady(s.good("join", "a", "--member-context", "member", "--propagation"))
+		for _, want := range []string{
+			"clusterrole/federation-syncer-propagation created (services: get, create, patch, delete)\n",
+			"clusterrolebinding/federation-syncer-propagation created\n", "membercluster/a configured\n"} {
+			if !strings.Contains(out, want) {
+				t.Errorf("%q is not in\n%s", want, out)
+			}
+		}
+		s.kubectl(s.host, "", "wait", "mc/a", "--for=condition=PropagationReady", "--timeout=20s")
+		again := steady(s.good("join", "a", "--member-context", "member"))
+		if strings.Contains(again, "created") || strings.Contains(again, "configured") ||
+			!strings.Contains(again, "clusterrole/federation-syncer-propagation unchanged") {
+			t.Errorf("J2 run again without the flag:\n%s", again)
+		}
+		s.good("join", "a", "--member-context", "member", "--propagation=false")
+		s.kubectl(s.host, "", "wait", "mc/a", "--for=jsonpath={.spec.propagation}=Disabled", "--timeout=1s")
+	})
 	t.Run("J5 the host joins itself", func(t *testing.T) {
 		s := s.in(t)
 		out := s.good("join", "self", "--member-context", "host", "--region", "fra", "--zones", "fra-b,fra-c")

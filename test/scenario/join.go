@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/federation-dns/federation/test/kube"
@@ -20,9 +21,9 @@ const Host = east
 func DemoSteps(provider, page string) []Step {
 	begin := begin(provider)
 	begin.Does = append(begin.Does, "the host of the syncer, with its MemberClusters: "+Host)
-	steps := []Step{begin, JoinClusters(), ListMemberClusters(), CreateServices()}
+	steps := []Step{begin, JoinClusters(), ListMemberClusters(), CreateFederatedService()}
 	steps = append(steps, StartBackends()...)
-	steps = append(steps, ResolveEverywhere())
+	steps = append(steps, DescribeService(), ResolveEverywhere())
 	steps = append(steps, Failures()...)
 	return append(steps, DrainEurope(), UncordonEurope(), LookAtPage(page))
 }
@@ -33,8 +34,8 @@ func JoinClusters() Step {
 	return Step{
 		Name: "Join the clusters: " + Host + " is the host of the syncer, and becomes a member too",
 		Does: []string{
-			"kubectl federation join NAME --member-context NAME --context " + Host + " --server URL, for each;",
-			"the URL is that of the link that is cut later"},
+			"kubectl federation join NAME --member-context NAME --context " + Host + " --propagation --server URL,",
+			"for each; the URL is that of the link that is cut later"},
 		Do: func(ctx context.Context, p *Play) error {
 			printed = ""
 			for _, m := range p.Members() {
@@ -86,6 +87,67 @@ func ListMemberClusters() Step {
 		},
 	}}, list.Expect...)
 	return list
+}
+
+// CreateFederatedService creates the Service once, with no backends yet, and looks for it in each cluster.
+func CreateFederatedService() Step {
+	var printed string
+	step := CreateServices()
+	step.Name = "Create the Service " + world.Service + " once, without backends: each cluster gets a matching one"
+	step.Does = []string{"kubectl federation create -f " + world.ServiceFile + " -n " + world.Namespace,
+		"kubectl get service " + world.Service + ", in each cluster"}
+	step.Do = func(ctx context.Context, p *Play) (err error) {
+		printed, err = p.CreateFederatedService(ctx)
+		return err
+	}
+	created := Check{
+		Expect: "the host has the FederatedService",
+		Want:   "federatedservice.federation-dns.io/" + world.Service + " created",
+		See:    func(context.Context, *Play) (string, error) { return printed, nil },
+	}
+	listed := Check{
+		Expect: "kubectl lists it: in all clusters, and healthy in none",
+		See: func(ctx context.Context, p *Play) (string, error) {
+			return p.Member(Host).Kubectl(ctx, "", "get", "federatedservices", "-n", world.Namespace)
+		},
+		Until: func(seen string) bool {
+			lines := normalLines(seen)
+			return len(lines) == 2 && strings.HasPrefix(lines[1], world.Service+" "+world.FederationName+
+				" InAllClusters NoHealthyShard 0/4 ") // the age follows
+		},
+	}
+	step.Expect = slices.Concat([]Check{created}, step.Expect, []Check{listed})
+	return step
+}
+
+// DescribeService shows the Service as one: what its load balancers have together, and each member's shard.
+func DescribeService() Step {
+	var addresses []string
+	for _, family := range []int{0, 1} {
+		for _, p := range world.Places {
+			addresses = append(addresses, p.Published[family].String())
+		}
+	}
+	return Step{
+		Name: "Show the Service as one, and its records",
+		Does: []string{"kubectl federation services " + world.Service + " -n " + world.Namespace,
+			"dig axfr " + world.Domain},
+		Expect: []Check{
+			{
+				Expect: "each member's shard is healthy, and all addresses are there",
+				See: func(ctx context.Context, p *Play) (string, error) {
+					return p.Federation(ctx, "services", world.Service, "-n", world.Namespace)
+				},
+				Until: func(seen string) bool {
+					text := strings.Join(strings.Fields(seen), " ")
+					const healthy = " published, 4 of 4 shards healthy LoadBalancer Ingress: "
+					return strings.HasPrefix(text, world.Name+healthy+strings.Join(addresses, ", ")+" MEMBER") &&
+						strings.Count(text, " healthy 2 ") == 4
+				},
+			},
+			records("the zone has a name for each level", "all"),
+		},
+	}
 }
 
 // DrainEurope drains a member.

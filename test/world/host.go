@@ -119,7 +119,8 @@ func (w *World) prepareHost(ctx context.Context) error {
 	m := w.Member(w.opt.Host)
 	for _, args := range [][]string{
 		{"apply", "-f", filepath.Join(w.opt.Deploy, "crds"), "-f", filepath.Join(w.opt.Deploy, "host-rbac.yaml")},
-		{"wait", "--for=condition=Established", "crd/memberclusters.federation-dns.io", "--timeout=30s"},
+		{"wait", "--for=condition=Established", "crd/memberclusters.federation-dns.io",
+			"crd/federatedservices.federation-dns.io", "--timeout=30s"},
 	} {
 		if _, err := m.Kubectl(ctx, "", args...); err != nil {
 			return err
@@ -137,9 +138,20 @@ func (w *World) Federation(ctx context.Context, args ...string) (string, error) 
 	return proc.CommandWith(ctx, w.Env(), "", w.opt.Plugin, args...)
 }
 
+// CreateFederatedService creates the Service of the walk-through in all members, and returns what kubectl federation
+// create prints.
+func (w *World) CreateFederatedService(ctx context.Context) (string, error) {
+	file := w.Path(filepath.FromSlash(ServiceFile))
+	if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755),
+		os.WriteFile(file, []byte(manifest(ServiceFile)), 0o644)); err != nil {
+		return "", err
+	}
+	return w.Federation(ctx, "create", "-f", file, "-n", Namespace)
+}
+
 // Join makes a cluster a member of the syncer, by its link, and returns what kubectl federation join prints.
 func (m *Member) Join(ctx context.Context) (string, error) {
-	out, err := m.world.Federation(ctx, "join", m.Name, "--member-context", m.Name, "--server",
+	out, err := m.world.Federation(ctx, "join", m.Name, "--member-context", m.Name, "--propagation", "--server",
 		"https://"+m.Link.Addr())
 	if err != nil {
 		return "", fmt.Errorf("joining %s: %w\n%s", m.Name, err, out)

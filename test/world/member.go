@@ -255,7 +255,7 @@ func (m *Member) renew(ctx context.Context, database func() error, then ...func(
 
 func (m *Member) path(name string) string { return m.world.Path("c", m.Name, name) }
 
-//go:embed manifests/*.yaml
+//go:embed manifests/*.yaml manifests/services/*.yaml
 var manifests embed.FS
 
 func manifest(name string) string {
@@ -264,6 +264,16 @@ func manifest(name string) string {
 		panic(err) // embedded: a wrong name is a mistake in the program
 	}
 	return string(text)
+}
+
+// ServiceFile is the file with the plain Service of the walk-through, which becomes a FederatedService: that of the
+// announcement of 2016. It is in the folder of the World.
+const ServiceFile = "services/nginx.yaml"
+
+// OwnClusterIPs returns those of the Service in the cluster, in order.
+func (m *Member) OwnClusterIPs(ctx context.Context) (string, error) {
+	return m.Kubectl(ctx, "", "get", "service", Service, "--namespace", Namespace,
+		"-o", "jsonpath={.spec.clusterIPs[*]}")
 }
 
 // CreateService creates the federated Service of the walk-through, with the member's own addresses.
