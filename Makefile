@@ -82,7 +82,7 @@ demo-packages:
 test-packages:
 	@test/packages getent=libc-bin nsenter=util-linux gcc=gcc,libc6-dev dig=bind9-dnsutils \
 		named=bind9 dnssec-keygen=bind9-utils knotd=knot pdns_server=pdns-server,pdns-backend-sqlite3 sqlite3=sqlite3 faketime=faketime \
-		unbound=unbound musl-gcc=musl-tools javac=default-jdk-headless promtool=prometheus \
+		unbound=unbound musl-gcc=musl-tools javac=default-jdk-headless promtool=prometheus chromium=chromium \
 		/usr/lib/python3/dist-packages/botocore/data/route53=python3-botocore
 
 .PHONY: fuzz
@@ -207,8 +207,9 @@ pods-packages:
 		/usr/lib/cni/ptp=containernetworking-plugins named=bind9 gcc=gcc,libc6-dev musl-gcc=musl-tools
 
 .PHONY: page page-packages
-page: page-packages ## Test the page of the syncer in Chromium (UPDATE=1 takes the pictures in docs/images anew; about a minute)
+page: page-packages demo-packages build cluster ## Test the page of the syncer in Chromium, with the demo too (UPDATE=1 takes the pictures in docs/images anew; about 3 minutes)
 	FEDERATION_DNS_BROWSER=1 $(GO) test -buildvcs=false -count=1 -v ./test/page $(if $(UPDATE),-update)
+	FEDERATION_DNS_BROWSER=1 FEDERATION_DNS_BIN=$(GOBIN_ABS) $(GO) test -buildvcs=false -count=1 -v ./test/page/walk
 page-packages:
 	@test/packages chromium=chromium npm=npm
 

@@ -10,12 +10,6 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// awaited waits for the promise that an expression is.
-func awaited(p *runtime.EvaluateParams) {
-	wait := true
-	p.AwaitPromise = &wait
-}
-
 // usedHeap collects the garbage of JavaScript, and returns how many octets are in use then.
 func usedHeap(ctx context.Context, tab *chromedp.Target) (octets float64, err error) {
 	if _, err = cdp.Call(ctx, tab, heapprofiler.CollectGarbage, cdp.Empty{}); err != nil {

@@ -2,6 +2,8 @@ package page
 
 import (
 	"fmt"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"github.com/federation-dns/federation/federation/admin/web/webtest"
+	"github.com/federation-dns/federation/test/browser"
 )
 
 // text is the expression for the text of a cell.
@@ -21,36 +24,36 @@ func TestLive(t *testing.T) {
 	w := webtest.New()
 	w.Serve("shop", "web", "abc", "")
 	s := serve(t, w)
-	b := open(t)
-	b.run(chromedp.Navigate("http://" + s.address + "/service/fed/example.com/shop/web"))
-	b.becomes("document.getElementById('live').textContent == 'live'")
+	b := browser.Open(t, 5*time.Minute)
+	b.Run(chromedp.Navigate("http://" + s.address + "/service/fed/example.com/shop/web"))
+	b.Becomes("document.getElementById('live').textContent == 'live'")
 
-	b.test("W3 a change is seen within a second, and marked", func(t *testing.T) {
-		b.becomes(text("gets a eu-1") + ".includes('own address')")
+	b.Test("W3 a change is seen within a second, and marked", func(t *testing.T) {
+		b.Becomes(text("gets a eu-1") + ".includes('own address')")
 		w.Serve("shop", "web", "abc", "a")
-		took := b.becomes(text("gets a eu-1") + ".includes('203.0.113.2')")
+		took := b.Becomes(text("gets a eu-1") + ".includes('203.0.113.2')")
 		t.Logf("seen after %s", took.Round(time.Millisecond))
-		if marked := eval[int](b, "document.querySelectorAll('.changed').length"); marked == 0 {
+		if marked := browser.Eval[int](b, "document.querySelectorAll('.changed').length"); marked == 0 {
 			t.Error("no cell is marked")
 		}
 	})
-	b.test("W2 after a restart of the syncer it is live again", func(t *testing.T) {
+	b.Test("W2 after a restart of the syncer it is live again", func(t *testing.T) {
 		s.stop()
-		b.becomes("document.getElementById('live').textContent.includes('no connection')")
+		b.Becomes("document.getElementById('live').textContent.includes('no connection')")
 		w.Serve("shop", "web", "abc", "")
 		s.start()
-		b.becomes("document.getElementById('live').textContent == 'live' && " + text("gets a eu-1") +
+		b.Becomes("document.getElementById('live').textContent == 'live' && " + text("gets a eu-1") +
 			".includes('own address')")
 	})
-	b.test("W2 the focus stays where it was", func(t *testing.T) {
-		b.run(chromedp.Evaluate[chromedp.Void]("document.querySelector('#view [tabindex]').focus()"))
+	b.Test("W2 the focus stays where it was", func(t *testing.T) {
+		b.Run(chromedp.Evaluate[chromedp.Void]("document.querySelector('#view [tabindex]').focus()"))
 		w.Serve("shop", "web", "abc", "b")
-		b.becomes(text("shard b") + ".includes('not healthy')")
-		if got := eval[string](b, "document.activeElement.getAttribute('aria-label')"); got != "Who gets what" {
+		b.Becomes(text("shard b") + ".includes('not healthy')")
+		if got := browser.Eval[string](b, "document.activeElement.getAttribute('aria-label')"); got != "Who gets what" {
 			t.Errorf("the focus is on %q", got)
 		}
 	})
-	b.quiet(s)
+	b.Quiet(s.address)
 }
 
 func TestHostile(t *testing.T) {
@@ -59,16 +62,16 @@ func TestHostile(t *testing.T) {
 		w.Hostile(`</td></main><script>alert(1)</script><img src="http://192.0.2.1/x" onerror="alert(2)">` +
 			`<svg onload=alert(3)>`)
 		s := serve(t, w)
-		b := open(t)
-		b.run(chromedp.Navigate("http://" + s.address))
-		b.becomes("document.getElementById('live').textContent == 'live'")
-		if n := eval[int](b, "document.querySelectorAll('img, svg, main script').length"); n > 0 {
+		b := browser.Open(t, 5*time.Minute)
+		b.Run(chromedp.Navigate("http://" + s.address))
+		b.Becomes("document.getElementById('live').textContent == 'live'")
+		if n := browser.Eval[int](b, "document.querySelectorAll('img, svg, main script').length"); n > 0 {
 			t.Errorf("%d elements of theirs", n)
 		}
-		if !strings.Contains(eval[string](b, "document.body.innerText"), "<script>alert(1)</script>") {
+		if !strings.Contains(browser.Eval[string](b, "document.body.innerText"), "<script>alert(1)</script>") {
 			t.Error("the text is not shown")
 		}
-		b.quiet(s)
+		b.Quiet(s.address)
 	})
 }
 
@@ -77,54 +80,67 @@ func TestUse(t *testing.T) {
 	w.Many(10000)
 	w.Serve("shop", "web", "abc", "a")
 	s := serve(t, w)
-	b := open(t)
+	b := browser.Open(t, 5*time.Minute)
 
-	b.test("W2 with the keyboard alone from the overview to a service", func(t *testing.T) {
-		b.run(chromedp.Navigate("http://" + s.address))
-		b.becomes("document.getElementById('live').textContent == 'live'")
+	b.Test("W2 with the keyboard alone from the overview to a service", func(t *testing.T) {
+		b.Run(chromedp.Navigate("http://" + s.address))
+		b.Becomes("document.getElementById('live').textContent == 'live'")
 		for _, want := range []string{"Skip to the content", "Overview", "Services", ""} {
-			b.run(chromedp.KeyEvent(kb.Tab))
-			if got := eval[string](b, "document.activeElement.textContent"); got != want {
+			b.Run(chromedp.KeyEvent(kb.Tab))
+			if got := browser.Eval[string](b, "document.activeElement.textContent"); got != want {
 				t.Errorf("the focus is on %q, want %q", got, want)
 			}
 		}
-		b.run(chromedp.KeyEvent("web.shop"))
-		b.becomes("document.querySelectorAll('tbody tr').length == 1")
-		b.run(chromedp.KeyEvent(kb.Tab), chromedp.KeyEvent(kb.Tab))
-		if got := eval[string](b, "document.activeElement.textContent"); got != "web" {
+		b.Run(chromedp.KeyEvent("web.shop"))
+		b.Becomes("document.querySelectorAll('tbody tr').length == 1")
+		b.Run(chromedp.KeyEvent(kb.Tab), chromedp.KeyEvent(kb.Tab))
+		if got := browser.Eval[string](b, "document.activeElement.textContent"); got != "web" {
 			t.Errorf("the focus is on %q, want the service", got)
 		}
-		b.run(chromedp.KeyEvent(kb.Enter))
-		b.becomes("document.querySelector('h1').textContent == 'shop/web'")
+		b.Run(chromedp.KeyEvent(kb.Enter))
+		b.Becomes("document.querySelector('h1').textContent == 'shop/web'")
 	})
-	b.test("W2 the search of 10,000 services", func(t *testing.T) {
-		b.run(chromedp.Navigate("http://" + s.address + "/services"))
-		b.becomes("document.getElementById('live').textContent == 'live'")
-		took := eval[float64](b, `new Promise((done) => {
-			const q = document.getElementById("q"), began = performance.now();
-			new MutationObserver(() => {
-				if (document.querySelectorAll("tbody tr").length == 1) done(performance.now() - began);
-			}).observe(document.getElementById("view"), {childList: true, subtree: true});
-			q.value = "s-04711";
-			q.dispatchEvent(new Event("input"));
-		})`)
-		heap := result(b, usedHeap)
+	b.Test("W2 the search of 10,000 services", func(t *testing.T) {
+		b.Run(chromedp.Navigate("http://" + s.address + "/services"))
+		b.Becomes("document.getElementById('live').textContent == 'live'")
+		var took []float64
+		for i := range 9 {
+			took = append(took, browser.Eval[float64](b, fmt.Sprintf(`new Promise((done) => {
+				const q = document.getElementById("q"), name = "s-0%d711", began = performance.now();
+				new MutationObserver((_, observer) => {
+					const rows = document.querySelectorAll("tbody tr");
+					if (rows.length != 1 || !rows[0].textContent.includes(name)) return;
+					observer.disconnect();
+					done(performance.now() - began);
+				}).observe(document.getElementById("view"), {childList: true, subtree: true});
+				q.value = name;
+				q.dispatchEvent(new Event("input"));
+			})`, i+1)))
+		}
+		slices.Sort(took)
+		if median := took[len(took)/2]; median > 100 && os.Getenv(envBrowser) != "" { // when nothing else runs
+			t.Errorf("the median of %.0f ms is %.0f, want 100 at most", took, median)
+		}
+		heap := browser.Result(b, usedHeap)
 		t.Logf("answered after %.0f ms; JavaScript has %.1f MB in use", took, heap/1e6)
 		if heap > 20e6 {
 			t.Errorf("JavaScript has %.1f MB in use, want 20 at most", heap/1e6)
 		}
 	})
-	b.quiet(s)
+	b.Quiet(s.address)
 }
 
 func TestLooks(t *testing.T) {
+	if os.Getenv(envBrowser) == "" {
+		t.Skip("skipped: it needs npm, and takes the pictures of the documentation; make page runs it")
+	}
 	w := webtest.New()
 	for _, name := range []string{"cart", "pay", "search", "web"} {
 		w.Serve("shop", name, "abcd", map[string]string{"pay": "abcd", "web": "a", "search": "bc"}[name])
 	}
 	s := serve(t, w)
 	script := axe(t)
-	b := open(t)
+	b := browser.Open(t, 5*time.Minute)
 	views := map[string]string{"overview": "/", "services": "/services", "service": "/service/fed/example.com/shop/web"}
 	for _, scheme := range []string{"light", "dark"} {
 		for _, size := range []struct {
@@ -132,19 +148,19 @@ func TestLooks(t *testing.T) {
 			width, height int64
 		}{{"", 1280, 900}, {"-phone", 390, 844}} {
 			for view, path := range views {
-				b.test("W2 "+view+" "+scheme+size.name+": contrast, roles and names", func(t *testing.T) {
-					b.run(chromedp.EmulateViewport(size.width, size.height),
+				b.Test("W2 "+view+" "+scheme+size.name+": contrast, roles and names", func(t *testing.T) {
+					b.Run(chromedp.EmulateViewport(size.width, size.height),
 						looking(scheme), chromedp.Navigate("http://"+s.address+path))
-					b.becomes("document.getElementById('live').textContent == 'live'")
-					if wide := eval[int](b, "document.documentElement.scrollWidth"); int64(wide) > size.width {
+					b.Becomes("document.getElementById('live').textContent == 'live'")
+					if wide := browser.Eval[int](b, "document.documentElement.scrollWidth"); int64(wide) > size.width {
 						t.Errorf("it is %d pixels wide", wide)
 					}
-					b.run(chromedp.Evaluate[chromedp.Void](script))
-					for _, v := range eval[[]string](b, `axe.run().then((r) => r.violations.map((v) =>
+					b.Run(chromedp.Evaluate[chromedp.Void](script))
+					for _, v := range browser.Eval[[]string](b, `axe.run().then((r) => r.violations.map((v) =>
 						v.id + ": " + v.help + ": " + v.nodes.map((n) => n.html).join(" ").slice(0, 300)))`) {
 						t.Error(v)
 					}
-					b.picture("page-" + view + "-" + scheme + size.name)
+					picture(t, b, "page-"+view+"-"+scheme+size.name)
 				})
 			}
 		}

@@ -60,13 +60,16 @@ function open(view, mark) {
 open(document.body.dataset.view, true);
 
 const search = document.getElementById("q");
+const pace = 50; // ms from one question to the next, so that a fast typist does not ask for each letter
 let typing;
+let asked = -pace;
 search.addEventListener("input", () => {
   clearTimeout(typing);
   typing = setTimeout(() => {
+    asked = performance.now();
     const view = "/services?q=" + encodeURIComponent(search.value);
     history.replaceState(null, "", view);
     document.body.dataset.view = view;
     open(view, false);
-  }, 30);
+  }, Math.max(0, asked + pace - performance.now()));
 });
