@@ -16,7 +16,6 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/federation-dns/federation/api/v1alpha1"
-	"github.com/federation-dns/federation/deploy"
 	"github.com/federation-dns/federation/federation/admin"
 	"github.com/federation-dns/federation/federation/check"
 	"github.com/federation-dns/federation/test/check/texts"
@@ -185,24 +184,30 @@ func TestBeyond(t *testing.T) {
 	rule := func(group, resource string, verbs ...string) authorizationv1.ResourceRule {
 		return authorizationv1.ResourceRule{APIGroups: []string{group}, Resources: []string{resource}, Verbs: verbs}
 	}
-	allowed := append(check.Rules(deploy.MemberRBAC), everybody...)
+	enabled := &v1alpha1.MemberCluster{}
+	enabled.Spec.Propagation = v1alpha1.PropagationEnabled
+	propagation := rule("", "services", "get", "create", "patch", "delete")
 	for _, c := range []struct {
-		name string
-		rule authorizationv1.ResourceRule
-		want []string
+		name   string
+		member *v1alpha1.MemberCluster
+		rule   authorizationv1.ResourceRule
+		want   []string
 	}{
-		{"CK2 member-rbac-excess: what is needed", rule("", "services", "list", "watch"), nil},
-		{"CK2 member-rbac-excess: another verb", rule("", "services", "list", "delete"),
+		{"CK2 member-rbac-excess: to write Services", nil, propagation, []string{"get, create, patch, delete services"}},
+		{"CK2 member-rbac-excess: to write Services where that is enabled", enabled, propagation, nil},
+		{"CK2 member-rbac-excess: what is needed", nil, rule("", "services", "list", "watch"), nil},
+		{"CK2 member-rbac-excess: another verb", nil, rule("", "services", "list", "delete"),
 			[]string{"list, delete services"}},
-		{"CK2 member-rbac-excess: another resource", rule("", "secrets", "get"), []string{"get secrets"}},
-		{"CK2 member-rbac-excess: another group", rule("apps", "services", "list"), []string{"list services"}},
-		{"CK2 member-rbac-excess: all", rule("*", "*", "*"), []string{"* *"}},
-		{"CK2 member-rbac-excess: every namespace", rule("", "namespaces", "get"), []string{"get namespaces"}},
-		{"CK2 member-rbac-excess: what everybody may",
+		{"CK2 member-rbac-excess: another resource", nil, rule("", "secrets", "get"), []string{"get secrets"}},
+		{"CK2 member-rbac-excess: another group", nil, rule("apps", "services", "list"), []string{"list services"}},
+		{"CK2 member-rbac-excess: all", nil, rule("*", "*", "*"), []string{"* *"}},
+		{"CK2 member-rbac-excess: every namespace", nil, rule("", "namespaces", "get"), []string{"get namespaces"}},
+		{"CK2 member-rbac-excess: what everybody may", nil,
 			rule("authorization.k8s.io", "selfsubjectaccessreviews", "create"), nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			status := authorizationv1.SubjectRulesReviewStatus{ResourceRules: []authorizationv1.ResourceRule{c.rule}}
+			_, allowed := expected(c.member)
 			got := beyond(status, allowed)
 			if !slices.Equal(got, c.want) {
 				t.Errorf("%q, want %q", got, c.want)

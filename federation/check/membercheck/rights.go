@@ -11,6 +11,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/federation-dns/federation/api/v1alpha1"
 	"github.com/federation-dns/federation/deploy"
 	"github.com/federation-dns/federation/federation/check"
 )
@@ -144,16 +145,27 @@ func excess(ctx context.Context, e *check.Env) []check.Finding {
 		if err != nil {
 			return check.One(check.Untested(m.Name, err))
 		}
-		allowed := append(check.Rules(deploy.MemberRBAC), everybody...)
+		files, allowed := expected(m.Object)
 		if isHost(ctx, e, m) { // the host as a member has both accounts in one, or beside one another
 			allowed = append(allowed, check.Rules(deploy.HostRBAC)...)
 		}
 		more := beyond(review.Status, allowed)
 		if len(more) == 0 {
-			return check.One(check.Good(m.Name, "nothing beyond deploy/member-rbac.yaml"))
+			return check.One(check.Good(m.Name, "nothing beyond %s", files))
 		}
 		return check.One(check.Bad(m.Name, "its account may also %s", strings.Join(more, "; ")))
 	})
+}
+
+// expected returns the rights that the account in a member should have at most, and the files that grant them: to write
+// Services too where propagation is enabled.
+func expected(m *v1alpha1.MemberCluster) (files string, rules []rbacv1.PolicyRule) {
+	files, rules = "deploy/member-rbac.yaml", append(check.Rules(deploy.MemberRBAC), everybody...)
+	if m != nil && m.Spec.Propagation == v1alpha1.PropagationEnabled {
+		return files + " and deploy/member-propagation-rbac.yaml",
+			append(rules, check.Rules(deploy.MemberPropagationRBAC)...)
+	}
+	return files, rules
 }
 
 // everybody are the rights that Kubernetes grants to every account: system:basic-user and system:discovery, with

@@ -59,8 +59,14 @@ type Stage struct {
 	Members []*Member
 	objects rest.Interface // of our group, in the host
 	hostAPI kubernetes.Interface
-	syncer  *proc.Process
-	runs    int
+	run     *run
+}
+
+// run is the running syncer; all views of a stage share it.
+type run struct {
+	whole   testing.TB // ends it
+	process *proc.Process
+	number  int
 }
 
 // Member is a member with its proxy.
@@ -81,7 +87,7 @@ func New(t testing.TB, o Options) *Stage {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	s := &Stage{TB: t, opt: o, dir: dir, Members: make([]*Member, len(o.Members))}
+	s := &Stage{TB: t, opt: o, dir: dir, Members: make([]*Member, len(o.Members)), run: &run{whole: t}}
 	var starting sync.WaitGroup
 	errs := make([]error, len(o.Members)+1)
 	starting.Go(func() { s.Host, errs[0] = s.start(ctx, 0, "host") })
@@ -188,8 +194,8 @@ func (s *Stage) Kubectl(c *kube.Cluster, stdin string, args ...string) string {
 // Start starts the syncer, with the rights of deploy/host-rbac.yaml, and ends it with the test.
 func (s *Stage) Start() {
 	s.Helper()
-	s.runs++
-	dir := filepath.Join(s.dir, fmt.Sprintf("syncer-%d", s.runs))
+	s.run.number++
+	dir := filepath.Join(s.dir, fmt.Sprintf("syncer-%d", s.run.number))
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		s.Fatal(err)
 	}
@@ -224,33 +230,42 @@ timers: %s
 	if err != nil {
 		s.Fatal(err)
 	}
-	s.syncer = p
-	s.Cleanup(func() {
-		if err := p.Stop(20 * time.Second); err != nil {
-			s.Error(err)
+	s.run.process = p
+	whole := s.run.whole
+	whole.Cleanup(func() {
+		if s.run.process == p { // it was not stopped
+			s.In(whole).Stop()
 		}
-		if s.Failed() {
-			s.Logf("the log of the syncer ends with\n%s", proc.Tail(log, 80))
+		if whole.Failed() {
+			whole.Logf("the log of the syncer ends with\n%s", proc.Tail(log, 80))
 		}
 	})
 }
 
 // SyncerLog returns what the running syncer has logged.
 func (s *Stage) SyncerLog() string {
-	text, _ := os.ReadFile(filepath.Join(s.dir, fmt.Sprintf("syncer-%d", s.runs), "log")) // it may not be there yet
+	text, _ := os.ReadFile(filepath.Join(s.dir, fmt.Sprintf("syncer-%d", s.run.number), "log")) // it may not be there yet
 	return string(text)
 }
 
 // Stop ends the syncer.
 func (s *Stage) Stop() {
 	s.Helper()
-	if err := s.syncer.Stop(20 * time.Second); err != nil {
-		s.Error(err)
+	if p := s.run.process; p != nil {
+		s.run.process = nil
+		if err := p.Stop(20 * time.Second); err != nil {
+			s.Error(err)
+		}
 	}
 }
 
 // Kill kills the syncer.
-func (s *Stage) Kill() { s.syncer.Kill() }
+func (s *Stage) Kill() {
+	if p := s.run.process; p != nil {
+		s.run.process = nil
+		p.Kill()
+	}
+}
 
 // Eventually polls until f gives no error.
 func (s *Stage) Eventually(within time.Duration, f func() error) {
