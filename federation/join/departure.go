@@ -26,6 +26,11 @@ func (l *Leaving) isDeparted(ctx context.Context) (bool, error) {
 		return false, unknown{fmt.Errorf("the syncer, which is to remove the records, cannot be asked: %w", err)}
 	}
 	for _, f := range status.Federations {
+		if f.Owner != "" {
+			l.owner = f.Owner
+		}
+	}
+	for _, f := range status.Federations {
 		if i := slices.IndexFunc(f.Members, func(m admin.MemberStatus) bool { return m.Name == l.Name }); i >= 0 {
 			m := &f.Members[i]
 			if m.Status != "departed" && !m.Object && l.cluster == nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -46,6 +47,9 @@ type Leaving struct {
 	departed     bool    // the syncer has it as a member that is gone
 	shared       *Object // a token that another host uses
 	objects      []*Object
+	owner        string // the syncer's owner id
+	services     []*corev1.Service
+	unreached    []string // commands for the Services of a member that is not reached
 	left         []string
 }
 
@@ -75,13 +79,14 @@ func FindLeaving(ctx context.Context, opt LeaveOptions) (*Leaving, error) {
 	if l.secret, err = l.host.get(ctx, "Secret", opt.Namespace, SecretName(opt.Name)); err != nil {
 		return nil, err
 	}
+	l.owner = l.host.uid
 	if l.departed, err = l.isDeparted(ctx); err != nil {
 		return nil, err
 	}
 	if err := l.findMember(ctx); err != nil {
 		return nil, err
 	}
-	if l.cluster == nil && l.secret == nil && !l.departed && len(l.objects) == 0 {
+	if l.cluster == nil && l.secret == nil && !l.departed && len(l.objects) == 0 && len(l.services) == 0 {
 		return nil, fmt.Errorf("%w %q: the host has no MemberCluster and no Secret of it, and the syncer no records "+
 			"(kubectl federation clusters lists the members)", ErrNoMember, opt.Name)
 	}
@@ -113,6 +118,9 @@ func (l *Leaving) findMember(ctx context.Context) (err error) {
 		}
 	}
 	l.member = m
+	if err := l.findServices(ctx); err != nil {
+		return err
+	}
 	all, ours, err := m.tokens(ctx, l.account, l.host.uid)
 	if err != nil {
 		return err
@@ -140,9 +148,9 @@ func (l *Leaving) findMember(ctx context.Context) (err error) {
 // Ready reports whether the object is there, so that the member can be drained first.
 func (l *Leaving) Ready() bool { return l.cluster != nil }
 
-// Remove removes the member: the object, so that the syncer lets it go, its records and levels, and then what it has in
-// both clusters. It goes on after errors, and returns all of them. emptied are the services that may lose their last
-// address with it, as namespace/name: they have been agreed on.
+// Remove removes the member: the object, so that the syncer lets it go, its records and levels, the Services that the
+// syncer has created there, and then what it has in both clusters. It goes on after errors, and returns all of them.
+// emptied are the services that may lose their last address with it, as namespace/name: they have been agreed on.
 func (l *Leaving) Remove(ctx context.Context, emptied []string) error {
 	var errs []error
 	failed := func(err error) {
@@ -151,9 +159,13 @@ func (l *Leaving) Remove(ctx context.Context, emptied []string) error {
 		}
 	}
 	if l.cluster != nil {
+		if l.member == nil {
+			l.unreached = l.servicesLeft(ctx, l.context())
+		}
 		failed(l.delete(ctx, l.host, l.cluster))
 	}
-	if len(errs) == 0 { // what the syncer still has as a member does not depart
+	let := len(errs) == 0 // the syncer no longer writes there
+	if let {              // what the syncer still has as a member does not depart
 		failed(l.release(ctx, emptied))
 	}
 	if l.secret != nil {
@@ -162,6 +174,11 @@ func (l *Leaving) Remove(ctx context.Context, emptied []string) error {
 	if l.member == nil {
 		l.left = l.commands()
 		return errors.Join(errs...)
+	}
+	if let {
+		for _, s := range l.services {
+			failed(l.removeService(ctx, s))
+		}
 	}
 	if l.shared != nil {
 		l.Progress.Wrote(l.member.role, title(l.shared), Kept, "another host uses the account")
@@ -209,12 +226,18 @@ func deleteCommand(context string, o *Object) string {
 	return b.String() + "delete " + title(o)
 }
 
+// context is the name of the member's context in commands.
+func (l *Leaving) context() string {
+	if l.Member != nil && l.Member.Context != "" {
+		return l.Member.Context
+	}
+	return "CONTEXT"
+}
+
 // commands are for what is in a member that is not reached.
 func (l *Leaving) commands() (list []string) {
-	context := "CONTEXT"
-	if l.Member != nil && l.Member.Context != "" {
-		context = l.Member.Context
-	}
+	context := l.context()
+	list = append(list, l.unreached...)
 	tokens := fmt.Sprintf("kubectl --context %s -n %s delete secret -l %s=%s", context, l.account.namespace(),
 		LabelManagedBy, Manager)
 	list = append(list, tokens)

@@ -66,6 +66,26 @@ func (s *system) published(want ...string) {
 	})
 }
 
+// propagated are Services as the syncer creates and adopts them, and one of another syncer.
+const propagated = `apiVersion: v1
+kind: Service
+metadata: {name: created, namespace: shop, labels: {federation-dns.io/federation: other},
+  annotations: {federation-dns.io/created-by: us/shop/created}}
+spec: {ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: adopted, namespace: shop, labels: {federation-dns.io/federation: other},
+  annotations: {federation-dns.io/adopted-by: us/shop/adopted}}
+spec: {ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: others, namespace: shop, labels: {federation-dns.io/federation: other},
+  annotations: {federation-dns.io/created-by: them/shop/others}}
+spec: {ports: [{port: 80}]}
+`
+
 func TestUnjoin(t *testing.T) {
 	s := newSystem(t)
 	s.install()
@@ -97,13 +117,23 @@ func TestUnjoin(t *testing.T) {
 	t.Run("J6 it says what moves, drains, and removes records, levels, account and Secret", func(t *testing.T) {
 		s := s.in(t)
 		comes(s)
+		s.kubectl(s.member, propagated, "apply", "-f", "-")
 		out := s.good("unjoin", "a", "--member-context", "member", "--yes")
 		t.Log(out)
+		have := s.kubectl(s.member, "", "get", "services", "-n", "shop", "-o", "jsonpath={range .items[*]}"+
+			`{.metadata.name} {.metadata.labels} {.metadata.annotations.federation-dns\.io/adopted-by};{end}`)
+		if strings.Contains(have, "created ") ||
+			!strings.Contains(have, `adopted {"federation-dns.io/federation":"other"} ;`) ||
+			!strings.Contains(have, `others {"federation-dns.io/federation":"other"} ;`) {
+			t.Errorf("left are %s", have)
+		}
+		s.kubectl(s.member, "", "delete", "service", "adopted", "others", "-n", "shop")
 		text := steady(out)
 		for _, want := range []string{"2 services lose a shard; 1 has no other: cart.shop.", "spec.drain is true\n",
 			"waiting  1 s, for as long as resolvers", "host membercluster/a deleted\n",
 			"host secret/member-a deleted\n",
 			"syncer has no records and no levels of a\n", "member secret/federation-syncer-token-1 deleted\n",
+			"member service/created deleted (in shop)\n", "member service/adopted given back (in shop)\n",
 			"member clusterrolebinding/federation-syncer deleted\n", "member clusterrole/federation-syncer deleted\n",
 			"member serviceaccount/federation-syncer deleted\n", "member namespace/federation-system " +
 				"deleted\nunjoined a"} {
