@@ -36,7 +36,8 @@ func (o *owed) start(running *sync.WaitGroup) {
 	for range hostWorkers {
 		running.Go(func() {
 			work(o.queue, func(k key) error {
-				return o.update(o.session.ctx, k.Name, func(list []string) []string { return list })
+				return o.session.tell("MemberCluster "+k.Name,
+					o.update(o.session.ctx, k.Name, func(list []string) []string { return list }))
 			})
 		})
 	}

@@ -63,10 +63,30 @@ func newReporter(s *session) *reporter {
 }
 
 func (r *reporter) start(running *sync.WaitGroup) {
-	r.events.StartRecordingToSink(&v1.EventSinkImpl{Interface: r.session.client.core.Events("")})
+	r.events.StartRecordingToSink(sink{&v1.EventSinkImpl{Interface: r.session.client.core.Events("")}, r.session})
 	for range statusWorkers {
 		running.Go(func() { work(r.queue, r.write) })
 	}
+}
+
+// sink says that Events cannot be written, which client-go would say to nobody.
+type sink struct {
+	record.EventSink
+	session *session
+}
+
+// Create implements record.EventSink.
+func (s sink) Create(e *corev1.Event) (*corev1.Event, error) {
+	out, err := s.EventSink.Create(e)
+	_ = s.session.tell("Events of FederatedServices", err)
+	return out, err
+}
+
+// Patch implements record.EventSink.
+func (s sink) Patch(e *corev1.Event, data []byte) (*corev1.Event, error) {
+	out, err := s.EventSink.Patch(e, data)
+	_ = s.session.tell("Events of FederatedServices", err)
+	return out, err
 }
 
 func (r *reporter) stop() {

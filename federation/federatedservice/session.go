@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/util/workqueue"
 
 	"github.com/federation-dns/federation/api/v1alpha1"
@@ -64,7 +65,9 @@ func newQueue() workqueue.TypedRateLimitingInterface[key] {
 func (s *session) start(running *sync.WaitGroup) {
 	s.watch.run(s.ctx, running)
 	for range hostWorkers {
-		running.Go(func() { work(s.queue, s.reconcile) })
+		running.Go(func() {
+			work(s.queue, func(k key) error { return s.tell("FederatedService "+k.String(), s.reconcile(k)) })
+		})
 	}
 	s.report.start(running)
 	s.owed.start(running)
@@ -84,6 +87,18 @@ func work(queue workqueue.TypedRateLimitingInterface[key], do func(key) error) {
 		}
 		queue.Done(k)
 	}
+}
+
+// tell logs why something could not be written to the host, once, and that it is. What was overtaken by another change
+// is no news.
+func (s *session) tell(what string, err error) error {
+	switch {
+	case err == nil:
+		s.said.Passed(what, what+": it is written")
+	case s.ctx.Err() == nil && !apierrors.IsConflict(err):
+		s.said.Error(what, what+": cannot write to the host; retrying", err)
+	}
+	return err
 }
 
 // stop ends the queues, and waits for the members' requests, whose context has ended.

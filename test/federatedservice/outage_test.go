@@ -108,31 +108,33 @@ func TestOutage(t *testing.T) {
 	for _, verb := range []string{"get", "create", "patch", "delete"} {
 		t.Run("B2 a member whose account may not "+verb+" Services says so", func(t *testing.T) {
 			s := s.In(t)
-			verbs := slices.DeleteFunc([]string{"get", "create", "patch", "delete"}, func(v string) bool { return v == verb })
+			all := []string{"get", "create", "patch", "delete"}
+			verbs := slices.DeleteFunc(slices.Clone(all), func(v string) bool { return v == verb })
 			set := func(verbs []string) {
-				role, err := m1.API.RbacV1().ClusterRoles().Get(t.Context(), "federation-syncer-propagation",
-					metav1.GetOptions{})
+				roles := m1.API.RbacV1().ClusterRoles()
+				role, err := roles.Get(t.Context(), "federation-syncer-propagation", metav1.GetOptions{})
 				if err != nil {
 					t.Fatal(err)
 				}
 				role.Rules[0].Verbs = verbs
-				if _, err := m1.API.RbacV1().ClusterRoles().Update(t.Context(), role, metav1.UpdateOptions{}); err != nil {
+				if _, err := roles.Update(t.Context(), role, metav1.UpdateOptions{}); err != nil {
 					t.Fatal(err)
 				}
 			}
 			set(verbs)
 			// A change of the MemberCluster has the rights looked at.
 			s.SetMember("m1", fmt.Sprintf(`{"maxServices": %d}`, 1000+len(verb)*10+int(verb[0])))
+			want := "the account of the kubeconfig may not " + verb +
+				" services: apply deploy/member-propagation-rbac.yaml in the member"
 			s.Eventually(30*time.Second, func() error {
 				for _, c := range s.MemberCluster("m1").Status.Conditions {
-					if c.Reason == v1alpha1.ReasonForbidden && c.Message == "the account of the kubeconfig may not "+verb+
-						" services: apply deploy/member-propagation-rbac.yaml in the member" {
+					if c.Reason == v1alpha1.ReasonForbidden && c.Message == want {
 						return nil
 					}
 				}
 				return fmt.Errorf("%+v", s.MemberCluster("m1").Status.Conditions)
 			})
-			set([]string{"get", "create", "patch", "delete"})
+			set(all)
 			s.MemberBecomes("m1", v1alpha1.ConditionPropagationReady, "True Ready")
 		})
 	}

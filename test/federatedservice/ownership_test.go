@@ -124,8 +124,8 @@ spec: {type: LoadBalancer, selector: {app: equal}, ports: [{name: http, port: 80
 		func(t *testing.T) {
 			s := s.In(t)
 			// What a syncer leaves that was killed between its apply, which found a Service, and its next request.
-			s.Kubectl(m.Cluster, applied("raced", 80, ""), "apply", "--server-side", "--field-manager=argocd-controller",
-				"-f", "-")
+			s.Kubectl(m.Cluster, applied("raced", 80, ""), "apply", "--server-side",
+				"--field-manager=argocd-controller", "-f", "-")
 			_, err := m.API.CoreV1().Services("shop").Patch(t.Context(), "raced", types.ApplyPatchType, []byte(`{
 				"apiVersion": "v1", "kind": "Service", "metadata": {"name": "raced", "annotations":
 				{"federation-dns.io/creating": "us/shop/raced"}, "labels": {"federation-dns.io/federation": "fed"}},
@@ -198,7 +198,8 @@ spec: {selector: {app: theirs}}
 	}{
 		{"G9 a field that cannot be changed", "ImmutableField", "delete the Service there",
 			`{"type": "ClusterIP"}`, `{"type": "ClusterIP", "clusterIP": "None"}`},
-		{"G9 what the member is not made for", "Refused", "PreferDualStack", `{"ipFamilyPolicy": "RequireDualStack"}`, ""},
+		{"G9 what the member is not made for", "Refused", "PreferDualStack",
+			`{"ipFamilyPolicy": "RequireDualStack"}`, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := s.In(t)

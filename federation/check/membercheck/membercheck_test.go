@@ -193,7 +193,8 @@ func TestBeyond(t *testing.T) {
 		rule   authorizationv1.ResourceRule
 		want   []string
 	}{
-		{"CK2 member-rbac-excess: to write Services", nil, propagation, []string{"get, create, patch, delete services"}},
+		{"CK2 member-rbac-excess: to write Services", nil, propagation,
+			[]string{"get, create, patch, delete services"}},
 		{"CK2 member-rbac-excess: to write Services where that is enabled", enabled, propagation, nil},
 		{"CK2 member-rbac-excess: what is needed", nil, rule("", "services", "list", "watch"), nil},
 		{"CK2 member-rbac-excess: another verb", nil, rule("", "services", "list", "delete"),

@@ -244,7 +244,8 @@ timers: %s
 
 // SyncerLog returns what the running syncer has logged.
 func (s *Stage) SyncerLog() string {
-	text, _ := os.ReadFile(filepath.Join(s.dir, fmt.Sprintf("syncer-%d", s.run.number), "log")) // it may not be there yet
+	dir := fmt.Sprintf("syncer-%d", s.run.number)
+	text, _ := os.ReadFile(filepath.Join(s.dir, dir, "log")) // it may not be there yet
 	return string(text)
 }
 
