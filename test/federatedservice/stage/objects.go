@@ -236,7 +236,7 @@ func (s *Stage) Namespaces() {
 			s.Fatal(err)
 		}
 	}
-	if _, err := s.hostAPI.CoreV1().Namespaces().Create(s.Context(), shop, metav1.CreateOptions{}); err != nil {
+	if _, err := s.HostAPI.CoreV1().Namespaces().Create(s.Context(), shop, metav1.CreateOptions{}); err != nil {
 		s.Fatal(err)
 	}
 }
@@ -287,7 +287,7 @@ func (m *Member) Address(t testing.TB, name string) string {
 // Events returns the reasons of the Events of a FederatedService, each with its count, in the order of their names.
 func (s *Stage) Events(name string) (reasons []string) {
 	s.Helper()
-	list, err := s.hostAPI.CoreV1().Events("shop").List(s.Context(), metav1.ListOptions{
+	list, err := s.HostAPI.CoreV1().Events("shop").List(s.Context(), metav1.ListOptions{
 		FieldSelector: "involvedObject.name=" + name + ",involvedObject.kind=FederatedService",
 	})
 	if err != nil {

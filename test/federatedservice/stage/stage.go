@@ -58,7 +58,7 @@ type Stage struct {
 	Cloud   *route53.Server
 	Members []*Member
 	objects rest.Interface // of our group, in the host
-	hostAPI kubernetes.Interface
+	HostAPI kubernetes.Interface
 	run     *run
 }
 
@@ -157,7 +157,7 @@ func (s *Stage) prepare() {
 		s.Fatal(err)
 	}
 	config := s.Host.Config()
-	if s.hostAPI, err = kubernetes.NewForConfig(config); err != nil {
+	if s.HostAPI, err = kubernetes.NewForConfig(config); err != nil {
 		s.Fatal(err)
 	}
 	config.GroupVersion, config.APIPath = &v1alpha1.GroupVersion, "/apis"
