@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/client-go/kubernetes"
@@ -47,6 +49,8 @@ type Options struct {
 	Members []string
 	// Timers are those of the syncer's configuration; "" for the defaults.
 	Timers string
+	// Wires has the syncer's requests pass through a Wire each, to the host and to the members.
+	Wires bool
 }
 
 // Stage is a host with its members.
@@ -55,6 +59,7 @@ type Stage struct {
 	opt     Options
 	dir     string
 	Host    *kube.Cluster
+	Wire    *Wire // the syncer's way to the host; nil if it is direct
 	Cloud   *route53.Server
 	Members []*Member
 	objects rest.Interface // of our group, in the host
@@ -75,6 +80,7 @@ type Member struct {
 	Cluster *kube.Cluster
 	API     kubernetes.Interface // as its administrator, and not through the proxy
 	Proxy   *cutproxy.Proxy
+	Wire    *Wire // behind the Proxy; nil if there is none
 }
 
 // New starts all API servers. The members are not joined yet, and no syncer runs.
@@ -166,13 +172,21 @@ func (s *Stage) prepare() {
 	if s.objects, err = rest.RESTClientFor(config); err != nil {
 		s.Fatal(err)
 	}
+	if s.opt.Wires {
+		s.Wire = newWire(s, s.Host)
+	}
 	for _, m := range s.Members {
 		config := m.Cluster.Config()
 		config.QPS, config.Burst = -1, 0
 		if m.API, err = kubernetes.NewForConfig(config); err != nil {
 			s.Fatal(err)
 		}
-		if m.Proxy, err = cutproxy.New(strings.TrimPrefix(m.Cluster.Server(), "https://")); err != nil {
+		upstream := strings.TrimPrefix(m.Cluster.Server(), "https://")
+		if s.opt.Wires {
+			m.Wire = newWire(s, m.Cluster)
+			upstream = m.Wire.addr()
+		}
+		if m.Proxy, err = cutproxy.New(upstream); err != nil {
 			s.Fatal(err)
 		}
 		s.Cleanup(func() { m.Proxy.Close() })
@@ -199,9 +213,15 @@ func (s *Stage) Start() {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		s.Fatal(err)
 	}
-	if err := s.Host.AccountKubeconfig(s.Context(), Namespace, "federation-syncer", s.Host.Server(),
-		filepath.Join(dir, "host.kubeconfig")); err != nil {
+	server, kubeconfig := s.Host.Server(), filepath.Join(dir, "host.kubeconfig")
+	if s.Wire != nil {
+		server = "https://" + s.Wire.addr()
+	}
+	if err := s.Host.AccountKubeconfig(s.Context(), Namespace, "federation-syncer", server, kubeconfig); err != nil {
 		s.Fatal(err)
+	}
+	if s.Wire != nil {
+		s.Wire.trusted(kubeconfig)
 	}
 	timers := s.opt.Timers
 	if timers == "" {
@@ -266,6 +286,16 @@ func (s *Stage) Kill() {
 		s.run.process = nil
 		p.Kill()
 	}
+}
+
+// Restart starts a syncer after Kill, and does not have it wait until the Lease of the killed one has run out.
+func (s *Stage) Restart() {
+	s.Helper()
+	err := s.HostAPI.CoordinationV1().Leases(Namespace).Delete(s.Context(), "federation-syncer", metav1.DeleteOptions{})
+	if err != nil && !apierrors.IsNotFound(err) {
+		s.Fatal(err)
+	}
+	s.Start()
 }
 
 // Eventually polls until f gives no error.
