@@ -130,6 +130,11 @@ bench-members: build cluster ## Start a syncer with a thousand MemberClusters, a
 	FEDERATION_DNS_BIN=$(GOBIN_ABS) $(GO) test -buildvcs=false -timeout 30m -count=1 -v ./test/membercluster -run TestRest \
 		-members=$(or $(MEMBERS),1000)
 
+.PHONY: bench-federatedservices
+bench-federatedservices: build cluster ## Create a thousand FederatedServices in four members, and count what is sent until all is in place, and at rest (SERVICES=1000; about 4 minutes)
+	FEDERATION_DNS_BIN=$(GOBIN_ABS) $(GO) test -buildvcs=false -timeout 30m -count=1 -v \
+		./test/federatedservice -run TestScale -services=$(or $(SERVICES),1000) -rest=1m
+
 .PHONY: bench-readers
 bench-readers: ## Measure changes while a client reads the full status without pause, and while ten pages are open (about 10 minutes)
 	@printf '%7s %8s %9s %9s %9s %9s %9s %7s %9s\n' members services 'quiet p99' 'p50 ms' 'p99 ms' 'max ms' ratio reads 'KiB/read'
@@ -145,7 +150,7 @@ bench-failover: build cluster ## Measure how soon traffic leaves a failed shard 
 	@$(BIN)/bench-failover -rounds $(or $(ROUNDS),100)
 
 .PHONY: soak
-soak: test-packages build cluster ## The long loops: random scripts and histories, fuzzing, 100 kills of the syncer, 100 failovers (about an hour)
+soak: test-packages build cluster ## The long loops: random scripts and histories, fuzzing, 150 kills of the syncer, 100 failovers (about an hour)
 	$(GO) test -buildvcs=false -timeout 60m $$(git grep -l pgregory.net/rapid -- '*_test.go' | xargs -n1 dirname | sort -u | sed 's,^,./,') -rapid.checks=20000
 	$(GO) test -buildvcs=false -timeout 60m ./federation/reconcile -run TestRandom -seeds=3000
 	$(GO) test -buildvcs=false -timeout 60m -count=1 ./federation/policy -run TestExplore -explore.depth=1
@@ -154,6 +159,9 @@ soak: test-packages build cluster ## The long loops: random scripts and historie
 	$(GO) test -buildvcs=false -race -timeout 60m -count=1 ./cmd/coredns -run TestNeighboursSoak -soak=10m
 	$(MAKE) bench-failover
 	$(MAKE) bench-members
+	FEDERATION_DNS_BIN=$(GOBIN_ABS) $(GO) test -buildvcs=false -timeout 60m -count=1 -v \
+		./test/federatedservice -run TestKilled -kills=50
+	$(MAKE) bench-federatedservices
 
 .PHONY: chaos
 chaos: chaos-build ## Let clusters, links, DNS servers and syncers fail at random, and judge every answer (SEED=1 MINUTES=10 HOSTS=bind,knot; or pdns, route53, clouddns)
