@@ -52,6 +52,12 @@ func newSession(ctx context.Context, c *Controller, client *hostClient) *session
 			!equality.Semantic.DeepEqual(before.Labels, after.Labels) {
 			s.all()
 		}
+		if after == nil {
+			return
+		}
+		if m := s.member(after.Name); m != nil {
+			m.owes() // the FederatedService may have gone before that was seen
+		}
 	})
 	return s
 }

@@ -141,6 +141,9 @@ func (m *writer) work(ctx context.Context, k key) {
 	m.end(k, g, t, failure, ok)
 	if ok && g.owed {
 		if err := m.session.owed.remove(ctx, m.name, k); err != nil {
+			m.mu.Lock()
+			t.dirty = true // else it is done, and nothing is tried again
+			m.mu.Unlock()
 			m.queue.AddRateLimited(k)
 		}
 	}

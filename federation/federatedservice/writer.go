@@ -115,7 +115,7 @@ func (m *writer) use(ctx context.Context, client *memberClient) (stop func()) {
 	m.client, m.services = client, informer
 	m.mu.Unlock()
 	m.rights.ask()
-	m.again(func(t *task) bool { return !t.done })
+	m.everything()
 	return func() { cancel(); <-done }
 }
 
@@ -137,17 +137,28 @@ func (m *writer) look(g gate) {
 	client := m.client
 	m.mu.Unlock()
 	if changed {
-		m.again(func(t *task) bool { return !t.done })
-		m.session.all() // deletions that wait for it, too
-		for _, k := range m.session.watch.owedBy(m.name) {
-			m.queue.Add(k)
-		}
+		m.everything()
 	}
 	if !g.open || client == nil {
 		return
 	}
 	if o := m.session.watch.member(m.name); o != nil {
 		m.rights.look(m, client, o)
+	}
+}
+
+// everything has all Services of the member looked at, and the deletions that wait for it: what was asked for while no
+// request could be sent is not remembered.
+func (m *writer) everything() {
+	m.again(func(t *task) bool { return !t.done })
+	m.session.all()
+	m.owes()
+}
+
+// owes has looked at what the MemberCluster says is still to be removed.
+func (m *writer) owes() {
+	for _, k := range m.session.watch.owedBy(m.name) {
+		m.queue.Add(k)
 	}
 }
 
