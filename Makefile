@@ -167,6 +167,11 @@ soak: test-packages build cluster ## The long loops: random scripts and historie
 chaos: chaos-build ## Let clusters, links, DNS servers and syncers fail at random, and judge every answer (SEED=1 MINUTES=10 HOSTS=bind,knot; or pdns, route53, clouddns)
 	@$(BIN)/chaos -seed $(or $(SEED),1) -minutes $(or $(MINUTES),10) -hosts $(or $(HOSTS),bind$(comma)knot)
 
+.PHONY: chaos-services
+chaos-services: build cluster ## Let members, rights and other hands fail FederatedServices at random, and judge every change there (SEED=1 MINUTES=10)
+	FEDERATION_DNS_BIN=$(GOBIN_ABS) $(GO) test -buildvcs=false -timeout 2h -count=1 -v ./test/federatedservice \
+		-run TestChaos -seed=$(or $(SEED),1) -minutes=$(or $(MINUTES),10)
+
 .PHONY: chaos-selftest
 chaos-selftest: chaos-build ## Show that chaos finds planted bugs, each within two minutes (about 30 minutes)
 	$(GO) run -buildvcs=false ./test/chaos/selftest -bin $(BIN)
@@ -175,9 +180,10 @@ chaos-selftest: chaos-build ## Show that chaos finds planted bugs, each within t
 PAIRS := bind,knot pdns,bind route53,clouddns
 
 .PHONY: chaos-seeds
-chaos-seeds: chaos-build ## Play ten seeds of ten minutes on each pair of hosts, to the end (SEEDS="1 2" MINUTES=10; about 6 hours)
+chaos-seeds: chaos-build ## Play ten seeds of ten minutes on each pair of hosts, and of FederatedServices, to the end (SEEDS="1 2" MINUTES=10; about 8 hours)
 	@failed=; for hosts in $(PAIRS); do for seed in $(or $(SEEDS),1 2 3 4 5 6 7 8 9 10); do \
 		$(BIN)/chaos -seed $$seed -minutes $(or $(MINUTES),10) -hosts $$hosts || failed="$$failed $$hosts:$$seed"; done; done; \
+		for seed in $(or $(SEEDS),1 2 3 4 5 6 7 8 9 10); do $(MAKE) chaos-services SEED=$$seed || failed="$$failed services:$$seed"; done; \
 		if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
 
 .PHONY: nightly

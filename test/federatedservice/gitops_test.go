@@ -99,7 +99,8 @@ func helmUpgrade(t *testing.T, flags ...string) func(*stage.Stage, *stage.Member
 	}
 	return func(s *stage.Stage, m *stage.Member, name string, port int) {
 		s.Helper()
-		args := []string{"upgrade", "--install", name, dir, "--namespace", "shop", "--set", fmt.Sprintf("port=%d", port)}
+		args := []string{"upgrade", "--install", name, dir, "--namespace", "shop",
+			"--set", fmt.Sprintf("port=%d", port)}
 		if out, err := h.Run(s.Context(), m.Cluster.Kubeconfig(), append(args, flags...)...); err != nil {
 			s.Fatalf("%v\n%s", err, out)
 		}

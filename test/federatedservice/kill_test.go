@@ -22,7 +22,7 @@ import (
 
 var (
 	kills = flag.Int("kills", 10, "at how many requests TestKilled kills the syncer, one after the other")
-	seed  = flag.Uint64("seed", 1, "what TestKilled draws from")
+	seed  = flag.Uint64("seed", 1, "what TestKilled and TestChaos draw from")
 )
 
 // TestKilled kills the syncer at writing requests that are drawn from a seed, while Services are created, adopted,

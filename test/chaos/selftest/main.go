@@ -23,6 +23,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/federation-dns/federation/test/needs"
 )
 
 func main() {
@@ -114,10 +116,15 @@ func (b bug) try(ctx context.Context, bin, dir string) (text string, found bool)
 		args = append(args, "-hosts", b.hosts)
 	}
 	cmd := exec.CommandContext(ctx, filepath.Join(bin, "chaos"), args...)
+	if b.services {
+		cmd = exec.CommandContext(ctx, "go", "test", "-buildvcs=false", "-count=1", "-v", "./test/federatedservice",
+			"-run", "TestChaos", "-seed", seed, "-first", "-minutes", fmt.Sprint(limit.Minutes()),
+			"-favour", strings.Join(b.favour, ","))
+	}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = time.Minute
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Env = append(os.Environ(), "TMPDIR="+dir)
+	cmd.Env = append(os.Environ(), "TMPDIR="+dir, needs.Env+"=all", "FEDERATION_DNS_BIN="+dir)
 	out, err := cmd.CombinedOutput()
 	if err == nil {
 		return "NOT FOUND: chaos saw nothing wrong", false
