@@ -23,6 +23,7 @@ const kubeadm = `
         ttl ttl.example.net   # a federation, as its argument has a dot
         naming nested
         ttl 5
+        mirror off
         topology us-central1 us-central1-b
     }
     kubernetes cluster.local in-addr.arpa ip6.arpa {

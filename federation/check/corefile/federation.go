@@ -1,6 +1,7 @@
 package corefile
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -40,7 +41,7 @@ func (s *Server) Federation() *Federation {
 			f.Naming = o.Args[0]
 		case !federation && o.Name == "topology":
 			f.Topology = true
-		case !federation && (o.Name == "ttl" || o.Name == "no_chase" || o.Name == "upstream"):
+		case !federation && slices.Contains([]string{"ttl", "mirror", "no_chase", "upstream"}, o.Name):
 		case len(o.Args) == 1:
 			f.Domains[strings.ToLower(o.Name)] = strings.ToLower(strings.TrimSuffix(o.Args[0], "."))
 		}
