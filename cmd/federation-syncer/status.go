@@ -77,6 +77,9 @@ func printStatus(out io.Writer, status *admin.Status) error {
 		if f.Error != "" {
 			fmt.Fprintf(w, " (%s)", f.Error)
 		}
+		if f.NoProvider {
+			fmt.Fprint(w, "; no DNS provider: the mirrors are the only outlet")
+		}
 		if f.PanicSince != nil {
 			fmt.Fprintf(w, ", holding everything since %s: most members were lost at once",
 				f.PanicSince.Format(time.RFC3339))

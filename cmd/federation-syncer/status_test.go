@@ -9,6 +9,19 @@ import (
 	"github.com/federation-dns/federation/federation/display"
 )
 
+func TestStatusNoProvider(t *testing.T) {
+	t.Run("M7 the status says that there is no DNS provider", func(t *testing.T) {
+		var out strings.Builder
+		err := printStatus(&out, &admin.Status{Federations: []admin.FederationStatus{{
+			Name: "fed", Domain: "example.com", State: "writing",
+			FederationProvider: admin.FederationProvider{NoProvider: true}}}})
+		const want = "federation fed in example.com: writing; no DNS provider: the mirrors are the only outlet\n"
+		if err != nil || !strings.HasPrefix(out.String(), want) {
+			t.Errorf("%v\n%s", err, out.String())
+		}
+	})
+}
+
 func TestStatusWidth(t *testing.T) {
 	var many []string
 	for i := range 16 {

@@ -31,8 +31,9 @@ type drainWorld struct {
 	drain   bool   // spec.drain
 	manager string // applies spec.drain, beside this program
 	patches []string
-	stale   int // how often the DNS server still gives old answers
-	refuse  int // the status of a PATCH, if not 0
+	none    bool // there is no DNS provider
+	stale   int  // how often the DNS server still gives old answers
+	refuse  int  // the status of a PATCH, if not 0
 }
 
 func newDrainWorld(t *testing.T) *drainWorld {
@@ -78,6 +79,7 @@ func (w *drainWorld) status() *admin.Status {
 
 func (w *drainWorld) statusOf(drained bool) *admin.Status {
 	status := testStatus()
+	status.Federations[0].NoProvider = w.none
 	if drained {
 		f := &status.Federations[0]
 		f.Members[2].Drained = true
@@ -236,6 +238,14 @@ func TestDrain(t *testing.T) {
 		out, err := w.run("y\n", "drain", "gce-us-central1")
 		if err == nil || !strings.HasPrefix(err.Error(), `you may not change MemberCluster "gce-us-central1": ask `+
 			`for the right to patch memberclusters.federation-dns.io`) || strings.Contains(out, "[y/N]") {
+			t.Errorf("%v\n%s", err, out)
+		}
+	})
+	t.Run("M7 without a DNS provider no DNS server is asked", func(t *testing.T) {
+		w.set(func(w *drainWorld) { w.none, w.drain, w.stale = true, false, 1<<30 })
+		defer w.set(func(w *drainWorld) { w.none, w.drain, w.stale = false, false, 0 })
+		out, err := w.run("y\n", "drain", "gce-us-central1")
+		if err != nil || !strings.Contains(out, "has no DNS provider") || strings.Contains(out, "resolvers may keep") {
 			t.Errorf("%v\n%s", err, out)
 		}
 	})

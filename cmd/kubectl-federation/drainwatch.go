@@ -88,6 +88,9 @@ func (w *drainWatch) step(ctx context.Context) (missing string, err error) {
 func (w *drainWatch) ask(ctx context.Context, p *explain.DrainProgress) (missing string, err error) {
 	want := map[string][]explain.Expectation{} // by the domain
 	for _, f := range p.Records {
+		if f.Federation.NoProvider {
+			continue
+		}
 		list, err := explain.Expectations(f)
 		if err != nil {
 			return "", err
@@ -95,6 +98,11 @@ func (w *drainWatch) ask(ctx context.Context, p *explain.DrainProgress) (missing
 		want[f.Federation.Domain] = append(want[f.Federation.Domain], list...)
 	}
 	for _, f := range w.drain.Federations {
+		if f.NoProvider {
+			w.say(f.Domain, fmt.Sprintf("federation %s has no DNS provider: the members' mirrors are told, and no DNS "+
+				"server is asked", f.Name))
+			continue
+		}
 		if len(want[f.Domain]) == 0 {
 			continue
 		}

@@ -251,7 +251,7 @@ func (v *unjoinVerb) forget(ctx context.Context, out io.Writer, d *explain.Drain
 		ttl = max(ttl, f.TTL)
 	}
 	for _, f := range status.Federations { // it may have been drained by an earlier run
-		if m, err := explain.Member(&f, v.Name); err == nil && m.Shards > 0 {
+		if m, err := explain.Member(&f, v.Name); err == nil && m.Shards > 0 && !f.NoProvider {
 			ttl = max(ttl, f.TTL)
 		}
 	}

@@ -54,8 +54,7 @@ type FederationStatus struct {
 	Naming string `json:"naming"`
 	// Owner is the syncer's owner id, which its claims have (O1d).
 	Owner string `json:"owner,omitempty"`
-	// Server is the primary of the zone, a host with a port or not; "" if a provider without one hosts it.
-	Server string `json:"server,omitempty"`
+	FederationProvider
 	// TTL is that of the records, in seconds, unless a Service says otherwise.
 	TTL uint32 `json:"ttl,omitempty"`
 	// State is claiming, writing, foreign, deposed, or provider-down.
@@ -72,6 +71,15 @@ type FederationStatus struct {
 	Services []ServiceStatus `json:"services,omitempty"`
 	// Stream, if set, is what a server sends as Services, one at a time, so that it does not hold all of them.
 	Stream iter.Seq[ServiceStatus] `json:"-"`
+}
+
+// FederationProvider is who hosts the zone of a federation.
+type FederationProvider struct {
+	// Server is the primary of the zone, a host with a port or not; "" if a provider without one hosts it.
+	Server string `json:"server,omitempty"`
+	// NoProvider reports that there is no DNS provider: the members' mirrors are the only outlet, and the host has the
+	// records (M7).
+	NoProvider bool `json:"noProvider,omitempty"`
 }
 
 // FederationLevels are the levels of a federation.

@@ -12,6 +12,9 @@ import (
 // own, as it is often longer than a column.
 func Records(w io.Writer, f explain.Found, o Options) {
 	fmt.Fprintf(w, "%s of federation %s in %s\n", f.Service.Name, f.Federation.Name, f.Federation.Domain)
+	if f.Federation.NoProvider {
+		fmt.Fprintln(w, "no DNS provider: pods are told by the mirrors in their clusters")
+	}
 	if len(f.Service.Records)+len(f.Service.Coming) == 0 {
 		fmt.Fprintln(w, "no records: no shard has been healthy")
 	}

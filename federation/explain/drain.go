@@ -20,11 +20,14 @@ type Drain struct {
 type FederationDrain struct {
 	Name   string `json:"name"`
 	Domain string `json:"domain"`
+	// NoProvider is whether the members' mirrors are the only outlet.
+	NoProvider bool `json:"noProvider,omitempty"`
 	// Services are those whose records change, in order of their names.
 	Services []ServiceDrain `json:"services"`
 	// Braked is how many of them keep their records until `federation-syncer confirm` (X4b).
 	Braked int `json:"braked,omitempty"`
 	// TTL is the longest one of the records that change, in seconds: a resolver keeps the old answer for that long.
+	// Without a DNS provider none has it.
 	TTL uint32 `json:"ttl,omitempty"`
 }
 
@@ -60,7 +63,7 @@ func PredictDrain(status *admin.Status) (*Drain, error) {
 		if err != nil {
 			return nil, err
 		}
-		one := FederationDrain{Name: f.Name, Domain: f.Domain, Services: []ServiceDrain{}}
+		one := FederationDrain{Name: f.Name, Domain: f.Domain, NoProvider: f.NoProvider, Services: []ServiceDrain{}}
 		if i < len(status.If.Braked) {
 			one.Braked = status.If.Braked[i]
 		}
@@ -72,6 +75,9 @@ func PredictDrain(status *admin.Status) (*Drain, error) {
 			}
 			if s := predict(core, &f.Services[j]); s != nil {
 				one.Services = append(one.Services, *s)
+				if f.NoProvider {
+					continue
+				}
 				for _, set := range f.Services[j].Records {
 					one.TTL = max(one.TTL, set.TTL)
 				}

@@ -20,6 +20,7 @@ func (s *Federation) Status() admin.FederationStatus {
 	if p := s.Config.Provider.RFC2136; p != nil {
 		st.Server = p.Server
 	}
+	st.NoProvider = s.Config.Provider.None != nil
 	switch {
 	case s.Claim.Deposed != nil:
 		st.State, st.Error = "deposed", s.Claim.Deposed.Error()

@@ -47,7 +47,9 @@ func dnsServer(t *testing.T, text string) *server {
 const directive = "federation {\n myfederation example.com\n%}\nkubernetes cluster.local\n"
 
 func TestNoWay(t *testing.T) {
-	feds := []admin.FederationStatus{{Name: "myfederation", Domain: "example.com"}}
+	feds := []admin.FederationStatus{{Name: "myfederation", Domain: "example.com"},
+		{Name: "myfederation", Domain: "example.org",
+			FederationProvider: admin.FederationProvider{NoProvider: true}}}
 	plain, alone := strings.Replace(directive, "%", "", 1), strings.Replace(directive, "%", "no_chase\n", 1)
 	for _, c := range []struct{ name, corefile, domain string }{
 		{"forwarded", ".:53 {\n" + plain + "forward . 192.0.2.1\n}", ""},
@@ -58,6 +60,7 @@ func TestNoWay(t *testing.T) {
 		{"an authority for it", ".:53 {\n" + plain + "file /zone example.com\n}", ""},
 		{"the client follows", ".:53 {\n" + alone + "}", ""},
 		{"what is imported may", ".:53 {\n" + plain + "import /elsewhere\n}", ""},
+		{"no DNS provider", ".:53 {\n" + strings.Replace(plain, "example.com", "example.org", 1) + "}", ""},
 		{"another syncer's federation", ".:53 {\n" + strings.Replace(plain, "example.com", "example.net", 1) + "}", ""},
 	} {
 		t.Run("CK1 plugin-forward: "+c.name, func(t *testing.T) {

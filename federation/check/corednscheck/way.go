@@ -70,7 +70,8 @@ func (s *server) forward(ctx context.Context, v *view) check.Finding {
 	return check.Good(member, "%s: %.0f of %.0f answers within %v are SERVFAIL", s, servfail, all, forwardWindow)
 }
 
-// noWay returns the domain of a federation that the server does not resolve; "" if there is none.
+// noWay returns the domain of a federation that the server does not resolve; "" if there is none. What has no DNS
+// provider is answered from the mirror.
 func (s *server) noWay(feds []admin.FederationStatus) string {
 	for i := range s.file.Servers {
 		block := &s.file.Servers[i]
@@ -81,7 +82,9 @@ func (s *server) noWay(feds []admin.FederationStatus) string {
 			continue
 		}
 		for _, domain := range directive.Domains {
-			known := slices.ContainsFunc(feds, func(f admin.FederationStatus) bool { return f.Domain == domain })
+			known := slices.ContainsFunc(feds, func(f admin.FederationStatus) bool {
+				return f.Domain == domain && !f.NoProvider
+			})
 			if known && !s.resolves(domain, block.Keys[0].Port) {
 				return domain
 			}

@@ -18,12 +18,12 @@ func Checks() []check.Check {
 			Title: "resolvers are led to the zone that the syncer writes",
 			About: "Asks a resolver (those of /etc/resolv.conf, or --resolver) for the syncer's claim in each " +
 				"domain. If it is not there, the SOA record that the resolver has is compared with that of the " +
-				"provider's server. If the domain is not public, name a resolver that is to know it.",
+				"provider's server. If the domain is not public, name a resolver that is to know it. " + noZone,
 			Remedy: "delegate the domain to the provider's name servers by NS records in the zone above; or name the " +
 				"resolver that knows it by --resolver",
-			Run: each(func(ctx context.Context, e *check.Env, f *admin.FederationStatus) []check.Finding {
+			Run: each(inZone(func(ctx context.Context, e *check.Env, f *admin.FederationStatus) []check.Finding {
 				return check.One(l.resolves(ctx, e, f))
-			}),
+			})),
 		},
 		{
 			ID: "claim-held", Category: check.DNS, Severity: check.SeverityFail,
@@ -40,7 +40,7 @@ func Checks() []check.Check {
 			ID: "provider-writes", Category: check.DNS, Severity: check.SeverityFail,
 			Title: "the provider takes the changes of the syncer",
 			About: "Reports what the syncer has last seen: whether the provider answers, and the names whose changes " +
-				"it refuses. Nothing is written.",
+				"it refuses. Nothing is written. Without a DNS provider it is the host that has the records.",
 			Remedy: "check the server, its update policy and the key, or the role of the account: docs/providers.md",
 			Run: each(func(_ context.Context, _ *check.Env, f *admin.FederationStatus) []check.Finding {
 				return check.One(writes(f))
@@ -52,26 +52,41 @@ func Checks() []check.Check {
 			About: "Asks the provider's server, and those that the domain is delegated to, for the records of the " +
 				"services, 600 RRsets at most, evenly from all of them, and compares them with what the syncer has " +
 				"written. What differs is compared once more with a new state of the syncer. Also reports " +
-				"delegations and wildcards that hide names of the federation (NotServed).",
+				"delegations and wildcards that hide names of the federation (NotServed). " + noZone,
 			Remedy: "the syncer repairs its primary at the next audit (auditInterval); a secondary that stays behind " +
 				"gets no transfers. All that differs:\n$ kubectl federation records SERVICE -n NAMESPACE --query " +
 				"SERVER",
-			Run: each(l.recordsTrue),
+			Run: each(inZone(l.recordsTrue)),
 		},
 		{
 			ID: "negative-ttl", Category: check.DNS, Severity: check.SeverityWarn,
 			Title: "resolvers do not remember for long that a name does not exist",
 			About: "The lesser of the SOA record's TTL and its last field is how long resolvers keep that a name " +
-				"does not exist. It should not be longer than the TTL of the records.",
+				"does not exist. It should not be longer than the TTL of the records. " + noZone,
 			Remedy: "set the last field of the SOA record to 30 or less",
-			Run:    each(l.negative),
+			Run:    each(inZone(l.negative)),
 		},
 	}
 }
 
+// noZone is what a check says of federations that it leaves out.
+const noZone = "A federation without a DNS provider has no zone, and is left out."
+
+// look looks at one federation.
+type look func(context.Context, *check.Env, *admin.FederationStatus) []check.Finding
+
+// inZone looks at federations with a DNS provider: nobody resolves the names of the others.
+func inZone(l look) look {
+	return func(ctx context.Context, e *check.Env, f *admin.FederationStatus) []check.Finding {
+		if f.NoProvider {
+			return nil
+		}
+		return l(ctx, e, f)
+	}
+}
+
 // each looks at all federations of the syncer at once.
-func each(look func(context.Context, *check.Env, *admin.FederationStatus) []check.Finding,
-) func(context.Context, *check.Env) []check.Finding {
+func each(l look) func(context.Context, *check.Env) []check.Finding {
 	return func(ctx context.Context, e *check.Env) []check.Finding {
 		status, err := e.Status(ctx)
 		if err != nil {
@@ -80,7 +95,7 @@ func each(look func(context.Context, *check.Env, *admin.FederationStatus) []chec
 		found := make([]chan []check.Finding, len(status.Federations))
 		for i := range status.Federations {
 			found[i] = make(chan []check.Finding, 1)
-			go func() { found[i] <- look(ctx, e, &status.Federations[i]) }()
+			go func() { found[i] <- l(ctx, e, &status.Federations[i]) }()
 		}
 		var all []check.Finding
 		for i := range found {

@@ -17,6 +17,7 @@ func TestFindings(t *testing.T) {
 	seen := texts.Seen{}
 	testStates(t, seen)
 	testAnswers(t, seen)
+	testNoProvider(t, seen)
 	seen.InUnitTests(t, "dnscheck", *update)
 }
 
@@ -54,6 +55,44 @@ func testStates(t *testing.T, seen texts.Seen) {
 		}
 		seen.Add("provider-writes", got.Outcome, got.Text, "")
 	})
+}
+
+// testNoProvider holds what is said of a federation without a DNS provider.
+func testNoProvider(t *testing.T, seen texts.Seen) {
+	for _, c := range []struct {
+		name, state, err string
+		outcome          check.Outcome
+		text             string
+	}{
+		{"all is well", "writing", "", check.OK,
+			"no change fails; the host has 0 RRsets, as there is no DNS provider"},
+		{"the host does not answer", "provider-down", "dial tcp: no route to host", check.Fail,
+			"the host, which has the records, does not answer: dial tcp: no route to host"},
+		{"the right is missing", "claiming", "forbidden", check.Fail, "the claim cannot be written: forbidden"},
+	} {
+		t.Run("M7 provider-writes: "+c.name, func(t *testing.T) {
+			got := writes(&admin.FederationStatus{State: c.state, Error: c.err,
+				FederationProvider: admin.FederationProvider{NoProvider: true}})
+			if got.Outcome != c.outcome || got.Text != c.text || (got.Remedy != "") != (c.outcome == check.Fail) {
+				t.Errorf("%+v", got)
+			}
+			seen.Add("provider-writes", got.Outcome, got.Text, "")
+		})
+	}
+	for _, id := range []string{"domain-resolves", "records-true", "negative-ttl"} {
+		t.Run("M7 "+id+" leaves out what no zone has", func(t *testing.T) {
+			w := newWorld()
+			w.federation.NoProvider = true
+			chosen, err := check.Select(Checks(), []string{id}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := check.Run(t.Context(), check.NewEnv(check.Options{Syncer: source{federation: w.federation}}), chosen)
+			if len(r.Results) > 0 {
+				t.Errorf("%+v", r.Results)
+			}
+		})
+	}
 }
 
 func TestExpectations(t *testing.T) {

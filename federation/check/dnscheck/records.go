@@ -28,7 +28,18 @@ const (
 
 // writes reports whether the provider has taken what the syncer wanted to write.
 func writes(f *admin.FederationStatus) check.Finding {
+	found := whetherWritten(f)
+	if f.NoProvider && found.Outcome == check.Fail {
+		found = found.With("look at the host cluster; if the syncer may not write there:\n$ kubectl apply -f " +
+			"deploy/host-records-rbac.yaml")
+	}
+	return found
+}
+
+func whetherWritten(f *admin.FederationStatus) check.Finding {
 	switch {
+	case f.State == "provider-down" && f.NoProvider:
+		return check.Bad(subject(f), "the host, which has the records, does not answer: %s", f.Error)
 	case f.State == "provider-down":
 		return check.Bad(subject(f), "the provider does not answer: %s", f.Error)
 	case f.State == "claiming" && f.Error != "":
@@ -48,6 +59,9 @@ func writes(f *admin.FederationStatus) check.Finding {
 	}
 	if refused > 0 {
 		return check.Bad(subject(f), "changes of %d names fail: %s", refused, first)
+	}
+	if f.NoProvider {
+		return check.Good(subject(f), "no change fails; the host has %d RRsets, as there is no DNS provider", names)
 	}
 	return check.Good(subject(f), "no change fails; %d RRsets are written", names)
 }
