@@ -119,7 +119,8 @@ func kinds() (names []string) {
 
 func configuration(provider, clusters string) string {
 	return "apiVersion: federation-dns.io/v1alpha1\nkind: SyncerConfiguration\nowner: syncer-eu\n" +
-		"federations:\n- name: myfederation\n  domain: example.com\n" + provider + "\nclusters:\n" + clusters + "\n"
+		"federations:\n- name: myfederation\n  domain: example.com\n" + provider + "\nclusters:\n" + clusters +
+		"\nhost:\n  kubeconfig: {path: host.kubeconfig}\n"
 }
 
 func complete(template, fragment string) string {
