@@ -4,18 +4,14 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	discoveryv1client "k8s.io/client-go/kubernetes/typed/discovery/v1"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
-	"k8s.io/client-go/util/connrotation"
 
 	"github.com/federation-dns/federation/federation/kubeconfig"
 	"github.com/federation-dns/federation/federation/resolve"
@@ -68,30 +64,13 @@ func newConnection(base *rest.Config, wrap func(http.RoundTripper) http.RoundTri
 	config.Timeout = 0               // it would end the watches
 	config.QPS, config.Burst = -1, 0 // a few long requests need no limit
 	config.RateLimiter = nil
-	if config.Proxy == nil {
-		config.Proxy = http.ProxyFromEnvironment // client-go's default; set, it keeps the transport from being shared
-	}
 	config.WarningHandler = rest.NoWarnings{}
-	var closed atomic.Bool
-	plain := net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}
-	dialer := connrotation.NewDialer(func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := plain.DialContext(ctx, network, address)
-		if err == nil && closed.Load() {
-			conn.Close()
-			return nil, net.ErrClosed
-		}
-		return conn, err
-	})
-	config.Dial = dialer.DialContext
+	drop, closed := kubeconfig.OwnConnections(config)
 	client, err := kubeconfig.NewHTTPClient(config)
 	if err != nil {
 		return connection{}, err
 	}
-	c := connection{drop: dialer.CloseAll}
-	c.close = func() {
-		closed.Store(true)
-		dialer.CloseAll()
-	}
+	c := connection{drop: drop, close: closed}
 	// A whole clientset would be a client for each of fifty groups, for each member.
 	if c.core, err = corev1client.NewForConfigAndClient(config, client); err != nil {
 		return c, err
@@ -115,8 +94,7 @@ func New(
 	w.lists.none.L = &w.lists.mu
 	w.beginning = make(chan struct{})
 	w.begun = sync.OnceFunc(func() { close(w.beginning) })
-	own := rest.CopyConfig(base)
-	own.ExecProvider = ownPlugin(own.ExecProvider, c.Name, watchers.Add(1))
+	own := kubeconfig.WithOwnPlugin(base, c.Name)
 	var err error
 	if w.watches, err = newConnection(own, w.outage.record); err != nil {
 		return nil, fmt.Errorf("member %q: %w", c.Name, err)
@@ -163,23 +141,6 @@ func (w *Watcher) Run(ctx context.Context) error {
 		w.watches.drop()
 	}
 	return ctx.Err()
-}
-
-// watchers numbers the Watchers of this process.
-var watchers atomic.Uint64
-
-// ownPlugin gives a client a credential plugin of its own. client-go runs equal plugins one at a time for the whole
-// process: one that hangs would block every member with the same command, and the next Watcher of this one. A variable
-// of its environment makes it different.
-func ownPlugin(p *clientcmdapi.ExecConfig, member string, number uint64) *clientcmdapi.ExecConfig {
-	if p == nil {
-		return nil
-	}
-	p = p.DeepCopy()
-	p.Env = append(p.Env, clientcmdapi.ExecEnvVar{
-		Name: "FEDERATION_SYNCER_MEMBER", Value: fmt.Sprintf("%s/%d", member, number),
-	})
-	return p
 }
 
 // hostChanged is called when what is known about a host name of the shard has changed.
