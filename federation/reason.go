@@ -106,6 +106,22 @@ const (
 	ReasonOtherFederation Reason = "OtherFederation"
 )
 
+// Why a member's mirror is not as it should be, or is not there. Everything else works without mirrors.
+const (
+	// M8, M10: the syncer may not keep a mirror in the member, or the namespace federation-mirror is not there: apply
+	// deploy/member-mirror-rbac.yaml in the member.
+	ReasonMirrorRefused Reason = "MirrorRefused"
+	// M3: the mirror is that of another syncer: it is left alone. If that syncer is gone, delete the ConfigMaps.
+	ReasonMirrorForeign Reason = "MirrorForeign"
+	// M4: the member's API server does not take the mirror; the status has its answer. It is retried, at growing
+	// intervals, and what could not be written is not vouched for.
+	ReasonMirrorFailed Reason = "MirrorFailed"
+	// M8: the mirror changes more than the bytes a second that a member gets: it follows as fast as it may.
+	ReasonMirrorBehind Reason = "MirrorBehind"
+	// M2: the mirror has not room for all services: those left out are answered through the upstream.
+	ReasonMirrorTooLarge Reason = "MirrorTooLarge"
+)
+
 // Why something is held: published although it is not seen to be healthy.
 const (
 	// X1b: held: the syncer has just started and the member has not been listed yet; its addresses in the records stay

@@ -52,6 +52,8 @@ type Federation struct {
 	federation.Federation
 	Options  federation.PublishOptions
 	Provider Provider
+	// Mirror reports whether the members get mirrors of the records (M).
+	Mirror bool
 	// NameProblem says why a new federation must not have this name, or is empty (N4). A federation that already has
 	// its claim continues, with a warning.
 	NameProblem string

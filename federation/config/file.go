@@ -122,8 +122,14 @@ type (
 		// For a region, the other regions whose addresses it gets while it has no healthy shard, in order of
 		// preference. The default is a CNAME to global.
 		RegionFallback map[string][]string `yaml:"regionFallback"`
+		// The records that each member keeps for its own pods: see mirror.md.
+		Mirror fileMirror `yaml:"mirror"`
 		// The DNS provider that hosts the zone of the domain: one of rfc2136, route53 and cloudDNS; or none. Needed.
 		Provider fileProvider `yaml:"provider"`
+	}
+	fileMirror struct {
+		// Whether members have mirrors; each needs deploy/member-mirror-rbac.yaml. Default true.
+		Enabled *bool `yaml:"enabled"`
 	}
 	fileProvider struct {
 		// A server that accepts dynamic updates: BIND, Knot, CoreDNS with dynupdate, ...

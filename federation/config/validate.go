@@ -144,6 +144,7 @@ func (p *parser) federations(c *Config, list []fileFederation) {
 		p.oneOf(here.child("levels"), cmp.Or(ff.Levels, "all"), "all", "shards")
 		f.Options.ShardLevelsOnly = ff.Levels == "shards"
 		f.Options.RegionFallback = p.fallbacks(here.child("regionFallback"), ff.RegionFallback)
+		f.Mirror = ff.Mirror.Enabled == nil || *ff.Mirror.Enabled
 		f.Provider = p.provider(c, here.child("provider"), ff.Provider, f.Federation)
 		c.Federations = append(c.Federations, f)
 	}

@@ -32,8 +32,9 @@ var descParts = regexp.MustCompile(`fqName: "([^"]*)", help: "([^"]*)".*variable
 // metricsList has an item for each metric of the syncer.
 func metricsList(t *testing.T) string {
 	m := New(nil, nil)
-	fields := reflect.TypeFor[Metrics]().NumField() + reflect.TypeFor[gauges]().NumField()
-	if n := fields - 2; n != len(m.collectors()) { // all but the registry, and gauges themselves
+	fields := reflect.TypeFor[Metrics]().NumField() + reflect.TypeFor[gauges]().NumField() +
+		reflect.TypeFor[mirrors]().NumField()
+	if n := fields - 3; n != len(m.collectors()) { // all but the registry, and gauges and mirrors themselves
 		t.Fatalf("%d metrics are registered, there are %d", len(m.collectors()), n)
 	}
 	var items []string

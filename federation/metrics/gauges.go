@@ -12,6 +12,7 @@ import (
 // call.
 func (f *Federation) Observe(s *snapshot.Federation) {
 	f.observeMembers(s)
+	f.observeMirrors(s)
 	services, names := 0, 0
 	held, problems := map[federation.Reason]int{}, map[federation.Reason]int{}
 	s.Views.Each(func(v *snapshot.Service) {

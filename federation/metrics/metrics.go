@@ -3,6 +3,8 @@
 package metrics
 
 import (
+	"slices"
+
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 
@@ -27,6 +29,7 @@ type Metrics struct {
 	reload    prometheus.Gauge
 	leads     prometheus.Gauge
 	dropped   prometheus.Collector
+	mirrors   mirrors
 }
 
 // gauges are set at each scrape, from a snapshot.
@@ -105,6 +108,15 @@ func New(stats func() map[string]budget.Stats, dropped func() uint64) *Metrics {
 		}),
 	}
 	m.dropped = newDroppedLines(dropped)
+	m.mirrors = mirrors{
+		fresh: gauge("mirror_fresh", "1 if the member's mirror is complete and renewed.", with("member")),
+		renewed: gauge("mirror_renewed_timestamp_seconds",
+			"When the member's mirror was renewed last; 0 if it never was.", with("member")),
+		services: gauge("mirror_services", "Services in the member's mirror.", with("member")),
+		writes: counter("mirror_writes_total", "Writes to the member's mirror by result: ok, conflict, refused or "+
+			"failed.", with("member", "result")),
+		bytes: counter("mirror_written_bytes_total", "Bytes written into the member's mirror.", with("member")),
+	}
 	m.registry.MustRegister(m.collectors()...)
 	m.reload.Set(1)
 	return m
@@ -119,7 +131,10 @@ func (m *Metrics) collectors() []prometheus.Collector {
 	for _, g := range m.vectors() {
 		list = append(list, g)
 	}
-	return list
+	for _, g := range m.mirrors.gauges() {
+		list = append(list, g)
+	}
+	return append(list, m.mirrors.writes, m.mirrors.bytes)
 }
 
 // Gather implements prometheus.Gatherer.
@@ -158,7 +173,7 @@ func (f *Federation) Change(err error) { f.changes.WithLabelValues(resultOf(err)
 
 // Forget removes the gauges of a federation that is no longer ours; its counters stay.
 func (f *Federation) Forget() {
-	for _, v := range f.m.vectors() {
+	for _, v := range slices.Concat(f.m.vectors(), f.m.mirrors.gauges()) {
 		v.DeletePartialMatch(f.labels)
 	}
 }

@@ -67,12 +67,13 @@ type Loop struct {
 
 // env is what all parts of a loop share.
 type env struct {
-	config  config.Federation
-	policy  policy.Config
-	log     *slog.Logger
-	metrics *metrics.Federation
-	relist  func(member string)
-	abstain func() // see Options
+	config      config.Federation
+	policy      policy.Config
+	log         *slog.Logger
+	metrics     *metrics.Federation
+	relist      func(member string)
+	abstain     func() // see Options
+	tellMirrors func() // Options.Mirrors
 }
 
 // Options are the dependencies of a Loop.
@@ -89,6 +90,9 @@ type Options struct {
 	Relist func(member string)
 	// Abstain gives the Lease to another replica, which then starts over (O1e). It must not block; nil without a host.
 	Abstain func()
+	// Mirrors is told that services may have other answers, for the members' mirrors. It must not block; nil without
+	// mirrors.
+	Mirrors func()
 	// Deposed is why an earlier loop of the federation stopped writing; then this one writes nothing either (O3c). Nil
 	// if it may write.
 	Deposed error
@@ -99,7 +103,8 @@ func New(o Options) *Loop {
 	c, f := o.Config, o.Federation
 	e := &env{
 		config: f, policy: c.Policy, metrics: o.Metrics.ForFederation(f), relist: o.Relist, abstain: o.Abstain,
-		log: o.Log.With("federation", string(f.Name), "domain", string(f.Domain)),
+		tellMirrors: o.Mirrors,
+		log:         o.Log.With("federation", string(f.Name), "domain", string(f.Domain)),
 	}
 	l := &Loop{
 		env:    e,
@@ -209,6 +214,11 @@ func (l *Loop) configure(c *config.Config, f config.Federation) {
 		}
 	}
 	l.orderMembers()
+	if l.told.turn(f.Mirror && l.tellMirrors != nil) {
+		for _, s := range l.services {
+			s.answer = nil
+		}
+	}
 	l.relevel()
 }
 
@@ -257,6 +267,7 @@ func (l *Loop) turn(ctx, requestCtx context.Context, happened func()) (now time.
 		return now // no request starts now (X5a)
 	}
 	l.tick(now)
+	answerer{l}.answer(now)
 	if l.deposed == nil && !now.Before(l.retryAt) {
 		up := l.holding != nil && l.backoff == 0
 		if up && !l.busy[publishing] && l.affordable(now) {
@@ -276,6 +287,10 @@ func (l *Loop) turn(ctx, requestCtx context.Context, happened func()) (now time.
 		}
 	}
 	viewer{l}.publish(now, maxViews)
+	if l.told.on && l.told.news {
+		l.told.news = false
+		l.tellMirrors()
+	}
 	return now
 }
 
@@ -311,6 +326,13 @@ func (l *Loop) nextDeadline(looked time.Time) time.Time {
 	wake(l.earlierUntil)
 	if l.deposed != nil {
 		return next
+	}
+	if l.told.on {
+		wake(l.told.turnAt)
+		wake(l.told.quietAt)
+		if len(l.told.waiting) > 0 && !looked.Before(l.told.quietAt) {
+			return looked // to answer the rest
+		}
 	}
 	for _, t := range []time.Time{
 		l.retryAt, l.checkAt, l.notBefore, l.quietAt, l.auditAt, l.answered.Add(answerValid), l.formerBackoff.Until,

@@ -79,6 +79,9 @@ func (p planner) diff(now time.Time, batch []federation.ServiceName) []plan.Chan
 		have := p.claimed(p.records.ByService(name))
 		out := p.decide(now, name, summary, have)
 		p.rememberOutcome(now, name, out)
+		if members := healthyMembers(out.Shards); out.Write && len(members) > 0 {
+			p.services[name].members = members
+		}
 		p.report(name, p.ensureService(name), out.Problems)
 		if !out.Write || federation.EqualRRsets(have, out.Want) {
 			p.settled(name)
@@ -159,10 +162,15 @@ func (r changeRequest) do(ctx context.Context) result {
 
 // settled notes that the records of the service are as they should be for now.
 func (p planner) settled(name federation.ServiceName) {
+	p.services[name].since = time.Time{}
+	p.forgetEmpty(name)
+}
+
+// forgetEmpty forgets a service of which there is nothing to remember.
+func (p planner) forgetEmpty(name federation.ServiceName) {
 	s := p.services[name]
-	s.since = time.Time{}
-	if s.shards == 0 && len(p.records.Services[name]) == 0 && s.parts == 0 {
-		p.forget(name) // nothing to remember
+	if s.shards == 0 && len(p.records.Services[name]) == 0 && s.parts == 0 && s.answer.None() {
+		p.forget(name)
 	}
 }
 

@@ -27,6 +27,33 @@ type queue struct {
 	names        map[federation.FQDN]*retry.Name
 	retries      retry.Names
 	tidyAt       time.Time
+	told         told
+}
+
+// told is the work of the second outlet, the members' mirrors (M1).
+type told struct {
+	on      bool
+	waiting map[federation.ServiceName]bool
+	quietAt time.Time // the end of debounce
+	turnAt  time.Time // when the loop turns at the latest, so that mirrors are renewed
+	// settledAt is when nothing waited last (snapshot.Mirror.At).
+	settledAt time.Time
+	// generation is that of the main claim.
+	generation uint64
+	news       bool // views were published since the mirrors were told
+}
+
+// turn turns mirrors on or off; it reports whether that is new.
+func (a *told) turn(on bool) (changed bool) {
+	changed = a.on != on
+	a.on, a.waiting = on, map[federation.ServiceName]bool{}
+	return changed
+}
+
+func (a *told) add(name federation.ServiceName) {
+	if a.on {
+		a.waiting[name] = true
+	}
 }
 
 // service is what is remembered of a service.
@@ -42,6 +69,8 @@ type service struct {
 	brakedSince time.Time
 	since       time.Time // the oldest event not yet written
 	pacedUntil  time.Time // when the last of its changes that came too early may be made (X5c)
+	// answer is what mirrors say of it; nil if there are none, or it is not decided yet.
+	answer *policy.Answer
 }
 
 // tidy drops names with nothing left to remember, including those of services that are gone.
@@ -97,11 +126,13 @@ func (q *queue) enqueueSeen(name federation.ServiceName, seen time.Time) {
 		s.since = seen
 	}
 	q.dirty[name], q.unpublished[name] = true, true
+	q.told.add(name)
 }
 
 func (q *queue) enqueueAll() {
 	for name := range q.services {
 		q.dirty[name], q.unpublished[name] = true, true
+		q.told.add(name)
 	}
 }
 
@@ -129,9 +160,6 @@ func (q *queue) enqueueName(name federation.FQDN) {
 func (q *queue) rememberOutcome(now time.Time, name federation.ServiceName, out policy.Outcome) {
 	s := q.ensureService(name)
 	s.parts, s.held, s.emptySince, s.healthyAt = len(out.Shards), out.Held, out.EmptySince, out.HealthyAt
-	if members := healthyMembers(out.Shards); out.Write && len(members) > 0 {
-		s.members = members
-	}
 	q.timers.Set(name, out.Next)
 	q.setBraked(now, name, out.Waits)
 }

@@ -13,10 +13,12 @@ import (
 // roster is what the members show, and what the records said of them when this run began.
 type roster struct {
 	*env
-	reach        *policy.Roster
-	members      map[string]*memberState
-	order        []*memberState // by name
-	levels       *federation.Levels
+	reach   *policy.Roster
+	members map[string]*memberState
+	order   []*memberState // by name
+	levels  *federation.Levels
+	// allLevels are the levels also where they are not ours, or not claimed: those of the mirrors (M1).
+	allLevels    *federation.Levels
 	startRecords *startRecords
 	// earlierUntil is until when the topology zones that an earlier run listed count (H6); zero if none do.
 	earlierUntil time.Time
@@ -30,6 +32,9 @@ func (l *Loop) observe(e member.Event) {
 	}
 	if l.quietAt.IsZero() && len(l.dirty) > 0 {
 		l.quietAt = time.Now().Add(debounce)
+	}
+	if l.told.quietAt.IsZero() && len(l.told.waiting) > 0 {
+		l.told.quietAt = time.Now().Add(debounce)
 	}
 }
 
@@ -217,6 +222,7 @@ func (m mover) computeLevels() {
 	}
 	before := m.levels
 	m.levels = federation.NewLevels(m.config.Federation, members, m.config.Options)
+	m.allLevels = m.levels
 	if unclaimed := m.unclaimed(m.levels); len(unclaimed) > 0 {
 		opt := m.config.Options
 		opt.Foreign = unclaimed

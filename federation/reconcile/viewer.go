@@ -5,12 +5,91 @@ import (
 	"time"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/policy"
 	"github.com/federation-dns/federation/federation/snapshot"
 )
 
 // maxViews bounds of how many services a turn publishes views, so that a change of all of them does not delay what is
 // urgent. The others follow in the next turns.
 const maxViews = 200
+
+// turnEvery is how often a loop with mirrors turns at least: their renewals say that it does (M4).
+const turnEvery = 2 * time.Second
+
+// answerer decides what the members' mirrors say (M1): the same verdict, by the same brake, whether or not the provider
+// answers.
+type answerer struct{ *Loop }
+
+// answer decides on the first services that wait for it, those with an answer first, and publishes their views.
+func (a answerer) answer(now time.Time) {
+	if a.deposed != nil || now.Before(a.told.quietAt) {
+		return
+	}
+	var batch, others []federation.ServiceName
+	for name := range a.told.waiting {
+		if s := a.services[name]; s != nil && s.answer.None() {
+			others = append(others, name)
+			continue
+		}
+		if batch = append(batch, name); len(batch) == maxBatch {
+			break
+		}
+	}
+	batch = append(batch, others[:min(len(others), maxBatch-len(batch))]...)
+	summary := a.reach.Summary()
+	for _, name := range batch {
+		delete(a.told.waiting, name)
+		if a.services[name] != nil {
+			a.answerOne(now, name, summary)
+		}
+		delete(a.unpublished, name)
+		viewer(a).view(now, name, true)
+	}
+	if len(a.told.waiting) == 0 {
+		a.told.quietAt = time.Time{}
+	}
+}
+
+// answerOne decides on a service. While the provider does not answer, what it had is both what was answered last and
+// what the zone has still.
+func (a answerer) answerOne(now time.Time, name federation.ServiceName, summary policy.Summary) {
+	s := a.services[name]
+	records := a.records.ByService(name)
+	if a.holding != nil {
+		records = planner(a).claimed(records)
+	}
+	have := records
+	if a.holding == nil || a.backoff > 0 {
+		have = s.answer.With(records)
+	}
+	out := planner(a).decide(now, name, summary, have)
+	a.rememberOutcome(now, name, out)
+	for _, m := range healthyMembers(out.Shards) { // what the zone has is that of the last plan too
+		if out.Write && !slices.Contains(s.members, m) {
+			s.members = append(slices.Clip(s.members), m)
+		}
+	}
+	s.answer = out.Answer(a.allLevels, name, s.answer, have, len(have) > 0 || !s.answer.None())
+	if !a.dirty[name] {
+		planner(a).forgetEmpty(name)
+	}
+}
+
+// state returns what mirrors need to know of the federation; nil without mirrors.
+func (a answerer) state(now time.Time) *snapshot.Mirror {
+	if !a.told.on {
+		return nil
+	}
+	settled := len(a.told.waiting) == 0 && len(a.unpublished) == 0
+	if settled {
+		a.told.settledAt = now
+	}
+	a.told.turnAt = now.Add(turnEvery)
+	return &snapshot.Mirror{
+		Levels: a.allLevels, Settled: settled, At: a.told.settledAt, Generation: a.told.generation,
+		Ready: a.deposed == nil && (a.holding != nil || a.lostHolding != nil) && !a.reach.Summary().Starting,
+	}
+}
 
 // viewer publishes what readers see of a loop.
 type viewer struct{ *Loop }
@@ -22,29 +101,13 @@ func (v viewer) publish(now time.Time, limit int) {
 			break
 		}
 		delete(v.unpublished, name)
-		s := v.services[name]
-		if s == nil {
-			v.views.RemoveService(name)
-			continue
-		}
-		view := &snapshot.Service{
-			Name: name, Records: v.records.ByService(name), Held: s.held, Problems: s.problems,
-			EmptySince: s.emptySince, HealthyAt: s.healthyAt, Names: v.nameViews(now, name, s),
-		}
-		before := v.views.Service(name)
-		if before != nil && !shards {
-			view.Shards = before.Shards // nobody changes them
-		} else {
-			view.Shards = v.viewShards(name, s.shards)
-			sinceWhen(now, before, view.Shards)
-		}
-		v.views.SetService(view)
+		v.view(now, name, shards)
 	}
 	old := v.views.Current()
 	s := &snapshot.Federation{
 		Views: &v.views, Config: v.config, Policy: v.policy, Levels: v.levels, Summary: v.reach.Summary(),
 		PanicSince: v.reach.Panic(), Members: v.viewMembers(old),
-		Problems: slices.Concat(v.levels.Problems(), v.federationProblems()),
+		Problems: slices.Concat(v.levels.Problems(), v.federationProblems()), Mirror: answerer(v).state(now),
 		Claim: snapshot.Claim{
 			Owner: v.claims.Owner, Held: v.holding != nil, Foreign: v.isForeign(), ProviderDown: v.backoff > 0,
 			Deposed: v.deposed, Err: v.lastErr,
@@ -63,6 +126,28 @@ func (v viewer) publish(now time.Time, limit int) {
 		s.Braked = old.Braked
 	}
 	v.views.Set(s)
+}
+
+// view publishes the state of a service; shards: those may have changed too.
+func (v viewer) view(now time.Time, name federation.ServiceName, shards bool) {
+	v.told.news = true
+	s := v.services[name]
+	if s == nil {
+		v.views.RemoveService(name)
+		return
+	}
+	view := &snapshot.Service{
+		Name: name, Records: v.records.ByService(name), Held: s.held, Problems: s.problems,
+		EmptySince: s.emptySince, HealthyAt: s.healthyAt, Names: v.nameViews(now, name, s), Answer: s.answer,
+	}
+	before := v.views.Service(name)
+	if before != nil && !shards {
+		view.Shards = before.Shards // nobody changes them
+	} else {
+		view.Shards = v.viewShards(name, s.shards)
+		sinceWhen(now, before, view.Shards)
+	}
+	v.views.SetService(view)
 }
 
 // leavingLevels returns the levels of ours that no member has any more.

@@ -55,6 +55,9 @@ type world struct {
 	appliedMu sync.Mutex
 	applied   []applied
 
+	// mirrors: members have mirrors.
+	mirrors bool
+
 	began time.Time
 
 	loop    *Loop
@@ -148,10 +151,12 @@ func (w *world) start(gates ...func(plan.Change) error) {
 		killed: make(chan struct{})}
 	log := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	w.metrics = metrics.New(noAccounts, nil)
+	w.config.Federations[0].Mirror = w.mirrors
 	l := New(Options{
 		Config: w.config, Federation: w.config.Federations[0], Provider: p, Adopt: w.adopt, Log: log,
 		Metrics: w.metrics,
 		Relist:  func(name string) { w.members[name].relist() }, Abstain: w.abstain,
+		Mirrors: func() {},
 	})
 	w.loop = l
 	var wg sync.WaitGroup

@@ -30,6 +30,7 @@ type Federation struct {
 	Problems   []federation.Problem
 	Braked     []policy.Braked
 	Claim      Claim
+	Mirror     *Mirror // nil if there are no mirrors
 	// actual is what Assume was called on; nil for what is.
 	actual *Federation
 }
@@ -112,6 +113,7 @@ type Service struct {
 	Problems              []federation.Problem
 	EmptySince, HealthyAt time.Time
 	Names                 map[federation.FQDN]Name // whose change failed or waits
+	Answer                *policy.Answer           // what mirrors say; nil if there are none, or it is not decided yet
 }
 
 // Shard is a shard as the rule is given it (X1b, H4), and as its member shows it.

@@ -21,6 +21,8 @@ type Views struct {
 	// turnBegan is when the turn under way began, in nanoseconds since epoch; 0 while the loop waits for events.
 	turnBegan atomic.Int64
 	log       changeLog
+	feed      feed
+	mirrors   sync.Map // by member: MirrorState
 }
 
 // cell has the view of one service. It stays the same when the service changes.
@@ -89,6 +91,7 @@ func (v *Views) Set(s *Federation) { v.current.Store(s) }
 
 // SetService publishes the state of a service, which must not be changed afterwards.
 func (v *Views) SetService(s *Service) {
+	defer v.feed.add(s.Name)
 	if c, ok := v.services.Load(s.Name); ok {
 		c.(*cell).Store(s)
 		return
@@ -110,6 +113,7 @@ func (v *Views) Service(name federation.ServiceName) *Service {
 
 // RemoveService removes a service that is no longer known.
 func (v *Views) RemoveService(name federation.ServiceName) {
+	defer v.feed.add(name)
 	if c, ok := v.services.LoadAndDelete(name); ok {
 		c.(*cell).Store(nil)
 		v.known.Add(1)

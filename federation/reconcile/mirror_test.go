@@ -1,0 +1,196 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/provider"
+	"github.com/federation-dns/federation/federation/provider/inmem"
+)
+
+// answer is what mirrors say of a service, a line for each RRset as in records.
+func (w *world) answer(name federation.ServiceName) (lines []string) {
+	v := w.loop.views.Service(name)
+	if v == nil || v.Answer == nil {
+		return nil
+	}
+	for _, set := range v.Answer.RRsets {
+		lines = append(lines, fmt.Sprintf("%s %s %s", strings.TrimSuffix(string(set.Name), "."+string(domain)),
+			set.Type, strings.Join(set.Data, " ")))
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+func (w *world) wantAnswer(want ...string) {
+	w.t.Helper()
+	if diff := cmp.Diff(want, w.answer(web)); diff != "" {
+		w.t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// mirrored is three with mirrors.
+func mirrored(t *testing.T) *world {
+	w := three(t)
+	w.mirrors = true
+	return w
+}
+
+// down lets the provider answer nothing, or makes it answer again.
+func (w *world) down(is bool) {
+	var f inmem.Faults
+	if is {
+		f.Fail = func(context.Context, inmem.Op, federation.FQDN) error { return provider.ErrUnavailable }
+	}
+	w.provider.SetFaults(f)
+}
+
+func TestAnswers(t *testing.T) {
+	bubble(t, "M1 mirrors say what the zone has", func(t *testing.T) {
+		w := mirrored(t)
+		w.start()
+		w.after(time.Second)
+		w.wantAnswer(allHealthy...)
+		w.set("a", web, false)
+		w.after(time.Second)
+		w.want(withoutA...)
+		w.wantAnswer(withoutA...)
+	})
+	bubble(t, "M1 and go on while the provider is down", func(t *testing.T) {
+		w := mirrored(t)
+		w.start()
+		w.after(10 * time.Second)
+		w.down(true)
+		w.set("a", web, false)
+		w.after(50 * time.Millisecond)
+		w.wantAnswer(withoutA...)
+		w.set("a", web, true)
+		w.after(50 * time.Millisecond)
+		w.wantAnswer(allHealthy...)
+		w.set("a", web, false)
+		w.after(time.Minute)
+		w.wantAnswer(withoutA...)
+		w.down(false)
+		w.after(time.Minute)
+		w.want(withoutA...)
+	})
+	bubble(t, "M1 emptyGrace holds while the provider is down", func(t *testing.T) {
+		w := mirrored(t)
+		w.start()
+		w.after(10 * time.Second)
+		w.down(true)
+		for _, m := range []string{"a", "b", "c"} {
+			w.set(m, web, false)
+		}
+		w.after(29 * time.Second)
+		w.wantAnswer(allHealthy...)
+		w.after(2 * time.Second)
+		w.wantAnswer(noneHealthy...)
+		w.after(10 * time.Minute) // longer than what was granted is remembered
+		w.wantAnswer(noneHealthy...)
+		w.down(false)
+		w.after(time.Minute)
+		w.want(noneHealthy...)
+	})
+	bubble(t, "X4b too many at once wait in the mirrors too, while the provider is down", func(t *testing.T) {
+		w := newWorld(t, "a east east-1", "b west west-1")
+		w.mirrors = true
+		names := make([]federation.ServiceName, 40)
+		for i := range names {
+			names[i] = federation.ServiceName{Namespace: "shop", Name: fmt.Sprintf("s%d", i)}
+			w.set("a", names[i], true)
+		}
+		w.set("b", web, true)
+		w.start()
+		w.after(10 * time.Second)
+		w.down(true)
+		for _, name := range names {
+			w.set("a", name, false)
+		}
+		w.after(time.Minute)
+		empty := 0
+		for _, name := range names {
+			if !slices.ContainsFunc(w.answer(name), func(s string) bool { return strings.Contains(s, " A ") }) {
+				empty++
+			}
+		}
+		if empty > 13 {
+			t.Errorf("%d of %d services are empty in the mirrors", empty, len(names))
+		}
+	})
+	bubble(t, "M1 a level that is not ours is in the mirrors", func(t *testing.T) {
+		w := mirrored(t)
+		w.put(federation.Claim{Owner: "them", Generation: 1, Federation: "fed", Naming: federation.Flat}.RRset(
+			"_claim.fed.svc.west.example.com."))
+		w.start()
+		w.after(time.Second)
+		w.wantAnswer(allHealthy...)
+	})
+	bubble(t, "M1 a new service is in the mirrors though the provider is down", func(t *testing.T) {
+		w := mirrored(t)
+		w.start()
+		w.after(10 * time.Second)
+		w.down(true)
+		w.after(time.Minute)
+		other := federation.ServiceName{Namespace: "shop", Name: "other"}
+		w.set("a", other, true)
+		w.after(50 * time.Millisecond)
+		if got := w.answer(other); len(got) == 0 || !strings.HasSuffix(got[0], "A 203.0.113.1") {
+			t.Errorf("%v", got)
+		}
+		w.unset("a", other)
+		w.after(time.Minute)
+		if got := w.answer(other); len(got) > 0 {
+			t.Errorf("%v", got)
+		}
+	})
+	bubble(t, "M4 the loop turns for the renewals, and is not settled while answers wait", func(t *testing.T) {
+		w := mirrored(t)
+		w.start()
+		w.after(10 * time.Second)
+		before := w.loop.Snapshot().Mirror
+		w.after(2 * turnEvery)
+		if after := w.loop.Snapshot().Mirror; !before.Ready || !after.Settled || !after.At.After(before.At) {
+			t.Errorf("%+v, then %+v", before, after)
+		}
+	})
+	bubble(t, "M1 nothing is ready before all members have been listed or given up", func(t *testing.T) {
+		w := mirrored(t)
+		w.members["c"].up = false
+		w.start()
+		w.after(30 * time.Second)
+		if w.loop.Snapshot().Mirror.Ready {
+			t.Error("ready though c has not been listed")
+		}
+		w.after(40 * time.Second)
+		if !w.loop.Snapshot().Mirror.Ready {
+			t.Error("not ready though c has been given up")
+		}
+	})
+	bubble(t, "M3 a deposed loop vouches for nothing", func(t *testing.T) {
+		w := mirrored(t)
+		w.start()
+		w.after(10 * time.Second)
+		w.loop.call(t.Context(), func() { w.loop.depose(errors.New("taken")) })
+		w.after(time.Second)
+		if w.loop.Snapshot().Mirror.Ready {
+			t.Error("it is ready")
+		}
+	})
+	bubble(t, "M1 without mirrors there are no answers", func(t *testing.T) {
+		w := three(t)
+		w.start()
+		w.after(time.Second)
+		if w.answer(web) != nil || w.loop.Snapshot().Mirror != nil {
+			t.Errorf("%v", w.answer(web))
+		}
+	})
+}
