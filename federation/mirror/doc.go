@@ -6,6 +6,8 @@
 // not fresh (M4).
 package mirror
 
+import "time"
+
 const (
 	// Namespace is where a member keeps its mirrors. It holds nothing else (M2).
 	Namespace = "federation-mirror"
@@ -13,6 +15,8 @@ const (
 	Label = "federation-dns.io/mirror"
 	// Format is the version of the form.
 	Format = 1
+	// FreshFor is how long a heartbeat vouches for its buckets after it was seen to change (M4).
+	FreshFor = 15 * time.Second
 	// MaxBucketBytes is the size of a bucket's data above which the number of buckets doubles (M2).
 	MaxBucketBytes = 256 << 10
 	// MaxBuckets bounds the number of buckets. What does not fit into so many is left out (Service.Upstream).

@@ -51,6 +51,31 @@ func Hash(data map[string]string) string {
 // IsHeartbeat reports whether the data is that of a heartbeat.
 func IsHeartbeat(data map[string]string) bool { return data[heartbeatKey] != "" }
 
+// OwnerOf returns the owner id of the syncer that wrote the data of a heartbeat or a bucket, of whatever format; "" if
+// that cannot be read.
+func OwnerOf(data map[string]string) string {
+	var of struct {
+		Owner string `json:"owner"`
+	}
+	for _, key := range []string{heartbeatKey, headerKey} {
+		if decode(data[key], &of) == nil {
+			break
+		}
+	}
+	return of.Owner
+}
+
+// DecodeHeader returns what a bucket says of itself.
+func DecodeHeader(data map[string]string) (h Header, err error) {
+	if err := decode(data[headerKey], &h); err != nil {
+		return h, fmt.Errorf("bucket: %w", err)
+	}
+	if err := checkForm(h.Format, h.Identity); err != nil {
+		return h, fmt.Errorf("bucket: %w", err)
+	}
+	return h, nil
+}
+
 // DecodeHeartbeat is the inverse of Encode. An error says what is wrong with it.
 func DecodeHeartbeat(data map[string]string) (*Heartbeat, error) {
 	h := &Heartbeat{}
@@ -75,12 +100,9 @@ func DecodeHeartbeat(data map[string]string) (*Heartbeat, error) {
 // DecodeBucket is the inverse of EncodeBucket: it returns the services in the order of their names. An error says what
 // is wrong with it; then nothing of it counts.
 func DecodeBucket(data map[string]string) (Header, []Service, error) {
-	var h Header
-	if err := decode(data[headerKey], &h); err != nil {
-		return h, nil, fmt.Errorf("bucket: %w", err)
-	}
-	if err := checkForm(h.Format, h.Identity); err != nil {
-		return h, nil, fmt.Errorf("bucket: %w", err)
+	h, err := DecodeHeader(data)
+	if err != nil {
+		return h, nil, err
 	}
 	var services []Service
 	n := 0

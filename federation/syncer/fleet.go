@@ -14,6 +14,7 @@ import (
 	"github.com/federation-dns/federation/federation/config"
 	"github.com/federation-dns/federation/federation/kubeconfig"
 	"github.com/federation-dns/federation/federation/member"
+	"github.com/federation-dns/federation/federation/mirror/writer"
 	"github.com/federation-dns/federation/federation/resolve"
 )
 
@@ -38,6 +39,7 @@ type fleet struct {
 	log     *slog.Logger
 	events  chan<- member.Event
 	secrets *kubeconfig.Secrets
+	mirrors *mirrorSet
 	starts  chan struct{} // has an element for each member that begins
 
 	mu         sync.Mutex
@@ -48,17 +50,19 @@ type fleet struct {
 type runningMember struct {
 	cluster  config.Cluster
 	topology *member.TopologyHistory
-	starts   chan struct{} // the fleet's
-	cancel   context.CancelFunc
+	fleet    *fleet
+	cancel   context.CancelCauseFunc
 	done     chan struct{} // closed when run has returned
 
 	mu      sync.Mutex
 	watcher *member.Watcher // nil while there is no usable kubeconfig
 }
 
-func newFleet(log *slog.Logger, events chan<- member.Event, secrets *kubeconfig.Secrets) *fleet {
+func newFleet(
+	log *slog.Logger, events chan<- member.Event, secrets *kubeconfig.Secrets, mirrors *mirrorSet,
+) *fleet {
 	return &fleet{
-		log: log, events: events, secrets: secrets, starts: make(chan struct{}, startsAtOnce),
+		log: log, events: events, secrets: secrets, mirrors: mirrors, starts: make(chan struct{}, startsAtOnce),
 		running: map[string]*runningMember{}, topologies: map[string]*member.TopologyHistory{},
 	}
 }
@@ -70,24 +74,25 @@ func (f *fleet) retain(clusters []config.Cluster) {
 		keep[cl.Member.Name] = cl
 	}
 	f.forgetTopologies(keep)
-	f.stopIf(func(r *runningMember) bool {
-		cl, ok := keep[r.cluster.Member.Name]
+	f.stopIf(writer.ErrLeft, func(r *runningMember) bool { _, ok := keep[r.cluster.Member.Name]; return !ok })
+	f.stopIf(nil, func(r *runningMember) bool {
+		cl := keep[r.cluster.Member.Name]
 		cl.Drain, cl.UID = r.cluster.Drain, r.cluster.UID // do not concern the watches
-		return !ok || !reflect.DeepEqual(cl, r.cluster)
+		return !reflect.DeepEqual(cl, r.cluster)
 	})
 }
 
-func (f *fleet) stop() { f.stopIf(func(*runningMember) bool { return true }) }
+func (f *fleet) stop() { f.stopIf(nil, func(*runningMember) bool { return true }) }
 
-// stopIf stops the members for which cond holds, and waits up to stopWait for them.
-func (f *fleet) stopIf(cond func(*runningMember) bool) {
+// stopIf stops the members for which cond holds, for the cause, and waits up to stopWait for them.
+func (f *fleet) stopIf(cause error, cond func(*runningMember) bool) {
 	var stopped []*runningMember
 	f.mu.Lock()
 	for name, r := range f.running {
 		if cond(r) {
 			delete(f.running, name)
 			stopped = append(stopped, r)
-			r.cancel()
+			r.cancel(cause)
 		}
 	}
 	f.mu.Unlock()
@@ -126,8 +131,8 @@ func (f *fleet) start(ctx context.Context, clusters []config.Cluster, relist boo
 		if f.topologies[name] == nil {
 			f.topologies[name] = member.NewTopologyHistory(name)
 		}
-		ctx, cancel := context.WithCancel(ctx)
-		r := &runningMember{cluster: cl, topology: f.topologies[name], starts: f.starts, cancel: cancel,
+		ctx, cancel := context.WithCancelCause(ctx)
+		r := &runningMember{cluster: cl, topology: f.topologies[name], fleet: f, cancel: cancel,
 			done: make(chan struct{})}
 		f.running[name] = r
 		go func() {
@@ -203,7 +208,7 @@ func (r *runningMember) run(ctx context.Context, log *slog.Logger, events chan<-
 					return
 				}
 				stop()
-				stop, used = r.watch(ctx, w), true
+				stop, used = r.watch(ctx, w, next), true
 			}
 		}
 		if err == nil {
@@ -237,7 +242,7 @@ func (r *runningMember) newWatcher(
 // startWait. It returns false if ctx ends first.
 func (r *runningMember) mayStart(ctx context.Context, w *member.Watcher) bool {
 	select {
-	case r.starts <- struct{}{}:
+	case r.fleet.starts <- struct{}{}:
 	case <-ctx.Done():
 		return false
 	}
@@ -247,24 +252,29 @@ func (r *runningMember) mayStart(ctx context.Context, w *member.Watcher) bool {
 		case <-time.After(startWait):
 		case <-ctx.Done():
 		}
-		<-r.starts
+		<-r.fleet.starts
 	}()
 	return true
 }
 
-// watch runs the watcher. The returned function stops it, and waits up to stopWait.
-func (r *runningMember) watch(ctx context.Context, w *member.Watcher) (stop func()) {
+// watch runs the watcher and, beside it, the writer of the member's mirrors. The returned function stops both, and
+// waits up to stopWait.
+func (r *runningMember) watch(ctx context.Context, w *member.Watcher, c *rest.Config) (stop func()) {
 	r.mu.Lock()
 	r.watcher = w
 	r.mu.Unlock()
-	ctx, cancel := context.WithCancel(ctx)
+	left := ctx
+	ctx, cancel := context.WithCancelCause(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
+		var running sync.WaitGroup
+		running.Go(func() { r.fleet.mirrors.run(ctx, r.cluster.Member.Name, c) })
 		_ = w.Run(ctx) // returns when ctx ends
+		running.Wait()
 	}()
 	return func() {
-		cancel()
+		cancel(context.Cause(left)) // the writer has to know it
 		select {
 		case <-done:
 		case <-time.After(stopWait):

@@ -108,7 +108,7 @@ func TestMemberSet(t *testing.T) {
 	begin := func(t *testing.T) (*clusterFiles, *fleet, chan member.Event) {
 		f, events := newClusterFiles(t), make(chan member.Event, 1<<16)
 		f.user(kubeconfigtest.PluginUser)
-		s := newFleet(slog.New(slog.DiscardHandler), events, nil)
+		s := newFleet(slog.New(slog.DiscardHandler), events, nil, noMirrors())
 		s.start(t.Context(), []config.Cluster{f.cluster()}, false)
 		f.probed(events, false)
 		return f, s, events
@@ -125,9 +125,9 @@ func TestMemberSet(t *testing.T) {
 		}
 	})
 	t.Run("X2a a member that does not end is left behind", func(t *testing.T) {
-		s := newFleet(slog.New(slog.DiscardHandler), make(chan member.Event), nil)
+		s := newFleet(slog.New(slog.DiscardHandler), make(chan member.Event), nil, noMirrors())
 		_, cancel := context.WithCancel(t.Context())
-		s.running["a"] = &runningMember{cancel: cancel, done: make(chan struct{})}
+		s.running["a"] = &runningMember{cancel: func(error) { cancel() }, done: make(chan struct{})}
 		began := time.Now()
 		s.stop()
 		if took := time.Since(began); took < stopWait || took > 5*stopWait {
@@ -193,7 +193,7 @@ func TestStarts(t *testing.T) {
 			Kubeconfig: config.Kubeconfig{Path: path},
 		})
 	}
-	set := newFleet(slog.New(slog.DiscardHandler), make(chan member.Event, 1<<16), nil)
+	set := newFleet(slog.New(slog.DiscardHandler), make(chan member.Event, 1<<16), nil, noMirrors())
 	set.start(t.Context(), clusters, false)
 	t.Run("X2a few members begin at once, and those that do not answer hold up no other for long", func(t *testing.T) {
 		times := func() []time.Time {

@@ -109,7 +109,8 @@ func TestResolver(t *testing.T) {
 			Kubeconfig: config.Kubeconfig{Path: balancedAPI(t)}, DNS: []netip.AddrPort{recursor(t)},
 		}
 		events := make(chan member.Event, 100)
-		members := newFleet(slog.New(slog.DiscardHandler), events, nil)
+		members := newFleet(slog.New(slog.DiscardHandler), events, nil,
+			noMirrors())
 		defer members.stop()
 		members.start(ctx, []config.Cluster{cluster}, false)
 		for {

@@ -45,6 +45,7 @@ type Syncer struct {
 	file    atomic.Pointer[admin.ConfigStatus]
 	replica
 	loops    *loopSet
+	mirrors  *mirrorSet
 	fleet    *fleet
 	clusters *clusterSet
 	budgets  budgets
@@ -66,7 +67,8 @@ type replica struct {
 func New(opt Options) *Syncer {
 	s := &Syncer{opt: opt, log: opt.Log, loops: &loopSet{}, events: make(chan member.Event, 1024)}
 	s.metrics = metrics.New(s.budgets.stats, opt.LogDropped)
-	s.fleet = newFleet(s.log, s.events, opt.Secrets)
+	s.mirrors = newMirrorSet(s.log, s.metrics, s.Snapshots)
+	s.fleet = newFleet(s.log, s.events, opt.Secrets, s.mirrors)
 	s.clusters = newClusterSet(s.log, s.fleet.relist)
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
@@ -201,7 +203,7 @@ func (s *Syncer) applyFederation(ctx context.Context, old *config.Config, f conf
 	}
 	l := reconcile.New(reconcile.Options{
 		Config: s.config, Federation: f, Provider: p, Adopt: s.opt.Adopt, Log: s.log, Metrics: s.metrics,
-		Relist: s.fleet.relist, Abstain: s.abstain, Deposed: deposed,
+		Relist: s.fleet.relist, Abstain: s.abstain, Deposed: deposed, Mirrors: s.mirrors.wake,
 	})
 	s.loops.run(ctx, l, f, func() { p.Close() })
 	return true

@@ -5,7 +5,7 @@ package rules
 import "regexp"
 
 // id is the form of a rule's id.
-const id = `(?:CK|[NHPQOXCSWKGJVBIU])[0-9]+[a-z]?`
+const id = `(?:CK|[NHPQOXCSMWKGJVBIU])[0-9]+[a-z]?`
 
 var (
 	definition = regexp.MustCompile(`(?m)^\s*- \*\*(` + id + `)\*\* `)

@@ -1,0 +1,156 @@
+package writer
+
+import (
+	"hash/fnv"
+	"slices"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/mirror"
+)
+
+// target is a ConfigMap that is kept.
+type target struct {
+	name string
+	is   object // what stands there, as far as is known
+	// known are the versions of it that we have written or read lately: a watch shows them later.
+	known   []string
+	wroteAt time.Time // when it was written last
+	retryAt time.Time // after a failure
+	wait    time.Duration
+	err     error // of the last write; nil if it was made
+}
+
+// maxKnown is how many versions are kept: a bucket is written once a second, and no watch is that late.
+const maxKnown = 16
+
+// stands notes what is known to stand there.
+func (t *target) stands(o object) {
+	if len(t.known) == maxKnown {
+		t.known = slices.Delete(t.known, 0, 1)
+	}
+	t.is, t.known = o, append(t.known, o.version)
+}
+
+// failed notes a failure, and delays the next write.
+func (t *target) failed(now time.Time, err error) {
+	t.err, t.wait = err, min(max(2*t.wait, minPause), time.Minute)
+	t.retryAt = now.Add(t.wait)
+}
+
+// wrote notes a write, and what stands now.
+func (t *target) wrote(now time.Time, o object) {
+	t.stands(o)
+	t.wroteAt, t.retryAt, t.wait, t.err = now, time.Time{}, 0, nil
+}
+
+// bucket is a part of the services, in a ConfigMap.
+type bucket struct {
+	target
+	services map[federation.ServiceName]entry
+	bytes    int
+	// since is when the oldest change that has not been written was made; zero if there is none.
+	since time.Time
+	// tried reports that the bucket was written, found as it should be, or could not be written.
+	tried bool
+	// vouched is the hash of the last content of ours that stood there; "" if there is none.
+	vouched string
+	// upstream counts the services that were left out as too large.
+	upstream int
+	pace     *rate.Limiter // of its writes
+}
+
+// entry is what is remembered of a service's line: the line itself is made again whenever its bucket is written.
+type entry struct {
+	hash      uint64
+	size      int
+	published bool
+}
+
+func entryOf(line string, published bool) entry {
+	h := fnv.New64a()
+	h.Write([]byte(line))
+	return entry{h.Sum64(), len(line), published}
+}
+
+// put notes a service's line; since is when it may have changed.
+func (b *bucket) put(name federation.ServiceName, e entry, since time.Time) {
+	old, had := b.services[name]
+	b.services[name] = e
+	b.bytes += e.size - old.size
+	if !had || old.hash != e.hash {
+		b.changed(since)
+	}
+}
+
+// drop notes that a service does not exist any more.
+func (b *bucket) drop(name federation.ServiceName, since time.Time) {
+	if old, had := b.services[name]; had {
+		delete(b.services, name)
+		b.bytes -= old.size
+		b.changed(since)
+	}
+}
+
+func (b *bucket) changed(since time.Time) {
+	if b.since.IsZero() || since.Before(b.since) {
+		b.since = since
+	}
+}
+
+// state returns what a heartbeat may say of the bucket. A change that has waited for longer than beatEvery is not
+// hidden: then no content is vouched for (M4).
+func (b *bucket) state(now time.Time) mirror.BucketState {
+	st := mirror.BucketState{Hash: b.vouched, Published: true}
+	if b.isLate(now) {
+		st.Hash = ""
+	}
+	for _, e := range b.services {
+		st.Published = st.Published && e.published
+	}
+	return st
+}
+
+func (b *bucket) isLate(now time.Time) bool { return !b.since.IsZero() && now.Sub(b.since) > beatEvery }
+
+// due returns when the bucket may be written; ok is false if there is nothing to write.
+func (b *bucket) due(now time.Time) (at time.Time, ok bool) {
+	if b.since.IsZero() && b.tried {
+		return at, false
+	}
+	if tokens := b.pace.TokensAt(now); tokens < 1 {
+		at = now.Add(time.Duration((1 - tokens) * float64(bucketEvery)))
+	}
+	if b.retryAt.After(at) {
+		at = b.retryAt
+	}
+	return at, true
+}
+
+// content returns the bucket's data. Services that do not fit are left to the upstream if the number of buckets may not
+// grow: those with the last names (M2).
+func (b *bucket) content(h mirror.Header, line func(federation.ServiceName) (text, upstream string)) map[string]string {
+	names := make([]federation.ServiceName, 0, len(b.services))
+	for name := range b.services {
+		names = append(names, name)
+	}
+	slices.SortFunc(names, federation.CompareServiceNames)
+	lines := make([]string, 0, len(names))
+	b.upstream = 0
+	left := mirror.MaxBucketBytes
+	for _, name := range names {
+		text, upstream := line(name)
+		if text == "" {
+			continue // it is gone meanwhile, and its own change follows
+		}
+		if h.Count == mirror.MaxBuckets && len(text) > left {
+			text = upstream
+			b.upstream++
+		}
+		left -= len(text)
+		lines = append(lines, text)
+	}
+	return mirror.EncodeBucket(h, lines)
+}

@@ -1,0 +1,378 @@
+package writer
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/config"
+	"github.com/federation-dns/federation/federation/mirror"
+	"github.com/federation-dns/federation/federation/policy"
+	"github.com/federation-dns/federation/federation/snapshot"
+)
+
+var (
+	fed = federation.Federation{Name: "fed", Domain: "example.com.", Naming: federation.Flat}
+	id  = mirror.IdentityOf(fed)
+	web = federation.ServiceName{Namespace: "shop", Name: "web"}
+)
+
+// engine is a stand-in for a loop: it publishes answers.
+type engine struct {
+	t     *testing.T
+	views snapshot.Views
+	mu    sync.Mutex
+	owner string
+	dead  bool // it does not turn any more
+	at    time.Time
+}
+
+func newEngine(t *testing.T) *engine {
+	e := &engine{t: t, owner: "us"}
+	e.set(web, "203.0.113.2")
+	return e
+}
+
+// set gives a service an address of member b; "" takes the service away.
+func (e *engine) set(name federation.ServiceName, address string) {
+	if address == "" {
+		e.views.RemoveService(name)
+		return
+	}
+	a := netip.MustParseAddr(address)
+	shards := []federation.Shard{{Member: "b", Healthy: true, Addresses: []netip.Addr{a}}}
+	members := []federation.Member{{Name: "a", Region: "eu", Zones: []federation.Label{"eu-a"}},
+		{Name: "b", Region: "eu", Zones: []federation.Label{"eu-b"}}}
+	levels := federation.NewLevels(fed, members, federation.PublishOptions{})
+	sets, _ := levels.RRsets(name, shards, true)
+	answer := &policy.Answer{RRsets: sets, Shards: shards}
+	e.views.SetService(&snapshot.Service{Name: name, Records: sets, Answer: answer})
+}
+
+// stop lets the engine stand still.
+func (e *engine) stop() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.dead, e.at = true, time.Now()
+}
+
+func (e *engine) snapshots() []*snapshot.Federation {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.dead {
+		e.at = time.Now()
+	}
+	return []*snapshot.Federation{{
+		Views: &e.views, Config: config.Federation{Federation: fed}, Policy: policy.Config{HeldMax: 24 * time.Hour},
+		Members: []*snapshot.Member{
+			{Name: "a", Topology: federation.Member{Name: "a", Region: "eu", Zones: []federation.Label{"eu-a"}}},
+		},
+		Claim:  snapshot.Claim{Owner: e.owner, Held: true},
+		Mirror: &snapshot.Mirror{Ready: true, Settled: true, At: e.at, Generation: 7},
+	}}
+}
+
+// running is a Writer of member a.
+type running struct {
+	*testing.T
+	*engine
+	*memberAPI
+	*Writer
+	end func(cause error) // waits
+	log *strings.Builder
+}
+
+// run starts a Writer, and ends it with the test.
+func run(t *testing.T, e *engine, m *memberAPI) *running {
+	r := &running{T: t, engine: e, memberAPI: m, log: &strings.Builder{}}
+	var err error
+	r.Writer, err = New(Options{
+		Member: "a", Snapshots: e.snapshots, Budget: NewBudget(), Wrote: func(*snapshot.Federation, int, error) {},
+		Log: slog.New(slog.NewTextHandler(r.log, nil)),
+	}, m.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() { r.Writer.Run(ctx) })
+	r.end = func(cause error) { cancel(cause); wg.Wait() }
+	t.Cleanup(func() {
+		r.end(nil)
+		if t.Failed() {
+			t.Logf("%s%v", r.log, m.take())
+		}
+	})
+	return r
+}
+
+// change changes a service, and tells the Writer.
+func (r *running) change(name federation.ServiceName, address string) {
+	r.engine.set(name, address)
+	r.Wake()
+}
+
+// vouched returns the address that the mirror gives for a service at the global level: "none" if there is no such
+// service. An error says why a plugin would not take it for fresh.
+func (r *running) vouched(name federation.ServiceName) (string, error) {
+	h, err := mirror.DecodeHeartbeat(r.data(id.HeartbeatName()))
+	if err != nil {
+		return "", err
+	}
+	i := mirror.BucketOf(h.Set, len(h.Buckets), name)
+	data := r.data(id.BucketName(i, len(h.Buckets)))
+	if mirror.Hash(data) != h.Buckets[i].Hash {
+		return "", fmt.Errorf("bucket %d of %d is not vouched for", i, len(h.Buckets))
+	}
+	_, services, err := mirror.DecodeBucket(data)
+	if err != nil {
+		return "", err
+	}
+	for _, s := range services {
+		if s.ServiceName() == name && s.Upstream {
+			return "upstream", nil
+		}
+		if s.ServiceName() == name {
+			return s.Levels[len(s.Levels)-1].Addresses[0].Address.String(), nil
+		}
+	}
+	return "none", nil
+}
+
+// becomes waits until the mirror gives an address for a service.
+func (r *running) becomes(within time.Duration, name federation.ServiceName, want string) {
+	r.Helper()
+	eventually(r, within, func() error {
+		have, err := r.vouched(name)
+		if err == nil && have != want {
+			err = fmt.Errorf("it is %s, want %s", have, want)
+		}
+		return err
+	})
+}
+
+// says waits until the state of the mirror has the reason.
+func (r *running) says(within time.Duration, want federation.Reason) {
+	r.Helper()
+	eventually(r, within, func() error {
+		if st, _ := r.views.MirrorOf("a"); st.Reason != want {
+			return fmt.Errorf("reason %q, want %q: %s", st.Reason, want, st.Detail)
+		}
+		return nil
+	})
+}
+
+func eventually(t testing.TB, within time.Duration, f func() error) {
+	t.Helper()
+	late := time.After(within)
+	for {
+		err := f()
+		if err == nil {
+			return
+		}
+		select {
+		case <-late:
+			t.Fatalf("not within %s: %v", within, err)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+func TestWriter(t *testing.T) {
+	t.Run("M4 a change is vouched for at once", func(t *testing.T) {
+		r := run(t, newEngine(t), newMemberAPI(t))
+		r.becomes(5*time.Second, web, "203.0.113.2")
+		began := time.Now()
+		r.change(web, "203.0.113.3")
+		r.becomes(time.Second, web, "203.0.113.3")
+		t.Logf("after %s", time.Since(began))
+	})
+	t.Run("M1 a service that is gone, or never was, is not in the mirror", func(t *testing.T) {
+		r := run(t, newEngine(t), newMemberAPI(t))
+		r.becomes(5*time.Second, web, "203.0.113.2")
+		r.change(web, "")
+		r.becomes(3*time.Second, web, "none")
+	})
+	t.Run("M1 a change that alters nothing for the member writes nothing", func(t *testing.T) {
+		r := run(t, newEngine(t), newMemberAPI(t))
+		r.becomes(5*time.Second, web, "203.0.113.2")
+		r.take()
+		r.change(web, "203.0.113.2")
+		eventually(t, 12*time.Second, func() error { // the next renewal
+			if w := r.take(); !slices.Equal(w, []string{"PUT " + id.HeartbeatName()}) {
+				return fmt.Errorf("%v", w)
+			}
+			return nil
+		})
+	})
+	t.Run("M8 the member has left: its mirror goes", func(t *testing.T) {
+		r := run(t, newEngine(t), newMemberAPI(t))
+		r.becomes(5*time.Second, web, "203.0.113.2")
+		r.take()
+		r.end(ErrLeft)
+		if n := len(r.names()); n > 0 {
+			t.Errorf("%d objects are left", n)
+		}
+		if w := r.take(); len(w) == 0 || w[0] != "DELETE "+id.HeartbeatName() {
+			t.Errorf("%v: the heartbeat has to go first", w)
+		}
+	})
+	t.Run("M3 the end of a syncer leaves its mirror, and the next one goes on with it", func(t *testing.T) {
+		e, m := newEngine(t), newMemberAPI(t)
+		r := run(t, e, m)
+		r.becomes(5*time.Second, web, "203.0.113.2")
+		before, _ := mirror.DecodeHeartbeat(r.data(id.HeartbeatName()))
+		r.end(nil)
+		m.take()
+		next := run(t, e, m)
+		eventually(t, 5*time.Second, func() error {
+			after, err := mirror.DecodeHeartbeat(m.data(id.HeartbeatName()))
+			if err == nil && (after.Snapshot <= before.Snapshot || after.Set != before.Set) {
+				err = fmt.Errorf("set %q number %d after %q %d", after.Set, after.Snapshot, before.Set, before.Snapshot)
+			}
+			return err
+		})
+		if w := m.take(); !slices.Equal(w, []string{"PUT " + id.HeartbeatName()}) {
+			t.Errorf("written: %v", w)
+		}
+		next.becomes(time.Second, web, "203.0.113.2")
+	})
+}
+
+// refuse refuses writes to the bucket with an error.
+func refuse(err *apierrors.StatusError) func(method, name string) *apierrors.StatusError {
+	return func(method, name string) *apierrors.StatusError {
+		if method != http.MethodGet && name == id.BucketName(0, 1) {
+			return err
+		}
+		return nil
+	}
+}
+
+// TestHonesty has a mirror that cannot be written: what is not there is not vouched for (M4).
+func TestHonesty(t *testing.T) {
+	tooLarge := apierrors.NewRequestEntityTooLargeError("etcdserver: request is too large")
+	tooMany := apierrors.NewTooManyRequests("try later", 1)
+	forbidden := apierrors.NewForbidden(resource, "x", nil)
+	for _, tt := range []struct {
+		name   string
+		err    *apierrors.StatusError
+		reason federation.Reason
+	}{
+		{"413", tooLarge, federation.ReasonMirrorFailed},
+		{"429", tooMany, federation.ReasonMirrorFailed},
+		{"403", forbidden, federation.ReasonMirrorRefused},
+	} {
+		t.Run("M4 a bucket is refused with "+tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := run(t, newEngine(t), newMemberAPI(t))
+			r.becomes(5*time.Second, web, "203.0.113.2")
+			r.fail(refuse(tt.err))
+			r.change(web, "203.0.113.3")
+			r.says(5*time.Second, tt.reason)
+			eventually(t, 20*time.Second, func() error { return r.staleOrSilent(web) })
+		})
+	}
+	t.Run("M4 the engine hangs: nothing is renewed", func(t *testing.T) {
+		t.Parallel()
+		r := run(t, newEngine(t), newMemberAPI(t))
+		r.becomes(5*time.Second, web, "203.0.113.2")
+		r.stop()
+		var last string
+		still := time.Now()
+		eventually(t, 30*time.Second, func() error {
+			if now := r.data(id.HeartbeatName())["heartbeat"]; now != last {
+				last, still = now, time.Now()
+			}
+			if time.Since(still) < 2*beatEvery {
+				return fmt.Errorf("renewed %s ago", time.Since(still))
+			}
+			return nil
+		})
+		if st, _ := r.views.MirrorOf("a"); time.Since(st.Renewed) < 2*beatEvery {
+			t.Errorf("%+v", st)
+		}
+	})
+	t.Run("M4 a bucket is edited, or deleted: it is written again, and reported", func(t *testing.T) {
+		t.Parallel()
+		r := run(t, newEngine(t), newMemberAPI(t))
+		r.becomes(5*time.Second, web, "203.0.113.2")
+		r.edit(id.BucketName(0, 1), func(data map[string]string) { data["services"] = "" })
+		if _, err := r.vouched(web); err == nil {
+			t.Error("what was edited is vouched for")
+		}
+		r.becomes(5*time.Second, web, "203.0.113.2")
+		r.edit(id.BucketName(0, 1), nil)
+		r.becomes(5*time.Second, web, "203.0.113.2")
+		r.edit(id.HeartbeatName(), nil)
+		r.becomes(5*time.Second, web, "203.0.113.2")
+		if st, _ := r.views.MirrorOf("a"); st.Repaired != 3 {
+			t.Errorf("%d repairs", st.Repaired)
+		}
+	})
+	t.Run("M4 a dead leader writes late: its bucket is not vouched for, and is written again", func(t *testing.T) {
+		t.Parallel()
+		r := run(t, newEngine(t), newMemberAPI(t))
+		r.becomes(5*time.Second, web, "203.0.113.2")
+		before := r.data(id.BucketName(0, 1))
+		r.change(web, "203.0.113.3")
+		r.becomes(3*time.Second, web, "203.0.113.3")
+		r.edit(id.BucketName(0, 1), func(data map[string]string) { data["services"] = before["services"] })
+		if have, err := r.vouched(web); err == nil && have == "203.0.113.2" {
+			t.Error("the old content is vouched for")
+		}
+		r.becomes(5*time.Second, web, "203.0.113.3")
+	})
+	t.Run("M3 another owner's mirror is left alone, and reported", func(t *testing.T) {
+		t.Parallel()
+		m := newMemberAPI(t)
+		h := mirror.Heartbeat{Format: mirror.Format, Identity: id, Member: "a", Owner: "them", Set: "x",
+			Buckets: []mirror.BucketState{{}}}
+		m.mu.Lock()
+		m.set(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: id.HeartbeatName(),
+			Labels: map[string]string{mirror.Label: "fed"}}, Data: h.Encode()}, "ADDED")
+		m.mu.Unlock()
+		r := run(t, newEngine(t), m)
+		r.says(5*time.Second, federation.ReasonMirrorForeign)
+		if w := m.take(); len(w) > 0 {
+			t.Errorf("written: %v", w)
+		}
+	})
+	t.Run("M8 a member that hangs delays no other", func(t *testing.T) {
+		t.Parallel()
+		e, hung := newEngine(t), newMemberAPI(t)
+		hung.hang = make(chan struct{})
+		defer close(hung.hang)
+		run(t, e, hung)
+		r := run(t, e, newMemberAPI(t))
+		r.becomes(5*time.Second, web, "203.0.113.2")
+		began := time.Now()
+		r.change(web, "203.0.113.3")
+		r.becomes(time.Second, web, "203.0.113.3")
+		t.Logf("after %s", time.Since(began))
+	})
+}
+
+// staleOrSilent returns an error as long as a plugin would take what the mirror has of the service for fresh: the
+// heartbeat vouches for the bucket, and is renewed.
+func (r *running) staleOrSilent(name federation.ServiceName) error {
+	if have, err := r.vouched(name); err == nil {
+		st, _ := r.views.MirrorOf("a")
+		if time.Since(st.Renewed) < beatEvery+bucketEvery {
+			return fmt.Errorf("%s is vouched for", have)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,94 @@
+package mirror
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/federation-dns/federation/test/fakecloud"
+)
+
+const (
+	bothHealthy = "eu-a.example.com 203.0.113.1(a); eu.example.com 203.0.113.1(a) 203.0.113.2(b); " +
+		"example.com 203.0.113.1(a) 203.0.113.2(b)"
+	onlyB = "eu-a.example.com ^eu.example.com; eu.example.com 203.0.113.2(b); example.com 203.0.113.2(b)"
+	onlyA = "eu-a.example.com 203.0.113.1(a); eu.example.com 203.0.113.1(a); example.com 203.0.113.1(a)"
+)
+
+func TestMirror(t *testing.T) {
+	s := newSystem(t)
+	s.start()
+	t.Run("M8 without the right there is no mirror, and the reason has the remedy", func(t *testing.T) {
+		eventually(t, time.Minute, func() error {
+			if !strings.Contains(s.log(), "MirrorRefused") || !strings.Contains(s.log(), "member-mirror-rbac.yaml") {
+				return fmt.Errorf("the log does not say so")
+			}
+			return nil
+		})
+	})
+	s.grant("a")
+	t.Run("M10 with exactly the shipped rights the mirror is kept", func(t *testing.T) {
+		s := s.in(t)
+		s.becomes(90*time.Second, "a", nginx, bothHealthy)
+	})
+	t.Run("M1 a slice change in one member is told in the other", func(t *testing.T) {
+		s := s.in(t)
+		s.setReady("b", nginx.Name, false)
+		s.becomes(5*time.Second, "a", nginx, onlyA)
+		s.setReady("b", nginx.Name, true)
+		s.setReady("a", nginx.Name, false)
+		s.becomes(5*time.Second, "a", nginx, onlyB)
+		s.setReady("a", nginx.Name, true)
+		s.becomes(5*time.Second, "a", nginx, bothHealthy)
+	})
+	t.Run("M4 the heartbeat is renewed, and only a change is", func(t *testing.T) {
+		s := s.in(t)
+		first, err := s.heartbeat("a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, 12*time.Second, func() error {
+			next, err := s.heartbeat("a")
+			if err == nil && next.Snapshot < first.Snapshot+2 {
+				err = fmt.Errorf("number %d after %d", next.Snapshot, first.Snapshot)
+			}
+			return err
+		})
+	})
+	t.Run("M3 what is edited by hand, or deleted, is written again and reported", func(t *testing.T) {
+		s := s.in(t)
+		bucket := id.BucketName(0, 1)
+		s.kubectl("a", "", "-n", "federation-mirror", "patch", "cm", bucket, "--type=merge", "-p",
+			`{"data": {"services": ""}}`)
+		s.becomes(10*time.Second, "a", nginx, bothHealthy)
+		s.kubectl("a", "", "-n", "federation-mirror", "delete", "cm", bucket, id.HeartbeatName())
+		s.becomes(10*time.Second, "a", nginx, bothHealthy)
+		for _, what := range []string{"was edited", "was deleted"} {
+			if !strings.Contains(s.log(), what) {
+				t.Errorf("the log does not say %q", what)
+			}
+		}
+	})
+	t.Run("M4 with the provider down the mirror is told what happens", func(t *testing.T) {
+		s := s.in(t)
+		s.cloud.SetFaults(fakecloud.Faults{Fate: func(fakecloud.Request) fakecloud.Fate {
+			return fakecloud.Fate{Status: 503, Code: "ServiceUnavailable"}
+		}})
+		s.setReady("a", nginx.Name, false)
+		s.becomes(5*time.Second, "a", nginx, onlyB)
+		s.setReady("a", nginx.Name, true)
+		s.becomes(5*time.Second, "a", nginx, bothHealthy)
+	})
+	t.Run("M8 a member that leaves has no mirror any more", func(t *testing.T) {
+		s := s.in(t)
+		s.configure("b")
+		eventually(t, 20*time.Second, func() error {
+			if have := s.kubectl("a", "", "-n", "federation-mirror", "get", "cm", "-o", "name", "-l",
+				"federation-dns.io/mirror"); have != "" {
+				return fmt.Errorf("it still has %q", have)
+			}
+			return nil
+		})
+	})
+}
