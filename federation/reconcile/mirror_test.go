@@ -147,6 +147,10 @@ func TestAnswers(t *testing.T) {
 			t.Errorf("%v", got)
 		}
 		w.unset("a", other)
+		w.after(time.Second)
+		if got := w.answer(other); len(got) == 0 {
+			t.Error("it is gone before emptyGrace is over")
+		}
 		w.after(time.Minute)
 		if got := w.answer(other); len(got) > 0 {
 			t.Errorf("%v", got)

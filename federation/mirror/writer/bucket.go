@@ -40,6 +40,14 @@ func (t *target) failed(now time.Time, err error) {
 	t.retryAt = now.Add(t.wait)
 }
 
+// again returns when to write after a failure: at once if nothing delays it.
+func (t *target) again(now time.Time) time.Time {
+	if t.retryAt.After(now) {
+		return t.retryAt
+	}
+	return now
+}
+
 // wrote notes a write, and what stands now.
 func (t *target) wrote(now time.Time, o object) {
 	t.stands(o)

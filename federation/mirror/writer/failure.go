@@ -76,7 +76,7 @@ func (t *set) reread(ctx context.Context, at *target) {
 	}
 	at.stands(o)
 	if at.wait <= minPause {
-		at.retryAt = time.Time{}
+		at.retryAt, at.err = time.Time{}, nil
 	}
 }
 

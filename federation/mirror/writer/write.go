@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/mirror"
 )
@@ -100,7 +102,7 @@ func (t *set) writeBucket(ctx context.Context, now time.Time, i int) (wrote bool
 	b.pace.AllowN(now, 1)
 	o, err := t.put(ctx, &b.target, size, data)
 	if err != nil {
-		return false, b.retryAt
+		return false, b.again(now)
 	}
 	b.wrote(time.Now(), o)
 	b.vouched, b.since = hash, time.Time{}
@@ -149,7 +151,7 @@ func (t *set) renew(ctx context.Context, now time.Time, news bool) (next time.Ti
 	}
 	o, err := t.put(ctx, &t.beat.target, size, data)
 	if err != nil {
-		return t.beat.retryAt
+		return t.beat.again(now)
 	}
 	now = time.Now()
 	t.beat.wrote(now, o)
@@ -161,7 +163,7 @@ func (t *set) renew(ctx context.Context, now time.Time, news bool) (next time.Ti
 // removeRetired removes what no heartbeat names any more. What cannot be removed is tried again with the next renewal.
 func (t *set) removeRetired(ctx context.Context) {
 	for name, version := range t.retired {
-		if t.api.remove(ctx, name, version) == nil {
+		if err := t.api.remove(ctx, name, version); err == nil || apierrors.IsNotFound(err) {
 			delete(t.retired, name)
 		}
 	}
