@@ -1,4 +1,4 @@
-// Bench-failover measures how soon a failed shard is led away from, on real API servers, in a private network: two
+// Bench-failover measures how soon a failed shard is led away from, on real API servers, in a private network:
 // clusters, their CoreDNS, a DNS server and the syncer. docs/performance.md has results.
 package main
 
@@ -21,7 +21,10 @@ import (
 )
 
 const usage = `bench-failover makes rounds in which a shard fails and comes back, and prints
-how long each part of it took. It needs root or a user namespace.
+how long each part of it took: in the cluster of the shard itself, and in a
+third cluster, whose pods its mirror leads from one to another, with the DNS
+provider up, down, and none at all. It needs root or a user namespace. The status is 1 if
+the mirror's bound was missed.
 
 Flags:
 `
@@ -31,14 +34,20 @@ const envTestcluster = "FEDERATION_DNS_TESTCLUSTER"
 
 type flags struct {
 	bin, deploy string
+	only        string
 	rounds      int
 	kills       int
 }
 
 func main() {
+	if os.Getenv(envTestcluster) != "" {
+		netns.Enter() // a copy of the program, that Enter has made
+	}
 	var f flags
 	flag.StringVar(&f.bin, "bin", "bin", "`folder` with coredns and federation-syncer (make build)")
-	flag.StringVar(&f.deploy, "deploy", "deploy", "`folder` with member-rbac.yaml and coredns-rbac.yaml")
+	flag.StringVar(&f.deploy, "deploy", "deploy",
+		"`folder` with member-rbac.yaml, coredns-rbac.yaml and member-mirror-rbac.yaml")
+	flag.StringVar(&f.only, "only", "", "`part` to measure alone: local or remote")
 	flag.IntVar(&f.rounds, "rounds", 100, "`number` of rounds")
 	flag.IntVar(&f.kills, "kills", 20, "`number` of rounds in which pods are killed")
 	flag.Usage = func() {
@@ -70,6 +79,9 @@ func main() {
 	}
 }
 
+// The parts of the measurement.
+const local, remote = "local", "remote"
+
 // maxRounds is how many Services the clusters have addresses for.
 const maxRounds = 250
 
@@ -77,6 +89,8 @@ func (f flags) check() error {
 	switch {
 	case flag.NArg() > 0:
 		return fmt.Errorf("unexpected argument %q", flag.Arg(0))
+	case f.only != "" && f.only != local && f.only != remote:
+		return fmt.Errorf("-only %q: %s and %s are allowed", f.only, local, remote)
 	case f.rounds < 1 || f.rounds > maxRounds:
 		return fmt.Errorf("-rounds %d: 1 to %d are allowed", f.rounds, maxRounds)
 	case f.kills < 0 || f.kills > maxRounds:
@@ -85,7 +99,21 @@ func (f flags) check() error {
 	return nil
 }
 
-func run(ctx context.Context, f flags) (err error) {
+func run(ctx context.Context, f flags) error {
+	if f.only != remote {
+		if err := f.play(ctx, world.Options{Places: world.FailoverPlaces()}, f.local); err != nil {
+			return err
+		}
+	}
+	if f.only != local {
+		return f.play(ctx, world.Options{Places: world.RemotePlaces(), Corefile: kubeadmCorefile, Mirrors: true}, f.remote)
+	}
+	return nil
+}
+
+// play starts what the options say, and measures in it.
+func (f flags) play(ctx context.Context, opt world.Options, measure func(context.Context, *scenario.Play) error) (
+	err error) {
 	dir, err := os.MkdirTemp("", "fed-bench-")
 	if err != nil {
 		return err
@@ -97,28 +125,32 @@ func run(ctx context.Context, f flags) (err error) {
 		}
 		err = errors.Join(err, os.RemoveAll(dir))
 	}()
-	places := world.FailoverPlaces()
-	w, err := scenario.NewPlay(world.Options{
-		Dir: dir, CoreDNS: filepath.Join(f.bin, "coredns"), Syncer: filepath.Join(f.bin, "federation-syncer"),
-		Testcluster: os.Getenv(envTestcluster), Deploy: f.deploy, Places: places,
-	})
+	opt.Dir, opt.CoreDNS, opt.Syncer = dir, filepath.Join(f.bin, "coredns"), filepath.Join(f.bin, "federation-syncer")
+	opt.Testcluster, opt.Deploy = os.Getenv(envTestcluster), f.deploy
+	w, err := scenario.NewPlay(opt)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.Stop()) }()
-	fmt.Println("starting two clusters")
+	fmt.Printf("starting %d clusters\n", len(opt.Places))
 	if err := w.Start(ctx); err != nil {
 		return err
 	}
 	w.Watch().Stop() // what runs beside the measurement is the measurement's own
-	first, second := places[0].Name, places[1].Name
-	progress := func(total int) func(int) {
-		return func(round int) {
-			if round%max(total/10, 1) == 0 {
-				fmt.Printf("round %d of %d\n", round, total)
-			}
+	return measure(ctx, w)
+}
+
+func progress(total int) func(int) {
+	return func(round int) {
+		if round%max(total/10, 1) == 0 {
+			fmt.Printf("round %d of %d\n", round, total)
 		}
 	}
+}
+
+// local measures in the cluster whose shard fails.
+func (f flags) local(ctx context.Context, w *scenario.Play) error {
+	first, second := w.Members()[0].Name, w.Members()[1].Name
 	fmt.Printf("making %d Services in both, then %d rounds\n", f.rounds, f.rounds)
 	times, err := w.MeasureFailover(ctx, first, second, f.rounds, progress(f.rounds))
 	if err != nil {
@@ -136,8 +168,7 @@ func run(ctx context.Context, f flags) (err error) {
 }
 
 func report(f scenario.Failover, k scenario.Readiness) {
-	fmt.Printf("\n%-70s %6s %9s %9s %9s\n", "milliseconds from the write of the EndpointSlice", "rounds", "p50", "p99",
-		"max")
+	head()
 	row("not ready: the plugin answers the CNAME", f.CNAME)
 	row("not ready: the record of the topology zone is a CNAME at the server", f.Record)
 	row("ready: the plugin answers the ClusterIP", f.ClusterIP)
@@ -150,10 +181,15 @@ func report(f scenario.Failover, k scenario.Readiness) {
 	}
 }
 
+func head() {
+	fmt.Printf("\n%-80s %6s %9s %9s %9s\n", "milliseconds from the write of the EndpointSlice", "rounds", "p50", "p99",
+		"max")
+}
+
 func row(what string, d []time.Duration) {
 	d = slices.Sorted(slices.Values(d))
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-	fmt.Printf("%-70s %6d %9.1f %9.1f %9.1f\n", what, len(d), ms(at(d, 50)), ms(at(d, 99)), ms(d[len(d)-1]))
+	fmt.Printf("%-80s %6d %9.1f %9.1f %9.1f\n", what, len(d), ms(at(d, 50)), ms(at(d, 99)), ms(d[len(d)-1]))
 }
 
 // at is the percentile by nearest rank of sorted durations.

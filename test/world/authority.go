@@ -92,6 +92,15 @@ func (w *World) startAuthority(ctx context.Context) error {
 	})
 }
 
+// StopAuthority ends the DNS server of Domain for good.
+func (w *World) StopAuthority() error {
+	w.mu.Lock()
+	p := w.authority
+	w.authority = nil
+	w.mu.Unlock()
+	return p.Stop(5 * time.Second)
+}
+
 // Ask sends one question to port 53 of a server, as a stub resolver does.
 func Ask(ctx context.Context, server, name string, typ uint16) (*dns.Msg, error) {
 	m := new(dns.Msg).SetQuestion(name, typ)

@@ -34,6 +34,25 @@ func (w *World) NewHost(ctx context.Context, m *Member) (*Host, error) {
 	return h, m.AccountKubeconfig(ctx, syncerNamespace, syncerAccount, "https://"+link.Addr(), h.kubeconfig)
 }
 
+// NoProvider takes the DNS provider away from the federation of the walk-through: the syncer begins anew, and keeps the
+// records in a member, its host, as the mirrors are the only outlet (M7).
+func (w *World) NoProvider(ctx context.Context, m *Member) error {
+	host, err := w.NewHost(ctx, m)
+	if err != nil {
+		return err
+	}
+	if _, err := m.Kubectl(ctx, "", "apply", "-f", filepath.Join(w.opt.Deploy, "host-records-rbac.yaml")); err != nil {
+		return err
+	}
+	err = w.Syncer.Reconfigure(func(c *SyncerConfig) {
+		c.Federations[0].Provider, c.HostKubeconfig = "    none: {}", host.kubeconfig
+	})
+	if err != nil {
+		return err
+	}
+	return w.Syncer.Await(ctx)
+}
+
 // Replica is one of several syncers with the same configuration and a Lease.
 type Replica struct {
 	Name    string

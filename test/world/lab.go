@@ -73,3 +73,6 @@ func (l *Lab) Program(debianPackage, name string) (string, error) {
 func (l *Lab) Run(name, log, program string, args ...string) (*proc.Process, error) {
 	return proc.Start(name, l.world.LogFile(log), l.world.Env(), program, args...)
 }
+
+// Deploy is the folder with what is deployed in members.
+func (l *Lab) Deploy() string { return l.world.opt.Deploy }

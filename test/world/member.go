@@ -100,6 +100,9 @@ func (m *Member) furnish(ctx context.Context) error {
 	if w.opt.fileMembers() {
 		rbac = append(rbac, "-f", filepath.Join(w.opt.Deploy, "member-rbac.yaml"))
 	}
+	if w.opt.Mirrors {
+		rbac = append(rbac, "-f", filepath.Join(w.opt.Deploy, "member-mirror-rbac.yaml"))
+	}
 	if _, err := m.Kubectl(ctx, "", rbac...); err != nil {
 		return err
 	}
@@ -150,6 +153,12 @@ func (m *Member) startCoreDNS(ctx context.Context) error {
 		return err
 	})
 }
+
+// KillCoreDNS ends the cluster's CoreDNS with SIGKILL, and StartCoreDNS starts another one and waits until it is ready.
+func (m *Member) KillCoreDNS() { m.coredns.Kill() }
+
+// StartCoreDNS ends a KillCoreDNS.
+func (m *Member) StartCoreDNS(ctx context.Context) error { return m.startCoreDNS(ctx) }
 
 func (m *Member) stop() error {
 	err := m.coredns.Stop(10 * time.Second)

@@ -86,13 +86,24 @@ func ViewOf(dir, name string) View {
 }
 
 // FailoverPlaces are two of Places for MeasureFailover, with load balancers
-// that have addresses for many Services, in the range that is meant for
-// benchmarks (RFC 2544).
+// that have addresses for many Services. Those that are meant for benchmarks
+// (RFC 2544) count as private, which the syncer does not publish (H3a).
 func FailoverPlaces() []*Place {
 	first, second := *Places[2], *Places[3]
-	first.LBCIDRs = []netip.Prefix{netip.MustParsePrefix("198.18.0.0/20"), first.LBCIDRs[1]}
-	second.LBCIDRs = []netip.Prefix{netip.MustParsePrefix("198.18.16.0/20"), second.LBCIDRs[1]}
+	first.LBCIDRs = []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24"), first.LBCIDRs[1]}
+	second.LBCIDRs = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), second.LBCIDRs[1]}
 	return []*Place{&first, &second}
+}
+
+// RemotePlaces are three clusters for MeasureRemote: the one whose pods ask, one beside it in the same region, and one
+// in another. The load balancers of the last two have addresses for many Services.
+func RemotePlaces() []*Place {
+	asking, beside, far := *Places[2], *Places[1], *Places[3]
+	beside.Name, beside.Region, beside.Zone = asking.Name+"-c", asking.Region, asking.Region+"-c"
+	asking.LBCIDRs = nil
+	beside.LBCIDRs = []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24"), beside.LBCIDRs[1]}
+	far.LBCIDRs = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), far.LBCIDRs[1]}
+	return []*Place{&asking, &beside, &far}
 }
 
 // localPrefixes are all addresses on which something listens.

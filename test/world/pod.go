@@ -1,6 +1,7 @@
 package world
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -139,3 +141,46 @@ func Dig(ctx context.Context, server, name string, typ uint16) (string, error) {
 	}
 	return strings.Join(lines, "\n"), nil
 }
+
+// Resolving is a program that asks the C library's resolver for the addresses of a name again and again.
+type Resolving struct {
+	cmd   *exec.Cmd
+	lines *bufio.Scanner
+}
+
+// resolveAgain asks in a new process each time, and ends each answer with an empty line.
+const resolveAgain = `while :; do getent ahosts "$1"; echo; sleep 0.01; done`
+
+// ResolveAgain starts it as a process at that place. It ends with ctx.
+func (w *World) ResolveAgain(ctx context.Context, view, name string) (*Resolving, error) {
+	cmd := netns.Command(ctx, ViewOf(w.Dir(), view).Resolv, "sh", "-c", resolveAgain, "sh", name)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	return &Resolving{cmd, bufio.NewScanner(out)}, cmd.Start()
+}
+
+// Next waits for the next answer, and returns its addresses in order; none if the name does not exist.
+func (r *Resolving) Next() (addrs []netip.Addr, err error) {
+	for r.lines.Scan() {
+		fields := strings.Fields(r.lines.Text())
+		if len(fields) == 0 {
+			slices.SortFunc(addrs, netip.Addr.Compare)
+			return slices.Compact(addrs), nil
+		}
+		a, err := netip.ParseAddr(fields[0])
+		if err != nil {
+			return nil, fmt.Errorf("getent says %q: %w", r.lines.Text(), err)
+		}
+		addrs = append(addrs, a)
+	}
+	if err := r.lines.Err(); err != nil {
+		return nil, err
+	}
+	return nil, errors.New("the program that asks has ended")
+}
+
+// Wait waits for its end, after that of its context.
+func (r *Resolving) Wait() { _ = r.cmd.Wait() }

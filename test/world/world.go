@@ -47,6 +47,8 @@ type Options struct {
 	Renew func(cluster string, begins bool)
 	// Corefile makes the Corefile of a cluster; nil is the walk-through's.
 	Corefile func(p *Place, kubeconfig string) string
+	// Mirrors gives the rights with which each cluster has a mirror; Deploy has member-mirror-rbac.yaml then.
+	Mirrors bool
 }
 
 // World is everything that runs in the walk-through.
