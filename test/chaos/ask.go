@@ -169,7 +169,7 @@ func (r clients) askPlugin(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	a := truth.PluginAnswer{Member: m.Name, Failed: reply.Rcode == dns.RcodeServerFailure, Answer: truth.Answer{
+	a := truth.PluginAnswer{Member: m.Name, Stale: isStale(reply), Answer: truth.Answer{
 		Federation: string(z.Name), Service: stage.ServiceName(service), Type: dns.TypeToString[typ], Sent: sent,
 		Received: time.Now(),
 	}}
@@ -183,6 +183,15 @@ func (r clients) askPlugin(ctx context.Context) {
 		r.report.violation(violation{Kind: one.Kind, Name: name + " " + a.Type + " at the CoreDNS of " + m.Name,
 			Service: a.Service, Answer: answerText(reply), Why: one.Text})
 	}
+}
+
+// isStale reports whether the reply says that it is a stale answer (RFC 8914).
+func isStale(reply *dns.Msg) bool {
+	opt := reply.IsEdns0()
+	return opt != nil && slices.ContainsFunc(opt.Option, func(o dns.EDNS0) bool {
+		ede, ok := o.(*dns.EDNS0_EDE)
+		return ok && ede.InfoCode == dns.ExtendedErrorCodeStaleAnswer
+	})
 }
 
 // askZone reads a whole zone, and judges every name of it.

@@ -46,6 +46,8 @@ func (r saboteur) fault(ctx context.Context, f schedule.Fault) (err error) {
 	r.report.faulted(f)
 	defer func() { r.report.mended(f) }()
 	switch {
+	case f.Class.OfMirror():
+		return r.mirrorFault(ctx, f, r.stage.Members[f.Members[0]])
 	case f.Class.OfMember():
 		return r.memberFault(ctx, f, r.stage.Members[f.Members[0]])
 	case f.Class.OfMembers():

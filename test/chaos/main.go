@@ -34,13 +34,14 @@ Flags:
 const envTestcluster = "FEDERATION_DNS_TESTCLUSTER"
 
 type flags struct {
-	bin, deploy, syncer string
-	seed                uint64
-	minutes             float64
-	members, services   int
-	hosts               []string
-	favour              []schedule.Class
-	first, list, lease  bool
+	bin, deploy        string
+	coredns, syncer    string
+	seed               uint64
+	minutes            float64
+	members, services  int
+	hosts              []string
+	favour             []schedule.Class
+	first, list, lease bool
 }
 
 func main() {
@@ -77,7 +78,9 @@ func parse() (f flags, err error) {
 	var favour, hosts string
 	flag.StringVar(&f.bin, "bin", "bin", "`folder` with coredns and federation-syncer (make build)")
 	flag.StringVar(&f.syncer, "syncer", "", "the syncer to test, if it is another `program`")
-	flag.StringVar(&f.deploy, "deploy", "deploy", "`folder` with member-rbac.yaml and coredns-rbac.yaml")
+	flag.StringVar(&f.coredns, "coredns", "", "the CoreDNS to test, if it is another `program`")
+	flag.StringVar(&f.deploy, "deploy", "deploy",
+		"`folder` with member-rbac.yaml, coredns-rbac.yaml and member-mirror-rbac.yaml")
 	flag.Uint64Var(&f.seed, "seed", uint64(time.Now().UnixNano()%1_000_000),
 		"the seed: the same one gives the same schedule")
 	flag.Float64Var(&f.minutes, "minutes", 10, "how long faults begin")

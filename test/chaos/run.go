@@ -55,6 +55,9 @@ func play(ctx context.Context, f flags) (err error) {
 	if r.syncer == "" {
 		r.syncer = filepath.Join(f.bin, "federation-syncer")
 	}
+	if r.coredns == "" {
+		r.coredns = filepath.Join(f.bin, "coredns")
+	}
 	for i := range stage.Zones {
 		r.wires = append(r.wires, &wire{zone: stage.Zones[i], report: r.report})
 	}
@@ -64,7 +67,7 @@ func play(ctx context.Context, f flags) (err error) {
 	fmt.Printf("seed %d: starting %d clusters, %s\n", f.seed, f.members, strings.Join(f.hosts, " and "))
 	r.stage, err = stage.Start(ctx, stage.Options{
 		Lab: world.Options{
-			Dir: dir, CoreDNS: filepath.Join(f.bin, "coredns"), Syncer: r.syncer,
+			Dir: dir, CoreDNS: r.coredns, Syncer: r.syncer,
 			Testcluster: os.Getenv(envTestcluster), Deploy: f.deploy,
 		},
 		Syncer: r.syncer, Members: f.members, Lease: f.lease, Hosts: f.hosts,

@@ -34,6 +34,9 @@ func (r *run) settle(ctx context.Context) error {
 		}
 		var err error
 		if wrong, err = r.differences(); err == nil && len(wrong) == 0 {
+			wrong, err = r.mirrorDifferences(ctx)
+		}
+		if err == nil && len(wrong) == 0 {
 			r.report.settled(time.Since(begin))
 			return nil
 		} else if err != nil {
@@ -59,7 +62,7 @@ func (r *run) settle(ctx context.Context) error {
 
 // quiet reports whether no fault has effects anymore.
 func (r *run) quiet() bool {
-	return !slices.ContainsFunc(stage.Zones,
+	return r.truth.MirrorsQuiet(time.Now()) && !slices.ContainsFunc(stage.Zones,
 		func(z stage.Zone) bool { return !r.truth.Quiet(time.Now(), string(z.Name)) })
 }
 

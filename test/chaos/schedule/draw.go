@@ -142,6 +142,10 @@ var lengths = map[Class][2]time.Duration{
 	EndlessAnswers: {6 * time.Second, 13 * time.Second}, NameUnreadable: {3 * time.Second, 8 * time.Second},
 	ClaimDeleted: {8 * time.Second, 12 * time.Second}, ZoneRestored: {8 * time.Second, 12 * time.Second},
 	LevelDelegated: {4 * time.Second, 10 * time.Second},
+	MirrorDeleted:  {1 * time.Second, 4 * time.Second}, MirrorEdited: {3 * time.Second, 6 * time.Second},
+	MirrorForeign: {4 * time.Second, 8 * time.Second}, MirrorNamespace: {2 * time.Second, 6 * time.Second},
+	MirrorRevoked: {22 * time.Second, 26 * time.Second}, HeartbeatStopped: {20 * time.Second, 26 * time.Second},
+	CoreDNSRestart: {100 * time.Millisecond, 2 * time.Second},
 }
 
 func (g *Generator) draw(class Class) Fault {
@@ -156,6 +160,9 @@ func (g *Generator) draw(class Class) Fault {
 		f.Away = max(f.For, leaseRunsOut)
 	}
 	latest := roundLength - 5*time.Second
+	if class == MirrorRevoked || class == HeartbeatStopped { // or nothing of the round is left to show it
+		latest = 8 * time.Second
+	}
 	if class.OfMembers() || class == MassDelete { // there is only one of them, and the round is to hold it
 		latest = roundLength - f.For
 	}

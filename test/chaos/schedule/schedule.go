@@ -42,6 +42,14 @@ const (
 	ClaimDeleted   Class = "claim-deleted"   // somebody deletes claims
 	ZoneRestored   Class = "zone-restored"   // the DNS server begins again with an older zone
 	LevelDelegated Class = "level-delegated" // somebody delegates a level away
+
+	MirrorDeleted    Class = "mirror-deleted"    // somebody deletes the objects of a member's mirrors
+	MirrorEdited     Class = "mirror-edited"     // and edits them, with the right to mend it or without
+	MirrorForeign    Class = "mirror-foreign"    // and puts another owner's in their place
+	MirrorNamespace  Class = "mirror-namespace"  // the namespace of a member's mirrors is deleted
+	MirrorRevoked    Class = "mirror-revoked"    // the account may not write them any more
+	HeartbeatStopped Class = "heartbeat-stopped" // it may write buckets only
+	CoreDNSRestart   Class = "coredns-restart"   // SIGKILL of a member's CoreDNS, and a restart
 )
 
 // Classes are all of them.
@@ -50,6 +58,15 @@ var Classes = []Class{
 	ReplyLost, RequestLost, DNSKill, SyncerKill, SyncerStop, Takeover, MassDelete,
 	PluginHang, WatchForbidden, Throttled, LabelStorm, EndlessAnswers, NameUnreadable, ClaimDeleted, ZoneRestored,
 	LevelDelegated,
+	MirrorDeleted, MirrorEdited, MirrorForeign, MirrorNamespace, MirrorRevoked, HeartbeatStopped, CoreDNSRestart,
+}
+
+// OfMirror reports whether the class is a fault of one member's mirrors, or of the CoreDNS that reads them. No record
+// may change for one.
+func (c Class) OfMirror() bool {
+	return slices.Contains([]Class{
+		MirrorDeleted, MirrorEdited, MirrorForeign, MirrorNamespace, MirrorRevoked, HeartbeatStopped, CoreDNSRestart,
+	}, c)
 }
 
 // OfMember reports whether the class is a fault of one member.
@@ -57,13 +74,13 @@ func (c Class) OfMember() bool {
 	return slices.Contains([]Class{
 		APIKill, APIStop, Blackhole, Reset, SlowLink, Revoke, PluginHang, WatchForbidden, Throttled, LabelStorm,
 		EndlessAnswers,
-	}, c)
+	}, c) || c.OfMirror()
 }
 
 // Loses reports whether a fault of the class, of one member, may have it taken
 // for lost.
 func (c Class) Loses() bool {
-	return c.OfMember() && !slices.Contains([]Class{SlowLink, WatchForbidden, Throttled, LabelStorm}, c)
+	return c.OfMember() && !c.OfMirror() && !slices.Contains([]Class{SlowLink, WatchForbidden, Throttled, LabelStorm}, c)
 }
 
 // OfMembers reports whether it is one of several members at once.

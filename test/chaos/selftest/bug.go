@@ -104,21 +104,39 @@ func (b bug) files(root string) (patch.Files, error) {
 	return files, nil
 }
 
-// build builds the syncer with the bug, in dir, which it makes.
-func (b bug) build(ctx context.Context, dir string) (string, error) {
+// programs are those that chaos tests, by the flag that names another one.
+var programs = []string{"coredns", "syncer"}
+
+// concerns reports whether the bug is in a program.
+func (b bug) concerns(program string) bool {
+	return slices.ContainsFunc(b.changes, func(c patch.Change) bool {
+		return strings.HasPrefix(c.Path, "plugin/") == (program == "coredns")
+	})
+}
+
+// build builds the programs that have the bug, in dir, which it makes, and returns the flags with which chaos takes
+// them.
+func (b bug) build(ctx context.Context, dir string) (flags []string, err error) {
 	files, err := b.files(".")
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	overlay, err := files.Overlay(".", dir)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	syncer := filepath.Join(dir, "federation-syncer")
-	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-overlay="+overlay,
-		"-o", syncer, "./cmd/federation-syncer")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("it does not compile: %w: %s", err, out)
+	for _, program := range programs {
+		if !b.concerns(program) {
+			continue
+		}
+		command := map[string]string{"coredns": "coredns", "syncer": "federation-syncer"}[program]
+		path := filepath.Join(dir, command)
+		cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-overlay="+overlay, "-o", path,
+			"./cmd/"+command)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("it does not compile: %w: %s", err, out)
+		}
+		flags = append(flags, "-"+program, path)
 	}
-	return syncer, nil
+	return flags, nil
 }

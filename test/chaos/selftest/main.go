@@ -1,6 +1,6 @@
-// Selftest shows that chaos finds what it is for: it builds the syncer with one
-// planted bug after the other, each in a copy of a file that only the compiler
-// sees, and lets chaos run on it until it finds a violation, for two minutes at
+// Selftest shows that chaos finds what it is for: it builds the syncer, or CoreDNS, with
+// one planted bug after the other, each in a copy of a file that only the
+// compiler sees, and lets chaos run on it until it finds a violation, for two minutes at
 // most.
 //
 //	go run ./test/chaos/selftest [-run NAME] [-list]
@@ -45,7 +45,7 @@ const (
 func run(ctx context.Context) error {
 	only := flag.String("run", "", "only the bugs whose name matches this regular `expression`")
 	list := flag.Bool("list", false, "print the bugs, and run nothing")
-	compile := flag.Bool("compile", false, "build the syncer with each bug, and run nothing")
+	compile := flag.Bool("compile", false, "build the program with each bug, and run nothing")
 	bin := flag.String("bin", "bin", "`folder` with chaos, coredns and federation-syncer")
 	flag.Parse()
 	chosen, err := regexp.Compile(*only)
@@ -102,13 +102,13 @@ func run(ctx context.Context) error {
 	return nil
 }
 
-// try builds the syncer with the bug and lets chaos run on it.
+// try builds what has the bug and lets chaos run on it.
 func (b bug) try(ctx context.Context, bin, dir string) (text string, found bool) {
-	syncer, err := b.build(ctx, dir)
+	args, err := b.build(ctx, dir)
 	if err != nil {
 		return "BROKEN: " + err.Error(), false
 	}
-	args := []string{"-bin", bin, "-syncer", syncer, "-seed", seed, "-first", "-minutes", fmt.Sprint(limit.Minutes())}
+	args = append(args, "-bin", bin, "-seed", seed, "-first", "-minutes", fmt.Sprint(limit.Minutes()))
 	if len(b.favour) > 0 {
 		args = append(args, "-favour", strings.Join(b.favour, ","))
 	}

@@ -67,7 +67,7 @@ func (m *Member) furnish(lab *world.Lab, standIns *standIns) error {
 			InteractiveMode: clientcmdapi.NeverExecInteractiveMode,
 		}}
 	}
-	m.standIns = standIns
+	m.standIns, m.deploy = standIns, lab.Deploy()
 	return clientcmd.WriteToFile(*config, path)
 }
 

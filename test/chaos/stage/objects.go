@@ -36,6 +36,7 @@ type Member struct {
 	index  int
 	// hang is the file with which the credential plugin hangs, if there is one.
 	hang     string
+	deploy   string // the folder with the rights
 	standIns *standIns
 }
 

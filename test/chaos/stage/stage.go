@@ -16,7 +16,7 @@ import (
 
 // Options say what to start.
 type Options struct {
-	// Lab has the programs and the folder; its Places and Corefile are set here.
+	// Lab has the programs and the folder; its Places, Corefile and Mirrors are set here.
 	Lab world.Options
 	// Syncer is the syncer under test.
 	Syncer string
@@ -49,7 +49,7 @@ type Stage struct {
 func Start(ctx context.Context, opt Options) (*Stage, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
-	opt.Lab.Places, opt.Lab.Corefile = placesOf(opt.Members), corefile
+	opt.Lab.Places, opt.Lab.Corefile, opt.Lab.Mirrors = placesOf(opt.Members), corefile, true
 	s := &Stage{opt: opt}
 	for _, z := range Zones {
 		if err := netns.AddAddress(netip.MustParseAddr(z.Address)); err != nil { // BIND looks for it at a device

@@ -16,6 +16,7 @@
 //	          service's last (H5, P3b)
 //	lost      an address of a lost member is published though another shard is
 //	          healthy, 3 s after unreachableAfter and a probe interval (X2a)
+//	own       a CoreDNS leads to an address of its own shard, which it sees not to be healthy, though another is (M1)
 //	foreign   an address of another service, or of a member that is not there (P1)
 //	mixed     a name has a CNAME and something else (P6)
 //	brake     more services lost their last address than X4 lets go, before holdFor

@@ -16,6 +16,8 @@ type Answer struct {
 	Addresses []netip.Addr
 	// Sent and Received are when the question was, and the answer.
 	Sent, Received time.Time
+	// mirrored: it came by a mirror, so that no DNS server was on its way.
+	mirrored bool
 }
 
 // Violation is one thing that must not be.
@@ -127,7 +129,10 @@ func (s since) and(w *way, a Answer) since {
 // quietSince is since when nothing was wrong on the ways from the members to the
 // records of the answer, when that was asked for.
 func (m judge) quietSince(a Answer, members ...string) since {
-	s := since{ok: true}.and(m.providers[a.Federation], a).and(m.syncer, a)
+	s := since{ok: true}.and(m.syncer, a)
+	if !a.mirrored {
+		s = s.and(m.providers[a.Federation], a)
+	}
 	for _, name := range members {
 		s = s.and(m.members[name], a)
 	}

@@ -66,6 +66,7 @@ type Model struct {
 	providers map[string]*way
 	syncer    *way
 	servers   map[string]*way // API servers, as their own cluster sees them
+	mirrors   map[string]*way // members' mirrors
 	started   time.Time       // the last start of a syncer
 	names     map[name]*seenName
 	brakes    map[string]*brake
@@ -81,10 +82,11 @@ func New(c Config, t Topology, federations []string) *Model {
 		config: c, topology: t, shards: map[Shard]*shard{}, byService: map[string][]*shard{},
 		owners:  map[netip.Addr]*shard{},
 		members: map[string]*way{}, providers: map[string]*way{}, servers: map[string]*way{}, syncer: &way{},
-		names: map[name]*seenName{}, brakes: map[string]*brake{},
+		mirrors: map[string]*way{},
+		names:   map[name]*seenName{}, brakes: map[string]*brake{},
 	}
 	for name := range t {
-		m.members[name], m.servers[name] = &way{}, &way{}
+		m.members[name], m.servers[name], m.mirrors[name] = &way{}, &way{}, &way{}
 	}
 	for _, f := range federations {
 		m.providers[f], m.brakes[f] = &way{}, &brake{}
@@ -138,6 +140,13 @@ func (m *Model) ServerFault(at time.Time, member string, f Fault) {
 	m.servers[member].begin(at, f)
 }
 
+// MirrorFault begins a fault of a member's mirrors, or of the CoreDNS that reads them: no record shows it.
+func (m *Model) MirrorFault(at time.Time, member string, f Fault) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.mirrors[member].begin(at, f)
+}
+
 // ProviderFault begins a fault of a federation's DNS server.
 func (m *Model) ProviderFault(at time.Time, federation string, f Fault) {
 	m.mu.Lock()
@@ -158,7 +167,7 @@ func (m *Model) SyncerFault(at time.Time, f Fault) {
 func (m *Model) EndFault(at time.Time, name, class string, settle time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, w := range []*way{m.members[name], m.providers[name], m.servers[name]} {
+	for _, w := range []*way{m.members[name], m.providers[name], m.servers[name], m.mirrors[name]} {
 		if w != nil {
 			w.end(at, class, settle)
 		}
@@ -298,6 +307,9 @@ func (m *Model) Faults(now time.Time) (lines []string) {
 	}
 	for name, w := range m.members {
 		say("member", name, w)
+	}
+	for name, w := range m.mirrors {
+		say("mirror of", name, w)
 	}
 	for name, w := range m.providers {
 		say("DNS server of", name, w)

@@ -15,6 +15,8 @@ type Fault struct {
 	// Late is how long after its begin probes may go on to be answered, though it
 	// is Silent.
 	Late time.Duration
+	// Starts: the CoreDNS of the member starts anew, and does not know anything at first.
+	Starts bool
 	// Service and Level, if set, are the only ones concerned; a Level is never
 	// global.
 	Service, Level string

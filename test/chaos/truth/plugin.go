@@ -11,8 +11,8 @@ import (
 type PluginAnswer struct {
 	Member string
 	Answer // without a Level
-	// Failed: it was SERVFAIL.
-	Failed bool
+	// Stale: it says that it is the last of a mirror that is not fresh (EDE 3).
+	Stale bool
 }
 
 // remembers is how long a CoreDNS may go by what it has seen before: a negative
@@ -44,25 +44,32 @@ func (m judge) plugin(a PluginAnswer) (v []Violation) {
 			v = append(v, Violation{"foreign", fmt.Sprintf("%s does not belong there", addr)})
 			continue
 		}
-		later := a.Answer
-		later.Sent = later.Sent.Add(-time.Second)
-		v = append(v, m.judgeDead(later, s, addr)...)
+		v = append(v, m.judgeOwn(a, s, addr)...)
+		if later, ok := m.asOf(a); ok {
+			v = append(v, m.judgeDead(later, s, addr)...)
+		}
 	}
 	return v
 }
 
 func (m judge) judgePluginEmpty(a PluginAnswer, local *shard) []Violation {
+	if m.mirrors[a.Member].starts(a.Sent) {
+		return nil // it says SERVFAIL until it has seen the Services (Q9)
+	}
 	if c, quiet := m.localSince(a, local); quiet.before(a.Sent.Add(-m.config.Deadline)) && c.local() &&
 		!c.done.IsZero() && c.done.Before(a.Sent.Add(-m.config.Deadline)) && local.has(a.Type) {
 		return []Violation{{"empty", fmt.Sprintf("the shard in %s itself is healthy for %s",
 			a.Member, a.Sent.Sub(c.done).Round(time.Millisecond))}}
 	}
-	if m.providers[a.Federation].away(a.Sent.Add(-remembers)) {
-		return nil // the DNS server itself was away
+	known := a.Sent.Add(-remembers)
+	if begin, fresh := m.mirrorSince(a); !fresh {
+		known = begin.Add(-remembers)
+		if m.providers[a.Federation].away(known) {
+			return nil // the DNS server itself was away
+		}
 	}
 	for _, s := range m.byService[a.Service] {
-		if s.federation == a.Federation && s.has(a.Type) && !s.known.IsZero() &&
-			s.known.Before(a.Sent.Add(-remembers)) {
+		if s.federation == a.Federation && s.has(a.Type) && !s.known.IsZero() && s.known.Before(known) {
 			return []Violation{{"empty", fmt.Sprintf("the shard in %s is healthy, and has been in the records for %s",
 				s.Member, a.Sent.Sub(s.known).Round(time.Millisecond))}}
 		}
