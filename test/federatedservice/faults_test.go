@@ -48,6 +48,9 @@ func (c *chaos) fault() {
 	class := classes[c.rng.IntN(len(classes))]
 	m, name := c.Members[c.rng.IntN(len(c.Members))], fmt.Sprintf("f%d", c.rng.IntN(chaosNames))
 	lasts := time.Second + time.Duration(c.rng.IntN(6000))*time.Millisecond
+	if class == "propagation-disabled" {
+		lasts += fenceGrace // so that there is a time in which nothing may change
+	}
 	begin := faults[class]
 	if begin == nil {
 		c.Fatalf("-favour %q: there is no class %q", *favour, class)

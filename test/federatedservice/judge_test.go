@@ -47,8 +47,8 @@ type judge struct {
 	seen     []string
 }
 
-// grace is how long the syncer may take to learn what is wanted.
-const grace = 8 * time.Second
+// grace is how long the syncer may take to learn what is wanted, and fenceGrace that propagation is Disabled.
+const grace, fenceGrace = 8 * time.Second, 4 * time.Second
 
 func newJudge() *judge {
 	return &judge{
@@ -159,7 +159,7 @@ func foreign(all map[string]string) map[string]string {
 }
 
 func (j *judge) fence(p place, what string) {
-	if since, ok := j.fenced[p.member]; ok && time.Since(since) > grace {
+	if since, ok := j.fenced[p.member]; ok && time.Since(since) > fenceGrace {
 		j.violation("fenced", p, "it %s, and propagation is Disabled for %s", what, time.Since(since))
 	}
 }
