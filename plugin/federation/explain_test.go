@@ -145,8 +145,9 @@ func (w *explainWorld) plugin(t *testing.T, m core.Member, zone core.Label) *Fed
 // TestExplain holds V6: what explain predicts from a syncer's status is what the plugin answers a pod.
 func TestExplain(t *testing.T) {
 	seen := map[string]int{}
-	samples := 0
+	samples, ran := 0, false
 	t.Run("V6 the prediction is the plugin's answer", func(t *testing.T) {
+		ran = true
 		rapid.Check(t, func(rt *rapid.T) {
 			w := drawExplainWorld(rt)
 			for _, m := range w.members {
@@ -159,6 +160,9 @@ func TestExplain(t *testing.T) {
 			}
 		})
 	})
+	if !ran {
+		return // another clause's tests are asked for
+	}
 	if t.Logf("%d samples, as predicted: %v", samples, seen); samples < 1000 {
 		t.Errorf("only %d samples", samples)
 	}
