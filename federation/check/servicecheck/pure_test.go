@@ -3,10 +3,14 @@ package servicecheck
 import (
 	"flag"
 	"fmt"
+	"slices"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/federation-dns/federation/api/v1alpha1"
 	"github.com/federation-dns/federation/federation/admin"
 	"github.com/federation-dns/federation/federation/check"
 	"github.com/federation-dns/federation/test/check/texts"
@@ -29,6 +33,7 @@ func TestFindings(t *testing.T) {
 	seen := texts.Seen{}
 	testDifferences(t, seen)
 	testReasons(t, seen)
+	testBlocked(t, seen)
 	seen.InUnitTests(t, "servicecheck", *update)
 }
 
@@ -77,5 +82,56 @@ func testReasons(t *testing.T, seen texts.Seen) {
 			t.Fatalf("%+v", found)
 		}
 		seen.Add("service-address", found[0].Outcome, found[0].Text, "")
+	})
+}
+
+func testBlocked(t *testing.T, seen texts.Seen) {
+	now := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+	object := func(age time.Duration, status metav1.ConditionStatus, clusters ...v1alpha1.ClusterStatus,
+	) v1alpha1.FederatedService {
+		o := v1alpha1.FederatedService{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "cart"}}
+		o.CreationTimestamp = metav1.NewTime(now.Add(-age))
+		o.Status = v1alpha1.FederatedServiceStatus{
+			Conditions: []metav1.Condition{{Type: "Propagated", Status: status, Reason: "Why", Message: "so"}},
+			Clusters:   clusters,
+		}
+		return o
+	}
+	why := func(reason string) v1alpha1.ClusterStatus {
+		return v1alpha1.ClusterStatus{Cluster: "m", State: v1alpha1.ClusterMissing, Reason: reason, Message: "so"}
+	}
+	for _, c := range []struct {
+		name    string
+		object  v1alpha1.FederatedService
+		outcome check.Outcome
+		text    string
+		remedy  string
+	}{
+		{"in place", object(time.Hour, metav1.ConditionTrue, why("NoReadyEndpoints")), check.OK,
+			"FederatedServices looked at: 1", ""},
+		{"it has had no time yet", object(50*time.Second, metav1.ConditionFalse, why("NamespaceMissing")), check.OK,
+			"FederatedServices looked at: 1", ""},
+		{"NamespaceMissing", object(time.Hour, metav1.ConditionFalse, why("NoReadyEndpoints"), why("NamespaceMissing")),
+			check.Fail, "m: NamespaceMissing: so", "create the namespace in the member"},
+		{"Conflict", object(time.Hour, metav1.ConditionFalse, why("Conflict")), check.Fail, "m: Conflict: so",
+			remedies["Conflict"]},
+		{"nowhere", object(time.Hour, metav1.ConditionFalse), check.Fail, "Why: so", ""},
+	} {
+		t.Run("CK1 propagation-blocked: "+c.name, func(t *testing.T) {
+			found := blocked([]v1alpha1.FederatedService{c.object}, now)
+			if len(found) != 1 || found[0].Outcome != c.outcome || found[0].Text != c.text ||
+				found[0].Remedy != c.remedy {
+				t.Errorf("%+v", found)
+			}
+		})
+	}
+	t.Run("CK1 propagation-blocked: many are counted", func(t *testing.T) {
+		found := blocked(slices.Repeat([]v1alpha1.FederatedService{
+			object(time.Hour, metav1.ConditionFalse, why("NotOurs"))}, maxDifferences+5), now)
+		last := found[len(found)-1]
+		if len(found) != maxDifferences+1 || last.Text != "further members and Services: 5" {
+			t.Errorf("%d %+v", len(found), last)
+		}
+		seen.Add("propagation-blocked", last.Outcome, last.Text, "")
 	})
 }

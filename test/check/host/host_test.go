@@ -180,4 +180,45 @@ func testHost(t *testing.T, w *world) {
 		w.member("a", w.kubeconfig(w.host.Server(), w.ca(), w.lastingToken()), "")
 		w.finds("members-known", "a", check.OK, "...", w.options())
 	})
+	testPropagation(t, w)
+}
+
+func testPropagation(t *testing.T, w *world) {
+	w.member("a", w.kubeconfig(w.host.Server(), w.ca(), w.lastingToken()), "")
+	w.kubectl(federatedService, "create", "-f", "-")
+	defer w.kubectl("", "delete", "fsvc", "web")
+	t.Run("CK2 propagation-blocked fails: no member", func(t *testing.T) {
+		w := w.in(t)
+		w.finds("propagation-blocked", "default/web", check.Fail, "NoClusters: ...", later(w.options()))
+	})
+	t.Run("CK2 propagation-blocked fails: no right", func(t *testing.T) {
+		w := w.in(t)
+		w.kubectl("", "patch", "mc", "a", "--type=merge", "-p", `{"spec": {"propagation": "Enabled"}}`)
+		f := w.finds("propagation-blocked", "default/web", check.Fail, "a: Forbidden: ...", later(w.options()))
+		if want := "apply deploy/member-propagation-rbac.yaml in the member"; f.Remedy != want {
+			t.Errorf("%q, want %q", f.Remedy, want)
+		}
+	})
+	t.Run("CK2 propagation-blocked passes", func(t *testing.T) {
+		w := w.in(t)
+		rights := filepath.Join(root, "deploy/member-propagation-rbac.yaml")
+		w.kubectl("", "apply", "-f", rights)
+		defer w.kubectl("", "delete", "-f", rights)
+		w.finds("member-rbac-excess", "a", check.OK, "nothing beyond ...", w.options())
+		w.kubectl("", "annotate", "fsvc", "web", "again=yes") // it is tried again at once
+		w.finds("propagation-blocked", "", check.OK, "FederatedServices looked at: 1", later(w.options()))
+	})
+}
+
+const federatedService = `apiVersion: federation-dns.io/v1alpha1
+kind: FederatedService
+metadata: {name: web, namespace: default}
+spec: {federation: fed, template: {spec: {ports: [{port: 80}]}}}
+`
+
+// later returns options with a clock that is two minutes ahead.
+func later(o check.Options) check.Options {
+	now := time.Now
+	o.Now = func() time.Time { return now().Add(2 * time.Minute) }
+	return o
 }

@@ -220,7 +220,7 @@ func all() []check.Check { return append(hostcheck.Checks(), membercheck.Checks(
 // run makes one check, and returns what it has found of the subject.
 func (w *world) run(id, subject string, o check.Options) check.Finding {
 	w.Helper()
-	chosen, err := check.Select(all(), []string{id}, nil)
+	chosen, err := check.Select(everything(), []string{id}, nil)
 	if err != nil {
 		w.Fatal(err)
 	}

@@ -100,11 +100,12 @@ func testRun(t *testing.T, w *world) {
 	})
 	// For each rule, the checks that cannot be made without it.
 	without := map[string][]string{
-		"memberclusters": {"members-known", "member-rbac"},
-		"leases":         {"syncer-running"},
-		"deployments":    {"config-loaded", "syncer-running"},
-		"configmaps":     {"config-loaded"},
-		"secrets":        {"member-rbac", "member-secret", "member-token"},
+		"memberclusters":    {"members-known", "member-rbac"},
+		"federatedservices": {"propagation-blocked"},
+		"leases":            {"syncer-running"},
+		"deployments":       {"config-loaded", "syncer-running"},
+		"configmaps":        {"config-loaded"},
+		"secrets":           {"member-rbac", "member-secret", "member-token"},
 	}
 	for _, resource := range slices.Sorted(maps.Keys(without)) {
 		t.Run("B2 without the right for "+resource+" a check says so", func(t *testing.T) {
@@ -113,7 +114,8 @@ func testRun(t *testing.T, w *world) {
 			want := "resources: [" + resource + "]"
 			text := "could not be tested: ..." + resource + "... is forbidden: User ... cannot ..."
 			w.eventually(func() error {
-				for _, r := range check.Run(t.Context(), check.NewEnv(o), all()).Results {
+				for _, r := range check.Run(t.Context(), check.NewEnv(o),
+					slices.Concat(all(), servicecheck.Checks())).Results {
 					if !slices.Contains(without[resource], r.ID) {
 						continue
 					}
