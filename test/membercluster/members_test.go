@@ -38,7 +38,7 @@ type members struct {
 	*httptest.Server
 	mu       sync.Mutex
 	byName   map[string]*memberAPI
-	requests map[string]int // by what was asked for: probe, list, watch, identity
+	requests map[string]int // by what was asked for: probe, list, watch, identity, mirror
 }
 
 type memberAPI struct {
@@ -170,6 +170,8 @@ func (m *members) serve(w http.ResponseWriter, r *http.Request) {
 	m.mu.Lock()
 	api, kind := m.byName[name], "list"
 	switch {
+	case strings.HasSuffix(url, "/configmaps"):
+		kind = "mirror"
 	case r.FormValue("limit") == "1":
 		kind = "probe"
 	case strings.HasPrefix(url, "api/v1/namespaces/") || url == "version":
@@ -190,6 +192,8 @@ func (m *members) serve(w http.ResponseWriter, r *http.Request) {
 			api.refused++
 		case api.lists != 0 && (kind == "list" || kind == "watch"):
 			status = api.lists
+		case kind == "mirror": // deploy/member-mirror-rbac.yaml is not applied
+			status = http.StatusForbidden
 		default:
 			status = 0
 		}
