@@ -106,7 +106,8 @@ func run(ctx context.Context, f flags) error {
 		}
 	}
 	if f.only != local {
-		return f.play(ctx, world.Options{Places: world.RemotePlaces(), Corefile: kubeadmCorefile, Mirrors: true}, f.remote)
+		opt := world.Options{Places: world.RemotePlaces(), Corefile: kubeadmCorefile, Mirrors: true}
+		return f.play(ctx, opt, f.remote)
 	}
 	return nil
 }

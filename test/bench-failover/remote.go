@@ -103,7 +103,8 @@ func reportRemote(all []scenario.Remote) (err error) {
 		} {
 			row(provider+part.what, part.times)
 			if p99 := at(slices.Sorted(slices.Values(part.times)), 99); p99 > part.bound {
-				err = errors.Join(err, fmt.Errorf("%s%s: p99 is %s, the bound is %s", provider, part.what, p99, part.bound))
+				miss := fmt.Errorf("%s%s: p99 is %s, the bound is %s", provider, part.what, p99, part.bound)
+				err = errors.Join(err, miss)
 			}
 		}
 	}

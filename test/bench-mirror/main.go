@@ -90,8 +90,8 @@ func (f flags) check() error {
 	case flag.NArg() > 0:
 		return fmt.Errorf("unexpected argument %q", flag.Arg(0))
 	case f.shards < 2 || f.members < f.shards:
-		return fmt.Errorf("-members %d, -shards %d: 2 shards or more, and not more than members, are allowed", f.members,
-			f.shards)
+		return fmt.Errorf("-members %d, -shards %d: 2 shards or more, and not more than members, are allowed",
+			f.members, f.shards)
 	case f.members > 250 || f.services < 1:
 		return fmt.Errorf("-members %d, -services %d: up to 250 members, and 1 service or more, are allowed", f.members,
 			f.services)

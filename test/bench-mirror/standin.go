@@ -176,7 +176,9 @@ func (s *standIn) remove(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.facts.removed(name)
-	answer(w, http.StatusOK, metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: "Success"})
+	answer(w, http.StatusOK, metav1.Status{
+		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusSuccess,
+	})
 }
 
 func answer(w http.ResponseWriter, status int, body any) {

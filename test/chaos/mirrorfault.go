@@ -111,8 +111,8 @@ func (r *run) mirrorDifferences(ctx context.Context) (out []string, err error) {
 			for svc, addrs := range want {
 				told := have[svc]
 				if is := global(z, told.Levels); is != addrs {
-					out = append(out, fmt.Sprintf("+ %s in the mirror of %s in %s: %q, want %q", svc.Name, z.Name, m.Name, is,
-						addrs))
+					out = append(out, fmt.Sprintf("+ %s in the mirror of %s in %s: %q, want %q",
+						svc.Name, z.Name, m.Name, is, addrs))
 				}
 			}
 		}

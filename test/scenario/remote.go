@@ -151,7 +151,8 @@ func (r *RemoteServices) turn(ctx context.Context, s *remoteShard, ready bool, w
 	slice.Endpoints[0].Conditions.Ready = &ready
 	start := time.Now()
 	g.Go(func() (err error) {
-		s.slice, err = s.client.DiscoveryV1().EndpointSlices(world.Namespace).Update(gctx, slice, metav1.UpdateOptions{})
+		api := s.client.DiscoveryV1().EndpointSlices(world.Namespace)
+		s.slice, err = api.Update(gctx, slice, metav1.UpdateOptions{})
 		return err
 	})
 	g.Go(func() error {

@@ -80,7 +80,8 @@ func (c Class) OfMember() bool {
 // Loses reports whether a fault of the class, of one member, may have it taken
 // for lost.
 func (c Class) Loses() bool {
-	return c.OfMember() && !c.OfMirror() && !slices.Contains([]Class{SlowLink, WatchForbidden, Throttled, LabelStorm}, c)
+	reachable := []Class{SlowLink, WatchForbidden, Throttled, LabelStorm}
+	return c.OfMember() && !c.OfMirror() && !slices.Contains(reachable, c)
 }
 
 // OfMembers reports whether it is one of several members at once.

@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// mirrorLags is how long a mirror counts as fresh after it was renewed last (M4), and how long it may take until the
-	// plugin has seen that.
+	// mirrorLags is how long a mirror counts as fresh after it was renewed last (M4), and how long it may take until
+	// the plugin has seen that.
 	mirrorLags = 16 * time.Second
 	// mirrorSettles is how long the mirror may take to be renewed, and to be seen so, after what has kept it from that:
 	// a request that hangs, the longest pause between two tries, and two heartbeats.
@@ -69,8 +69,8 @@ func (m judge) judgeOwn(a PluginAnswer, s *shard, addr netip.Addr) []Violation {
 			!o.known.Before(begin.Add(-remembers)) || m.members[o.Member].faulty(begin.Add(-mirrorLags)) {
 			continue // or its member may be lost
 		}
-		return []Violation{{"own", fmt.Sprintf("%s is the CoreDNS's own shard's, which is not healthy for %s, and %s has "+
-			"another", addr, a.Sent.Sub(last.done).Round(time.Millisecond), o.Member)}}
+		return []Violation{{"own", fmt.Sprintf("%s is the CoreDNS's own shard's, which is not healthy for %s, and %s "+
+			"has another", addr, a.Sent.Sub(last.done).Round(time.Millisecond), o.Member)}}
 	}
 	return nil
 }
