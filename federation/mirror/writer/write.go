@@ -15,6 +15,7 @@ import (
 type beat struct {
 	target
 	number    uint64    // of the last renewal
+	published []bool    // what it says of the buckets
 	writtenAt time.Time // zero if it should be written now
 	starts    []mirror.Start
 }
@@ -123,6 +124,9 @@ func (t *set) line(name federation.ServiceName) (text, upstream string) {
 // engine has stood still (M4). It returns when to look again.
 func (t *set) renew(ctx context.Context, now time.Time, news bool) (next time.Time) {
 	due := t.beat.writtenAt.Add(beatEvery)
+	if t.zoneHasTaken(now) {
+		due = t.beat.writtenAt.Add(takenEvery)
+	}
 	if t.beat.retryAt.After(now) {
 		return t.beat.retryAt
 	}
@@ -156,8 +160,22 @@ func (t *set) renew(ctx context.Context, now time.Time, news bool) (next time.Ti
 	now = time.Now()
 	t.beat.wrote(now, o)
 	t.beat.writtenAt, t.beat.number, t.beat.starts = now, h.Snapshot, h.Starts
+	t.beat.published = t.beat.published[:0]
+	for _, b := range h.Buckets {
+		t.beat.published = append(t.beat.published, b.Published)
+	}
 	t.removeRetired(ctx)
 	return now.Add(beatEvery)
+}
+
+// zoneHasTaken reports whether the zone has taken all of a bucket of which the heartbeat says that it has not.
+func (t *set) zoneHasTaken(now time.Time) bool {
+	for i, said := range t.beat.published {
+		if !said && i < len(t.buckets) && t.buckets[i].state(now).Published {
+			return true
+		}
+	}
+	return false
 }
 
 // removeRetired removes what no heartbeat names any more. What cannot be removed is tried again with the next renewal.

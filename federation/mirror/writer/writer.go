@@ -22,6 +22,9 @@ import (
 const (
 	// beatEvery is how often a heartbeat is renewed. What is older and not written yet is not vouched for (M4).
 	beatEvery = 5 * time.Second
+	// takenEvery is the time between renewals that say that the zone has taken more. Until one says so, a plugin whose
+	// mirror is not fresh believes that rather than the zone (M6).
+	takenEvery = time.Second
 	// bucketEvery is the time between the writes of one bucket if it keeps changing, and bucketBurst how many may come
 	// without it: a bucket has many services, and a failover must not wait for a change of another one (M8).
 	bucketEvery = time.Second

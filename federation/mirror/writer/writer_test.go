@@ -2,6 +2,7 @@ package writer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -46,7 +47,10 @@ func newEngine(t *testing.T) *engine {
 }
 
 // set gives a service an address of member b; "" takes the service away.
-func (e *engine) set(name federation.ServiceName, address string) {
+func (e *engine) set(name federation.ServiceName, address string) { e.publish(name, address, true) }
+
+// publish does so, and says whether the zone has taken it.
+func (e *engine) publish(name federation.ServiceName, address string, taken bool) {
 	if address == "" {
 		e.views.RemoveService(name)
 		return
@@ -58,7 +62,11 @@ func (e *engine) set(name federation.ServiceName, address string) {
 	levels := federation.NewLevels(fed, members, federation.PublishOptions{})
 	sets, _ := levels.RRsets(name, shards, true)
 	answer := &policy.Answer{RRsets: sets, Shards: shards}
-	e.views.SetService(&snapshot.Service{Name: name, Records: sets, Answer: answer})
+	view := &snapshot.Service{Name: name, Answer: answer}
+	if taken {
+		view.Records = sets
+	}
+	e.views.SetService(view)
 }
 
 // stop lets the engine stand still.
@@ -151,6 +159,15 @@ func (r *running) vouched(name federation.ServiceName) (string, error) {
 	return "none", nil
 }
 
+// published returns whether the heartbeat says that the zone has taken a service's bucket.
+func (r *running) published(name federation.ServiceName) (bool, error) {
+	h, err := mirror.DecodeHeartbeat(r.data(id.HeartbeatName()))
+	if err != nil {
+		return false, err
+	}
+	return h.Buckets[mirror.BucketOf(h.Set, len(h.Buckets), name)].Published, nil
+}
+
 // becomes waits until the mirror gives an address for a service.
 func (r *running) becomes(within time.Duration, name federation.ServiceName, want string) {
 	r.Helper()
@@ -198,6 +215,24 @@ func TestWriter(t *testing.T) {
 		r.change(web, "203.0.113.3")
 		r.becomes(time.Second, web, "203.0.113.3")
 		t.Logf("after %s", time.Since(began))
+	})
+	t.Run("M4 that the zone has taken a change is said before the next renewal", func(t *testing.T) {
+		r := run(t, newEngine(t), newMemberAPI(t))
+		r.becomes(5*time.Second, web, "203.0.113.2")
+		r.publish(web, "203.0.113.3", false)
+		r.Wake()
+		r.becomes(time.Second, web, "203.0.113.3")
+		if published, err := r.published(web); err != nil || published {
+			t.Fatalf("published: %v, %v", published, err)
+		}
+		r.change(web, "203.0.113.3")
+		eventually(t, beatEvery-takenEvery, func() error {
+			published, err := r.published(web)
+			if err == nil && !published {
+				err = errors.New("the heartbeat says that the zone is behind")
+			}
+			return err
+		})
 	})
 	t.Run("M1 a service that is gone, or never was, is not in the mirror", func(t *testing.T) {
 		r := run(t, newEngine(t), newMemberAPI(t))
