@@ -1,7 +1,6 @@
 package main
 
 import (
-	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -9,6 +8,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/federation-dns/federation/test/ports"
 )
 
 // authority is the server of the federations' domains, over UDP and TCP; a
@@ -42,11 +43,7 @@ func newAuthority(t *testing.T) *authority {
 	t.Helper()
 	a := &authority{zones: []string{"example.com.", "example.net."}, asked: map[string]int{}}
 	a.add(t, zoneLines)
-	tcp, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	udp, err := net.ListenPacket("udp", tcp.Addr().String())
+	udp, tcp, err := ports.Listen("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,13 +1,13 @@
 package live
 
 import (
-	"net"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
 
 	"github.com/federation-dns/federation/federation/explain"
+	"github.com/federation-dns/federation/test/ports"
 )
 
 // serveZone serves records over UDP and TCP, by the given change of each reply, and returns the address.
@@ -35,11 +35,7 @@ func serveZone(t *testing.T, change func(*dns.Msg), records ...string) string {
 		}
 		_ = w.WriteMsg(m)
 	})
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	pc, err := net.ListenPacket("udp", l.Addr().String())
+	pc, l, err := ports.Listen("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package resolve
 
 import (
 	"context"
-	"net"
 	"net/netip"
 	"sync"
 	"testing"
@@ -12,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/test/ports"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -41,18 +41,7 @@ func serve(t *testing.T, handle func(w dns.ResponseWriter, q *dns.Msg)) *server 
 // listen listens on an address whose port UDP chooses.
 func (s *server) listen(addr string) {
 	s.Helper()
-	var pc net.PacketConn
-	var l net.Listener
-	var err error
-	for range 50 { // the port may be taken by TCP
-		if pc, err = net.ListenPacket("udp", addr); err != nil {
-			s.Fatal(err)
-		}
-		if l, err = net.Listen("tcp", pc.LocalAddr().String()); err == nil {
-			break
-		}
-		pc.Close()
-	}
+	pc, l, err := ports.Listen(addr)
 	if err != nil {
 		s.Fatal(err)
 	}

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/miekg/dns"
+
+	"github.com/federation-dns/federation/test/ports"
 )
 
 // maxLinks is the longest CNAME chain that an answer follows.
@@ -12,7 +14,7 @@ const maxLinks = 8
 
 // Serve answers queries for the zones over UDP and TCP on the address, until stop. With port 0 it picks one for both.
 func Serve(address string, zones ...*Zone) (bound string, stop func(), err error) {
-	packets, listener, err := listen(address)
+	packets, listener, err := ports.Listen(address)
 	if err != nil {
 		return "", nil, err
 	}
@@ -37,24 +39,6 @@ func Serve(address string, zones ...*Zone) (bound string, stop func(), err error
 			<-ended
 		}
 	}, nil
-}
-
-// listen binds the same port for UDP and TCP.
-func listen(address string) (net.PacketConn, net.Listener, error) {
-	for tries := 0; ; tries++ {
-		packets, err := net.ListenPacket("udp", address)
-		if err != nil {
-			return nil, nil, err
-		}
-		listener, err := net.Listen("tcp", packets.LocalAddr().String())
-		if err == nil {
-			return packets, listener, nil
-		}
-		packets.Close()
-		if !strings.HasSuffix(address, ":0") || tries == 20 {
-			return nil, nil, err
-		}
-	}
 }
 
 // ServeDNS answers as an authoritative server does: the records of the name, a CNAME chain within the zone, or the SOA.

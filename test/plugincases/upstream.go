@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"github.com/miekg/dns"
+
+	"github.com/federation-dns/federation/test/ports"
 )
 
 //go:embed upstream.txt
@@ -149,13 +151,8 @@ func (u *Upstream) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
 
 // Serve answers at an address, by UDP and TCP, until it is stopped.
 func (u *Upstream) Serve(addr string) (stop func(), err error) {
-	udp, err := net.ListenPacket("udp", addr)
+	udp, tcp, err := ports.Listen(addr)
 	if err != nil {
-		return nil, err
-	}
-	tcp, err := net.Listen("tcp", udp.LocalAddr().String())
-	if err != nil {
-		udp.Close()
 		return nil, err
 	}
 	var wg sync.WaitGroup
