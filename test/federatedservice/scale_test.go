@@ -97,9 +97,9 @@ func inPlace(s *stage.Stage, m *stage.Member) (n int) {
 	return n
 }
 
-// always are the requests that a syncer sends at rest, too: it keeps its Lease, asks whether members answer, and begins
-// watches anew.
-var always = []string{"GET leases", "PUT leases", "probe services", "WATCH "}
+// always are the requests that a syncer sends at rest, too: it keeps its Lease, asks whether members answer, begins
+// watches anew, and asks whether it may keep mirrors in the members, which it may not here.
+var always = []string{"GET leases", "PUT leases", "probe services", "WATCH ", "LIST configmaps"}
 
 // took returns the requests since it was asked last, but for those that there are always.
 func took(s *stage.Stage) map[string]int {

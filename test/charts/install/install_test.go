@@ -112,6 +112,7 @@ config:
   - name: %s
     domain: %s
     ttl: %d
+    mirror: {enabled: false} # its right is the member's
     provider:
       rfc2136:
         server: %s
@@ -306,6 +307,10 @@ func TestSyncer(t *testing.T) {
 	})
 }
 
+// ofServices are the resources of FederatedServices. There are none here, and so no right to change them is missed:
+// test/federatedservice takes each of these from the role of deploy/host-rbac.yaml, which is the same.
+var ofServices = []string{"federatedservices", "federatedservices/status", "events"}
+
 // testEachRight takes one right after the other from the account: a pod says which one it lacks.
 func (in *installation) testEachRight(t *testing.T, release string) {
 	type rule struct {
@@ -323,6 +328,9 @@ func (in *installation) testEachRight(t *testing.T, release string) {
 		}
 		for i, r := range role.Rules {
 			for j, verb := range r.Verbs {
+				if slices.Contains(ofServices, r.Resources[0]) && slices.Contains([]string{"create", "patch"}, verb) {
+					continue
+				}
 				what := fmt.Sprintf("cannot %s resource \"%s\"", verb, r.Resources[0])
 				tested++
 				t.Run("B2 without it, "+what, func(t *testing.T) {
