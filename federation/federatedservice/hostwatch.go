@@ -33,7 +33,8 @@ func newHostWatch(c *hostClient, said *host.SaidOnce) *hostWatch {
 	return w
 }
 
-// prepare says what is wrong, once. The errors are those of an informer that runs already.
+// prepare says what is wrong, once; but not that MemberClusters are not to be had, as those who have them as members do.
+// The errors are those of an informer that runs already.
 func (w *hostWatch) prepare(informer cache.SharedIndexInformer, kind string) {
 	_ = informer.SetTransform(func(obj any) (any, error) {
 		if m, ok := obj.(metav1.Object); ok {
@@ -46,12 +47,15 @@ func (w *hostWatch) prepare(informer cache.SharedIndexInformer, kind string) {
 			return
 		}
 		w.errorAt.Store(time.Now().UnixNano())
-		if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
+		refused := apierrors.IsNotFound(err) || apierrors.IsForbidden(err)
+		switch {
+		case refused && informer == w.members:
+		case refused:
 			w.said.Info(kind, "FederatedServices of the host are not used: apply deploy/crds and "+
 				"deploy/host-rbac.yaml there to create Services in members", err)
-			return
+		default:
+			w.said.Error(kind, "cannot watch the "+kind+" of the host; retrying", err)
 		}
-		w.said.Error(kind, "cannot watch the "+kind+" of the host; retrying", err)
 	})
 }
 

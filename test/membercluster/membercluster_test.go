@@ -140,8 +140,12 @@ func TestMemberCluster(t *testing.T) {
 	t.Run("K1 without the kind everything is as before, and that is said once", func(t *testing.T) {
 		s := s.in(t)
 		eventually(t, 30*time.Second, func() error {
-			if log := r.log(); strings.Count(log, "apply deploy/crds") != 1 || !strings.Contains(log, "it writes") {
-				return fmt.Errorf("the log is\n%s", log)
+			log := r.log()
+			for _, said := range []string{"MemberClusters of the host are not used",
+				"FederatedServices of the host are not used", "it writes"} {
+				if strings.Count(log, said) != 1 {
+					return fmt.Errorf("%q is not said once: the log is\n%s", said, log)
+				}
 			}
 			return nil
 		})
