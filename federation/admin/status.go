@@ -112,6 +112,20 @@ type MemberStatus struct {
 	Drained bool `json:"drained,omitempty"`
 	// Object is whether it is a MemberCluster of the host cluster; otherwise the configuration file has it.
 	Object bool `json:"object,omitempty"`
+	// Mirror is the state of its mirror (M4); nil if it has none, by configuration or yet.
+	Mirror *MirrorStatus `json:"mirror,omitempty"`
+}
+
+// MirrorStatus is the state of a member's mirror.
+type MirrorStatus struct {
+	// Fresh is whether the member's CoreDNS answers from it.
+	Fresh bool `json:"fresh"`
+	// Renewed is when the heartbeat was written last.
+	Renewed  *time.Time `json:"renewed,omitempty"`
+	Services int        `json:"services"`
+	// Reason is why it is not fresh, or not complete, and Detail what to do; "" if it is.
+	Reason string `json:"reason,omitempty"`
+	Detail string `json:"detail,omitempty"`
 }
 
 // LevelStatus is the state of one level.

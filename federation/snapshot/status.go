@@ -39,6 +39,7 @@ func (s *Federation) Status() admin.FederationStatus {
 	}
 	for _, m := range s.Members {
 		st.Members = append(st.Members, m.status())
+		st.Members[len(st.Members)-1].Mirror = s.mirrorStatus(m.Name)
 		st.Problems = append(st.Problems, problemStatuses(m.Problems)...)
 	}
 	st.Problems = append(st.Problems, problemStatuses(s.Problems)...)
@@ -67,6 +68,21 @@ func (s *Federation) Services() iter.Seq[admin.ServiceStatus] {
 			}
 		}
 	}
+}
+
+// mirrorStatus returns the status of a member's mirror; nil if it has none.
+func (s *Federation) mirrorStatus(member string) *admin.MirrorStatus {
+	state, ok := s.Views.MirrorOf(member)
+	if s.Mirror == nil || !ok {
+		return nil
+	}
+	st := &admin.MirrorStatus{
+		Fresh: state.Fresh, Services: state.Services, Reason: string(state.Reason), Detail: state.Detail,
+	}
+	if !state.Renewed.IsZero() {
+		st.Renewed = &state.Renewed
+	}
+	return st
 }
 
 func (m *Member) status() admin.MemberStatus {

@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/net/html"
 
+	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/admin"
 	"github.com/federation-dns/federation/federation/admin/web/webtest"
 	"github.com/federation-dns/federation/federation/explain"
@@ -111,6 +112,22 @@ func TestViews(t *testing.T) {
 		} {
 			if !strings.Contains(text, want) {
 				t.Errorf("no %q in\n%s", want, text)
+			}
+		}
+	})
+	t.Run("W1 the overview says whether each member's mirror is fresh, or why it is not", func(t *testing.T) {
+		w := webtest.New()
+		w.Change(func(f *snapshot.Federation) {
+			f.Mirror = &snapshot.Mirror{}
+			f.Views.SetMirror("a", snapshot.MirrorState{Fresh: true, Renewed: time.Now()})
+			f.Views.SetMirror("b", snapshot.MirrorState{Reason: federation.ReasonMirrorRefused, Detail: "apply <it>"})
+		})
+		doc, _ := get(t, start(t, w), "/", http.StatusOK)
+		for member, want := range map[string]string{
+			"a": "fresh", "b": "not fresh, MirrorRefused apply <it>", "c": "none",
+		} {
+			if got := keyed(t, doc, "mirror "+member+" fed example.com"); got != want {
+				t.Errorf("%s: %q, want %q", member, got, want)
 			}
 		}
 	})
