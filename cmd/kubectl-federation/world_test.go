@@ -52,7 +52,8 @@ func testStatus() *admin.Status {
 	f := admin.FederationStatus{Name: "myfederation", Domain: "example.com", Naming: "flat", State: "writing"}
 	for _, m := range members {
 		st := admin.MemberStatus{Name: m.Name, Status: "present", Since: ago(49 * time.Hour), Version: "v1.37.2",
-			LastContact: &contact, Reachable: true, Region: string(m.Region), Shards: 3, Healthy: 2}
+			MemberContact: admin.MemberContact{LastContact: &contact, Reachable: true},
+			Region:        string(m.Region), Shards: 3, Healthy: 2}
 		for _, z := range m.Zones {
 			st.Zones = append(st.Zones, string(z))
 		}

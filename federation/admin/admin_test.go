@@ -67,7 +67,8 @@ func TestAdmin(t *testing.T) {
 		status: Status{Leader: "b", Federations: []FederationStatus{{
 			Name: "fed", Domain: "example.com", State: "writing", PanicSince: &until,
 			Members: []MemberStatus{{
-				Name: "a", Status: "present", Since: until, LastContact: &until, Zones: []string{"z1"}, Shards: 2,
+				Name: "a", Status: "present", Since: until, MemberContact: MemberContact{LastContact: &until},
+				Zones: []string{"z1"}, Shards: 2,
 			}},
 			FederationLevels: FederationLevels{
 				Levels: []LevelStatus{{Name: "example.com.", Kind: "global", Members: []string{"a"}}},

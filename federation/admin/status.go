@@ -94,11 +94,8 @@ type MemberStatus struct {
 	Name   string    `json:"name"`
 	Status string    `json:"status"` // starting, present, unreachable, unwatched or departed
 	Since  time.Time `json:"since"`
-	// Reachable is whether the last probe was answered.
-	Reachable bool `json:"reachable"`
-	// LastContact is when the last answered probe was sent.
-	LastContact *time.Time `json:"lastContact,omitempty"`
-	Version     string     `json:"version,omitempty"`
+	MemberContact
+	Version string `json:"version,omitempty"`
 	// ClusterID is the UID of its namespace kube-system; "" if it is not known.
 	ClusterID string   `json:"clusterID,omitempty"`
 	Region    string   `json:"region,omitempty"`
@@ -114,6 +111,14 @@ type MemberStatus struct {
 	Object bool `json:"object,omitempty"`
 	// Mirror is the state of its mirror (M4); nil if it has none, by configuration or yet.
 	Mirror *MirrorStatus `json:"mirror,omitempty"`
+}
+
+// MemberContact is how a member answers probes.
+type MemberContact struct {
+	// Reachable is whether the last probe was answered.
+	Reachable bool `json:"reachable"`
+	// LastContact is when the last answered probe was sent.
+	LastContact *time.Time `json:"lastContact,omitempty"`
 }
 
 // MirrorStatus is the state of a member's mirror.

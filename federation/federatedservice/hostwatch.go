@@ -33,7 +33,7 @@ func newHostWatch(c *hostClient, said *host.SaidOnce) *hostWatch {
 	return w
 }
 
-// prepare says what is wrong, once; but not that MemberClusters are not to be had, as those who have them as members do.
+// prepare says what is wrong, once; but not that MemberClusters cannot be had: those who take them as members do.
 // The errors are those of an informer that runs already.
 func (w *hostWatch) prepare(informer cache.SharedIndexInformer, kind string) {
 	_ = informer.SetTransform(func(obj any) (any, error) {
