@@ -9,12 +9,9 @@ package federatedservice
 import (
 	"context"
 	"log/slog"
-	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"k8s.io/client-go/rest"
 
 	"github.com/federation-dns/federation/federation/config"
 	"github.com/federation-dns/federation/federation/host"
@@ -22,13 +19,8 @@ import (
 	"github.com/federation-dns/federation/federation/snapshot"
 )
 
-const (
-	// hostRetry is the pause before a kubeconfig of the host that cannot be used is loaded again, and how often one is
-	// compared with the one in use while requests fail.
-	hostRetry = 5 * time.Second
-	// lookEvery is how often snapshots are looked at: a change of a shard is in the status within a second.
-	lookEvery = 200 * time.Millisecond
-)
+// lookEvery is how often snapshots are looked at: a change of a shard is in the status within a second.
+const lookEvery = 200 * time.Millisecond
 
 // Options are what a Controller works with.
 type Options struct {
@@ -65,24 +57,14 @@ func (c *Controller) owner() string { return c.file.Load().Owner }
 // Run works until ctx ends; nothing is written after it has returned. It loads the kubeconfig of the host again when
 // requests fail.
 func (c *Controller) Run(ctx context.Context) {
-	for ctx.Err() == nil {
-		loaded, err := c.opt.Host.Load()
-		if err == nil {
-			err = c.session(ctx, loaded)
-		}
-		if err != nil {
-			c.said.Error("host", "cannot read the FederatedServices of the host; retrying", err)
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(hostRetry):
-		}
-	}
+	c.opt.Host.Sessions(ctx, c.session, func(err error) {
+		c.said.Error("host", "cannot read the FederatedServices of the host; retrying", err)
+	})
 }
 
 // session works with one client configuration, until ctx ends or another one is due.
-func (c *Controller) session(ctx context.Context, loaded *rest.Config) error {
-	client, err := newHostClient(loaded)
+func (c *Controller) session(ctx context.Context, of *host.Session) error {
+	client, err := newHostClient(of.Client)
 	if err != nil {
 		return err
 	}
@@ -95,7 +77,6 @@ func (c *Controller) session(ctx context.Context, loaded *rest.Config) error {
 	s.start(&running)
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
-	compared := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
@@ -103,11 +84,8 @@ func (c *Controller) session(ctx context.Context, loaded *rest.Config) error {
 		case <-tick.C:
 		}
 		s.look()
-		if s.watch.failing() && time.Since(compared) >= hostRetry {
-			compared = time.Now()
-			if next, err := c.opt.Host.Load(); err == nil && !reflect.DeepEqual(next, loaded) {
-				return nil
-			}
+		if s.watch.Failing() && of.Stale() {
+			return nil
 		}
 	}
 }

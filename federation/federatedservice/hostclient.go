@@ -67,16 +67,12 @@ func newHostClient(c *rest.Config) (*hostClient, error) {
 	return h, err
 }
 
-// listWatch returns what an informer of one of the kinds needs. It lists, and does not watch from the beginning: a
-// missing right to list is seen at once.
+// listWatch returns what an informer of one of the kinds needs.
 func (h *hostClient) listWatch(resource string) cache.ListerWatcher {
-	return lists{cache.NewListWatchFromClient(h.objects, resource, metav1.NamespaceAll, fields.Everything())}
+	return kubeconfig.ListThenWatch{
+		ListWatch: cache.NewListWatchFromClient(h.objects, resource, metav1.NamespaceAll, fields.Everything()),
+	}
 }
-
-type lists struct{ *cache.ListWatch }
-
-// IsWatchListSemanticsUnSupported is what client-go asks for.
-func (lists) IsWatchListSemanticsUnSupported() bool { return true }
 
 // applyStatus writes the status of f, and returns the object that results.
 func (h *hostClient) applyStatus(

@@ -3,11 +3,7 @@ package federatedservice
 import (
 	"context"
 	"sync"
-	"sync/atomic"
-	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/federation-dns/federation/api/v1alpha1"
@@ -19,44 +15,21 @@ type key = cache.ObjectName
 
 // hostWatch is the informers' view of the host.
 type hostWatch struct {
+	*host.Informers
 	services, members cache.SharedIndexInformer
 	said              *host.SaidOnce
-	errorAt           atomic.Int64 // when a request failed last, in Unix nanoseconds
 }
 
 func newHostWatch(c *hostClient, said *host.SaidOnce) *hostWatch {
-	w := &hostWatch{said: said}
+	w := &hostWatch{Informers: host.NewInformers(said), said: said}
 	w.services = cache.NewSharedIndexInformer(c.listWatch(services), &v1alpha1.FederatedService{}, 0, nil)
 	w.members = cache.NewSharedIndexInformer(c.listWatch(members), &v1alpha1.MemberCluster{}, 0, nil)
-	w.prepare(w.services, "FederatedServices")
-	w.prepare(w.members, "MemberClusters")
+	w.Prepare(w.services, "FederatedServices", func(err error) {
+		said.Info("FederatedServices", "FederatedServices of the host are not used: apply deploy/crds and "+
+			"deploy/host-rbac.yaml there to create Services in members", err)
+	})
+	w.Prepare(w.members, "MemberClusters", func(error) {}) // those who take them as members say it
 	return w
-}
-
-// prepare says what is wrong, once; but not that MemberClusters cannot be had: those who take them as members do.
-// The errors are those of an informer that runs already.
-func (w *hostWatch) prepare(informer cache.SharedIndexInformer, kind string) {
-	_ = informer.SetTransform(func(obj any) (any, error) {
-		if m, ok := obj.(metav1.Object); ok {
-			m.SetManagedFields(nil)
-		}
-		return obj, nil
-	})
-	_ = informer.SetWatchErrorHandlerWithContext(func(ctx context.Context, _ *cache.Reflector, err error) {
-		if ctx.Err() != nil || apierrors.IsResourceExpired(err) || apierrors.IsGone(err) {
-			return
-		}
-		w.errorAt.Store(time.Now().UnixNano())
-		refused := apierrors.IsNotFound(err) || apierrors.IsForbidden(err)
-		switch {
-		case refused && informer == w.members:
-		case refused:
-			w.said.Info(kind, "FederatedServices of the host are not used: apply deploy/crds and "+
-				"deploy/host-rbac.yaml there to create Services in members", err)
-		default:
-			w.said.Error(kind, "cannot watch the "+kind+" of the host; retrying", err)
-		}
-	})
 }
 
 // handle has a function called for each object that comes, changes or goes, with its state before and after.
@@ -90,12 +63,6 @@ func (w *hostWatch) run(ctx context.Context, running *sync.WaitGroup) {
 }
 
 func (w *hostWatch) synced() bool { return w.services.HasSynced() && w.members.HasSynced() }
-
-// failing reports whether a request failed lately.
-func (w *hostWatch) failing() bool {
-	at := w.errorAt.Load()
-	return at != 0 && time.Since(time.Unix(0, at)) < time.Minute
-}
 
 // service returns a FederatedService, which is not ours to change; nil if there is none.
 func (w *hostWatch) service(k key) *v1alpha1.FederatedService {

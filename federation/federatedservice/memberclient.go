@@ -49,12 +49,11 @@ func newMemberClient(c *rest.Config) (*memberClient, error) {
 	return m, err
 }
 
-// informer returns an informer of the metadata of the Services with our label, cut down to what is looked at. It lists,
-// and does not watch from the beginning, as the member's other watches do.
+// informer returns an informer of the metadata of the Services with our label, cut down to what is looked at.
 func (c *memberClient) informer() cache.SharedIndexInformer {
 	resource := c.metadata.Resource(corev1.SchemeGroupVersion.WithResource("services"))
 	var budget kubeconfig.ListBudget
-	informer := cache.NewSharedIndexInformer(lists{&cache.ListWatch{
+	informer := cache.NewSharedIndexInformer(kubeconfig.ListThenWatch{ListWatch: &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
 			o.LabelSelector = propagate.LabelFederation
 			if o.Continue == "" {

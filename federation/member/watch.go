@@ -152,7 +152,7 @@ func reflect[L runtime.Object](
 		}
 	}
 	var budget kubeconfig.ListBudget // of the list in progress
-	r := cache.NewReflectorWithOptions(listThenWatch{&cache.ListWatch{
+	r := cache.NewReflectorWithOptions(kubeconfig.ListThenWatch{ListWatch: &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
 			if !w.lists.begin(ctx) { // the reflector does not wait for its lists
 				return nil, ctx.Err()
@@ -204,13 +204,6 @@ func (w *Watcher) updateUnwatched(t *content) {
 type relistError struct{ err error }
 
 func (r relistError) Error() string { return r.err.Error() }
-
-// listThenWatch makes a reflector list by LIST, as X2b requires, and not by a stream of events: on a server in trouble
-// the stream may never end, and the lists are short.
-type listThenWatch struct{ *cache.ListWatch }
-
-// IsWatchListSemanticsUnSupported is called by the reflector.
-func (listThenWatch) IsWatchListSemanticsUnSupported() bool { return true }
 
 // requests counts the requests in progress, so that their end can be awaited.
 type requests struct {

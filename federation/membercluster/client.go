@@ -68,19 +68,15 @@ func newClient(c *rest.Config, namespace string) (*client, error) {
 // memberClusters and secrets return what informers need. The Secrets in which Helm keeps releases are large, and none
 // of ours.
 func (c *client) memberClusters() cache.ListerWatcher {
-	return lists{cache.NewListWatchFromClient(c.members, resource, metav1.NamespaceAll, fields.Everything())}
+	return kubeconfig.ListThenWatch{
+		ListWatch: cache.NewListWatchFromClient(c.members, resource, metav1.NamespaceAll, fields.Everything()),
+	}
 }
 
 func (c *client) secrets() cache.ListerWatcher {
-	return lists{cache.NewListWatchFromClient(c.core, "secrets", c.namespace,
+	return kubeconfig.ListThenWatch{ListWatch: cache.NewListWatchFromClient(c.core, "secrets", c.namespace,
 		fields.OneTermNotEqualSelector("type", "helm.sh/release.v1"))}
 }
-
-// lists has the informer list, and not watch from the beginning: a missing right to list is seen at once.
-type lists struct{ *cache.ListWatch }
-
-// IsWatchListSemanticsUnSupported is what client-go asks for.
-func (lists) IsWatchListSemanticsUnSupported() bool { return true }
 
 // apply writes the status of m with a field manager of our own, so that others may add conditions (K3). It returns the
 // object that results.

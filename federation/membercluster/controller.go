@@ -7,17 +7,11 @@ import (
 	"sync"
 	"time"
 
-	"k8s.io/client-go/rest"
-
 	"github.com/federation-dns/federation/federation/config"
 	"github.com/federation-dns/federation/federation/host"
 	"github.com/federation-dns/federation/federation/kubeconfig"
 	"github.com/federation-dns/federation/federation/snapshot"
 )
-
-// hostRetry is the pause before a kubeconfig of the host that cannot be used is loaded again, and how often one is
-// compared with the one in use while requests fail.
-const hostRetry = 5 * time.Second
 
 // Options are what a Controller works with.
 type Options struct {
@@ -92,24 +86,14 @@ func (c *Controller) unknown() {
 
 // Run watches and writes until ctx ends. It loads the kubeconfig of the host again when requests fail.
 func (c *Controller) Run(ctx context.Context) {
-	for ctx.Err() == nil {
-		loaded, err := c.opt.Host.Load()
-		if err == nil {
-			err = c.session(ctx, loaded)
-		}
-		if err != nil {
-			c.said.Error("host", "cannot read the MemberClusters of the host; retrying", err)
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(hostRetry):
-		}
-	}
+	c.opt.Host.Sessions(ctx, c.session, func(err error) {
+		c.said.Error("host", "cannot read the MemberClusters of the host; retrying", err)
+	})
 }
 
 // session runs with one client configuration, until ctx ends or another one is due.
-func (c *Controller) session(ctx context.Context, loaded *rest.Config) error {
-	client, err := newClient(loaded, c.opt.Host.Namespace)
+func (c *Controller) session(ctx context.Context, of *host.Session) error {
+	client, err := newClient(of.Client, c.opt.Host.Namespace)
 	if err != nil {
 		return err
 	}
@@ -123,7 +107,6 @@ func (c *Controller) session(ctx context.Context, loaded *rest.Config) error {
 	}()
 	tick := time.NewTicker(statusEvery)
 	defer tick.Stop()
-	compared := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
@@ -138,11 +121,8 @@ func (c *Controller) session(ctx context.Context, loaded *rest.Config) error {
 		case <-tick.C:
 		}
 		s.report(ctx)
-		if w.failing() && time.Since(compared) >= hostRetry {
-			compared = time.Now()
-			if next, err := c.opt.Host.Load(); err == nil && !reflect.DeepEqual(next, loaded) {
-				return nil
-			}
+		if w.Failing() && of.Stale() {
+			return nil
 		}
 	}
 }

@@ -8,8 +8,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/federation-dns/federation/api/v1alpha1"
@@ -21,13 +19,13 @@ const settle = 100 * time.Millisecond
 
 // watch is the informers' view of the host.
 type watch struct {
+	*host.Informers
 	members, secrets cache.SharedIndexInformer
 	// changed receives when there is something to take: after a change, or once it is known that there is nothing.
 	changed chan struct{}
 	said    *host.SaidOnce
 
 	noMembers, noSecrets refusal
-	errorAt              atomic.Int64 // when a request failed last, in Unix nanoseconds
 
 	mu    sync.Mutex
 	timer *time.Timer
@@ -45,7 +43,7 @@ func (r *refusal) err() error {
 }
 
 func newWatch(ctx context.Context, c *client, said *host.SaidOnce) *watch {
-	w := &watch{changed: make(chan struct{}, 1), said: said}
+	w := &watch{Informers: host.NewInformers(said), changed: make(chan struct{}, 1), said: said}
 	w.members = cache.NewSharedIndexInformer(c.memberClusters(), &v1alpha1.MemberCluster{}, 0, nil)
 	w.secrets = cache.NewSharedIndexInformer(c.secrets(), &corev1.Secret{}, 0, nil)
 	w.prepare(w.members, &w.noMembers, "MemberClusters", fmt.Sprintf("MemberClusters of the host are not used: "+
@@ -82,28 +80,13 @@ func (w *watch) prepare(informer cache.SharedIndexInformer, refused *refusal, ki
 		}
 		w.later()
 	}
-	// The errors are those of an informer that runs already, or has another transformation.
-	_, _ = informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+	_, _ = informer.AddEventHandler(cache.ResourceEventHandlerFuncs{ // the error is that of one that has ended
 		AddFunc: func(any) { changed() }, UpdateFunc: func(_, _ any) { changed() }, DeleteFunc: func(any) { changed() },
 	})
-	_ = informer.SetTransform(func(obj any) (any, error) {
-		if m, ok := obj.(metav1.Object); ok {
-			m.SetManagedFields(nil)
-		}
-		return obj, nil
-	})
-	_ = informer.SetWatchErrorHandlerWithContext(func(ctx context.Context, _ *cache.Reflector, err error) {
-		if ctx.Err() != nil || apierrors.IsResourceExpired(err) || apierrors.IsGone(err) {
-			return
-		}
-		w.errorAt.Store(time.Now().UnixNano())
-		if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
-			w.said.Info(kind, text, err)
-			refused.Store(&err)
-			w.later()
-			return
-		}
-		w.said.Error(kind, "cannot watch the "+kind+" of the host; retrying", err)
+	w.Prepare(informer, kind, func(err error) {
+		w.said.Info(kind, text, err)
+		refused.Store(&err)
+		w.later()
 	})
 }
 
@@ -123,12 +106,6 @@ func (w *watch) later() {
 		default:
 		}
 	})
-}
-
-// failing reports whether a request failed lately.
-func (w *watch) failing() bool {
-	at := w.errorAt.Load()
-	return at != 0 && time.Since(time.Unix(0, at)) < time.Minute
 }
 
 // list returns the MemberClusters, the oldest first. They are not ours to change.

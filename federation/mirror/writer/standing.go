@@ -91,18 +91,12 @@ func (s *standing) start(ctx context.Context) {
 			return w, err
 		},
 	}
-	r := cache.NewReflectorWithOptions(listThenWatch{lw}, &corev1.ConfigMap{}, s, cache.ReflectorOptions{
+	r := cache.NewReflectorWithOptions(kubeconfig.ListThenWatch{ListWatch: lw}, &corev1.ConfigMap{}, s, cache.ReflectorOptions{
 		Backoff: &wait.Backoff{Duration: minRetry, Cap: maxRetry, Steps: 1 << 30, Factor: 2, Jitter: 0.5},
 	})
 	ctx = klog.NewContext(ctx, klog.Logger{}) // the Writer reports, with the member's name
 	s.running.Go(func() { r.RunWithContext(ctx) })
 }
-
-// listThenWatch has the reflector list by LIST, so that a missing right is seen at once.
-type listThenWatch struct{ *cache.ListWatch }
-
-// IsWatchListSemanticsUnSupported is called by the reflector.
-func (listThenWatch) IsWatchListSemanticsUnSupported() bool { return true }
 
 // result notes how a request ended.
 func (s *standing) result(ctx context.Context, err error) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"time"
 
 	"github.com/federation-dns/federation/federation"
@@ -94,7 +93,7 @@ func (t *transaction) make(claim *federation.RRset, c plan.Change) error {
 	if err != nil {
 		return err
 	}
-	to, err := swap(now, c)
+	to, err := provider.Swap(now, c)
 	if err != nil {
 		return err
 	}
@@ -106,27 +105,6 @@ func (t *transaction) make(claim *federation.RRset, c plan.Change) error {
 		delete(t.next, c.Name) // no bucket can have it
 	}
 	return nil
-}
-
-// swap returns the RRsets at a name after the change; now are those before it.
-func swap(now []federation.RRset, c plan.Change) ([]federation.RRset, error) {
-	var compared, kept []federation.RRset
-	withTXT := provider.HasTXT(c)
-	for _, set := range now {
-		if set.Type == federation.TypeTXT && !withTXT || !slices.Contains(provider.Types, set.Type) {
-			kept = append(kept, set)
-		} else {
-			compared = append(compared, set)
-		}
-	}
-	if !federation.EqualRRsets(compared, c.From) {
-		return nil, fmt.Errorf("%w: %q has %v", provider.ErrConflict, c.Name, compared)
-	}
-	if provider.Find(c.To, federation.TypeCNAME) != nil && len(kept) > 0 {
-		return nil, fmt.Errorf("%w: %q has a foreign %s RRset, which allows no CNAME beside it", provider.ErrRefused,
-			c.Name, kept[0].Type)
-	}
-	return append(kept, c.To...), nil
 }
 
 // write writes the head with the next records. If they have grown too large for it, what it had until now moves to the

@@ -111,7 +111,7 @@ func (p *Provider) apply(faults Faults, claim *federation.RRset, c plan.Change) 
 			return fmt.Errorf("%w: the claim %q is another", provider.ErrConflict, claim.Name)
 		}
 	}
-	next, err := swap(p.names[c.Name], c)
+	next, err := provider.Swap(p.names[c.Name], c)
 	if err != nil {
 		return err
 	}
@@ -120,28 +120,6 @@ func (p *Provider) apply(faults Faults, claim *federation.RRset, c plan.Change) 
 		return fmt.Errorf("change of %q: %w: the reply was lost", c.Name, provider.ErrUnknownOutcome)
 	}
 	return nil
-}
-
-// swap returns the RRsets at a name after the change; now are those before it.
-func swap(now []federation.RRset, c plan.Change) ([]federation.RRset, error) {
-	var compared, kept []federation.RRset
-	withTXT := provider.HasTXT(c)
-	for _, set := range now {
-		switch {
-		case set.Type == federation.TypeTXT && !withTXT, !slices.Contains(provider.Types, set.Type):
-			kept = append(kept, set)
-		default:
-			compared = append(compared, set)
-		}
-	}
-	if !federation.EqualRRsets(compared, c.From) {
-		return nil, fmt.Errorf("%w: %q has %v", provider.ErrConflict, c.Name, compared)
-	}
-	if provider.Find(c.To, federation.TypeCNAME) != nil && len(kept) > 0 {
-		return nil, fmt.Errorf("%w: %q has a foreign %s RRset, which allows no CNAME beside it", provider.ErrRefused,
-			c.Name, kept[0].Type)
-	}
-	return append(kept, c.To...), nil
 }
 
 // put replaces the RRsets at the name. The lock is held.
