@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -186,10 +187,7 @@ admin: {socket: admin.sock}
 			t.Fatal(err)
 		}
 	}
-	env := append(os.Environ(), "AWS_ACCESS_KEY_ID=AKIAEXAMPLE000000000", "AWS_SECRET_ACCESS_KEY=a secret of the tests",
-		"AWS_SESSION_TOKEN=", "AWS_PROFILE=",
-		"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_EC2_METADATA_DISABLED=true",
-		"GOOGLE_APPLICATION_CREDENTIALS=key.json")
+	env := slices.Concat(os.Environ(), route53.Env(), []string{"GOOGLE_APPLICATION_CREDENTIALS=key.json"})
 	run := func(args ...string) (*exec.Cmd, *bytes.Buffer) {
 		cmd := exec.Command("federation-syncer", args...)
 		out := &bytes.Buffer{}

@@ -9,8 +9,8 @@ import (
 )
 
 // Swap returns the RRsets at the change's name after it; now are those before it. It is for a provider that compares
-// and writes what it holds itself. ErrConflict says that From is not what is there, ErrRefused that an RRset of somebody
-// else allows no CNAME beside it.
+// and writes what it holds itself. ErrConflict says that From is not what is there, ErrRefused that an RRset of
+// somebody else allows no CNAME beside it.
 func Swap(now []federation.RRset, c plan.Change) ([]federation.RRset, error) {
 	var compared, kept []federation.RRset
 	withTXT := HasTXT(c)

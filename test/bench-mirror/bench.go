@@ -23,6 +23,7 @@ import (
 	"github.com/federation-dns/federation/federation/reconcile"
 	"github.com/federation-dns/federation/federation/snapshot"
 	"github.com/federation-dns/federation/test/kube"
+	"github.com/federation-dns/federation/test/proc"
 )
 
 const (
@@ -147,7 +148,7 @@ func (b *bench) startWriters(ctx context.Context) error {
 
 // probe sends what the probes of the members see.
 func (b *bench) probe(ctx context.Context) {
-	for sleep(ctx, probeEvery) {
+	for proc.Pause(ctx, probeEvery) {
 		b.mu.Lock()
 		now := time.Now()
 		if !b.away {
@@ -195,17 +196,5 @@ func (b *bench) list() {
 			Topology: federation.Member{Name: memberName(m), Region: federation.Label(fmt.Sprintf("region-%d", m/5)),
 				Zones: []federation.Label{federation.Label(fmt.Sprintf("zone-%d", m))}},
 		})
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return ctx.Err() == nil
-	}
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(d):
-		return true
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/federation-dns/federation/federation/mirror"
 	"github.com/federation-dns/federation/federation/snapshot"
 	reader "github.com/federation-dns/federation/plugin/federation/mirror"
+	"github.com/federation-dns/federation/test/proc"
 )
 
 // measure starts everything, and prints a line for each part.
@@ -22,7 +23,7 @@ func (b *bench) measure(ctx context.Context) error {
 	start := time.Now()
 	b.list()
 	for !b.settled() {
-		if !sleep(ctx, 50*time.Millisecond) {
+		if !proc.Pause(ctx, 50*time.Millisecond) {
 			return ctx.Err()
 		}
 	}
@@ -54,7 +55,7 @@ func (b *bench) measure(ctx context.Context) error {
 		return err
 	}
 	counted := b.counted()
-	if !sleep(ctx, b.rest) {
+	if !proc.Pause(ctx, b.rest) {
 		return ctx.Err()
 	}
 	b.print("at rest", b.rest, counted)
@@ -68,13 +69,13 @@ func (b *bench) lose(ctx context.Context) error {
 	b.away = true
 	due := b.contact.Add(unreachableAfter)
 	b.mu.Unlock()
-	if !sleep(ctx, time.Until(due)-200*time.Millisecond) {
+	if !proc.Pause(ctx, time.Until(due)-200*time.Millisecond) {
 		return ctx.Err()
 	}
 	counted := b.counted()
 	used := cpuTime()
 	for !b.decided() {
-		if !sleep(ctx, 10*time.Millisecond) {
+		if !proc.Pause(ctx, 10*time.Millisecond) {
 			return ctx.Err()
 		}
 	}
@@ -130,7 +131,7 @@ func (b *bench) await(ctx context.Context, without bool) (last time.Time, err er
 		case time.Since(start) > limit:
 			state, _ := b.loop.Snapshot().Views.MirrorOf(memberName(i))
 			return last, fmt.Errorf("the mirror of %s is not right after %s: %+v", memberName(i), limit, state)
-		case !sleep(ctx, 10*time.Millisecond):
+		case !proc.Pause(ctx, 10*time.Millisecond):
 			return last, ctx.Err()
 		}
 	}
@@ -168,7 +169,7 @@ func (b *bench) read(ctx context.Context) error {
 	go func() { r.Run(ctx); close(done) }()
 	defer func() { cancel(); <-done }()
 	for !m.Standing(time.Now()).Fresh {
-		if !sleep(ctx, 50*time.Millisecond) {
+		if !proc.Pause(ctx, 50*time.Millisecond) {
 			return ctx.Err()
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/federation-dns/federation/test/chaos/stage"
 	"github.com/federation-dns/federation/test/chaos/truth"
 	"github.com/federation-dns/federation/test/cutproxy"
+	"github.com/federation-dns/federation/test/proc"
 )
 
 // How long what comes of a fault may last after it.
@@ -57,7 +58,7 @@ func (r saboteur) fault(ctx context.Context, f schedule.Fault) (err error) {
 	case f.Class.OfSyncer():
 		return r.syncerFault(ctx, f)
 	case f.Class == schedule.MassDelete:
-		sleep(ctx, f.For) // the deletions are among the changes
+		proc.Pause(ctx, f.For) // the deletions are among the changes
 		return nil
 	}
 	return fmt.Errorf("no such class")
@@ -75,7 +76,7 @@ func (r saboteur) cut(ctx context.Context, f schedule.Fault) error {
 	begin := time.Now()
 	each(func(m *stage.Member) { r.truth.MemberFault(begin, m.Name, what) })
 	each(func(m *stage.Member) { m.Link.Set(mode) })
-	sleep(ctx, f.For)
+	proc.Pause(ctx, f.For)
 	each(func(m *stage.Member) { m.Link.Set(cutproxy.Pass) })
 	end := time.Now()
 	each(func(m *stage.Member) { r.truth.EndFault(end, m.Name, what.Class, memberSettles+time.Second) })
@@ -93,14 +94,14 @@ func (r saboteur) syncerFault(ctx context.Context, f schedule.Fault) error {
 		if r.lease {
 			r.truth.Opens(time.Now(), "", what.Class) // another one may begin at any time
 		}
-		sleep(ctx, f.For)
+		proc.Pause(ctx, f.For)
 		if !r.lease {
 			r.truth.Opens(time.Now(), "", what.Class)
 		}
 		err = r.startSyncer(ctx, s.Number)
 	case schedule.SyncerStop:
 		if err = s.Pause(); err == nil {
-			sleep(ctx, f.For)
+			proc.Pause(ctx, f.For)
 			err = s.Resume()
 		}
 	case schedule.Takeover:
@@ -130,7 +131,7 @@ func (r saboteur) takeover(ctx context.Context, f schedule.Fault, first *stage.S
 		return err
 	}
 	r.truth.EndFault(time.Now(), "", class, syncerSettles)
-	sleep(ctx, f.For/3)
+	proc.Pause(ctx, f.For/3)
 	if err := first.Resume(); err != nil {
 		return err
 	}
@@ -156,7 +157,7 @@ func (r saboteur) deposed(ctx context.Context, s *stage.Syncer) error {
 		if s.Ended() != nil {
 			return nil // it has seen it, and ended
 		}
-		if time.Now().After(limit) || !sleep(ctx, 300*time.Millisecond) {
+		if time.Now().After(limit) || !proc.Pause(ctx, 300*time.Millisecond) {
 			return errors.Join(fmt.Errorf("syncer %d was stopped, another one has taken over, and it does not find "+
 				"that out: its federations are %v", s.Number, states), err)
 		}

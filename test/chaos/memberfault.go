@@ -8,6 +8,7 @@ import (
 	"github.com/federation-dns/federation/test/chaos/stage"
 	"github.com/federation-dns/federation/test/chaos/truth"
 	"github.com/federation-dns/federation/test/cutproxy"
+	"github.com/federation-dns/federation/test/proc"
 )
 
 // memberFaults are what each class does: what is known of it, how it begins and
@@ -89,7 +90,7 @@ func (r saboteur) memberFault(ctx context.Context, f schedule.Fault, m *stage.Me
 	if err := s.begin(); err != nil {
 		return err
 	}
-	sleep(ctx, f.For)
+	proc.Pause(ctx, f.For)
 	r.truth.Opens(time.Now(), m.Name, s.Class)
 	if err := s.end(); err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	"github.com/federation-dns/federation/test/chaos/schedule"
 	"github.com/federation-dns/federation/test/chaos/stage"
 	"github.com/federation-dns/federation/test/chaos/truth"
+	"github.com/federation-dns/federation/test/proc"
 )
 
 const (
@@ -77,7 +78,7 @@ func (r saboteur) mirrorFault(ctx context.Context, f schedule.Fault, m *stage.Me
 	if err := begin(); err != nil {
 		return err
 	}
-	sleep(ctx, f.For)
+	proc.Pause(ctx, f.For)
 	if err := end(); err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/federation-dns/federation/test/chaos/schedule"
 	"github.com/federation-dns/federation/test/chaos/stage"
 	"github.com/federation-dns/federation/test/chaos/truth"
+	"github.com/federation-dns/federation/test/proc"
 )
 
 func (r saboteur) providerFault(ctx context.Context, f schedule.Fault) error {
@@ -53,7 +54,7 @@ func (r saboteur) providerFault(ctx context.Context, f schedule.Fault) error {
 	} else {
 		host.Set(mode)
 	}
-	sleep(ctx, f.For)
+	proc.Pause(ctx, f.For)
 	host.Set(stage.Mode{})
 	if f.Class == schedule.DNSKill {
 		ctx, cancel := context.WithTimeout(ctx, time.Minute)
@@ -100,7 +101,7 @@ func (r saboteur) deleteClaims(ctx context.Context, f schedule.Fault) error {
 		if err == nil {
 			break
 		}
-		if attempt == 10 || !sleep(ctx, 100*time.Millisecond) {
+		if attempt == 10 || !proc.Pause(ctx, 100*time.Millisecond) {
 			return errors.Join(err, ctx.Err())
 		}
 	}
@@ -130,7 +131,7 @@ func (r saboteur) reclaimed(ctx context.Context, f schedule.Fault) {
 		limit += leaseRunsOut
 	}
 	begin, missing := time.Now(), []string{"a zone transfer"}
-	for len(missing) > 0 && time.Since(begin) < limit && sleep(ctx, 100*time.Millisecond) {
+	for len(missing) > 0 && time.Since(begin) < limit && proc.Pause(ctx, 100*time.Millisecond) {
 		records, err := r.transfer(f.Federation)
 		if err != nil {
 			continue
@@ -170,7 +171,7 @@ func (r saboteur) delegate(ctx context.Context, f schedule.Fault) error {
 	if err := host.Edit(ctx, nil, []string{c.line}); err != nil {
 		return err
 	}
-	sleep(ctx, f.For)
+	proc.Pause(ctx, f.For)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	if err := host.Edit(ctx, []stage.Key{{Name: string(at), Type: "NS"}}, nil); err != nil {

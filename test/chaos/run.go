@@ -171,7 +171,7 @@ func (r *run) round(ctx context.Context, round schedule.Round) error {
 	var faults sync.WaitGroup
 	for _, f := range round.Faults {
 		faults.Go(func() {
-			if sleep(ctx, time.Until(begin.Add(f.At))) {
+			if proc.Pause(ctx, time.Until(begin.Add(f.At))) {
 				if err := (saboteur{r}).fault(ctx, f); err != nil && ctx.Err() == nil {
 					r.fail(fmt.Errorf("fault %s: %w", f.Class, err))
 				}
@@ -179,12 +179,12 @@ func (r *run) round(ctx context.Context, round schedule.Round) error {
 		})
 	}
 	for _, c := range round.Changes {
-		if !sleep(ctx, time.Until(begin.Add(c.At))) {
+		if !proc.Pause(ctx, time.Until(begin.Add(c.At))) {
 			break
 		}
 		r.enqueue(c)
 	}
-	sleep(ctx, time.Until(begin.Add(round.Length)))
+	proc.Pause(ctx, time.Until(begin.Add(round.Length)))
 	faults.Wait()
 	select {
 	case err := <-r.fatal:
@@ -311,17 +311,4 @@ func kindOf(l *federation.Levels, name federation.FQDN) federation.LevelKind {
 		}
 	}
 	return ""
-}
-
-// sleep waits for that long; false if ctx ended before.
-func sleep(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return ctx.Err() == nil
-	}
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(d):
-		return true
-	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/test/chaos/stage"
 	"github.com/federation-dns/federation/test/chaos/truth"
+	"github.com/federation-dns/federation/test/proc"
 )
 
 // settleTime is how long the records may take to become the rule's after all
@@ -45,7 +46,7 @@ func (r *run) settle(ctx context.Context) error {
 		if time.Since(quiet) > settleTime {
 			break
 		}
-		sleep(ctx, 500*time.Millisecond)
+		proc.Pause(ctx, 500*time.Millisecond)
 	}
 	if ctx.Err() != nil {
 		return nil

@@ -12,6 +12,7 @@ import (
 	"github.com/federation-dns/federation/test/chaos/schedule"
 	"github.com/federation-dns/federation/test/chaos/stage"
 	"github.com/federation-dns/federation/test/chaos/truth"
+	"github.com/federation-dns/federation/test/proc"
 	"github.com/federation-dns/federation/test/world"
 )
 
@@ -64,7 +65,7 @@ func (r *run) writeOne(ctx context.Context, c schedule.Change) {
 			break
 		}
 		certainly = nil // any part of it may have been made
-		if !sleep(ctx, 100*time.Millisecond) {
+		if !proc.Pause(ctx, 100*time.Millisecond) {
 			return
 		}
 	}
@@ -115,7 +116,7 @@ func (r *run) until(ctx context.Context, service, of string, addr netip.Addr, th
 		}) == there {
 			return time.Since(since), true
 		}
-		sleep(ctx, 5*time.Millisecond)
+		proc.Pause(ctx, 5*time.Millisecond)
 	}
 	return 0, false
 }

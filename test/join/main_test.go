@@ -136,11 +136,8 @@ timers: {emptyGrace: 1s, holdFor: 1s}
 `, zoneID, s.cloud.URL, clusters, path, namespace), 0o600); err != nil {
 		s.Fatal(err)
 	}
-	env := []string{"AWS_ACCESS_KEY_ID=AKIAEXAMPLE000000000", "AWS_SECRET_ACCESS_KEY=a secret of the tests",
-		"AWS_SESSION_TOKEN=", "AWS_PROFILE=", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null",
-		"AWS_EC2_METADATA_DISABLED=true"}
 	log := filepath.Join(s.dir, "syncer.log")
-	p, err := proc.Start("syncer", log, env, programs.Syncer(), "--config", config)
+	p, err := proc.Start("syncer", log, route53.Env(), programs.Syncer(), "--config", config)
 	if err != nil {
 		s.Fatal(err)
 	}

@@ -107,10 +107,7 @@ func (s *system) run(name, clusters string) *running {
 	}
 	r.write("host.kubeconfig", kubeconfig(server, ca, token))
 	r.configure(clusters)
-	env := []string{"AWS_ACCESS_KEY_ID=AKIAEXAMPLE000000000", "AWS_SECRET_ACCESS_KEY=a secret of the tests",
-		"AWS_SESSION_TOKEN=", "AWS_PROFILE=", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null",
-		"AWS_EC2_METADATA_DISABLED=true"}
-	p, err := proc.Start(name, filepath.Join(r.dir, "log"), env,
+	p, err := proc.Start(name, filepath.Join(r.dir, "log"), route53.Env(),
 		programs.Syncer(), "--config", filepath.Join(r.dir, "c.yaml"))
 	if err != nil {
 		s.Fatal(err)
@@ -182,15 +179,5 @@ func (r *running) log() string {
 func (r *running) stop() {
 	if err := r.process.Stop(20 * time.Second); err != nil {
 		r.Error(err)
-	}
-}
-
-// eventually polls until f gives no error.
-func eventually(t testing.TB, within time.Duration, f func() error) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), within)
-	defer cancel()
-	if err := proc.Poll(ctx, "it to be so", f); err != nil {
-		t.Fatalf("not within %s: %v", within, err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/federation-dns/federation/test/cloudzone"
+	"github.com/federation-dns/federation/test/proc"
 )
 
 // object returns a MemberCluster with its Secret, whose kubeconfig is text.
@@ -51,7 +52,7 @@ func (s *system) ready(name string) (status, reason, message string) {
 // becomes waits until a member has a status and a reason, with a message that contains the words.
 func (s *system) becomes(name, want, words string) {
 	s.Helper()
-	eventually(s, 30*time.Second, func() error {
+	proc.Eventually(s, 30*time.Second, func() error {
 		status, reason, message := s.ready(name)
 		if status+" "+reason != want || !strings.Contains(message, words) {
 			return fmt.Errorf("%s is %s %s %q, want %s %q", name, status, reason, message, want, words)
@@ -71,7 +72,7 @@ func (s *system) inUse(name string) (used, present string) {
 // uses waits until the status says that the present version of a member's Secret is in use; K2 says within 5 s.
 func (s *system) uses(name string) {
 	s.Helper()
-	eventually(s, 5*time.Second, func() error {
+	proc.Eventually(s, 5*time.Second, func() error {
 		if used, present := s.inUse(name); used != present {
 			return fmt.Errorf("version %q of the Secret is in use, not yet %s", used, present)
 		}
@@ -83,7 +84,7 @@ func (s *system) uses(name string) {
 func (s *system) publishes(want ...string) {
 	s.Helper()
 	slices.Sort(want)
-	eventually(s, 20*time.Second, func() error {
+	proc.Eventually(s, 20*time.Second, func() error {
 		var have []string
 		for _, set := range s.cloud.RRsets(zoneID) {
 			if set.Name == global && set.Type == "A" {
@@ -108,7 +109,7 @@ func (s *system) publishes(want ...string) {
 func (s *system) changes() (n int) {
 	s.Helper()
 	n = -1
-	eventually(s, 20*time.Second, func() error {
+	proc.Eventually(s, 20*time.Second, func() error {
 		before := n
 		if n = s.cloud.Count("ChangeResourceRecordSets"); n == before {
 			return nil
@@ -139,7 +140,7 @@ func TestMemberCluster(t *testing.T) {
 	r := s.run("syncer", `[]`)
 	t.Run("K1 without the kind everything is as before, and that is said once", func(t *testing.T) {
 		s := s.in(t)
-		eventually(t, 30*time.Second, func() error {
+		proc.Eventually(t, 30*time.Second, func() error {
 			log := r.log()
 			for _, said := range []string{"MemberClusters of the host are not used",
 				"FederatedServices of the host are not used", "it writes"} {
@@ -156,7 +157,7 @@ func TestMemberCluster(t *testing.T) {
 		s.apply(object("a", good("a")))
 		s.becomes("a", "True Ready", "")
 		s.publishes(a)
-		eventually(t, 10*time.Second, func() error {
+		proc.Eventually(t, 10*time.Second, func() error {
 			out := s.kubectl("", "get", "mc", "a", "--no-headers")
 			if words := strings.Fields(out); strings.Join(words[:len(words)-1], " ") != "a Ready v1.37.2 eu eu-a 1/1" {
 				return fmt.Errorf("%s", out)
@@ -194,7 +195,7 @@ func TestMemberCluster(t *testing.T) {
 		// The old client ends before the new one begins: from now on nothing is sent with the old token.
 		m.change("a", func(api *memberAPI) { delete(api.tokens, "token-1") })
 		n := m.asked("a", "token-2")
-		eventually(t, 20*time.Second, func() error {
+		proc.Eventually(t, 20*time.Second, func() error {
 			if m.asked("a", "token-2") < n+2 {
 				return fmt.Errorf("no more probes")
 			}
@@ -223,7 +224,7 @@ func TestMemberCluster(t *testing.T) {
 		s.becomes("a", "False SecretMissing",
 			`the Secret "member-a" in the namespace federation-system: no kubeconfig: it does not exist`)
 		n := m.asked("a", "token-2")
-		eventually(t, 20*time.Second, func() error {
+		proc.Eventually(t, 20*time.Second, func() error {
 			if m.asked("a", "token-2") < n+2 {
 				return fmt.Errorf("no more probes")
 			}
@@ -299,7 +300,7 @@ func TestMemberCluster(t *testing.T) {
 		s.publishes(a, b)
 		s.kubectl("", "annotate", "membercluster", "b", "--overwrite", "federation-dns.io/cluster-id="+other)
 		s.becomes("b", "True Ready", "")
-		eventually(t, 10*time.Second, func() error {
+		proc.Eventually(t, 10*time.Second, func() error {
 			if id := s.kubectl("", "get", "mc", "b", "-o", "jsonpath={.status.clusterID}"); id != other {
 				return fmt.Errorf("clusterID %q", id)
 			}
@@ -320,7 +321,7 @@ func TestMemberCluster(t *testing.T) {
 		s := s.in(t)
 		r.stop()
 		r = whole.run("again", `[]`)
-		eventually(t, 60*time.Second, func() error {
+		proc.Eventually(t, 60*time.Second, func() error {
 			if !strings.Contains(r.log(), "members=2") || strings.Count(r.log(), "member is present") < 2 {
 				return fmt.Errorf("the log is\n%s", r.log())
 			}
@@ -334,7 +335,7 @@ func TestMemberCluster(t *testing.T) {
 	t.Run("X4d a deleted object is a member that was removed", func(t *testing.T) {
 		s := s.in(t)
 		s.kubectl("", "delete", "mc", "b")
-		eventually(t, 10*time.Second, func() error {
+		proc.Eventually(t, 10*time.Second, func() error {
 			if !departed(r, "b") {
 				return fmt.Errorf("the log is\n%s", r.log())
 			}
@@ -351,7 +352,7 @@ func TestMemberCluster(t *testing.T) {
 			s.kubectl("", "patch", tt.role, "federation-syncer-host", "-n", namespace, "--type=json", "-p",
 				`[{"op": "remove", "path": "/rules/`+tt.index+`"}]`)
 			r = whole.run("without-"+tt.what, "[]")
-			eventually(t, 20*time.Second, func() error {
+			proc.Eventually(t, 20*time.Second, func() error {
 				if strings.Count(r.log(), tt.want) != 1 || !strings.Contains(r.log(), "is forbidden") {
 					return fmt.Errorf("the log is\n%s", r.log())
 				}

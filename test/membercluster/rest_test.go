@@ -25,6 +25,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/federation-dns/federation/api/v1alpha1"
+	"github.com/federation-dns/federation/test/proc"
 )
 
 // counter counts the requests that pass through it to an API server, by method and resource.
@@ -103,7 +104,7 @@ func TestRest(t *testing.T) {
 	s.via = c
 	began := time.Now()
 	r := s.run("syncer", "[]")
-	eventually(t, 2*time.Minute, func() error {
+	proc.Eventually(t, 2*time.Minute, func() error {
 		out := s.kubectl("", "get", "mc", "-o", `jsonpath={range .items[*]}`+
 			`{.status.conditions[?(@.type=="Ready")].reason} {.status.shards.summary}{"\n"}{end}`)
 		if n := strings.Count(out, "Ready 1/1\n"); n < members {
@@ -126,7 +127,7 @@ func TestRest(t *testing.T) {
 	})
 	t.Run("K4 nothing is written at rest", func(t *testing.T) {
 		// Counts may still change when the last member has become ready.
-		eventually(t, time.Minute, func() error {
+		proc.Eventually(t, time.Minute, func() error {
 			c.take()
 			<-time.After(5 * time.Second)
 			if n := c.take()["PATCH memberclusters"]; n > 0 {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/federation-dns/federation/test/kube"
+	"github.com/federation-dns/federation/test/proc"
 )
 
 // startMember starts a real API server as a member, with the rights of deploy/member-rbac.yaml, and returns a
@@ -70,7 +71,7 @@ topology.kubernetes.io/region: eu, topology.kubernetes.io/zone: eu-a}}}`, "apply
 	})
 	forbidden := func(s *system, _ *running, what string) { s.becomes("m", "False Forbidden", what) }
 	problem := func(s *system, r *running, what string) {
-		eventually(s, 30*time.Second, func() error {
+		proc.Eventually(s, 30*time.Second, func() error {
 			if log := strings.ReplaceAll(r.log(), `\"`, `"`); !strings.Contains(log, what) {
 				return fmt.Errorf("the log does not say %q", what)
 			}
@@ -140,7 +141,7 @@ func TestUserRights(t *testing.T) {
 	object := cluster("a", "")
 	allowed := func(user, stdin string, args ...string) {
 		s.Helper()
-		eventually(s, 20*time.Second, func() error { // roles are aggregated by a controller
+		proc.Eventually(s, 20*time.Second, func() error { // roles are aggregated by a controller
 			_, err := s.host.Kubectl(s.Context(), stdin, append(args, "--as="+user)...)
 			return err
 		})

@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/federation-dns/federation/federation/admin"
+	"github.com/federation-dns/federation/test/proc"
 )
 
 // TestRotation rotates the Secret of a member again and again, while the member is probed and its Service changes.
@@ -46,9 +47,9 @@ func TestRotation(t *testing.T) {
 			}
 			address := fmt.Sprintf("198.51.100.%d", i)
 			m.move("a", address)
-			eventually(t, 20*time.Second, func() error { return r.shows("a", address) })
+			proc.Eventually(t, 20*time.Second, func() error { return r.shows("a", address) })
 			// The syncer says when the token from before is needed no more.
-			eventually(t, 20*time.Second, func() error {
+			proc.Eventually(t, 20*time.Second, func() error {
 				if used, _ := s.inUse("a"); used != secret.ResourceVersion {
 					return fmt.Errorf("version %q of the Secret is in use, not yet %s", used, secret.ResourceVersion)
 				}

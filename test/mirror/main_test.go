@@ -187,10 +187,7 @@ admin: {socket: admin.sock}
 func (s *system) start() {
 	s.Helper()
 	s.configure("a", "b")
-	env := []string{"AWS_ACCESS_KEY_ID=AKIAEXAMPLE000000000", "AWS_SECRET_ACCESS_KEY=a secret of the tests",
-		"AWS_SESSION_TOKEN=", "AWS_PROFILE=", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null",
-		"AWS_EC2_METADATA_DISABLED=true"}
-	p, err := proc.Start("syncer", filepath.Join(s.dir, "log"), env, programs.Syncer(), "--config",
+	p, err := proc.Start("syncer", filepath.Join(s.dir, "log"), route53.Env(), programs.Syncer(), "--config",
 		filepath.Join(s.dir, "c.yaml"))
 	if err != nil {
 		s.Fatal(err)
@@ -275,7 +272,7 @@ func describe(s *mirror.Service) string {
 // becomes waits until a member is told this of a service.
 func (s *system) becomes(within time.Duration, name string, svc federation.ServiceName, want string) {
 	s.Helper()
-	eventually(s, within, func() error {
+	proc.Eventually(s, within, func() error {
 		is, err := s.told(name, svc)
 		if err != nil {
 			return err
@@ -285,14 +282,4 @@ func (s *system) becomes(within time.Duration, name string, svc federation.Servi
 		}
 		return nil
 	})
-}
-
-// eventually polls until f gives no error.
-func eventually(t testing.TB, within time.Duration, f func() error) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), within)
-	defer cancel()
-	if err := proc.Poll(ctx, "it to be so", f); err != nil {
-		t.Fatalf("not within %s: %v", within, err)
-	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/federation-dns/federation/test/fakecloud"
+	"github.com/federation-dns/federation/test/proc"
 )
 
 const (
@@ -20,7 +21,7 @@ func TestMirror(t *testing.T) {
 	s := newSystem(t)
 	s.start()
 	t.Run("M8 without the right there is no mirror, and the reason has the remedy", func(t *testing.T) {
-		eventually(t, time.Minute, func() error {
+		proc.Eventually(t, time.Minute, func() error {
 			if !strings.Contains(s.log(), "MirrorRefused") || !strings.Contains(s.log(), "member-mirror-rbac.yaml") {
 				return fmt.Errorf("the log does not say so")
 			}
@@ -48,7 +49,7 @@ func TestMirror(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, 12*time.Second, func() error {
+		proc.Eventually(t, 12*time.Second, func() error {
 			next, err := s.heartbeat("a")
 			if err == nil && next.Snapshot < first.Snapshot+2 {
 				err = fmt.Errorf("number %d after %d", next.Snapshot, first.Snapshot)
@@ -83,7 +84,7 @@ func TestMirror(t *testing.T) {
 	t.Run("M8 a member that leaves has no mirror any more", func(t *testing.T) {
 		s := s.in(t)
 		s.configure("b")
-		eventually(t, 20*time.Second, func() error {
+		proc.Eventually(t, 20*time.Second, func() error {
 			if have := s.kubectl("a", "", "-n", "federation-mirror", "get", "cm", "-o", "name", "-l",
 				"federation-dns.io/mirror"); have != "" {
 				return fmt.Errorf("it still has %q", have)

@@ -176,10 +176,16 @@ func Unconfined(debianPackage, name, copied string) error {
 	return os.WriteFile(copied, program, 0o755)
 }
 
-// Pause is part of a measurement, not a wait for something to come true.
-func Pause(ctx context.Context, d time.Duration) {
+// Pause waits for that long, or until ctx ends: then it returns false. It is part of a measurement, not a wait for
+// something to come true.
+func Pause(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
 	select {
 	case <-ctx.Done():
+		return false
 	case <-time.After(d):
+		return true
 	}
 }

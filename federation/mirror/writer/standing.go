@@ -91,7 +91,8 @@ func (s *standing) start(ctx context.Context) {
 			return w, err
 		},
 	}
-	r := cache.NewReflectorWithOptions(kubeconfig.ListThenWatch{ListWatch: lw}, &corev1.ConfigMap{}, s, cache.ReflectorOptions{
+	lists := kubeconfig.ListThenWatch{ListWatch: lw}
+	r := cache.NewReflectorWithOptions(lists, &corev1.ConfigMap{}, s, cache.ReflectorOptions{
 		Backoff: &wait.Backoff{Duration: minRetry, Cap: maxRetry, Steps: 1 << 30, Factor: 2, Jitter: 0.5},
 	})
 	ctx = klog.NewContext(ctx, klog.Logger{}) // the Writer reports, with the member's name

@@ -124,11 +124,9 @@ func (w *world) startSyncer() {
 	w.Helper()
 	w.write("host.kubeconfig", w.kubeconfig(w.host.Server(), w.ca(), w.token(name, "2h")))
 	w.write("c.yaml", w.config())
-	env := []string{"AWS_ACCESS_KEY_ID=AKIAEXAMPLE000000000", "AWS_SECRET_ACCESS_KEY=a secret of the tests",
-		"AWS_SESSION_TOKEN=", "AWS_PROFILE=", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null",
-		"AWS_EC2_METADATA_DISABLED=true"}
 	log := filepath.Join(w.dir, "log")
-	p, err := proc.Start("federation-syncer", log, env, programs.Syncer(), "--config", filepath.Join(w.dir, "c.yaml"))
+	p, err := proc.Start("federation-syncer", log, route53.Env(),
+		programs.Syncer(), "--config", filepath.Join(w.dir, "c.yaml"))
 	if err != nil {
 		w.Fatal(err)
 	}

@@ -242,11 +242,8 @@ timers: %s
 	if err := os.WriteFile(filepath.Join(dir, "c.yaml"), []byte(config), 0o600); err != nil {
 		s.Fatal(err)
 	}
-	env := []string{"AWS_ACCESS_KEY_ID=AKIAEXAMPLE000000000", "AWS_SECRET_ACCESS_KEY=a secret of the tests",
-		"AWS_SESSION_TOKEN=", "AWS_PROFILE=", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null",
-		"AWS_EC2_METADATA_DISABLED=true"}
 	log := filepath.Join(dir, "log")
-	p, err := proc.Start("syncer", log, env, programs.Syncer(), "--config", filepath.Join(dir, "c.yaml"))
+	p, err := proc.Start("syncer", log, route53.Env(), programs.Syncer(), "--config", filepath.Join(dir, "c.yaml"))
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -301,9 +298,5 @@ func (s *Stage) Restart() {
 // Eventually polls until f gives no error.
 func (s *Stage) Eventually(within time.Duration, f func() error) {
 	s.Helper()
-	ctx, cancel := context.WithTimeout(s.Context(), within)
-	defer cancel()
-	if err := proc.Poll(ctx, "it to be so", f); err != nil {
-		s.Fatalf("not within %s: %v", within, err)
-	}
+	proc.Eventually(s, within, f)
 }
