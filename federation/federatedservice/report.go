@@ -100,6 +100,9 @@ func (r *reporter) add(k key) { r.queue.Add(k) }
 // look has those statuses compared that the snapshots concern: an unchanged service of an unchanged federation is not
 // looked at.
 func (r *reporter) look(all []*snapshot.Federation) {
+	if slices.Equal(all, r.looked.all) {
+		return // what has changed since comes with other snapshots
+	}
 	r.current.Store(&all)
 	common := map[*snapshot.Federation]string{}
 	for _, f := range all {

@@ -33,27 +33,26 @@ func undecided(text string) gate {
 func standing(all []*snapshot.Federation, name string) gate {
 	g := undecided("the syncer is about to take the member up")
 	for _, f := range all {
-		for _, m := range f.Members {
-			if m.Name != name || m.Departed {
-				continue
-			}
-			if !m.Object {
-				return closed("a member of the configuration file has this name, and counts instead")
-			}
-			var duplicate *member.DuplicateError
-			var identity *member.IdentityError
-			switch {
-			case errors.As(m.ProbeErr, &duplicate), errors.As(m.ProbeErr, &identity):
-				return closed("%s", propagate.Steady(m.ProbeErr))
-			case m.Reach.Standing == policy.Lost && m.ProbeErr != nil:
-				return closed("%s", propagate.Steady(m.ProbeErr))
-			case m.Reach.Standing == policy.Lost:
-				return closed("the member is not seen")
-			case m.Reach.Standing == policy.Starting || m.ClusterUID == "":
-				return undecided("the member is being listed")
-			}
-			g = gate{open: true}
+		m := f.Member(name)
+		if m == nil || m.Departed {
+			continue
 		}
+		if !m.Object {
+			return closed("a member of the configuration file has this name, and counts instead")
+		}
+		var duplicate *member.DuplicateError
+		var identity *member.IdentityError
+		switch {
+		case errors.As(m.ProbeErr, &duplicate), errors.As(m.ProbeErr, &identity):
+			return closed("%s", propagate.Steady(m.ProbeErr))
+		case m.Reach.Standing == policy.Lost && m.ProbeErr != nil:
+			return closed("%s", propagate.Steady(m.ProbeErr))
+		case m.Reach.Standing == policy.Lost:
+			return closed("the member is not seen")
+		case m.Reach.Standing == policy.Starting || m.ClusterUID == "":
+			return undecided("the member is being listed")
+		}
+		g = gate{open: true}
 	}
 	return g
 }

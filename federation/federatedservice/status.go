@@ -78,11 +78,9 @@ func of(all []*snapshot.Federation, f *v1alpha1.FederatedService) (list []seenSe
 
 // shard returns what a member shows of the service, and the member.
 func (s seenService) shard(name string) (*snapshot.Shard, *snapshot.Member) {
-	var m *snapshot.Member
-	for _, one := range s.federation.Members {
-		if one.Name == name && !one.Departed {
-			m = one
-		}
+	m := s.federation.Member(name)
+	if m != nil && m.Departed {
+		m = nil
 	}
 	if s.view == nil {
 		return nil, m

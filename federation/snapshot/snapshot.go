@@ -88,8 +88,8 @@ func sameError(a, b error) bool {
 	return a == nil && b == nil || a != nil && b != nil && a.Error() == b.Error()
 }
 
-// member returns a member; nil if there is none of this name.
-func (s *Federation) member(name string) *Member {
+// Member returns a member; nil if there is none of this name.
+func (s *Federation) Member(name string) *Member {
 	i, ok := s.memberIndex(name)
 	if !ok {
 		return nil
@@ -161,7 +161,7 @@ func (s *Federation) Ready() bool {
 func (s *Federation) states(v *Service) []policy.ShardState {
 	out := make([]policy.ShardState, 0, len(v.Shards))
 	for _, sh := range v.Shards {
-		if m := s.member(sh.Member); m != nil {
+		if m := s.Member(sh.Member); m != nil {
 			out = append(out, policy.ShardState{
 				Shard: sh.Shard, Reach: m.Reach, Drained: m.Drained, Unresolved: sh.Unresolved,
 			})

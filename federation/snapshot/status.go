@@ -108,7 +108,7 @@ func (m *Member) status() admin.MemberStatus {
 func (s *Federation) Service(now time.Time, v *Service) admin.ServiceStatus {
 	st := admin.ServiceStatus{Name: v.Name.String()}
 	for _, sh := range v.Shards {
-		if !sh.Listed || s.member(sh.Member) == nil {
+		if !sh.Listed || s.Member(sh.Member) == nil {
 			continue
 		}
 		shown := &sh.Shard

@@ -168,17 +168,8 @@ func (t *set) foreign() string {
 
 // active reports whether the mirror may be written: the answers are complete, and the member is one of the federation.
 func (t *set) active() bool {
-	m := t.place()
+	m := t.snapshot.Member(t.opt.Member)
 	return t.snapshot.Mirror.Ready && m != nil && !m.Departed
-}
-
-func (t *set) place() *snapshot.Member {
-	for _, m := range t.snapshot.Members {
-		if m.Name == t.opt.Member {
-			return m
-		}
-	}
-	return nil
 }
 
 // read takes over the services whose answers may have changed. since is when the oldest of these changes may have been
@@ -190,7 +181,7 @@ func (t *set) read(since time.Time) {
 		return
 	}
 	names, next, all := t.views.Since(t.position)
-	if m := content.NewMember(t.snapshot.Config.Federation, t.place().Topology); !m.Equal(t.member) {
+	if m := content.NewMember(t.snapshot.Config.Federation, t.snapshot.Member(t.opt.Member).Topology); !m.Equal(t.member) {
 		t.member, all = m, true
 	}
 	t.position = next
