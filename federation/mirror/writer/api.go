@@ -77,6 +77,19 @@ func (a *api) get(ctx context.Context, name string) (object, error) {
 	return objectOf(cm), nil
 }
 
+// list reads all ConfigMaps of mirrors.
+func (a *api) list(ctx context.Context) ([]object, error) {
+	list, err := a.maps.List(ctx, metav1.ListOptions{LabelSelector: mirror.Label})
+	if err != nil {
+		return nil, err
+	}
+	objects := make([]object, len(list.Items))
+	for i := range list.Items {
+		objects[i] = objectOf(&list.Items[i])
+	}
+	return objects, nil
+}
+
 // remove deletes a ConfigMap of that version.
 func (a *api) remove(ctx context.Context, name, version string) error {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)

@@ -31,6 +31,10 @@ type memberAPI struct {
 	more    chan struct{} // closed by the next event
 	// fault, if it is not nil, may answer a request instead; it is called with the lock held.
 	fault func(method, name string) *apierrors.StatusError
+	// lost, if it is not nil, reports that the answer to a request is lost; it is called with the lock held.
+	lost func(method, name string) bool
+	// blind has watches deliver nothing.
+	blind bool
 	// hang, if it is not nil, is what writes wait for.
 	hang   chan struct{}
 	writes []string // "PUT name", and so on
@@ -73,6 +77,12 @@ func (m *memberAPI) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	obj, err := m.do(r, name)
+	m.mu.Lock()
+	lost := m.lost != nil && m.lost(r.Method, name)
+	m.mu.Unlock()
+	if lost {
+		panic(http.ErrAbortHandler)
+	}
 	w.Header().Set("Content-Type", "application/json")
 	if err != nil {
 		err.ErrStatus.TypeMeta = metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}
@@ -139,6 +149,15 @@ func (m *memberAPI) set(cm *corev1.ConfigMap, event string) *corev1.ConfigMap {
 	return cm
 }
 
+// stands puts an object with our label there, as another syncer does.
+func (m *memberAPI) stands(name string, data map[string]string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.set(&corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{mirror.Label: string(fed.Name)}}, Data: data,
+	}, "ADDED")
+}
+
 // remove deletes an object; m.mu is held.
 func (m *memberAPI) remove(name string) {
 	cm := m.objects[name].DeepCopy()
@@ -164,6 +183,9 @@ func (m *memberAPI) watch(w http.ResponseWriter, r *http.Request) {
 	for {
 		m.mu.Lock()
 		events, more := m.events[next:], m.more
+		if m.blind {
+			events = nil
+		}
 		next = len(m.events)
 		m.mu.Unlock()
 		for _, e := range events {
@@ -196,6 +218,13 @@ func (m *memberAPI) fail(f func(method, name string) *apierrors.StatusError) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.fault = f
+}
+
+// lose sets which answers are lost.
+func (m *memberAPI) lose(f func(method, name string) bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.lost = f
 }
 
 // data returns that of an object; nil if there is none.

@@ -26,8 +26,21 @@ type target struct {
 // maxKnown is how many versions are kept: a bucket is written once a second, and no watch is that late.
 const maxKnown = 16
 
+// knows reports whether it was known already that o stands there, or did once: a watch shows it later than the answer
+// of a write does.
+func (t *target) knows(o object) bool {
+	if o.version == "" {
+		return t.is.version == "" || o.deleted != t.is.version && slices.Contains(t.known, o.deleted)
+	}
+	return o.version == t.is.version || slices.Contains(t.known, o.version)
+}
+
 // stands notes what is known to stand there.
 func (t *target) stands(o object) {
+	if o.version == "" {
+		t.is = o
+		return
+	}
 	if len(t.known) == maxKnown {
 		t.known = slices.Delete(t.known, 0, 1)
 	}
@@ -63,6 +76,8 @@ type bucket struct {
 	since time.Time
 	// tried reports that the bucket was written, found as it should be, or could not be written.
 	tried bool
+	// sent is the hash of what was written last, or perhaps was: the answer may have been lost.
+	sent string
 	// vouched is the hash of the last content of ours that stood there; "" if there is none.
 	vouched string
 	// upstream counts the services that were left out as too large.

@@ -74,7 +74,11 @@ func (t *set) reread(ctx context.Context, at *target) {
 	case err != nil:
 		return
 	}
-	at.stands(o)
+	if at.knows(o) {
+		at.stands(o)
+	} else {
+		t.found(time.Now(), at, o)
+	}
 	if at.wait <= minPause {
 		at.retryAt, at.err = time.Time{}, nil
 	}

@@ -111,38 +111,52 @@ func (t *set) observe(now time.Time, changed []object) {
 	}
 }
 
-// observeOne applies what stands at one name. What somebody else has changed is reported, and written again if it is
-// ours (M3); at the start, now is zero.
+// observeOne applies what stands at one name; at the start, now is zero.
 func (t *set) observeOne(now time.Time, o object) {
 	var at *target
-	var b *bucket
 	if o.name == t.beat.name {
 		at = &t.beat.target
 	}
-	for _, one := range t.buckets {
-		if one.name == o.name {
-			at, b = &one.target, one
+	for _, b := range t.buckets {
+		if b.name == o.name {
+			at = &b.target
 		}
 	}
 	switch {
 	case at == nil && o.version == "":
 		delete(t.retired, o.name)
-		return
 	case at == nil:
 		if o.header.Identity == t.id && o.owner == t.owner() {
 			t.retired[o.name] = o.version // of a set before
 		}
-		return
-	case o.version == at.is.version || slices.Contains(at.known, o.version):
-		return
+	case !at.knows(o):
+		t.found(now, at, o)
 	}
+}
+
+// found takes over what stands where something else was expected. What somebody else has changed is reported, and
+// written again if it is ours (M3).
+func (t *set) found(now time.Time, at *target, o object) {
 	before := at.is
 	at.stands(o)
+	var b *bucket // nil: it is the heartbeat
+	for _, one := range t.buckets {
+		if &one.target == at {
+			b = one
+		}
+	}
 	switch {
-	case b != nil && o.hash == b.vouched && o.labelled == string(t.id.Federation):
-		return
+	case b != nil && o.hash != "" && (o.hash == b.vouched || o.hash == b.sent) && o.labelled == string(t.id.Federation):
+		return // of ours, by a request whose answer was lost
 	case b != nil:
 		b.changed(now)
+	case o.heartbeat != nil && o.owner == t.owner() && o.heartbeat.Set == t.name:
+		sent := o.heartbeat.Snapshot == t.beat.number+1
+		t.beat.number = max(t.beat.number, o.heartbeat.Snapshot) // the next one has to be higher
+		t.beat.writtenAt = time.Time{}
+		if sent {
+			return
+		}
 	default:
 		t.beat.writtenAt = time.Time{}
 	}

@@ -21,6 +21,7 @@ import (
 // object is what stands in the member at a name.
 type object struct {
 	name, version string // the version is "" if nothing stands there
+	deleted       string // if nothing does, the version that was deleted; "" if that is not known
 	labelled      string // the federation that it is labelled with
 	owner         string // who says to have written it; "" if it does not say
 	hash          string // of a bucket's data
@@ -51,13 +52,13 @@ type standing struct {
 
 	mu      sync.Mutex
 	objects map[string]object
-	changed map[string]bool
+	changed map[string]string // by name: the version that was deleted, if nothing stands there
 	ready   bool
 	refused error // why it cannot be listed or watched
 }
 
 func newStanding(a *api, wake func()) *standing {
-	return &standing{api: a, wake: wake, objects: map[string]object{}, changed: map[string]bool{}}
+	return &standing{api: a, wake: wake, objects: map[string]object{}, changed: map[string]string{}}
 }
 
 const (
@@ -119,7 +120,7 @@ func (s *standing) Add(obj any) error { return s.Update(obj) }
 func (s *standing) Update(obj any) error {
 	if cm, ok := obj.(*corev1.ConfigMap); ok {
 		s.mu.Lock()
-		s.objects[cm.Name], s.changed[cm.Name] = objectOf(cm), true
+		s.objects[cm.Name], s.changed[cm.Name] = objectOf(cm), ""
 		s.mu.Unlock()
 		s.wake()
 	}
@@ -130,8 +131,8 @@ func (s *standing) Update(obj any) error {
 func (s *standing) Delete(obj any) error {
 	if cm, ok := obj.(*corev1.ConfigMap); ok {
 		s.mu.Lock()
+		s.changed[cm.Name] = s.objects[cm.Name].version
 		delete(s.objects, cm.Name)
-		s.changed[cm.Name] = true
 		s.mu.Unlock()
 		s.wake()
 	}
@@ -142,12 +143,12 @@ func (s *standing) Delete(obj any) error {
 func (s *standing) Replace(list []any, _ string) error {
 	s.mu.Lock()
 	for name := range s.objects {
-		s.changed[name] = true
+		s.changed[name] = ""
 	}
 	clear(s.objects)
 	for _, obj := range list {
 		if cm, ok := obj.(*corev1.ConfigMap); ok {
-			s.objects[cm.Name], s.changed[cm.Name] = objectOf(cm), true
+			s.objects[cm.Name], s.changed[cm.Name] = objectOf(cm), ""
 		}
 	}
 	s.ready = true
@@ -170,9 +171,9 @@ func (s *standing) listed() (ok bool, refused error) {
 func (s *standing) take() (list []object) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for name := range s.changed {
+	for name, deleted := range s.changed {
 		o := s.objects[name]
-		o.name = name
+		o.name, o.deleted = name, deleted
 		list = append(list, o)
 	}
 	clear(s.changed)

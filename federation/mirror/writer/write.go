@@ -101,6 +101,7 @@ func (t *set) writeBucket(ctx context.Context, now time.Time, i int) (wrote bool
 	}
 	b.tried = true
 	b.pace.AllowN(now, 1)
+	b.sent = hash
 	o, err := t.put(ctx, &b.target, size, data)
 	if err != nil {
 		return false, b.again(now)
