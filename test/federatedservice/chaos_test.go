@@ -29,7 +29,7 @@ var (
 const (
 	// roundLength is how long faults begin before all is to be well again, and settleTime how long that may take: a
 	// right that is granted again is noticed within 15 s.
-	roundLength, settleTime = 15 * time.Second, time.Minute
+	roundLength, settleTime = 15 * time.Second, 3 * time.Minute
 	chaosNames              = 10
 )
 

@@ -48,7 +48,7 @@ type judge struct {
 }
 
 // grace is how long the syncer may take to learn what is wanted, and fenceGrace that propagation is Disabled.
-const grace, fenceGrace = 8 * time.Second, 4 * time.Second
+const grace, fenceGrace = 12 * time.Second, 8 * time.Second
 
 func newJudge() *judge {
 	return &judge{

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
@@ -66,7 +65,7 @@ func TestOwnership(t *testing.T) {
 		s := s.In(t)
 		before := m.Service(t, "old")
 		s.Delete("old")
-		s.Gone("old", 5*time.Second)
+		s.Gone("old")
 		have := m.Service(t, "old")
 		if have == nil {
 			t.Fatal("it is gone")
@@ -95,7 +94,7 @@ func TestOwnership(t *testing.T) {
 			t.Error(have.Message)
 		}
 		s.Delete("argo")
-		s.Gone("argo", 5*time.Second)
+		s.Gone("argo")
 		if after := m.Service(t, "argo"); after == nil || after.ResourceVersion != before.ResourceVersion {
 			t.Error("it was touched")
 		}
@@ -115,7 +114,7 @@ spec: {type: LoadBalancer, selector: {app: equal}, ports: [{name: http, port: 80
 			t.Errorf("its managers are %s", names)
 		}
 		s.Delete("equal")
-		s.Gone("equal", 5*time.Second)
+		s.Gone("equal")
 		if m.Service(t, "equal") == nil {
 			t.Error("it is gone")
 		}
@@ -137,7 +136,7 @@ spec: {type: LoadBalancer, selector: {app: equal}, ports: [{name: http, port: 80
 			s.Create(stage.Nginx("raced"))
 			s.ClusterBecomes("raced", "m1", "Missing NotOurs")
 			s.Delete("raced")
-			s.Gone("raced", 5*time.Second)
+			s.Gone("raced")
 			have := m.Service(t, "raced")
 			if have == nil || len(have.Labels) > 0 || have.Spec.Ports[0].TargetPort.IntVal != 8080 {
 				t.Fatalf("it is %+v", have)
@@ -149,14 +148,14 @@ spec: {type: LoadBalancer, selector: {app: equal}, ports: [{name: http, port: 80
 	t.Run("G2 whoever takes the annotation away takes the Service", func(t *testing.T) {
 		s := s.In(t)
 		s.Create(stage.Nginx("mine"))
-		s.Created("mine", 3*time.Second, m)
+		s.Created("mine", m)
 		s.Kubectl(m.Cluster, "", "annotate", "service", "mine", "-n", "shop", propagate.AnnotationCreatedBy+"-")
 		have := s.ClusterBecomes("mine", "m1", "Unhealthy NotOurs")
 		if !strings.Contains(have.Message, "a Service of this name exists there") {
 			t.Error(have.Message)
 		}
 		s.Delete("mine")
-		s.Gone("mine", 5*time.Second)
+		s.Gone("mine")
 		if m.Service(t, "mine") == nil {
 			t.Error("it is gone")
 		}
@@ -164,7 +163,7 @@ spec: {type: LoadBalancer, selector: {app: equal}, ports: [{name: http, port: 80
 	t.Run("G4 who takes a field back twice within a minute is left alone", func(t *testing.T) {
 		s := s.In(t)
 		s.Create(stage.Nginx("fight"))
-		s.Created("fight", 3*time.Second, m)
+		s.Created("fight", m)
 		take := func() {
 			s.Kubectl(m.Cluster, `apiVersion: v1
 kind: Service
@@ -174,7 +173,7 @@ spec: {selector: {app: theirs}}
 		}
 		for range 2 {
 			take()
-			s.Eventually(5*time.Second, func() error {
+			s.Eventually(func() error {
 				if app := m.Service(t, "fight").Spec.Selector["app"]; app != "fight" {
 					return fmt.Errorf("the selector is %s", app)
 				}
@@ -206,13 +205,13 @@ spec: {selector: {app: theirs}}
 			name := strings.ToLower(tt.reason)
 			f := stage.Nginx(name)
 			s.Create(f)
-			s.Created(name, 3*time.Second, m)
+			s.Created(name, m)
 			for _, spec := range []string{tt.first, tt.then} {
 				if spec != "" {
 					s.Change(name, `{"template": {"spec": `+spec+`}}`)
 				}
 			}
-			s.Eventually(10*time.Second, func() error {
+			s.Eventually(func() error {
 				f := s.Get(name)
 				if len(f.Status.Clusters) == 0 || f.Status.Clusters[0].Reason != tt.reason ||
 					!strings.Contains(f.Status.Clusters[0].Message, tt.words) {

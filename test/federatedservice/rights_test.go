@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/federation-dns/federation/api/v1alpha1"
 	"github.com/federation-dns/federation/test/federatedservice/stage"
@@ -23,7 +22,7 @@ func TestHostRights(t *testing.T) {
 	s.Kubectl(m.Cluster, "", "create", "service", "clusterip", "taken", "-n", "shop", "--tcp=8080:8080")
 	says := func(s *stage.Stage, what string) {
 		s.Helper()
-		s.Eventually(20*time.Second, func() error {
+		s.Eventually(func() error {
 			if log := strings.ReplaceAll(s.SyncerLog(), `\"`, `"`); !strings.Contains(log, what) {
 				return fmt.Errorf("the log does not say %q", what)
 			}
@@ -75,7 +74,7 @@ func TestHostRights(t *testing.T) {
 				set(verb)
 				if resource == "events" {
 					s.Delete("taken")
-					s.Gone("taken", 20*time.Second)
+					s.Gone("taken")
 					return
 				}
 				s.Stop()

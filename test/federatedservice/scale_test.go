@@ -13,6 +13,7 @@ import (
 
 	"github.com/federation-dns/federation/federation/propagate"
 	"github.com/federation-dns/federation/test/federatedservice/stage"
+	"github.com/federation-dns/federation/test/proc"
 )
 
 var (
@@ -42,7 +43,7 @@ func TestScale(t *testing.T) {
 		}
 		creating.Wait()
 		created := time.Since(began)
-		s.Eventually(10*time.Minute, func() error {
+		proc.Eventually(s, 10*time.Minute, func() error {
 			for _, m := range s.Members {
 				if n := inPlace(s, m); n < *size {
 					return fmt.Errorf("%s has %d", m.Name, n)
@@ -60,7 +61,7 @@ func TestScale(t *testing.T) {
 	t.Run("G11 then no request is sent for them", func(t *testing.T) {
 		s := s.In(t)
 		began, until := time.Now(), map[string]int{}
-		s.Eventually(5*time.Minute, func() error { // load balancers get addresses, and statuses follow
+		proc.Eventually(s, 5*time.Minute, func() error { // load balancers get addresses, and statuses follow
 			<-time.After(5 * time.Second)
 			n := 0
 			for what, count := range took(s) {

@@ -82,7 +82,7 @@ func (s *Stage) MemberCluster(name string) *v1alpha1.MemberCluster {
 // MemberBecomes waits until a condition of a MemberCluster has a status and a reason, such as "True Ready".
 func (s *Stage) MemberBecomes(name, condition, want string) {
 	s.Helper()
-	s.Eventually(30*time.Second, func() error {
+	s.Eventually(func() error {
 		return is(s.MemberCluster(name).Status.Conditions, condition, want)
 	})
 }
@@ -158,9 +158,9 @@ func (s *Stage) Delete(name string) {
 }
 
 // Gone waits until a FederatedService is gone.
-func (s *Stage) Gone(name string, within time.Duration) {
+func (s *Stage) Gone(name string) {
 	s.Helper()
-	s.Eventually(within, func() error {
+	s.Eventually(func() error {
 		if f := s.Get(name); f != nil {
 			return fmt.Errorf("%s is still there, with the finalizers %q", name, f.Finalizers)
 		}
@@ -171,7 +171,7 @@ func (s *Stage) Gone(name string, within time.Duration) {
 // Becomes waits until a condition of a FederatedService has a status and a reason.
 func (s *Stage) Becomes(name, condition, want string) {
 	s.Helper()
-	s.Eventually(30*time.Second, func() error {
+	s.Eventually(func() error {
 		f := s.Get(name)
 		if f == nil {
 			return fmt.Errorf("there is no FederatedService %s", name)
@@ -184,7 +184,7 @@ func (s *Stage) Becomes(name, condition, want string) {
 // NotOurs", and returns it.
 func (s *Stage) ClusterBecomes(name, member, want string) (have v1alpha1.ClusterStatus) {
 	s.Helper()
-	s.Eventually(30*time.Second, func() error {
+	s.Eventually(func() error {
 		have = v1alpha1.ClusterStatus{}
 		if f := s.Get(name); f != nil {
 			for _, c := range f.Status.Clusters {
@@ -215,11 +215,11 @@ func (m *Member) Service(t testing.TB, name string) *corev1.Service {
 }
 
 // Created waits until all these members have a Service that the syncer created, and returns how long it took.
-func (s *Stage) Created(name string, within time.Duration, members ...*Member) time.Duration {
+func (s *Stage) Created(name string, members ...*Member) time.Duration {
 	s.Helper()
 	began := time.Now()
 	mark := string(propagate.NewMark(Owner, "shop", name))
-	s.Eventually(within, func() error {
+	s.Eventually(func() error {
 		for _, m := range members {
 			if have := m.Service(s, name); have == nil || have.Annotations[propagate.AnnotationCreatedBy] != mark {
 				return fmt.Errorf("%s has no such Service %s", m.Name, name)

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,7 +40,13 @@ const (
 	Federation = "fed"
 	// Owner is the syncer's owner id.
 	Owner = "us"
+	// Soon is how long anything may take that is no figure of a contract: machines are slow, and busy with other tests.
+	Soon = time.Minute
 )
+
+// networks counts the members of all stages of a process: they share a network namespace, so each needs addresses of
+// its own for its load balancers.
+var networks atomic.Int32
 
 // Options describe a stage.
 type Options struct {
@@ -69,9 +76,39 @@ type Stage struct {
 
 // run is the running syncer; all views of a stage share it.
 type run struct {
-	whole   testing.TB // ends it
-	process *proc.Process
-	number  int
+	whole testing.TB // ends it
+
+	mu      sync.Mutex
+	process *proc.Process // nil if none runs
+	number  int           // of those that were started
+}
+
+// take returns the process, which is the caller's to end, and from now on nobody else's.
+func (r *run) take() *proc.Process {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.process
+	r.process = nil
+	return p
+}
+
+func (r *run) started(p *proc.Process) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.process = p
+}
+
+func (r *run) next() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.number++
+	return r.number
+}
+
+func (r *run) last() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.number
 }
 
 // Member is a member with its proxy.
@@ -139,7 +176,9 @@ func (s *Stage) start(ctx context.Context, i int, name string) (*kube.Cluster, e
 		PodCIDRs: prefix("10.%d.0.0/16"), ServiceCIDRs: prefix("10.10%d.0.0/16"),
 	}
 	if i > 0 {
-		o.LBCIDRs = prefix("198.18.%d.0/24")
+		n := networks.Add(1) - 1 // 2,046 addresses each
+		o.LBCIDRs = []netip.Prefix{netip.PrefixFrom(
+			netip.AddrFrom4([4]byte{198, byte(18 + n/32), byte(n % 32 * 8), 0}), 21)}
 		if err := netns.AddLocal(o.LBCIDRs[0]); err != nil { // the load balancer listens there
 			return nil, err
 		}
@@ -156,7 +195,7 @@ func (s *Stage) prepare() {
 	s.Cleanup(s.Cloud.Close)
 	deploy := filepath.Join(s.opt.Root, "deploy")
 	s.Kubectl(s.Host, "", "apply", "-f", filepath.Join(deploy, "host-rbac.yaml"), "-f", filepath.Join(deploy, "crds"))
-	s.Kubectl(s.Host, "", "wait", "--for=condition=Established", "--timeout=20s",
+	s.Kubectl(s.Host, "", "wait", "--for=condition=Established", "--timeout=60s",
 		"crd/memberclusters.federation-dns.io", "crd/federatedservices.federation-dns.io")
 	scheme := runtime.NewScheme()
 	if err := v1alpha1.AddToScheme(scheme); err != nil {
@@ -208,8 +247,8 @@ func (s *Stage) Kubectl(c *kube.Cluster, stdin string, args ...string) string {
 // Start starts the syncer, with the rights of deploy/host-rbac.yaml, and ends it with the test.
 func (s *Stage) Start() {
 	s.Helper()
-	s.run.number++
-	dir := filepath.Join(s.dir, fmt.Sprintf("syncer-%d", s.run.number))
+	number := s.run.next()
+	dir := filepath.Join(s.dir, fmt.Sprintf("syncer-%d", number))
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		s.Fatal(err)
 	}
@@ -247,21 +286,31 @@ timers: %s
 	if err != nil {
 		s.Fatal(err)
 	}
-	s.run.process = p
+	s.run.started(p)
 	whole := s.run.whole
 	whole.Cleanup(func() {
-		if s.run.process == p { // it was not stopped
+		if p.Ended() == nil { // the last one, which was not stopped
 			s.In(whole).Stop()
 		}
-		if whole.Failed() {
-			whole.Logf("the log of the syncer ends with\n%s", proc.Tail(log, 80))
+		if whole.Failed() && number >= s.run.last()-1 { // those before are no cause any more
+			whole.Logf("the log of the %d. syncer, of %d, ends with\n%s", number, s.run.last(), proc.Tail(log, 80))
 		}
 	})
 }
 
+// Running says why no syncer runs; nil if one does.
+func Running(s *Stage) error {
+	s.run.mu.Lock()
+	defer s.run.mu.Unlock()
+	if s.run.process == nil {
+		return fmt.Errorf("no syncer runs")
+	}
+	return s.run.process.Ended()
+}
+
 // SyncerLog returns what the running syncer has logged.
 func (s *Stage) SyncerLog() string {
-	dir := fmt.Sprintf("syncer-%d", s.run.number)
+	dir := fmt.Sprintf("syncer-%d", s.run.last())
 	text, _ := os.ReadFile(filepath.Join(s.dir, dir, "log")) // it may not be there yet
 	return string(text)
 }
@@ -269,9 +318,8 @@ func (s *Stage) SyncerLog() string {
 // Stop ends the syncer.
 func (s *Stage) Stop() {
 	s.Helper()
-	if p := s.run.process; p != nil {
-		s.run.process = nil
-		if err := p.Stop(20 * time.Second); err != nil {
+	if p := s.run.take(); p != nil {
+		if err := p.Stop(Soon); err != nil {
 			s.Error(err)
 		}
 	}
@@ -279,8 +327,7 @@ func (s *Stage) Stop() {
 
 // Kill kills the syncer.
 func (s *Stage) Kill() {
-	if p := s.run.process; p != nil {
-		s.run.process = nil
+	if p := s.run.take(); p != nil {
 		p.Kill()
 	}
 }
@@ -295,8 +342,18 @@ func (s *Stage) Restart() {
 	s.Start()
 }
 
-// Eventually polls until f gives no error.
-func (s *Stage) Eventually(within time.Duration, f func() error) {
+// Eventually polls until f gives no error, which must be Soon.
+func (s *Stage) Eventually(f func() error) {
 	s.Helper()
-	proc.Eventually(s, within, f)
+	proc.Eventually(s, Soon, f)
+}
+
+// Held logs how long something took of which a contract says how long it may. A test fails only where it is far from
+// that, as other tests run beside it: figures are made by the bench targets.
+func Held(s *Stage, what string, took, contract time.Duration) {
+	s.Helper()
+	s.Logf("%s: %s; the contract is %s", what, took.Round(time.Millisecond), contract)
+	if took > 10*contract {
+		s.Errorf("%s it took %s", what, took)
+	}
 }
