@@ -23,6 +23,8 @@ const (
 	askLevels  = 5 * time.Millisecond // each DNS server
 	askPlugins = 8 * time.Millisecond
 	askZones   = time.Second // by transfer
+	// askRecords is how often the records of a federation without a zone are read: nobody asks for them by name.
+	askRecords = 200 * time.Millisecond
 	// askMemory is how often the memory of the syncers is checked.
 	askMemory = 100 * time.Millisecond
 )
@@ -34,10 +36,15 @@ type clients struct{ *run }
 // nothing.
 func (r clients) ask(ctx context.Context, aside *sync.WaitGroup) {
 	for i := range stage.Zones {
+		if r.zoneless(i) { // all of its names are the plugin's
+			aside.Go(func() { every(ctx, askLevels, func() { r.askPlugin(ctx, i) }) })
+			aside.Go(func() { every(ctx, askRecords, func() { r.askZone(i) }) })
+			continue
+		}
 		aside.Go(func() { every(ctx, askLevels, func() { r.askLevel(ctx, i) }) })
 		aside.Go(func() { every(ctx, askZones, func() { r.askZone(i) }) })
 	}
-	aside.Go(func() { every(ctx, askPlugins, func() { r.askPlugin(ctx) }) })
+	aside.Go(func() { every(ctx, askPlugins, func() { r.askPlugin(ctx, rand.IntN(len(stage.Zones))) }) })
 	aside.Go(func() {
 		every(ctx, askMemory, func() {
 			for _, s := range r.stage.Syncers {
@@ -155,11 +162,11 @@ func answerText(reply *dns.Msg) string {
 	return strings.Join(lines, "\n")
 }
 
-func (r clients) askPlugin(ctx context.Context) {
-	z, m := stage.Zones[rand.IntN(len(stage.Zones))], r.stage.Members[rand.IntN(len(r.stage.Members))]
+func (r clients) askPlugin(ctx context.Context, zone int) {
+	z, m := stage.Zones[zone], r.stage.Members[rand.IntN(len(r.stage.Members))]
 	service := rand.IntN(r.services)
 	typ := []uint16{dns.TypeA, dns.TypeA, dns.TypeAAAA}[rand.IntN(3)]
-	name := fmt.Sprintf("%s.%s.%s.svc.cluster.local.", stage.ServiceName(service), world.Namespace, z.Name)
+	name := pluginName(z, stage.ServiceName(service))
 	sent := time.Now()
 	reply, err := world.Ask(ctx, m.DNS.String(), name, typ)
 	if ctx.Err() != nil {
@@ -183,6 +190,11 @@ func (r clients) askPlugin(ctx context.Context) {
 		r.report.violation(violation{Kind: one.Kind, Name: name + " " + a.Type + " at the CoreDNS of " + m.Name,
 			Service: a.Service, Answer: answerText(reply), Why: one.Text})
 	}
+}
+
+// pluginName is what a pod asks for.
+func pluginName(z stage.Zone, service string) string {
+	return fmt.Sprintf("%s.%s.%s.svc.cluster.local.", service, world.Namespace, z.Name)
 }
 
 // isStale reports whether the reply says that it is a stale answer (RFC 8914).
@@ -259,8 +271,10 @@ func (r *run) transfer(zone int) (map[federation.FQDN]map[string][]string, error
 func (r clients) strangers(zone int, records map[federation.FQDN]map[string][]string) (wrong []string) {
 	z := stage.Zones[zone]
 	want, cut := map[string]bool{}, r.cuts[zone].Load()
-	for _, line := range z.Foreign() {
-		want[line] = true
+	if !r.zoneless(zone) {
+		for _, line := range z.Foreign() {
+			want[line] = true
+		}
 	}
 	for name, sets := range records {
 		for typ, data := range sets {

@@ -148,6 +148,9 @@ func (r saboteur) takeover(ctx context.Context, f schedule.Fault, first *stage.S
 // another one has taken over: its next change or audit tells it.
 func (r saboteur) deposed(ctx context.Context, s *stage.Syncer) error {
 	limit := time.Now().Add(stage.Timers.AuditInterval*6/5 + maxBackoff/2)
+	if r.options().InMember { // the API server that it has to ask may be away
+		limit = limit.Add(maxBackoff)
+	}
 	for {
 		leader, states, err := s.States(ctx)
 		if err == nil && (leader != "" || !slices.ContainsFunc(states,

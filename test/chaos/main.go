@@ -88,7 +88,8 @@ func parse() (f flags, err error) {
 	flag.IntVar(&f.services, "services", 32, "`number` of services")
 	flag.StringVar(&hosts, "hosts", "bind,knot",
 		"who keeps the zones of the two federations, of "+strings.Join(stage.HostKinds, ", ")+
-			" (the last two are stand-ins)")
+			"; route53 and clouddns are stand-ins, and "+stage.None+" is no zone at all: pods are answered from the "+
+			"mirrors alone; one word is for both")
 	flag.StringVar(&favour, "favour", "",
 		"only these `classes` of faults, separated by commas; nothing is asked of the others then")
 	lease := flag.String("lease", "",
@@ -108,6 +109,12 @@ func parse() (f flags, err error) {
 	}
 	if f.hosts, err = stage.ParseHosts(hosts); err != nil {
 		return f, fmt.Errorf("-%w", err)
+	}
+	if slices.Contains(f.hosts, stage.None) { // whose records are where the Lease is
+		if *lease != "" && !f.lease {
+			return f, fmt.Errorf("-lease %s: with -hosts %s the syncers have one", *lease, stage.None)
+		}
+		f.lease = true
 	}
 	for word := range strings.SplitSeq(favour, ",") {
 		if class := schedule.Class(word); slices.Contains(schedule.Classes, class) {
@@ -135,9 +142,13 @@ func (f flags) options() schedule.Options {
 	o := schedule.Options{Members: f.members, Services: f.services, Favour: f.favour, Lease: f.lease, PerSecond: 3}
 	for i, kind := range f.hosts {
 		o.Without[i], _ = stage.Without(kind)
+		o.InMember = o.InMember || f.zoneless(i)
 	}
 	return o
 }
+
+// zoneless reports whether no DNS server has the names of the federation.
+func (f flags) zoneless(zone int) bool { return f.hosts[zone] == stage.None }
 
 func (f flags) generator() *schedule.Generator { return schedule.New(f.seed, f.options()) }
 

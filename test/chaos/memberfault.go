@@ -81,11 +81,15 @@ func (r saboteur) memberFault(ctx context.Context, f schedule.Fault, m *stage.Me
 	s := r.of(ctx, f, m)
 	begin := time.Now()
 	if s.Silent && s.Late == 0 && f.For > stage.Timers.UnreachableAfter {
-		r.followLoss(ctx, m, begin, f.For)
+		tracker(r).followLoss(ctx, m, begin, f.For)
 	}
 	r.truth.MemberFault(begin, m.Name, s.Fault)
 	if s.own > 0 {
 		r.truth.ServerFault(begin, m.Name, s.Fault)
+	}
+	kept := r.keptIn(f.Class, m)
+	for _, z := range kept {
+		r.truth.ProviderFault(begin, string(z.Name), s.Fault)
 	}
 	if err := s.begin(); err != nil {
 		return err
@@ -96,7 +100,20 @@ func (r saboteur) memberFault(ctx context.Context, f schedule.Fault, m *stage.Me
 		return err
 	}
 	r.truth.EndFault(time.Now(), m.Name, s.Class, max(s.settles, s.own))
+	for _, z := range kept {
+		r.truth.EndFault(time.Now(), string(z.Name), s.Class, providerSettles(begin))
+	}
 	return nil
+}
+
+// keptIn are the federations whose records the member keeps, if a fault of the class is one of its API server.
+func (r saboteur) keptIn(class schedule.Class, m *stage.Member) (zones []stage.Zone) {
+	for i, z := range stage.Zones {
+		if class.OfAPI() && r.zoneless(i) && m == r.stage.Members[0] {
+			zones = append(zones, z)
+		}
+	}
+	return zones
 }
 
 // storm changes the labels of the member's Nodes without a pause. That excuses

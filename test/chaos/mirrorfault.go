@@ -26,7 +26,8 @@ const (
 // mirrorFault makes a fault of a member's mirrors, or of its CoreDNS, and ends it.
 func (r saboteur) mirrorFault(ctx context.Context, f schedule.Fault, m *stage.Member) error {
 	late := context.WithoutCancel(ctx)
-	what := truth.Fault{Class: string(f.Class)}
+	what := truth.Fault{Class: string(f.Class), Damages: slices.Contains([]schedule.Class{schedule.MirrorDeleted,
+		schedule.MirrorEdited, schedule.MirrorForeign, schedule.MirrorNamespace}, f.Class)}
 	var settles time.Duration
 	var begin, end func() error
 	nothing := func() error { return nil }

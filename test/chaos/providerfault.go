@@ -63,12 +63,18 @@ func (r saboteur) providerFault(ctx context.Context, f schedule.Fault) error {
 			return err
 		}
 	}
-	settles := min(maxBackoff, 2*time.Since(begin)+2*time.Second) + time.Second
+	settles := providerSettles(begin)
 	if what.Service != "" {
 		settles = refusedSettles
 	}
 	r.truth.EndFault(time.Now(), name, what.Class, settles)
 	return nil
+}
+
+// providerSettles is how long a syncer may wait, after a fault of what keeps the records that began then, before it
+// tries again.
+func providerSettles(begin time.Time) time.Duration {
+	return min(maxBackoff, 2*time.Since(begin)+2*time.Second) + time.Second
 }
 
 // level chooses a level by the fault's number.

@@ -96,14 +96,18 @@ func (r *run) play(ctx context.Context) error {
 		topology[m.Name] = []string{m.Region, m.Zone}
 	}
 	t := stage.Timers
-	r.truth = truth.New(truth.Config{
-		EmptyGrace: t.EmptyGrace, UnreachableAfter: t.UnreachableAfter, StartupTimeout: t.StartupTimeout,
-		HoldFor: t.HoldFor, Deadline: deadline,
-	}, topology, []string{string(stage.Zones[0].Name), string(stage.Zones[1].Name)})
-	for _, z := range stage.Zones {
+	var zoneless []string
+	for i, z := range stage.Zones {
+		if r.zoneless(i) {
+			zoneless = append(zoneless, string(z.Name))
+		}
 		r.levels = append(r.levels,
 			federation.NewLevels(z.Federation, r.stage.Topology(), federation.PublishOptions{TTL: 60}))
 	}
+	r.truth = truth.New(truth.Config{
+		EmptyGrace: t.EmptyGrace, UnreachableAfter: t.UnreachableAfter, StartupTimeout: t.StartupTimeout,
+		HoldFor: t.HoldFor, Deadline: deadline, Zoneless: zoneless,
+	}, topology, []string{string(stage.Zones[0].Name), string(stage.Zones[1].Name)})
 	r.report.truth = r.truth
 	var aside sync.WaitGroup
 	defer aside.Wait()

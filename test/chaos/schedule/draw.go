@@ -203,6 +203,11 @@ const (
 	apartGroup = 13 * time.Second
 )
 
+// ofRecords reports whether the fault is one of the API server that keeps records.
+func (g *Generator) ofRecords(f Fault) bool {
+	return g.opt.InMember && f.Class.OfAPI() && f.Members[0] == 0
+}
+
 func (f Fault) near(o Fault, d time.Duration) bool {
 	return f.At < o.At+o.Away+d && o.At < f.At+f.Away+d
 }
@@ -214,6 +219,8 @@ func (g *Generator) fits(f Fault, others []Fault) bool {
 		case f.Class == MassDelete && o.Class == MassDelete, (f.Class.OfMembers() && o.Class.OfMembers()):
 			return false
 		case f.Class.OfProvider() && o.Class.OfProvider() && f.Federation == o.Federation && f.near(o, apart),
+			g.ofRecords(f) && o.Class.OfProvider() && f.near(o, apart),
+			g.ofRecords(o) && f.Class.OfProvider() && f.near(o, apart),
 			f.Class.OfSyncer() && o.Class.OfSyncer() && f.near(o, 2*apart),
 			f.Class == Takeover && o.Class.OfClaim() && f.near(o, apartGroup),
 			o.Class == Takeover && f.Class.OfClaim() && f.near(o, apartGroup),

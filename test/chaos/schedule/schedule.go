@@ -95,6 +95,9 @@ func (c Class) OfProvider() bool {
 	}, c)
 }
 
+// OfAPI reports whether the API server of a member dies or hangs, for everybody.
+func (c Class) OfAPI() bool { return c == APIKill || c == APIStop }
+
 // OfClaim reports whether the claims of a federation go, or become older: until
 // they are there again, nobody can say which of two syncers is the one to write.
 func (c Class) OfClaim() bool { return c == ClaimDeleted || c == ZoneRestored }
@@ -172,6 +175,8 @@ type Options struct {
 	// Without are the classes that cannot be played on the host of each
 	// federation.
 	Without [Federations][]Class
+	// InMember: records are kept in the first member, so that its API server is a provider's too.
+	InMember bool
 	// Lease: a syncer that is killed or stopped is replaced when its Lease has run
 	// out.
 	Lease bool

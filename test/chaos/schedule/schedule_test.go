@@ -66,6 +66,30 @@ func TestWithout(t *testing.T) {
 	}
 }
 
+// TestInMember: the API server that keeps records does not fail together with what fails of them.
+func TestInMember(t *testing.T) {
+	opt := options(APIKill, APIStop, DNSDown, ClaimDeleted)
+	opt.InMember = true
+	both := 0
+	for seed := range uint64(10) {
+		for _, r := range rounds(seed, opt, 20) {
+			for _, f := range r.Faults {
+				for _, o := range r.Faults {
+					if !f.Class.OfAPI() || f.Members[0] != 0 || !o.Class.OfProvider() {
+						continue
+					}
+					if both++; f.near(o, apart) {
+						t.Errorf("seed %d, round %d: %+v and %+v", seed, r.Number, f, o)
+					}
+				}
+			}
+		}
+	}
+	if both == 0 {
+		t.Error("no round had both")
+	}
+}
+
 // TestOfWhom: a plugin hangs only where there is one, and the service whose name
 // cannot be read is one of the federation.
 func TestOfWhom(t *testing.T) {

@@ -34,8 +34,8 @@ func TestParseErrors(t *testing.T) {
 		"a bug\nfavour nothing\nfinds empty\nat x.go\n-a": "allowed are",
 		"a bug\nfinds empty\nat x.go\n-a\n+b\nsomething":  "none of favour",
 		"a bug\n-a": "none of favour",
-		"a bug\nfinds empty\nat federation/policy\n-a":  "a package and a declaration",
-		"a bug\nhosts bind\nfinds empty\nat x.go\n-a\n": "want 2 of",
+		"a bug\nfinds empty\nat federation/policy\n-a":            "a package and a declaration",
+		"a bug\nhosts bind,knot,pdns\nfinds empty\nat x.go\n-a\n": "want 2 of",
 	} {
 		if _, err := parse(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: error is %v, want %q", text, err, want)

@@ -2,15 +2,17 @@ package stage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/test/chaos/schedule"
-	"github.com/federation-dns/federation/test/world"
+	"github.com/federation-dns/federation/test/chaos/stage/records"
 )
 
 // Host keeps the zone of a federation, serves it, and fails on request.
@@ -65,7 +67,11 @@ type Mode struct {
 }
 
 // HostKinds are the words for the hosts.
-var HostKinds = []string{"bind", "knot", "pdns", "route53", "clouddns"}
+var HostKinds = []string{"bind", "knot", "pdns", "route53", "clouddns", None}
+
+// None is the host without a DNS zone: the records are kept in the first cluster, and pods are answered from the
+// mirrors alone (M7).
+const None = "none"
 
 // Without are the classes of faults that cannot be played on a host of the kind,
 // and why.
@@ -74,17 +80,23 @@ func Without(kind string) (classes []schedule.Class, why string) {
 	case "route53", "clouddns":
 		return []schedule.Class{schedule.NameUnreadable, schedule.ZoneRestored, schedule.LevelDelegated},
 			"a cloud lists all names with one request, has no zone file, and its stand-in follows no delegation"
+	case None:
+		return []schedule.Class{schedule.NameUnreadable, schedule.ZoneRestored, schedule.LevelDelegated},
+			"the records are read with one request, there is no zone file, and nobody resolves them"
 	}
 	return nil, ""
 }
 
-// ParseHosts parses a list of as many words as there are Zones. Cloud DNS may
+// ParseHosts parses a list of as many words as there are Zones, or one word for all. Cloud DNS may
 // have one of them: a syncer has the credentials of one project.
 func ParseHosts(list string) ([]string, error) {
 	kinds := strings.Split(list, ",")
+	if len(kinds) == 1 {
+		kinds = slices.Repeat(kinds, len(Zones))
+	}
 	if len(kinds) != len(Zones) || slices.ContainsFunc(kinds,
 		func(k string) bool { return !slices.Contains(HostKinds, k) }) {
-		return nil, fmt.Errorf("hosts %q: want %d of %s, separated by a comma",
+		return nil, fmt.Errorf("hosts %q: want %d of %s, separated by a comma, or one for all",
 			list, len(Zones), strings.Join(HostKinds, ", "))
 	}
 	if kinds[0] == kinds[1] && kinds[0] == "clouddns" {
@@ -95,14 +107,16 @@ func ParseHosts(list string) ([]string, error) {
 
 // startHost starts a host of the kind for a zone; watch is called for each change
 // that it has answered, one after the other.
-func startHost(ctx context.Context, lab *world.Lab, kind string, zone Zone, watch func(Update)) (Host, error) {
+func (s *Stage) startHost(ctx context.Context, kind string, zone Zone, watch func(Update)) (Host, error) {
 	switch kind {
 	case "route53":
 		return startRoute53(zone, watch)
 	case "clouddns":
-		return startCloudDNS(lab, zone, watch)
+		return startCloudDNS(s.lab, zone, watch)
+	case None:
+		return s.startRecords(ctx, zone, watch)
 	}
-	server, err := startNameServer(ctx, lab, kind, zone)
+	server, err := startNameServer(ctx, s.lab, kind, zone)
 	if err != nil {
 		return nil, err
 	}
@@ -132,3 +146,84 @@ func (h *dnsHost) Stop() error {
 	h.link.Close()
 	return h.NameServer.Stop()
 }
+
+// recordsHost keeps the records of a federation without a zone: ConfigMaps of the first cluster, behind a link.
+type recordsHost struct {
+	records.Records
+	link *records.Link
+}
+
+// recordsNamespace is where they are, with the Lease; see deploy/host-rbac.yaml.
+const recordsNamespace = accountNamespace
+
+// startRecords starts the link to the first cluster, if there is none, and gives the syncers what they need there.
+func (s *Stage) startRecords(ctx context.Context, zone Zone, watch func(Update)) (Host, error) {
+	m := s.Members[0]
+	if s.records == nil {
+		var err error
+		if s.records, err = records.NewLink(m.Cluster.Server(), m.config, Syncers); err != nil {
+			return nil, err
+		}
+		if _, err := m.Kubectl(ctx, "", "apply", "-f", filepath.Join(s.lab.Deploy(), "host-rbac.yaml"),
+			"-f", filepath.Join(s.lab.Deploy(), "host-records-rbac.yaml")); err != nil {
+			return nil, err
+		}
+		for i := range Syncers {
+			path := s.hostKubeconfig(i)
+			err := m.AccountKubeconfig(ctx, accountNamespace, accountName, m.Cluster.Server(), path)
+			if err == nil {
+				err = s.records.Kubeconfig(path, i)
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	r := records.Records{Federation: zone.Federation,
+		ConfigMaps: m.client.CoreV1().ConfigMaps(recordsNamespace)}
+	s.records.Watch(r, func(c records.Change) {
+		u := Update{Syncer: c.Syncer, Made: c.Made, Asserts: c.Asserts, Names: map[string]Change{}}
+		for name, n := range c.Names {
+			u.Names[name] = Change{Switches: n.Switches(), Uncompared: c.Uncompared()}
+		}
+		watch(u)
+	})
+	return &recordsHost{r, s.records}, nil
+}
+
+// hostKubeconfig is that of a syncer for the cluster with the records.
+func (s *Stage) hostKubeconfig(syncer int) string {
+	return s.lab.Path("syncer", fmt.Sprintf("host-%d.kubeconfig", syncer))
+}
+
+func (h *recordsHost) Provider(int) string { return "{none: {}}" }
+
+func (h *recordsHost) Env(int) []string { return nil }
+
+func (h *recordsHost) Set(m Mode) {
+	h.link.Set(h.Federation.Name, records.Mode{Down: m.Down, Delay: m.Delay, Fail: m.Servfail, Refuse: m.Refuse,
+		LoseReply: m.LoseReply, LoseRequest: m.LoseRequest})
+}
+
+// Kill cuts the way to the records off: the faults of the cluster itself are those of a member.
+func (h *recordsHost) Kill() { h.Set(Mode{Down: true}) }
+
+func (h *recordsHost) Start(context.Context) error {
+	h.Set(Mode{})
+	return nil
+}
+
+func (h *recordsHost) Transfer() (map[federation.FQDN]map[string][]string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), requestTime)
+	defer cancel()
+	return h.Read(ctx)
+}
+
+func (h *recordsHost) Edit(ctx context.Context, gone []Key, come []string) error {
+	if len(come) > 0 {
+		return errors.New("nothing is added to the records of a federation without a zone")
+	}
+	return h.Remove(ctx, func(name, typ string) bool { return slices.Contains(gone, Key{name, typ}) })
+}
+
+func (h *recordsHost) Stop() error { return nil } // the link is the Stage's

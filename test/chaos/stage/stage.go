@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/test/chaos/stage/records"
 	"github.com/federation-dns/federation/test/netns"
 	"github.com/federation-dns/federation/test/world"
 )
@@ -42,6 +43,7 @@ type Stage struct {
 	Syncers []*Syncer
 
 	standIns *standIns
+	records  *records.Link // to those of federations without a zone; nil if there is none
 }
 
 // Start starts all but the syncers. What has been started is to be stopped by
@@ -49,7 +51,7 @@ type Stage struct {
 func Start(ctx context.Context, opt Options) (*Stage, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
-	opt.Lab.Places, opt.Lab.Corefile, opt.Lab.Mirrors = placesOf(opt.Members), corefile, true
+	opt.Lab.Places, opt.Lab.Corefile, opt.Lab.Mirrors = placesOf(opt.Members), opt.corefile, true
 	s := &Stage{opt: opt}
 	for _, z := range Zones {
 		if err := netns.AddAddress(netip.MustParseAddr(z.Address)); err != nil { // BIND looks for it at a device
@@ -74,7 +76,7 @@ func Start(ctx context.Context, opt Options) (*Stage, error) {
 		s.Members = append(s.Members, member)
 	}
 	for i, z := range Zones {
-		host, err := startHost(ctx, s.lab, opt.Hosts[i], z, func(u Update) { opt.Watch(i, u) })
+		host, err := s.startHost(ctx, opt.Hosts[i], z, func(u Update) { opt.Watch(i, u) })
 		if err != nil {
 			return s, err
 		}
@@ -118,6 +120,9 @@ func (s *Stage) Stop() error {
 	}
 	if s.standIns != nil {
 		s.standIns.close()
+	}
+	if s.records != nil {
+		s.records.Close()
 	}
 	return err
 }

@@ -41,7 +41,11 @@ func (s *Syncer) writeConfig() error {
 		fmt.Fprintf(&b, "- name: %s\n  domain: %s\n  ttl: 60\n  provider: %s\n",
 			z.Name, z.Domain, s.stage.Hosts[i].Provider(s.Number))
 	}
-	if s.stage.opt.Lease {
+	switch {
+	case s.stage.records != nil:
+		fmt.Fprintf(&b, "host: {kubeconfig: {path: %s}, namespace: %s, lease: federation-syncer}\n",
+			s.stage.hostKubeconfig(s.Number), recordsNamespace)
+	case s.stage.opt.Lease:
 		host := s.stage.Members[0].Cluster
 		fmt.Fprintf(&b, "host: {kubeconfig: {path: %s}, namespace: kube-system, lease: federation-syncer}\n",
 			host.Kubeconfig())

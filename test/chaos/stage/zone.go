@@ -76,12 +76,16 @@ func Addresses(member, service, version int) []netip.Addr {
 }
 
 // corefile is that of a member's CoreDNS: no cache, so that what it answers is
-// what it knows.
-func corefile(p *world.Place, kubeconfig string) string {
+// what it knows. Of a zone that is not there the upstream says that no name exists.
+func (o Options) corefile(p *world.Place, kubeconfig string) string {
 	var names, forwards strings.Builder
-	for _, z := range Zones {
+	for i, z := range Zones {
 		fmt.Fprintf(&names, "\t\t%s %s\n", z.Name, z.Domain)
-		fmt.Fprintf(&forwards, "\tforward %s %s\n", z.Domain, z.Address)
+		if o.Hosts[i] == None {
+			fmt.Fprintf(&forwards, "\ttemplate ANY ANY %s {\n\t\trcode NXDOMAIN\n\t}\n", z.Domain)
+		} else {
+			fmt.Fprintf(&forwards, "\tforward %s %s\n", z.Domain, z.Address)
+		}
 	}
 	return fmt.Sprintf(`.:53 {
 	bind %[1]s

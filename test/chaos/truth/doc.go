@@ -30,6 +30,8 @@ type Config struct {
 	EmptyGrace, UnreachableAfter, StartupTimeout, HoldFor time.Duration
 	// Deadline is how long a change may take from the API server to the records.
 	Deadline time.Duration
+	// Zoneless are the federations that no DNS server serves: what mirrors do not know, nobody does (M7).
+	Zoneless []string
 }
 
 // Topology says at which levels the addresses of a member are: level "" is

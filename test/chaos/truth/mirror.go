@@ -38,7 +38,7 @@ func (m judge) mirrorSince(a PluginAnswer) (begin time.Time, fresh bool) {
 // asOf is the answer as if it had been asked for when what it says was certainly true: with a fresh mirror just now,
 // whatever the DNS server does; else as long ago as a mirror may count as fresh, as after that the records are asked.
 // If those may be behind as well, or had not taken what the mirror said last and the answer says that it is stale, it
-// can be anything that was so within heldMax (M6): not ok.
+// can be anything that was so within heldMax (M6): not ok. Without a zone there is nothing else than the mirror (M7).
 func (m judge) asOf(a PluginAnswer) (at Answer, ok bool) {
 	at = a.Answer
 	begin, fresh := m.mirrorSince(a)
@@ -48,7 +48,25 @@ func (m judge) asOf(a PluginAnswer) (at Answer, ok bool) {
 		return at, true
 	}
 	at.Sent = at.Sent.Add(-mirrorLags)
+	if m.zoneless(a.Federation) {
+		at.mirrored = true
+		return at, !a.Stale
+	}
 	return at, !a.Stale && !m.providers[a.Federation].faulty(begin.Add(-mirrorLags))
+}
+
+// zoneless reports whether no DNS server serves the federation.
+func (m judge) zoneless(federation string) bool {
+	return slices.Contains(m.config.Zoneless, federation)
+}
+
+// lastMirror reports whether what a member's mirror said at that time can still be answered: nothing has damaged it
+// since, and no CoreDNS has started that may not have found it.
+func (m judge) lastMirror(member string, since time.Time) bool {
+	return !slices.ContainsFunc(m.mirrors[member].faults, func(f fault) bool {
+		return (f.Damages || f.Starts && m.servers[member].faulty(since)) &&
+			(f.to.IsZero() || !f.settled.Add(mirrorSettles).Before(since))
+	})
 }
 
 // judgeOwn: a CoreDNS that sees that its own shard is not healthy leads nobody to the addresses of that, if there are

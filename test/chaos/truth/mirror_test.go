@@ -84,6 +84,58 @@ func TestJudgeMirror(t *testing.T) {
 	}
 }
 
+// TestJudgeZoneless: what the CoreDNS of a says where there is no zone.
+func TestJudgeZoneless(t *testing.T) {
+	refused, deleted := Fault{Class: "refused"}, Fault{Class: "deleted", Damages: true}
+	down := Fault{Class: "down", Silent: true}
+	tests := []struct {
+		name string
+		run  func(*stage)
+	}{
+		{"M7 the last mirror is there for as long as nobody damages it", func(s *stage) {
+			s.MirrorFault(at(19), "a", refused)
+			s.want(s.told(60), "empty")
+		}},
+		{"M7 no fault of what keeps the records excuses that", func(s *stage) {
+			s.MirrorFault(at(19), "a", refused)
+			s.ProviderFault(at(19), "fed", down)
+			s.want(s.told(60), "empty")
+		}},
+		{"M7 nobody knows what a damaged mirror said", func(s *stage) {
+			s.MirrorFault(at(19), "a", deleted)
+			s.want(s.told(20))
+			s.EndFault(at(21), "a", "deleted", 0)
+			s.want(s.told(45))
+			s.want(s.told(47), "empty")
+		}},
+		{"M7 damage to another member's mirror excuses nothing", func(s *stage) {
+			s.MirrorFault(at(19), "b", deleted)
+			s.want(s.told(20), "empty")
+		}},
+		{"M7 a CoreDNS that starts while its API server is away knows nothing", func(s *stage) {
+			s.ServerFault(at(18), "a", down)
+			s.MirrorFault(at(19), "a", Fault{Class: "restart", Starts: true})
+			s.EndFault(at(20), "a", "restart", 5*time.Second)
+			s.want(s.told(30))
+		}},
+		{"M4 what nobody renews may be as old as it counts as fresh, whatever keeps the records", func(s *stage) {
+			s.MirrorFault(at(9), "a", refused)
+			s.ProviderFault(at(9), "fed", down)
+			s.turn(10, "b", false)
+			s.want(s.told(30, "b", "c"))
+			s.want(s.told(32, "b", "c"), "dead")
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newStage(t, "b", "c")
+			s.config.Zoneless = []string{"fed"}
+			s.seen(3, "", "b", "c")
+			tt.run(s)
+		})
+	}
+}
+
 // told judges an answer of the CoreDNS of a, and returns the kinds of its violations.
 func (s *stage) told(seconds float64, members ...string) (kinds []string) {
 	a := PluginAnswer{Member: "a", Answer: Answer{Federation: "fed", Service: "web", Type: "A", Sent: at(seconds),

@@ -17,6 +17,8 @@ type Fault struct {
 	Late time.Duration
 	// Starts: the CoreDNS of the member starts anew, and does not know anything at first.
 	Starts bool
+	// Damages: what a mirror said last is not there any more.
+	Damages bool
 	// Service and Level, if set, are the only ones concerned; a Level is never
 	// global.
 	Service, Level string

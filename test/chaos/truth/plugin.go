@@ -64,7 +64,11 @@ func (m judge) judgePluginEmpty(a PluginAnswer, local *shard) []Violation {
 	known := a.Sent.Add(-remembers)
 	if begin, fresh := m.mirrorSince(a); !fresh {
 		known = begin.Add(-remembers)
-		if m.providers[a.Federation].away(known) {
+		if m.zoneless(a.Federation) {
+			if !m.lastMirror(a.Member, begin) {
+				return nil // nobody else knows
+			}
+		} else if m.providers[a.Federation].away(known) {
 			return nil // the DNS server itself was away
 		}
 	}
