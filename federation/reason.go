@@ -120,6 +120,9 @@ const (
 	ReasonMirrorBehind Reason = "MirrorBehind"
 	// M2: the mirror has not room for all services: those left out are answered through the upstream.
 	ReasonMirrorTooLarge Reason = "MirrorTooLarge"
+	// M9: the shards of a service differ in a port, or a Service has more than 100: the port is left out of mirrors, so
+	// that its SRV name does not exist where the service is another member's. Give the Services the same ports.
+	ReasonServicePorts Reason = "ServicePorts"
 )
 
 // Why something is held: published although it is not seen to be healthy.

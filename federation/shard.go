@@ -2,8 +2,12 @@ package federation
 
 import (
 	"cmp"
+	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
+	"strings"
+	"unique"
 )
 
 // ServiceName identifies a federated Service: its namespace and name, the same in all members.
@@ -46,6 +50,8 @@ type Shard struct {
 	Resolved bool
 	// TTL is the TTL in seconds that the Service's annotation asks for; 0 if it does not (P5).
 	TTL uint32
+	// Ports are those of the Service. No RRset depends on them: members' mirrors have them, for SRV (M9).
+	Ports Ports
 }
 
 // ResolvedTTL is the maximum TTL, in seconds, of an RRset with addresses that a load balancer's host name resolved to
@@ -66,4 +72,135 @@ func MayBePublished(a netip.Addr) bool {
 	return a.IsValid() && a.Zone() == "" && !a.IsUnspecified() && !a.IsLoopback() && !a.IsMulticast() && !a.Is4In6() &&
 		!a.IsLinkLocalUnicast() &&
 		!slices.ContainsFunc(neverPublished, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// Port is a port of a Service that has a name, as the names of SRV records have it (M9).
+type Port struct {
+	Name     string
+	Protocol string // lower case: tcp, udp or sctp
+	Port     uint16
+}
+
+// Valid reports whether a Service may have such a port, so that an SRV record can be asked for.
+func (p Port) Valid() bool {
+	known := p.Protocol == "tcp" || p.Protocol == "udp" || p.Protocol == "sctp"
+	return known && p.Port != 0 && checkLabel(p.Name) == nil
+}
+
+func (p Port) key() portKey { return portKey{p.Name, p.Protocol} }
+
+// portKey is what an SRV record is asked for by.
+type portKey struct{ name, protocol string }
+
+func comparePorts(a, b Port) int {
+	return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Protocol, b.Protocol), cmp.Compare(a.Port, b.Port))
+}
+
+// Ports are the ports of a Service. Equal ones are one in memory, as most shards have those of their neighbours. The
+// zero value says that they are not known.
+type Ports struct{ text unique.Handle[string] }
+
+// MakePorts returns ports that are known; there may be none. It leaves out those that are not
+// valid, and the second of two with one name and protocol.
+func MakePorts(list []Port) Ports {
+	sorted := slices.SortedFunc(slices.Values(list), comparePorts)
+	var b strings.Builder
+	var before portKey
+	for _, p := range sorted {
+		if !p.Valid() || p.key() == before {
+			continue
+		}
+		before = p.key()
+		fmt.Fprintf(&b, "%s/%s/%d\n", p.Name, p.Protocol, p.Port)
+	}
+	return Ports{unique.Make(b.String())}
+}
+
+// Known reports whether it is known which ports there are.
+func (p Ports) Known() bool { return p != Ports{} }
+
+// Equal reports whether both are the same.
+func (p Ports) Equal(o Ports) bool { return p == o }
+
+// List returns the ports by name and protocol.
+func (p Ports) List() []Port {
+	if !p.Known() || p.text.Value() == "" {
+		return nil
+	}
+	text := p.text.Value()
+	list := make([]Port, 0, strings.Count(text, "\n"))
+	for line := range strings.Lines(text) {
+		name, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "/")
+		protocol, number, _ := strings.Cut(rest, "/")
+		n, _ := strconv.ParseUint(number, 10, 16) // MakePorts has written it
+		list = append(list, Port{name, protocol, uint16(n)})
+	}
+	return list
+}
+
+// CommonPorts returns the ports that all shards whose ports are known have alike, healthy or not: a failover leads to
+// any of them. differ says for each other port which shards have what, in the order of the shards.
+func CommonPorts(shards []Shard) (common Ports, differ []string) {
+	known := make([]*Shard, 0, len(shards))
+	for i := range shards {
+		if shards[i].Ports.Known() {
+			known = append(known, &shards[i])
+		}
+	}
+	if len(known) == 0 {
+		return common, nil
+	}
+	common = known[0].Ports
+	if !slices.ContainsFunc(known, func(s *Shard) bool { return s.Ports != common }) {
+		return common, nil
+	}
+	has := make([]map[portKey]uint16, len(known))
+	all := map[portKey]bool{}
+	for i, s := range known {
+		has[i] = map[portKey]uint16{}
+		for _, p := range s.Ports.List() {
+			has[i][p.key()], all[p.key()] = p.Port, true
+		}
+	}
+	var alike []Port
+	var others []Port
+	for key := range all {
+		p := Port{key.name, key.protocol, has[0][key]}
+		if slices.ContainsFunc(has, func(ports map[portKey]uint16) bool { return ports[key] != p.Port }) {
+			others = append(others, p)
+		} else {
+			alike = append(alike, p)
+		}
+	}
+	slices.SortFunc(others, comparePorts)
+	for _, p := range others {
+		differ = append(differ, describePort(p.key(), known, has))
+	}
+	return MakePorts(alike), differ
+}
+
+// describePort says which shards have which number for a port.
+func describePort(key portKey, shards []*Shard, has []map[portKey]uint16) string {
+	var numbers []uint16 // 0: the shard has no such port
+	members := map[uint16][]string{}
+	for i, s := range shards {
+		n := has[i][key]
+		if members[n] == nil {
+			numbers = append(numbers, n)
+		}
+		members[n] = append(members[n], s.Member)
+	}
+	var parts []string
+	for _, n := range numbers {
+		part := "missing"
+		if n != 0 {
+			part = strconv.Itoa(int(n))
+		}
+		part += " in " + members[n][0]
+		if more := len(members[n]) - 1; more > 0 {
+			part += fmt.Sprintf(" and %d more", more)
+		}
+		parts = append(parts, part)
+	}
+	return fmt.Sprintf("%s (%s) is %s", key.name, key.protocol, strings.Join(parts, ", "))
 }

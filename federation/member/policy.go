@@ -11,6 +11,9 @@ import (
 // MaxAddresses is the most addresses of one shard (H3d).
 const MaxAddresses = 16
 
+// maxPorts is how many ports of a Service are read, the first by name (H3e): as many as one EndpointSlice may have.
+const maxPorts = 100
+
 // AddressPolicy says which addresses and host names a member may publish (H3).
 type AddressPolicy struct {
 	// AllowAddressAnnotation lets the annotation federation-dns.io/addresses replace the load balancer's addresses

@@ -3,6 +3,7 @@ package member
 import (
 	"cmp"
 	"hash/maphash"
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -34,6 +35,8 @@ type service struct {
 	addresses string // the annotation's value
 	annotated bool   // has the annotation
 	ttl       string
+	ports     federation.Ports
+	morePorts int // those beyond maxPorts
 }
 
 // ingress is one entry of status.loadBalancer.ingress: an IP address or a host name. One with an error at a port is
@@ -57,6 +60,7 @@ func trimService(s *corev1.Service) service {
 	_, t.labeled = s.Labels[LabelFederation]
 	t.addresses, t.annotated = s.Annotations[AnnotationAddresses]
 	t.ttl, t.addresses = truncate(t.ttl), truncate(t.addresses)
+	t.ports, t.morePorts = trimPorts(s.Spec.Ports)
 	for _, in := range s.Status.LoadBalancer.Ingress {
 		i := ingress{failed: slices.ContainsFunc(in.Ports, func(p corev1.PortStatus) bool { return p.Error != nil })}
 		switch {
@@ -76,6 +80,23 @@ func trimService(s *corev1.Service) service {
 		t.ingress = slices.Clone(t.ingress[:maxIngresses])
 	}
 	return t
+}
+
+// trimPorts returns the ports that count, and how many more there are.
+func trimPorts(list []corev1.ServicePort) (ports federation.Ports, more int) {
+	if more = len(list) - maxPorts; more > 0 {
+		list = slices.SortedFunc(slices.Values(list), func(a, b corev1.ServicePort) int {
+			return cmp.Compare(a.Name, b.Name)
+		})[:maxPorts]
+	}
+	out := make([]federation.Port, 0, len(list))
+	for _, p := range list {
+		protocol := cmp.Or(strings.ToLower(string(p.Protocol)), "tcp")
+		if 0 < p.Port && p.Port <= math.MaxUint16 {
+			out = append(out, federation.Port{Name: p.Name, Protocol: protocol, Port: uint16(p.Port)})
+		}
+	}
+	return federation.MakePorts(out), max(more, 0)
 }
 
 // truncate bounds what is kept of an annotation. A value of that length is invalid, and remains so when it is

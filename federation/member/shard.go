@@ -33,6 +33,7 @@ func (c Config) shard(s service, eps endpoints, overLimit bool, hosts lookup) Sh
 			"the member has more federated Services than its maxServices, %d: the oldest count", c.MaxServices))
 	default:
 		b.setTTL(s.ttl)
+		b.setPorts(s)
 		b.addAddresses(s)
 		b.resolve()
 		b.limitAddresses()
@@ -90,6 +91,15 @@ func (b *shardBuilder) setTTL(annotation string) {
 		return
 	}
 	b.shard.TTL = uint32(n)
+}
+
+// setPorts sets the ports of a Service that may be published: any other must not take a port from its neighbours (M9).
+func (b *shardBuilder) setPorts(s service) {
+	b.shard.Ports = s.ports
+	if s.morePorts > 0 {
+		b.report(federation.ReasonServicePorts, fmt.Errorf("%d ports, the first %d by name are read",
+			maxPorts+s.morePorts, maxPorts))
+	}
 }
 
 // addAddresses adds the addresses and host names: the annotation's if it exists and is allowed, or else the load

@@ -30,6 +30,7 @@ type shardCase struct {
 	refused []federation.Reason
 
 	unresolved []string
+	ports      []federation.Port
 }
 
 var ready = endpoints{slices: 1, ready: 1}
@@ -42,6 +43,8 @@ func (c shardCase) run(t *testing.T) {
 	got := config.shard(trimService(c.service), c.eps, false,
 		func(h federation.FQDN) resolve.Host { return c.hosts[string(h)] })
 	c.want.Member, c.want.Healthy = "gce", c.reason == ""
+	equal(t, "ports", got.Ports.List(), c.ports)
+	got.Ports = federation.Ports{}
 	equal(t, "shard", got.Shard, c.want)
 	equal(t, "reason", got.Reason, c.reason)
 	equal(t, "unresolved", got.Unresolved, c.unresolved)
@@ -87,7 +90,31 @@ func TestShard(t *testing.T) {
 		many[i] = fmt.Sprintf("192.0.2.%d", 100+i)
 	}
 
+	ported := balanced(nginx, "192.0.2.1")
+	ported.Spec.Ports = []corev1.ServicePort{
+		{Name: "https", Port: 443}, {Name: "dns", Port: 53, Protocol: corev1.ProtocolUDP}, {Port: 80},
+		{Name: "bad", Port: 65536},
+	}
+	crowded := balanced(nginx, "192.0.2.1")
+	for i := range 2 * maxPorts {
+		crowded.Spec.Ports = append(crowded.Spec.Ports, corev1.ServicePort{Name: fmt.Sprintf("p%03d", 199-i), Port: 1})
+	}
+	var first []federation.Port
+	for i := range maxPorts {
+		first = append(first, federation.Port{Name: fmt.Sprintf("p%03d", i), Protocol: "tcp", Port: 1})
+	}
+
 	for _, c := range []shardCase{
+		{name: "M9 the ports of the Service that have a name", service: ported, eps: ready,
+			want: federation.Shard{Addresses: addrs("192.0.2.1")},
+			ports: []federation.Port{{Name: "dns", Protocol: "udp", Port: 53},
+				{Name: "https", Protocol: "tcp", Port: 443}}},
+		{name: "H3e only so many ports, the first by name", service: crowded, eps: ready,
+			want: federation.Shard{Addresses: addrs("192.0.2.1")}, ports: first,
+			refused: []federation.Reason{federation.ReasonServicePorts}},
+		{name: "M9 a Service that may not be published takes no port from others", service: ported, eps: ready,
+			config: func(c *Config) { c.Namespaces = []string{"another"} },
+			reason: federation.ReasonNamespaceRefused, refused: []federation.Reason{federation.ReasonNamespaceRefused}},
 		{name: "H2 load balancer addresses, sorted",
 			service: balanced(nginx, "2001:db8::1", "192.0.2.2", "192.0.2.1", "192.0.2.2"), eps: ready,
 			want:  federation.Shard{Addresses: addrs("192.0.2.1", "192.0.2.2", "2001:db8::1")},

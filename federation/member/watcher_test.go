@@ -25,7 +25,8 @@ func TestList(t *testing.T) {
 			equal(t, "list", start(t, healthyAPI(), testConfig(), nil).list(time.Second), ListEvent{
 				Member: "gce",
 				Shards: map[ShardKey]Shard{nginxKey: {
-					Shard:          federation.Shard{Member: "gce", Healthy: true, Addresses: addrs("192.0.2.1")},
+					Shard: federation.Shard{Member: "gce", Healthy: true, Addresses: addrs("192.0.2.1"),
+						Ports: federation.MakePorts(nil)},
 					ReadyEndpoints: 2, Known: []string{"192.0.2.1"},
 				}},
 				Topology: federation.Member{

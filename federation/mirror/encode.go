@@ -153,7 +153,8 @@ func checkForm(format int, id Identity) error {
 	return nil
 }
 
-// check returns what is wrong with the service: names of another domain, or an address that is never published (H3a).
+// check returns what is wrong with the service: names of another domain, an address that is never published (H3a), or a
+// port that no Service has.
 func (s *Service) check(id Identity) error {
 	for _, label := range []string{s.Namespace, s.Name} {
 		if l, err := federation.ParseLabel(label); err != nil || string(l) != label {
@@ -187,6 +188,11 @@ func (s *Service) check(id Identity) error {
 			if !federation.MayBePublished(a.Address) {
 				return fmt.Errorf("level %q: %q is not an address that is published", lv.Level, a.Address)
 			}
+		}
+	}
+	for _, p := range s.Ports {
+		if !federation.Port(p).Valid() {
+			return fmt.Errorf("port %q (%s) %d is none of a Service", p.Name, p.Protocol, p.Port)
 		}
 	}
 	return nil

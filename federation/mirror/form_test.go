@@ -70,6 +70,15 @@ func TestForm(t *testing.T) {
 			t.Error("it is taken")
 		}
 	})
+	t.Run("M9 a port that no Service has is refused", func(t *testing.T) {
+		for _, bad := range []Port{{"http", "TCP", 80}, {"a.b", "tcp", 80}, {"http", "tcp", 0}, {"", "tcp", 80}} {
+			h, s := Header{Format: Format, Identity: id, Count: 1}, service()
+			s.Ports[0] = bad
+			if _, _, err := DecodeBucket(EncodeBucket(h, []string{s.Line()})); err == nil {
+				t.Errorf("%+v is taken", bad)
+			}
+		}
+	})
 	t.Run("M4 the hash follows the data", func(t *testing.T) {
 		s, h := service(), Header{Format: Format, Identity: id, Count: 1}
 		data, same := EncodeBucket(h, []string{s.Line()}), EncodeBucket(h, []string{s.Line()})

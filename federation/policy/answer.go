@@ -1,7 +1,9 @@
 package policy
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/federation-dns/federation/federation"
 )
@@ -13,6 +15,8 @@ type Answer struct {
 	RRsets []federation.RRset
 	// Shards are those that the verdict was about, healthy or not: they say whose an address is.
 	Shards []federation.Shard
+	// Ports are those that the shards have alike (M9); while no shard's are known, those that were.
+	Ports federation.Ports
 }
 
 // Answer returns the answer that follows from the outcome. levels are those of all members, also where they are not
@@ -29,6 +33,9 @@ func (o *Outcome) Answer(
 	}
 	global := levels.Federation().OwnerName(service, levels.Federation().Domain)
 	a := &Answer{RRsets: have, Shards: o.Shards}
+	if a.Ports, _ = federation.CommonPorts(o.Shards); !a.Ports.Known() && before != nil {
+		a.Ports = before.Ports
+	}
 	if o.Keep || slices.Contains(o.Waits, global) {
 		return a
 	}
@@ -57,4 +64,23 @@ func (a *Answer) With(records []federation.RRset) []federation.RRset {
 	}
 	slices.SortFunc(all, federation.CompareRRsets)
 	return all
+}
+
+// maxPortsTold is how many ports the detail of a problem names.
+const maxPortsTold = 5
+
+// PortsProblems returns a problem if shards of the service differ in ports, which SRV then leaves out (M9).
+func PortsProblems(service federation.ServiceName, shards []federation.Shard) []federation.Problem {
+	_, differ := federation.CommonPorts(shards)
+	if len(differ) == 0 {
+		return nil
+	}
+	more := ""
+	if n := len(differ) - maxPortsTold; n > 0 {
+		differ, more = differ[:maxPortsTold], fmt.Sprintf("; and %d more", n)
+	}
+	return []federation.Problem{{
+		Service: service, Reason: federation.ReasonServicePorts,
+		Detail: "ports in which the shards differ are left out of SRV: " + strings.Join(differ, "; ") + more,
+	}}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/member"
 	"github.com/federation-dns/federation/federation/provider"
 	"github.com/federation-dns/federation/federation/provider/inmem"
 )
@@ -51,6 +53,30 @@ func (w *world) down(is bool) {
 		f.Fail = func(context.Context, inmem.Op, federation.FQDN) error { return provider.ErrUnavailable }
 	}
 	w.provider.SetFaults(f)
+}
+
+// setPort gives a member a healthy shard with a port.
+func (w *world) setPort(name string, svc federation.ServiceName, port uint16) {
+	m := w.members[name]
+	m.change(svc, &member.Shard{
+		Shard: federation.Shard{Member: name, Healthy: true, Addresses: []netip.Addr{m.address},
+			Ports: federation.MakePorts([]federation.Port{{Name: "http", Protocol: "tcp", Port: port}})},
+		Known: []string{m.address.String()},
+	})
+}
+
+// wantProblem checks what is reported of the ports of web; "" is nothing.
+func (w *world) wantProblem(text string) {
+	w.t.Helper()
+	got := ""
+	for _, p := range w.status().Problems {
+		if p.Reason == string(federation.ReasonServicePorts) && p.Service == web.String() {
+			got += p.Detail
+		}
+	}
+	if (text == "") != (got == "") || !strings.Contains(got, text) {
+		w.t.Errorf("reported: %q, want %q", got, text)
+	}
 }
 
 func TestAnswers(t *testing.T) {
@@ -155,6 +181,39 @@ func TestAnswers(t *testing.T) {
 		if got := w.answer(other); len(got) > 0 {
 			t.Errorf("%v", got)
 		}
+	})
+	bubble(t, "M9 ports in which shards differ are reported, whether or not the provider answers", func(t *testing.T) {
+		w := mirrored(t)
+		w.start()
+		w.after(10 * time.Second)
+		w.down(true)
+		w.set("c", web, false)
+		w.after(time.Minute)
+		if !w.loop.Snapshot().Claim.ProviderDown {
+			t.Fatal("the provider is not known to be down")
+		}
+		w.setPort("a", web, 80)
+		w.setPort("b", web, 81)
+		w.after(time.Second)
+		w.wantProblem("http (tcp) is 80 in a, 81 in b")
+		w.down(false)
+		w.after(2 * time.Minute)
+		w.wantProblem("http (tcp) is 80 in a, 81 in b")
+		w.setPort("b", web, 80)
+		w.after(time.Second)
+		w.wantProblem("")
+		ports := []federation.Port{{Name: "http", Protocol: "tcp", Port: 80}}
+		if diff := cmp.Diff(ports, w.loop.views.Service(web).Answer.Ports.List()); diff != "" {
+			t.Error(diff)
+		}
+	})
+	bubble(t, "M9 without mirrors ports do not matter", func(t *testing.T) {
+		w := three(t)
+		w.start()
+		w.setPort("a", web, 80)
+		w.setPort("b", web, 81)
+		w.after(time.Second)
+		w.wantProblem("")
 	})
 	bubble(t, "M4 the loop turns for the renewals, and is not settled while answers wait", func(t *testing.T) {
 		w := mirrored(t)

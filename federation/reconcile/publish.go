@@ -82,7 +82,7 @@ func (p planner) diff(now time.Time, batch []federation.ServiceName) []plan.Chan
 		if members := healthyMembers(out.Shards); out.Write && len(members) > 0 {
 			p.services[name].members = members
 		}
-		p.report(name, p.ensureService(name), out.Problems)
+		p.reportOutcome(name, out)
 		if !out.Write || federation.EqualRRsets(have, out.Want) {
 			p.settled(name)
 			continue
@@ -92,6 +92,15 @@ func (p planner) diff(now time.Time, batch []federation.ServiceName) []plan.Chan
 	changes := plan.Diff(current, desired)
 	p.dropUnwanted(batch, changes)
 	return changes
+}
+
+// reportOutcome reports what cannot be published of a service, and with mirrors what cannot be told (M9).
+func (p planner) reportOutcome(name federation.ServiceName, out policy.Outcome) {
+	problems := out.Problems
+	if p.told.on {
+		problems = append(problems, policy.PortsProblems(name, out.Shards)...)
+	}
+	p.report(name, p.ensureService(name), problems)
 }
 
 // claimed returns the RRsets at levels that are claimed. Those at another level of ours, whose claim was lost, stay as

@@ -279,6 +279,7 @@ func (r *roster) shard(
 	}
 	if listed {
 		if before, since, known := r.beforeUnresolved(ms, name); known {
+			before.Ports = observed.Ports
 			return before, since, true
 		}
 	}

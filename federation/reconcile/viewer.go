@@ -64,6 +64,7 @@ func (a answerer) answerOne(now time.Time, name federation.ServiceName, summary 
 	}
 	out := planner(a).decide(now, name, summary, have)
 	a.rememberOutcome(now, name, out)
+	planner(a).reportOutcome(name, out)
 	for _, m := range healthyMembers(out.Shards) { // what the zone has is that of the last plan too
 		if out.Write && !slices.Contains(s.members, m) {
 			s.members = append(slices.Clip(s.members), m)

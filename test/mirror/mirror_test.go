@@ -43,6 +43,22 @@ func TestMirror(t *testing.T) {
 		s.setReady("a", nginx.Name, true)
 		s.becomes(5*time.Second, "a", nginx, bothHealthy)
 	})
+	t.Run("M9 the name of a port is answered where the service is another member's", func(t *testing.T) {
+		s := s.in(t)
+		s.startCoreDNS("a")
+		s.setReady("a", nginx.Name, false)
+		s.becomesSRV("NOERROR; SRV 80 " + plainName + "; A 203.0.113.2")
+		s.setPort("b", nginx.Name, 8080) // they differ: the name is gone, and the log says why
+		s.becomesSRV("NXDOMAIN")
+		if want := "http (tcp) is 80 in a, 8080 in b"; !strings.Contains(s.log(), "reason=ServicePorts") ||
+			!strings.Contains(s.log(), want) {
+			t.Errorf("the log does not say %q", want)
+		}
+		s.setPort("a", nginx.Name, 8080)
+		s.becomesSRV("NOERROR; SRV 8080 " + plainName + "; A 203.0.113.2")
+		s.setReady("a", nginx.Name, true)
+		s.becomes(30*time.Second, "a", nginx, bothHealthy)
+	})
 	t.Run("M4 the heartbeat is renewed, and only a change is", func(t *testing.T) {
 		s := s.in(t)
 		first, err := s.heartbeat("a")

@@ -81,6 +81,9 @@ func (c *Member) Tell(
 			published = published && t.sameAt(c.order[i], records)
 		}
 	}
+	for _, p := range answer.Ports.List() {
+		s.Ports = append(s.Ports, mirror.Port(p))
+	}
 	return s, published, true
 }
 

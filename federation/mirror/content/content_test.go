@@ -29,7 +29,7 @@ var web = federation.ServiceName{Namespace: "shop", Name: "web"}
 //	member NAME REGION|- [TOPOLOGY-ZONE...]
 //	fallback REGION REGION...
 //	foreign LEVEL
-//	shard MEMBER healthy|unhealthy|drained|lost ADDRESS|host=NAME...
+//	shard MEMBER healthy|unhealthy|drained|lost ADDRESS|host=NAME|port=NAME/PROTOCOL/PORT|ports=none...
 //	had
 type told struct {
 	federation federation.Federation
@@ -88,7 +88,17 @@ func parseShard(t *testing.T, words []string) policy.ShardState {
 	case "lost":
 		s.Reach = policy.Reach{Standing: policy.Lost, HeldSince: now, Observed: true}
 	}
+	var ports []federation.Port
 	for _, word := range words[2:] {
+		if port, ok := strings.CutPrefix(word, "port="); ok {
+			ports = append(ports, parsePort(t, port))
+			s.Ports = federation.MakePorts(ports)
+			continue
+		}
+		if word == "ports=none" {
+			s.Ports = federation.MakePorts(nil)
+			continue
+		}
 		if host, ok := strings.CutPrefix(word, "host="); ok {
 			s.Host = federation.FQDN(host)
 			continue
@@ -100,6 +110,16 @@ func parseShard(t *testing.T, words []string) policy.ShardState {
 		s.Addresses = append(s.Addresses, a)
 	}
 	return s
+}
+
+func parsePort(t *testing.T, text string) federation.Port {
+	t.Helper()
+	words := strings.Split(text, "/")
+	n, err := strconv.ParseUint(words[2], 10, 16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return federation.Port{Name: words[0], Protocol: words[1], Port: uint16(n)}
 }
 
 // answer returns what the verdict says, and what the zone has of it: nothing at levels that are not ours.
@@ -164,6 +184,9 @@ func describe(m *Member, answer *policy.Answer, zone []federation.RRset) string 
 			fmt.Fprintf(&b, " up %s", lv.Up)
 		}
 		b.WriteString("\n")
+	}
+	for _, p := range s.Ports {
+		fmt.Fprintf(&b, "port %s %s %d\n", p.Name, p.Protocol, p.Port)
 	}
 	if !published {
 		b.WriteString("the zone has it not\n")

@@ -40,9 +40,20 @@ func draw(t *rapid.T) told {
 		if len(s.Addresses) == 0 && rapid.Bool().Draw(t, "host") {
 			s.Host = federation.FQDN(m.Name + ".example.net.")
 		}
+		if rapid.Bool().Draw(t, "known ports") {
+			s.Ports = federation.MakePorts(rapid.SliceOfN(rapid.Custom(drawPort), 0, 3).Draw(t, "ports"))
+		}
 		c.shards = append(c.shards, s)
 	}
 	return c
+}
+
+func drawPort(t *rapid.T) federation.Port {
+	return federation.Port{
+		Name:     rapid.SampledFrom([]string{"http", "dns"}).Draw(t, "name"),
+		Protocol: rapid.SampledFrom([]string{"tcp", "udp"}).Draw(t, "protocol"),
+		Port:     rapid.SampledFrom([]uint16{53, 80}).Draw(t, "port"),
+	}
 }
 
 // chased is where a chase ends.
@@ -121,6 +132,34 @@ func TestTold(t *testing.T) {
 			for _, start := range member.Starts() {
 				if ok {
 					checkStart(t, c, m.Name, start, s, answer)
+				}
+			}
+		}
+	}))
+}
+
+func TestToldPorts(t *testing.T) {
+	t.Run("M9 a port is told if and only if each shard with known ports has it", rapid.MakeCheck(func(t *rapid.T) {
+		c := draw(t)
+		answer, _ := c.answer()
+		for _, m := range c.members {
+			s, _, ok := NewMember(c.federation, m).Tell(web, answer, nil)
+			if !ok {
+				continue
+			}
+			for _, port := range []mirror.Port{{Name: "http", Protocol: "tcp", Port: 53},
+				{Name: "http", Protocol: "tcp", Port: 80}, {Name: "dns", Protocol: "udp", Port: 53}} {
+				known, has := 0, 0
+				for _, shard := range c.shards {
+					if shard.Ports.Known() {
+						known++
+						if slices.Contains(shard.Ports.List(), federation.Port(port)) {
+							has++
+						}
+					}
+				}
+				if told, want := slices.Contains(s.Ports, port), known > 0 && has == known; told != want {
+					t.Fatalf("%+v is told: %t; %d of %d shards have it", port, told, has, known)
 				}
 			}
 		}
