@@ -35,7 +35,7 @@ cluster: ## Build the API servers of demo and tests (cached outside the tree; ab
 	@path=$$($(GO) run -buildvcs=false ./test/kube/build) && ln -sfn "$$path" $(BIN)/testcluster && ln -sfn "$$path" $(BIN)/kubectl
 
 .PHONY: demo
-demo: demo-packages build cluster ## Run the walk-through: four clusters, one federated Service, failures (PROVIDER=rfc2136, route53 or clouddns)
+demo: demo-packages build cluster ## Run the walk-through: four clusters, one federated Service, failures (PROVIDER=rfc2136, route53, clouddns, or none: no DNS zone)
 	@$(BUILD) -o $(BIN)/ ./test/demo ./test/demo-shell
 	@PATH="$(GOBIN_ABS):$$PATH" $(BIN)/demo -provider $(or $(PROVIDER),rfc2136)
 

@@ -86,7 +86,7 @@ func parse(args []string) (flags, error) {
 	set.StringVar(&f.testcluster, "testcluster", "", "the testcluster to run (default: built, or taken from the cache)")
 	set.StringVar(&f.deploy, "deploy", "deploy", "folder with member-rbac.yaml and coredns-rbac.yaml")
 	set.StringVar(&f.provider, "provider", world.RFC2136, "who hosts the zone: "+strings.Join(world.Providers,
-		", ")+"; the clouds are stand-ins of their APIs")
+		", ")+"; the clouds are stand-ins of their APIs, and none is no zone: pods are answered from mirrors")
 	set.BoolVar(&f.keep, "keep", false, "keep the folder with logs, configuration and the zone")
 	set.Usage = func() {
 		fmt.Fprint(os.Stderr, usage)
@@ -118,7 +118,8 @@ func run(ctx context.Context, f flags, dir string) (err error) {
 		}
 	}()
 	w, err := scenario.NewPlay(world.Options{Dir: dir, CoreDNS: f.coredns, Syncer: f.syncer, Testcluster: f.testcluster,
-		Deploy: f.deploy, Provider: f.provider, Host: scenario.Host, Plugin: f.plugin})
+		Deploy: f.deploy, Provider: f.provider, Host: scenario.Host, Plugin: f.plugin,
+		Mirrors: f.provider == world.None})
 	if err != nil {
 		return err
 	}
@@ -157,9 +158,15 @@ func run(ctx context.Context, f flags, dir string) (err error) {
 
 // stayUp says what can be tried, and waits for Ctrl-C.
 func stayUp(ctx context.Context, provider, page string) {
-	transfer := "\n    dig axfr " + world.Domain
-	if provider != world.RFC2136 {
-		transfer = "" // the DNS server only reads the zone
+	outside := fmt.Sprintf(`
+  bin/demo-shell                            a shell as a client outside
+    dig %[1]s.svc.us-central1.%[2]s
+    curl http://%[1]s.svc.%[2]s/`, world.Name, world.Domain)
+	switch provider {
+	case world.RFC2136:
+		outside = strings.Replace(outside, "\n    curl", "\n    dig axfr "+world.Domain+"\n    curl", 1)
+	case world.None:
+		outside = "\n    kubectl -n federation-mirror get configmaps    # what its pods can be led to"
 	}
 	fmt.Printf(`
 Everything is up. In another terminal:
@@ -168,18 +175,15 @@ Everything is up. In another terminal:
     getent ahosts %[2]s
     dig %[2]s.svc.cluster.local
     kubectl -n %[3]s get pods,services,endpointslices
-    kubectl -n %[3]s scale deployment %[4]s --replicas 0    # and ask again
-  %[1]s                            a shell as a client outside
-    dig %[2]s.svc.us-central1.%[5]s%[6]s
-    curl http://%[2]s.svc.%[5]s/
+    kubectl -n %[3]s scale deployment %[4]s --replicas 0    # and ask again%[5]s
   %[1]s status --services          what the syncer knows, publishes and holds
-  %[1]s %[7]s kubectl get memberclusters -o wide
+  %[1]s %[6]s kubectl get memberclusters -o wide
   %[1]s federation explain %[2]s --from gce-us-central1    why a pod there gets what it gets
 
-In a browser: http://%[8]s
+In a browser: http://%[7]s
 
 Ctrl-C ends it.
-`, "bin/demo-shell", world.Name, world.Namespace, world.Service, world.Domain, transfer, scenario.Host, page)
+`, "bin/demo-shell", world.Name, world.Namespace, world.Service, outside, scenario.Host, page)
 	<-ctx.Done()
 	fmt.Println("\nending")
 }

@@ -39,8 +39,9 @@ func TestDocs(t *testing.T) {
 	if err := w.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	dir := reader(t, w, opt.Deploy, map[string]string{"us": us.Name, "eu": eu.Name})
-	runPages(t, w, dir)
+	contexts := map[string]string{"us": us.Name, "eu": eu.Name}
+	dir := reader(t, w, opt.Deploy, contexts)
+	runPages(t, w, dir, contexts)
 
 	t.Run("nothing is left in the zone", func(t *testing.T) {
 		for _, rr := range zone(t) {
@@ -92,10 +93,24 @@ func reader(t *testing.T, w *world.World, deploy string, contexts map[string]str
 	return dir
 }
 
+// pods are shell commands that stand in for real pods: what is run in a pod q asks the DNS of its cluster, as a pod
+// does.
+func pods(w *world.World, contexts map[string]string) string {
+	var b strings.Builder
+	b.WriteString("kubectl() {\n\tcase \"$*\" in\n")
+	for name, cluster := range contexts {
+		fmt.Fprintf(&b, "\t*'--context %s '*' run q '*) for last; do :; done; nslookup -type=a \"$last\" %s;;\n",
+			name, w.Member(cluster).DNS)
+	}
+	b.WriteString("\t*) command kubectl \"$@\";;\n\tesac\n}\n")
+	return b.String()
+}
+
 // runPages runs the commands of docs.RunPages.
-func runPages(t *testing.T, w *world.World, dir string) {
+func runPages(t *testing.T, w *world.World, dir string, contexts map[string]string) {
 	t.Helper()
 	var script strings.Builder
+	script.WriteString(pods(w, contexts))
 	n := 0
 	for _, page := range docs.RunPages {
 		text, err := os.ReadFile(filepath.Join("..", "..", page))

@@ -19,7 +19,7 @@ import (
 // records expects the hand-written table of that name in the zone.
 func records(expect, table string) Check {
 	return Check{
-		Expect: expect, Want: ExpectedTable(table).String(), Records: true,
+		Expect: expect, Want: ExpectedTable(table).String(), Records: true, Table: table,
 		See: func(ctx context.Context, p *Play) (string, error) {
 			t, err := p.Records(ctx)
 			return t.String(), err
@@ -31,10 +31,18 @@ func records(expect, table string) Check {
 func recordsStay(expect, table string, hold time.Duration) Check {
 	c := records(expect, table)
 	c.Hold = hold
-	c.See = func(ctx context.Context, p *Play) (string, error) {
-		t, err := p.Records(ctx)
-		return t.String(), err
-	}
+	return c
+}
+
+// whileHealthy says whose own shards are healthy, where the table does not.
+func (c Check) whileHealthy(clusters ...string) Check {
+	c.Healthy = clusters
+	return c
+}
+
+// elseWithoutZone says what stands in for a check where there is no DNS zone.
+func (c Check) elseWithoutZone(other Check) Check {
+	c.Zoneless = &other
 	return c
 }
 
@@ -67,8 +75,10 @@ func podsGet(view string, at ...string) Check {
 
 // outsideGets is podsGet for a client outside and a record of Domain.
 func outsideGets(name string, at ...string) Check {
-	return visits(fmt.Sprintf("a client outside gets the addresses of %s for %s", strings.Join(at, ", "), name),
+	c := visits(fmt.Sprintf("a client outside gets the addresses of %s for %s", strings.Join(at, ", "), name),
 		world.Outside, name, answersOf(at))
+	c.Outside = true
+	return c
 }
 
 // nobodyGets expects that the name does not exist for pods of these clusters.
@@ -99,9 +109,9 @@ func visits(expect, view, name string, want []string) Check {
 }
 
 // chain expects the whole answer of a cluster's CoreDNS.
-func chain(view string, want ...string) Check {
+func chain(expect, view string, want ...string) Check {
 	return Check{
-		Expect: "the answer of the CoreDNS of " + view + " has the whole chain", Want: strings.Join(want, "\n"),
+		Expect: "the answer of the CoreDNS of " + view + " " + expect, Want: strings.Join(want, "\n"),
 		See: func(ctx context.Context, p *Play) (string, error) {
 			return world.Dig(ctx, p.Member(view).DNS.String(), world.Name+".svc.cluster.local.", dns.TypeA)
 		},
@@ -118,9 +128,24 @@ func statusIs(expect string, want ...string) Check {
 
 // explains expects what kubectl federation explain says of the name, for a pod of the cluster.
 func explains(view string, want ...string) Check {
+	c := explanation(view)
+	c.Want = strings.Join(want, "\n")
+	return c
+}
+
+// explainsWith is explains for an explanation that has these texts.
+func explainsWith(view string, texts ...string) Check {
+	c := explanation(view)
+	c.Until = func(seen string) bool {
+		text := strings.Join(strings.Fields(seen), " ")
+		return !slices.ContainsFunc(texts, func(t string) bool { return !strings.Contains(text, t) })
+	}
+	return c
+}
+
+func explanation(view string) Check {
 	return Check{
-		Expect: "kubectl federation explain says why, for a pod of " + view,
-		Want:   strings.Join(want, "\n"), Memory: true,
+		Expect: "kubectl federation explain says why, for a pod of " + view, Memory: true,
 		See: func(ctx context.Context, p *Play) (string, error) {
 			status, err := live.Socket(world.AdminSocket(p.Dir())).Status(ctx)
 			if err != nil {

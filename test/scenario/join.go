@@ -15,17 +15,25 @@ import (
 const Host = east
 
 // DemoSteps is the walk-through with a provider in which the clusters are joined, and one is drained. The World has the
-// Host.
+// Host. With world.None it is that without a DNS zone.
 //
 // page is where the user finds the syncer's page, "" if nowhere.
 func DemoSteps(provider, page string) []Step {
+	steps := demoSteps(provider, page)
+	if provider == world.None {
+		return zoneless(steps)
+	}
+	return steps
+}
+
+func demoSteps(provider, page string) []Step {
 	begin := begin(provider)
 	begin.Does = append(begin.Does, "the host of the syncer, with its MemberClusters: "+Host)
 	steps := []Step{begin, JoinClusters(), ListMemberClusters(), CreateFederatedService()}
 	steps = append(steps, StartBackends()...)
 	steps = append(steps, DescribeService(), ResolveEverywhere())
 	steps = append(steps, Failures()...)
-	return append(steps, DrainEurope(), UncordonEurope(), LookAtPage(page))
+	return append(steps, DrainEurope(provider), UncordonEurope(provider), LookAtPage(page))
 }
 
 // JoinClusters joins all clusters.
@@ -151,19 +159,34 @@ func DescribeService() Step {
 }
 
 // DrainEurope drains a member.
-func DrainEurope() Step {
-	return federation("Drain "+europe, "without-europe", "others take its part over", "drain", europe, "--yes",
-		"--query", world.Authority)
+func DrainEurope(provider string) Step {
+	step := federation("Drain "+europe, "without-europe", "others take its part over", agreeing(provider),
+		"drain", europe, "--yes")
+	step.Expect[1] = step.Expect[1].whileHealthy(asia, europe, central, east)
+	return step
 }
 
 // UncordonEurope ends that.
-func UncordonEurope() Step {
-	return federation("Uncordon "+europe, "all", "every level has its addresses again", "uncordon", europe,
-		"--yes", "--query", world.Authority)
+func UncordonEurope(provider string) Step {
+	return federation("Uncordon "+europe, "all", "every level has its addresses again", agreeing(provider),
+		"uncordon", europe, "--yes")
+}
+
+// agreeing are the flags that name who has to agree.
+func agreeing(provider string) []string {
+	if provider == world.None {
+		return nil
+	}
+	return []string{"--query", world.Authority}
 }
 
 // federation is a step that runs a verb of kubectl federation, and shows what it prints.
-func federation(name, table, expect string, args ...string) Step {
+func federation(name, table, expect string, flags []string, args ...string) Step {
+	args = append(args, flags...)
+	says := "it says what moves, and ends when DNS agrees"
+	if len(flags) == 0 {
+		says = "it says what moves, and ends when the mirrors are told"
+	}
 	var printed string
 	return Step{
 		Name: name, Table: table, Limit: 2 * stepTime, // a name that has changed often waits (X5c)
@@ -174,7 +197,7 @@ func federation(name, table, expect string, args ...string) Step {
 		},
 		Expect: []Check{
 			{
-				Expect: "it says what moves, and ends when DNS agrees",
+				Expect: says,
 				See:    func(context.Context, *Play) (string, error) { return printed, nil },
 				Until:  func(seen string) bool { return seen != "" },
 			},

@@ -17,6 +17,7 @@ const changeTime = 30 * time.Second
 // Play is a World in which the walk-through is played, and a Watch of it.
 type Play struct {
 	*world.World
+	names []string // of the zone; none without one
 	watch *Watch
 }
 
@@ -25,6 +26,9 @@ type Play struct {
 func NewPlay(opt world.Options) (*Play, error) {
 	p := &Play{}
 	opt.Names = ExpectedTable("all").Names()
+	if opt.Provider != world.None {
+		p.names = opt.Names
+	}
 	opt.Renew = func(cluster string, begins bool) { p.watch.Pass(cluster, begins) }
 	var err error
 	p.World, err = world.New(opt)
@@ -36,7 +40,7 @@ func (p *Play) Start(ctx context.Context) error {
 	if err := p.World.Start(ctx); err != nil {
 		return err
 	}
-	p.watch = newWatch(p.World, ExpectedTable("all").Names(), ExpectedTable("none"))
+	p.watch = newWatch(p.World, p.names, ExpectedTable("none"))
 	return nil
 }
 

@@ -38,8 +38,15 @@ type Check struct {
 	Hold time.Duration
 	// Memory: a syncer that was restarted meanwhile cannot know it.
 	Memory bool
-	// Records: it is about the records of the zone.
+	// Records: it is about the records of the zone, which are to be those of Table. Healthy are the clusters whose pods
+	// have a healthy shard of their own then; nil is those whose addresses the table has.
 	Records bool
+	Table   string
+	Healthy []string
+	// Outside: it is about what a client outside gets, who knows nothing but the zone.
+	Outside bool
+	// Zoneless, if set, stands in for it where there is no DNS zone.
+	Zoneless *Check
 }
 
 // Reporter shows how the walk-through goes.

@@ -14,8 +14,8 @@ import (
 )
 
 // Watch asks for the names of all levels at the DNS server of Domain all the
-// time, and for Name at the CoreDNS of each cluster, and compares each answer
-// with what may stand there at that moment.
+// time, if there is a zone, and for Name at the CoreDNS of each cluster, and
+// compares each answer with what may stand there at that moment.
 type Watch struct {
 	w      *world.World
 	names  []string
@@ -45,15 +45,17 @@ const negativeTTL = 5 * time.Second
 // maxWrong is how many wrong answers are reported in full.
 const maxWrong = 10
 
-// newWatch begins to ask for these names. The records are as in table, and stay
+// newWatch begins to ask for these names, if there are any. The records are as in table, and stay
 // so until Expect.
 func newWatch(w *world.World, names []string, table world.Table) *Watch {
 	ctx, cancel := context.WithCancel(context.Background())
 	x := &Watch{w: w, cancel: cancel, names: names, phases: []phase{{table, table, time.Now()}},
 		passed: map[string]bool{}}
-	x.wg.Go(func() { x.askLevels(ctx, dns.TypeA) })
-	x.wg.Go(func() { x.askLevels(ctx, dns.TypeAAAA) })
-	x.wg.Go(func() { x.askLevels(ctx, dns.TypeCNAME) })
+	if len(names) > 0 {
+		x.wg.Go(func() { x.askLevels(ctx, dns.TypeA) })
+		x.wg.Go(func() { x.askLevels(ctx, dns.TypeAAAA) })
+		x.wg.Go(func() { x.askLevels(ctx, dns.TypeCNAME) })
+	}
 	x.wg.Go(func() { x.askClusters(ctx) })
 	return x
 }

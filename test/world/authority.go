@@ -27,7 +27,16 @@ const authorityZone = `$ORIGIN ` + Domain + `.
 ns   60 IN A   ` + Authority + `
 `
 
-// The second block is the rest of the Internet, in which there is nothing.
+// internetCorefile is the Internet, or the rest of it: there is nothing in it.
+const internetCorefile = `.:53 {
+	bind %[2]s
+	errors
+	template ANY ANY {
+		rcode NXDOMAIN
+	}
+}
+`
+
 const authorityCorefile = `%[1]s:53 {
 	bind %[2]s
 	errors
@@ -44,18 +53,11 @@ const authorityCorefile = `%[1]s:53 {
 		allow %[3]s * A AAAA CNAME TXT ANY
 	}
 }
-.:53 {
-	bind %[2]s
-	errors
-	template ANY ANY {
-		rcode NXDOMAIN
-	}
-}
-`
+` + internetCorefile
 
 // startAuthority starts the DNS server of Domain: our own coredns with a zone
 // that takes updates and keeps them in a database, or that it reads from a
-// cloud.
+// cloud. Without a provider it has no such zone, and is the rest of the Internet only.
 func (w *World) startAuthority(ctx context.Context) error {
 	zone, corefile, env := w.Path("dns", "zone"), w.Path("dns", "Corefile"), w.Env()
 	if err := os.WriteFile(zone, []byte(authorityZone), 0o644); err != nil {
@@ -69,6 +71,11 @@ func (w *World) startAuthority(ctx context.Context) error {
 	if w.cloud != nil {
 		text = fmt.Sprintf(cloudCorefile, Domain, Authority, w.cloud.plugin())
 		env = append(env, w.cloud.pollerEnv()...)
+	}
+	answers, rcode := 1, dns.RcodeSuccess
+	if w.opt.Provider == None {
+		text = fmt.Sprintf(internetCorefile, Domain, Authority)
+		answers, rcode = 0, dns.RcodeNameError
 	}
 	if err := os.WriteFile(corefile, []byte(text), 0o644); err != nil {
 		return err
@@ -85,7 +92,7 @@ func (w *World) startAuthority(ctx context.Context) error {
 			return err
 		}
 		r, err := Ask(ctx, Authority, Domain+".", dns.TypeSOA)
-		if err == nil && (r.Rcode != dns.RcodeSuccess || len(r.Answer) != 1) {
+		if err == nil && (r.Rcode != rcode || len(r.Answer) != answers) {
 			err = fmt.Errorf("it answers %s", dns.RcodeToString[r.Rcode])
 		}
 		return err

@@ -18,10 +18,12 @@ const (
 	RFC2136  = "rfc2136"
 	Route53  = "route53"
 	CloudDNS = "clouddns"
+	// None is no DNS zone at all: pods are answered from the mirrors in their clusters (M7).
+	None = "none"
 )
 
 // Providers are all that the walk-through can run with.
-var Providers = []string{RFC2136, Route53, CloudDNS}
+var Providers = []string{RFC2136, Route53, CloudDNS, None}
 
 // Titles are the names of those that are stand-ins of an API.
 var Titles = map[string]string{Route53: "Route 53", CloudDNS: "Cloud DNS"}
@@ -64,7 +66,7 @@ var soa = cloudzone.Set{Name: Domain + ".", Type: "SOA", TTL: 60,
 
 func newCloud(w *World) (cloud, error) {
 	switch w.opt.Provider {
-	case "", RFC2136:
+	case "", RFC2136, None:
 		return nil, nil
 	case Route53:
 		return newRoute53()
@@ -74,21 +76,13 @@ func newCloud(w *World) (cloud, error) {
 	return nil, fmt.Errorf("provider %q: %s are there", w.opt.Provider, strings.Join(Providers, ", "))
 }
 
-// cloudCorefile serves the zone with CoreDNS's own plugin for that cloud. The
-// second block is the rest of the Internet, in which there is nothing.
+// cloudCorefile serves the zone with CoreDNS's own plugin for that cloud.
 const cloudCorefile = `%[1]s:53 {
 	bind %[2]s
 	errors
 	%[3]s
 }
-.:53 {
-	bind %[2]s
-	errors
-	template ANY ANY {
-		rcode NXDOMAIN
-	}
-}
-`
+` + internetCorefile
 
 // cloudRecords are the records at the stand-in, once CoreDNS
 // answers with them.

@@ -34,6 +34,12 @@ func (w *World) NewHost(ctx context.Context, m *Member) (*Host, error) {
 	return h, m.AccountKubeconfig(ctx, syncerNamespace, syncerAccount, "https://"+link.Addr(), h.kubeconfig)
 }
 
+// noProvider has the lines of the syncer's configuration that there is no DNS provider.
+const noProvider = "    none: {}"
+
+// recordsRights are what the syncer needs in its host to keep the records there.
+const recordsRights = "host-records-rbac.yaml"
+
 // NoProvider takes the DNS provider away from the federation of the walk-through: the syncer begins anew, and keeps the
 // records in a member, its host, as the mirrors are the only outlet (M7).
 func (w *World) NoProvider(ctx context.Context, m *Member) error {
@@ -41,11 +47,11 @@ func (w *World) NoProvider(ctx context.Context, m *Member) error {
 	if err != nil {
 		return err
 	}
-	if _, err := m.Kubectl(ctx, "", "apply", "-f", filepath.Join(w.opt.Deploy, "host-records-rbac.yaml")); err != nil {
+	if _, err := m.Kubectl(ctx, "", "apply", "-f", filepath.Join(w.opt.Deploy, recordsRights)); err != nil {
 		return err
 	}
 	err = w.Syncer.Reconfigure(func(c *SyncerConfig) {
-		c.Federations[0].Provider, c.HostKubeconfig = "    none: {}", host.kubeconfig
+		c.Federations[0].Provider, c.HostKubeconfig = noProvider, host.kubeconfig
 	})
 	if err != nil {
 		return err
@@ -136,8 +142,13 @@ func (w *World) prepareHost(ctx context.Context) error {
 		return err
 	}
 	m := w.Member(w.opt.Host)
+	apply := []string{"apply", "-f", filepath.Join(w.opt.Deploy, "crds"), "-f",
+		filepath.Join(w.opt.Deploy, "host-rbac.yaml")}
+	if w.opt.Provider == None {
+		apply = append(apply, "-f", filepath.Join(w.opt.Deploy, recordsRights))
+	}
 	for _, args := range [][]string{
-		{"apply", "-f", filepath.Join(w.opt.Deploy, "crds"), "-f", filepath.Join(w.opt.Deploy, "host-rbac.yaml")},
+		apply,
 		{"wait", "--for=condition=Established", "crd/memberclusters.federation-dns.io",
 			"crd/federatedservices.federation-dns.io", "--timeout=30s"},
 	} {

@@ -106,6 +106,9 @@ func (s *Syncer) defaultConfig() SyncerConfig {
 	if s.world.cloud != nil {
 		f.Provider = s.world.cloud.provider()
 	}
+	if s.world.opt.Provider == None {
+		f.Provider = noProvider
+	}
 	c := SyncerConfig{Federations: []SyncerFederation{f}}
 	if s.world.opt.Host != "" {
 		c.HostKubeconfig = s.world.hostKubeconfig()

@@ -36,7 +36,7 @@ type Options struct {
 	// Places are the clusters to start; nil is all of Places.
 	Places []*Place
 	// Provider is who hosts the zone of Domain: one of Providers, "" is RFC2136.
-	// The clouds are stand-ins of their APIs.
+	// The clouds are stand-ins of their APIs. With None there is no zone, and a Host has to be there.
 	Provider string
 	// Names are those that Records asks the DNS server for besides those that a cloud's API has: one that went is to
 	// be gone there too.
