@@ -28,7 +28,7 @@ type joinFlags struct {
 	region                   string
 	zones, cidrs             []string
 	drain, addressAnnotation bool
-	propagation              bool
+	propagation, mirror      bool
 }
 
 func joinCommand(o *options) *cobra.Command {
@@ -40,6 +40,11 @@ func joinCommand(o *options) *cobra.Command {
 an account there that may read, and the host, which is the cluster of --context, a
 Secret with its kubeconfig and a MemberCluster. The contexts are those of your
 kubeconfig; you need the rights of an admin in the member.
+
+It also makes the namespace federation-mirror there, where the syncer keeps the
+addresses that the member's pods may be led to, and lets the member's CoreDNS read
+it: so they learn of a failover within a second. --mirror=false leaves that out, and
+takes it away again.
 
 Everything is checked before anything is written, and the new account is tried
 before the host learns of it. It is done when the syncer says that the member is
@@ -71,6 +76,10 @@ cluster does not answer.`,
 	cmd.Flags().BoolVar(&f.drain, "drain", false, "join without traffic: its shards count as unhealthy until uncordon")
 	cmd.Flags().BoolVar(&f.propagation, "propagation", false,
 		"let FederatedServices reach the member: the syncer may write Services there")
+	cmd.Flags().BoolVar(&f.mirror, "mirror", true, "give the syncer and the member's CoreDNS the rights of its "+
+		"mirror: failover without resolvers' caches")
+	cmd.Flags().StringSliceVar(&f.Mirror.Readers, "coredns-account", nil, "ServiceAccount of the member's CoreDNS, "+
+		"which reads the mirror, as NAMESPACE:NAME (default: what is bound already, or kube-system:coredns)")
 	cmd.Flags().BoolVar(&f.Rotate, "rotate", false, "give the syncer a new token, and delete the old one once it is "+
 		"not used")
 	cmd.Flags().BoolVar(&f.ForceConflicts, "force-conflicts", false, "take over fields that belong to other field "+
@@ -180,6 +189,9 @@ func (f *joinFlags) run(o *options, cmd *cobra.Command, name string) (err error)
 		}
 	}
 	opt.Spec = f.spec(cmd)
+	if cmd.Flags().Changed("mirror") {
+		opt.Mirror.Wanted = &f.mirror
+	}
 	out, text := cmd.OutOrStdout(), cmd.OutOrStdout()
 	if o.output != "" {
 		text = cmd.ErrOrStderr() // so that the output can be piped

@@ -28,6 +28,8 @@ type Options struct {
 	CA     []byte
 	// Spec are the fields of the MemberCluster's spec that are to be set. Those of an earlier run stay.
 	Spec map[string]any
+	// Mirror are the rights of the member's mirror.
+	Mirror MirrorRights
 	// Rotate replaces the token of the member.
 	Rotate bool
 	// ForceConflicts takes over fields that belong to another field manager.
@@ -81,6 +83,9 @@ func Join(ctx context.Context, opt Options) (*Objects, error) {
 			return nil, err
 		}
 	}
+	if err := j.withdrawMirror(ctx); err != nil {
+		return nil, err
+	}
 	token, err := j.write(ctx, j.member, j.token, &done.Member)
 	if err == nil {
 		err = j.use(ctx, token)
@@ -120,7 +125,17 @@ func (j *joining) prepare(ctx context.Context) (err error) {
 	if err := j.check(ctx); err != nil {
 		return err
 	}
-	if j.account, err = memberAccount(j.propagates()); err != nil {
+	var further []string
+	if j.propagates() {
+		further = append(further, propagationManifest)
+	}
+	if j.Mirror.given(j.existing) {
+		further = append(further, mirrorManifest)
+	}
+	if j.account, err = memberAccount(further...); err != nil {
+		return err
+	}
+	if err := j.bindReaders(ctx); err != nil {
 		return err
 	}
 	if err := j.chooseToken(ctx); err != nil {
@@ -165,7 +180,7 @@ func (j *joining) hostObjects() []*Object {
 	}
 	return []*Object{
 		memberSecret(j.Name, j.Namespace, kubeconfig),
-		memberCluster(j.Name, j.member.uid, j.Spec, j.existing),
+		memberCluster(j.Name, j.member.uid, j.Spec, j.Mirror.given(j.existing), j.existing),
 	}
 }
 
@@ -173,6 +188,8 @@ func (j *joining) hostObjects() []*Object {
 var notes = map[string]string{
 	"clusterrole/federation-syncer":             "read-only: services, endpointslices, nodes",
 	"clusterrole/federation-syncer-propagation": "services: get, create, patch, delete",
+	"role/federation-syncer":                    "in federation-mirror: configmaps",
+	"role/coredns":                              "in federation-mirror: read-only: configmaps",
 }
 
 // write applies an object, says so, and appends it to a list.

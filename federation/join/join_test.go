@@ -13,8 +13,35 @@ import (
 )
 
 func TestMemberObjects(t *testing.T) {
+	t.Run("J1 the rights of a mirror are deploy/member-mirror-rbac.yaml", func(t *testing.T) {
+		plain, err := memberAccount()
+		if err != nil {
+			t.Fatal(err)
+		}
+		with, err := memberAccount(mirrorManifest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want, have []map[string]any
+		for _, o := range with.objects[len(plain.objects):] {
+			if !isMirror(o) {
+				t.Errorf("%s is not one of a mirror", title(o))
+			}
+			have = append(have, o.Object)
+		}
+		for _, text := range strings.Split(deploy.MemberMirrorRBAC, "\n---\n") {
+			var o map[string]any
+			if err := yaml.Unmarshal([]byte(text), &o); err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, o)
+		}
+		if diff := cmp.Diff(want, have); diff != "" {
+			t.Errorf("-want +have\n%s", diff)
+		}
+	})
 	t.Run("J1 what is made in a member is deploy/member-rbac.yaml, with a number at the token", func(t *testing.T) {
-		a, err := memberAccount(false)
+		a, err := memberAccount()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -71,8 +71,12 @@ func FindLeaving(ctx context.Context, opt LeaveOptions) (*Leaving, error) {
 	if l.cluster != nil {
 		propagation, _, _ = unstructured.NestedString(l.cluster.Object, "spec", "propagation")
 	}
+	further := []string{mirrorManifest} // whatever the last run was told
 	// Of a MemberCluster that is gone, it is not known what its account could do.
-	l.account, err = memberAccount(l.cluster == nil || propagation == string(v1alpha1.PropagationEnabled))
+	if l.cluster == nil || propagation == string(v1alpha1.PropagationEnabled) {
+		further = append(further, propagationManifest)
+	}
+	l.account, err = memberAccount(further...)
 	if err != nil {
 		return nil, err
 	}
@@ -242,20 +246,26 @@ func (l *Leaving) commands() (list []string) {
 		LabelManagedBy, Manager)
 	list = append(list, tokens)
 	for i := len(l.account.objects) - 1; i >= 0; i-- {
-		if o := l.account.objects[i]; o.GetKind() != "Namespace" {
+		if o := l.account.objects[i]; o.GetKind() != "Namespace" && !isMirror(o) {
 			list = append(list, deleteCommand(context, o))
 		}
 	}
-	return list
+	return append(list, mirrorNamespaceOf(context))
 }
 
 // deleteNamespace deletes the namespace that join has made, unless something is in it.
 func (l *Leaving) deleteNamespace(ctx context.Context, o *Object) error {
-	if l.host.uid == l.member.uid { // it is the syncer's (J5)
+	if l.host.uid == l.member.uid && o.GetName() == l.account.namespace() { // it is the syncer's (J5)
 		l.Progress.Wrote(l.member.role, title(o), Kept, "it is the host's")
 		return nil
 	}
-	what, err := l.member.contentOf(ctx, o.GetName())
+	var what string
+	var err error
+	if isMirror(o) {
+		what, err = l.member.emptyMirror(ctx, l.owner)
+	} else {
+		what, err = l.member.contentOf(ctx, o.GetName())
+	}
 	switch {
 	case err != nil:
 		return err

@@ -42,10 +42,12 @@ var resources = map[string]schema.GroupVersionResource{
 	"Secret":             {Version: "v1", Resource: "secrets"},
 	"ClusterRole":        {Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "clusterroles"},
 	"ClusterRoleBinding": {Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "clusterrolebindings"},
+	"Role":               {Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "roles"},
+	"RoleBinding":        {Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "rolebindings"},
 	"MemberCluster":      v1alpha1.GroupVersion.WithResource("memberclusters"),
 }
 
-// account is what deploy/member-rbac.yaml makes in a member, and deploy/member-propagation-rbac.yaml if it propagates.
+// account is what deploy/member-rbac.yaml makes in a member, and what other manifests there make for its account.
 type account struct {
 	objects []*Object // without the token
 	token   *Object
@@ -55,26 +57,43 @@ type account struct {
 func (a *account) namespace() string { return a.token.GetNamespace() }
 func (a *account) name() string      { return a.token.GetAnnotations()[corev1.ServiceAccountNameKey] }
 
-// memberAccount reads the manifests.
-func memberAccount(propagation bool) (*account, error) {
+// The manifests of what an account may do beyond reading.
+var (
+	propagationManifest = deploy.MemberPropagationRBAC
+	mirrorManifest      = deploy.MemberMirrorRBAC
+)
+
+// memberAccount reads the manifests: that of the account, and those of its further rights.
+func memberAccount(further ...string) (*account, error) {
 	a := &account{}
-	text := deploy.MemberRBAC
-	if propagation {
-		text += "\n---\n" + deploy.MemberPropagationRBAC
+	for _, manifest := range append([]string{deploy.MemberRBAC}, further...) {
+		objects, err := readManifest(manifest)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range objects {
+			if o.GetKind() == "Secret" {
+				a.token = o
+				continue
+			}
+			a.objects = append(a.objects, o)
+		}
 	}
+	return a, nil
+}
+
+// readManifest returns the objects of a manifest.
+func readManifest(text string) (list []*Object, err error) {
 	for d := yaml.NewYAMLOrJSONDecoder(strings.NewReader(text), 4096); ; {
 		o := &Object{}
 		err := d.Decode(&o.Object)
 		switch {
 		case errors.Is(err, io.EOF):
-			return a, nil
+			return list, nil
 		case err != nil:
 			return nil, fmt.Errorf("the manifests of the syncer's account in a member: %w", err)
-		case o.GetKind() == "Secret":
-			a.token = o
-		default:
-			a.objects = append(a.objects, o)
 		}
+		list = append(list, o)
 	}
 }
 
@@ -109,13 +128,17 @@ func memberSecret(member, namespace string, kubeconfig []byte) *Object {
 }
 
 // memberCluster returns the MemberCluster: of the cluster with that UID, with the fields of spec, and with those that
-// the object has from an earlier run.
-func memberCluster(member, uid string, spec map[string]any, existing *Object) *Object {
+// the object has from an earlier run. It notes whether join is to give rights to a mirror.
+func memberCluster(member, uid string, spec map[string]any, mirrors bool, existing *Object) *Object {
 	fields := owned(existing)
 	maps.Copy(fields, spec)
 	fields["kubeconfigSecret"] = map[string]any{"name": SecretName(member), "key": KubeconfigKey}
 	o := newObject(v1alpha1.GroupVersion.String(), "MemberCluster", "", member, map[string]any{"spec": fields})
-	o.SetAnnotations(map[string]string{v1alpha1.AnnotationClusterID: uid})
+	annotations := map[string]string{v1alpha1.AnnotationClusterID: uid}
+	if !mirrors {
+		annotations[AnnotationMirrorRights] = MirrorRightsNone
+	}
+	o.SetAnnotations(annotations)
 	return o
 }
 

@@ -117,6 +117,15 @@ var early = []failing{
 		"takes the rights of its admin"},
 }
 
+// ofMirror are errors of the rights of a mirror, before anything is written.
+var ofMirror = []failing{
+	{"J1", "an account of CoreDNS is no account", func(r *run) { r.Mirror.Readers = []string{"coredns"} }, 1,
+		`--coredns-account "coredns": want NAMESPACE:NAME of a ServiceAccount, like kube-system:coredns`},
+	{"J1", "an account of CoreDNS is given for no mirror", func(r *run) {
+		r.Mirror = MirrorRights{Wanted: new(bool), Readers: []string{"kube-system:coredns"}}
+	}, 1, "--coredns-account is for the mirror, which this member is not to have: say --mirror too"},
+}
+
 // late are errors after something was written.
 var late = []failing{
 	{"J1", "the member refuses its new account", func(r *run) {
@@ -213,6 +222,7 @@ func TestTexts(t *testing.T) {
 			}
 		})
 	})
+	early := slices.Concat(early, ofMirror)
 	for i, f := range slices.Concat(early, late) {
 		t.Run(f.rule+" "+f.when, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -1,11 +1,14 @@
 package join
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/federation-dns/federation/federation/join"
 )
 
 // changing is what is different in each run.
@@ -41,6 +44,11 @@ member namespace/federation-system created
 member serviceaccount/federation-syncer created
 member clusterrole/federation-syncer created (read-only: services, endpointslices, nodes)
 member clusterrolebinding/federation-syncer created
+member namespace/federation-mirror created
+member role/federation-syncer created (in federation-mirror: configmaps)
+member rolebinding/federation-syncer created
+member role/coredns created (in federation-mirror: read-only: configmaps)
+member rolebinding/coredns created
 member secret/federation-syncer-token-1 created
 tried the new credentials work at SERVER
 host secret/member-a created
@@ -51,6 +59,7 @@ func TestJoin(t *testing.T) {
 	s := newSystem(t)
 	s.install()
 	s.start("[]")
+	s.kubectl(s.member, "", "create", "serviceaccount", "coredns", "-n", "kube-system")
 	t.Run("J1 a dry run prints all that would be, without a token, and writes nothing", func(t *testing.T) {
 		s := s.in(t)
 		before := s.objects()
@@ -129,6 +138,58 @@ func TestJoin(t *testing.T) {
 		}
 		s.good("join", "a", "--member-context", "member", "--propagation=false")
 		s.kubectl(s.host, "", "wait", "mc/a", "--for=jsonpath={.spec.propagation}=Disabled", "--timeout=1s")
+	})
+	t.Run("M10 the rights of its mirror come with it, and the syncer uses them", func(t *testing.T) {
+		s := s.in(t)
+		poll(s, "the mirror", func() error {
+			have := s.kubectl(s.member, "", "get", "configmaps", "-n", "federation-mirror", "-l",
+				"federation-dns.io/mirror=fed", "-o", "name")
+			if strings.Count(have, "configmap/fed.") < 2 {
+				return fmt.Errorf("there is %q", have)
+			}
+			return nil
+		})
+	})
+	t.Run("J1 another account of CoreDNS reads the mirror, and stays", func(t *testing.T) {
+		s := s.in(t)
+		out := steady(s.good("join", "a", "--member-context", "member", "--coredns-account",
+			"dns:federation-dns,kube-system:coredns"))
+		for _, want := range []string{"rolebinding/coredns configured\n",
+			"warning the member has no ServiceAccount dns:federation-dns, which is to read the mirror: "} {
+			if !strings.Contains(out, want) {
+				t.Errorf("%q is not in\n%s", want, out)
+			}
+		}
+		if again := s.good("join", "a", "--member-context", "member"); strings.Contains(again, "configured") {
+			t.Errorf("J2 run again without the flag:\n%s", again)
+		}
+		have := s.kubectl(s.member, "", "get", "rolebinding", "coredns", "-n", "federation-mirror", "-o",
+			"jsonpath={range .subjects[*]}{.namespace}:{.name} {end}")
+		if have != "dns:federation-dns kube-system:coredns " {
+			t.Errorf("the mirror is read by %s", have)
+		}
+	})
+	t.Run("J1 with --mirror=false the rights of the mirror go, and the next run knows", func(t *testing.T) {
+		s := s.in(t)
+		s.kubectl(s.member, "", "label", "role/coredns", "-n", "federation-mirror", join.LabelManagedBy+"-")
+		out := steady(s.good("join", "a", "--member-context", "member", "--mirror=false"))
+		for _, want := range []string{"member rolebinding/coredns deleted\n", "member role/federation-syncer deleted\n",
+			"member rolebinding/federation-syncer deleted\n",
+			"member namespace/federation-mirror kept (it has role/coredns)"} {
+			if !strings.Contains(out, want) {
+				t.Errorf("%q is not in\n%s", want, out)
+			}
+		}
+		if out := s.good("join", "a", "--member-context", "member"); strings.Contains(out, " rolebinding/") {
+			t.Errorf("J2 run again without the flag:\n%s", out)
+		}
+		out = steady(s.good("join", "a", "--member-context", "member", "--mirror"))
+		for _, want := range []string{"member role/coredns unchanged", "member rolebinding/coredns created\n"} {
+			if !strings.Contains(out, want) {
+				t.Errorf("%q is not in\n%s", want, out)
+			}
+		}
+		s.kubectl(s.member, "", "delete", "namespace", "federation-mirror")
 	})
 	t.Run("J5 the host joins itself", func(t *testing.T) {
 		s := s.in(t)

@@ -23,6 +23,7 @@ import (
 
 	"github.com/federation-dns/federation/federation/join"
 	"github.com/federation-dns/federation/federation/live"
+	"github.com/federation-dns/federation/federation/mirror"
 	"github.com/federation-dns/federation/test/kube"
 )
 
@@ -128,6 +129,8 @@ var kinds = []schema.GroupVersionResource{
 	corev1.SchemeGroupVersion.WithResource("secrets"),
 	{Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "clusterroles"},
 	{Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "clusterrolebindings"},
+	{Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "roles"},
+	{Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "rolebindings"},
 	{Group: "federation-dns.io", Version: "v1alpha1", Resource: "memberclusters"},
 }
 
@@ -171,15 +174,18 @@ func describe(c *kube.Cluster, o *unstructured.Unstructured, tokens map[string]s
 	return line
 }
 
-// clear deletes what join makes, but for the namespace, which would take seconds.
+// clear deletes what join makes, but for the namespaces, which would take seconds.
 func (s *system) clear(ctx context.Context) {
 	s.Helper()
 	for _, c := range []*kube.Cluster{s.host, s.member} {
 		client := clientOf(s, c)
 		for _, r := range kinds[1:] {
 			in := dynamic.ResourceInterface(client.Resource(r))
-			if r.Resource == "serviceaccounts" || r.Resource == "secrets" {
+			switch r.Resource {
+			case "serviceaccounts", "secrets":
 				in = client.Resource(r).Namespace(namespace)
+			case "roles", "rolebindings":
+				in = client.Resource(r).Namespace(mirror.Namespace)
 			}
 			err := in.DeleteCollection(ctx, metav1.DeleteOptions{},
 				metav1.ListOptions{LabelSelector: join.LabelManagedBy + "=" + join.Manager})

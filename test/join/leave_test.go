@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/federation-dns/federation/federation/join"
+	"github.com/federation-dns/federation/federation/mirror"
 	"github.com/federation-dns/federation/test/docs"
 	"github.com/federation-dns/federation/test/kube"
 )
@@ -135,6 +136,9 @@ func TestUnjoin(t *testing.T) {
 			"syncer has no records and no levels of a\n", "member secret/federation-syncer-token-1 deleted\n",
 			"member service/created deleted (in shop)\n", "member service/adopted given back (in shop)\n",
 			"member clusterrolebinding/federation-syncer deleted\n", "member clusterrole/federation-syncer deleted\n",
+			"member rolebinding/coredns deleted\n", "member role/coredns deleted\n",
+			"member rolebinding/federation-syncer deleted\n", "member role/federation-syncer deleted\n",
+			"member namespace/federation-mirror deleted\n",
 			"member serviceaccount/federation-syncer deleted\n", "member namespace/federation-system " +
 				"deleted\nunjoined a"} {
 			if !strings.Contains(strings.Join(strings.Split(out, "\n"), " "), want) && !strings.Contains(text, want) {
@@ -164,7 +168,8 @@ func TestUnjoin(t *testing.T) {
 		}
 		for _, want := range []string{"stays there; these delete it:\n",
 			"  kubectl --context member delete clusterrole/federation-syncer\n",
-			"  kubectl --context member -n federation-system delete serviceaccount/federation-syncer\n"} {
+			"  kubectl --context member -n federation-system delete serviceaccount/federation-syncer\n",
+			"  kubectl --context member delete namespace/federation-mirror\n"} {
 			if !strings.Contains(out, want) {
 				t.Errorf("%q is not in\n%s", want, out)
 			}
@@ -180,14 +185,16 @@ func TestUnjoin(t *testing.T) {
 	})
 	t.Run("J2 J6 killed after any write and run again, nothing is left", func(t *testing.T) {
 		s := s.in(t)
-		poll(s, "the namespace to go", func() error {
-			_, err := s.member.Kubectl(t.Context(), "", "get", "namespace", namespace)
-			if err == nil {
-				return errors.New("it is there")
-			}
-			return nil
-		})
-		s.kubectl(s.member, "", "create", "namespace", namespace) // it is not join's, and stays
+		for _, name := range []string{namespace, mirror.Namespace} {
+			poll(s, "the namespace to go", func() error {
+				_, err := s.member.Kubectl(t.Context(), "", "get", "namespace", name)
+				if err == nil {
+					return errors.New("it is there")
+				}
+				return nil
+			})
+			s.kubectl(s.member, "", "create", "namespace", name) // it is not join's, and stays
+		}
 		leave := func(wrap func(http.RoundTripper) http.RoundTripper) error { return s.leave(t.Context(), wrap) }
 		n := 0
 		for ; ; n++ {
@@ -212,9 +219,12 @@ func TestUnjoin(t *testing.T) {
 		out := s.good("unjoin", "self", "--member-context", "host", "--yes")
 		t.Log(out)
 		s.kubectl(s.host, "", "get", "serviceaccount", "federation-syncer", "-n", namespace)
-		if rest := s.objectsOf(t.Context()); rest != "" {
-			t.Errorf("it leaves\n%s", rest)
-		}
+		poll(s, "what join has made to go", func() error { // namespaces take a moment
+			if rest := s.objectsOf(t.Context()); rest != "" {
+				return fmt.Errorf("it leaves\n%s", rest)
+			}
+			return nil
+		})
 	})
 }
 
