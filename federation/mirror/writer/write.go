@@ -18,6 +18,19 @@ type beat struct {
 	published []bool    // what it says of the buckets
 	writtenAt time.Time // zero if it should be written now
 	starts    []mirror.Start
+	// generation is that of the last renewal; 0 before the first one.
+	generation uint64
+}
+
+// nextGeneration returns the generation of the next renewal: that of the main claim, but above what stood here when
+// this run took over, and above what somebody has written over it (M3). A reader would not believe a lower one at once.
+// What stands in a member so concerns its own mirror only, and the highest number that there is, nobody's.
+func (b *beat) nextGeneration(claim uint64) uint64 {
+	next := max(claim, b.generation)
+	if is := b.is.heartbeat; is != nil && (is.Generation > next || b.generation == 0 && is.Generation == next) {
+		next = max(next, is.Generation+1)
+	}
+	return next
 }
 
 // write writes what is due: buckets, then the heartbeat that vouches for them, then what is left of a set before. It
@@ -140,7 +153,7 @@ func (t *set) renew(ctx context.Context, now time.Time, news bool) (next time.Ti
 	}
 	h := &mirror.Heartbeat{
 		Format: mirror.Format, Identity: t.id, Member: t.opt.Member, Owner: t.owner(),
-		Generation: t.snapshot.Mirror.Generation, Set: t.name,
+		Generation: t.beat.nextGeneration(t.snapshot.Mirror.Generation), Set: t.name,
 		Starts:     t.starts,
 		NoProvider: t.snapshot.Config.Provider.None != nil,
 		StaleUntil: now.Add(t.snapshot.Policy.HeldMax).UTC().Truncate(time.Minute),
@@ -161,6 +174,7 @@ func (t *set) renew(ctx context.Context, now time.Time, news bool) (next time.Ti
 	now = time.Now()
 	t.beat.wrote(now, o)
 	t.beat.writtenAt, t.beat.number, t.beat.starts = now, h.Snapshot, h.Starts
+	t.beat.generation = h.Generation
 	t.beat.published = t.beat.published[:0]
 	for _, b := range h.Buckets {
 		t.beat.published = append(t.beat.published, b.Published)

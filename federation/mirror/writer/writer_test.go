@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -340,6 +341,61 @@ func TestWriter(t *testing.T) {
 			t.Errorf("written: %v", w)
 		}
 		next.becomes(slow, web, "203.0.113.2")
+	})
+}
+
+// TestGeneration: readers do not believe a heartbeat of a lower generation at once.
+func TestGeneration(t *testing.T) {
+	const highest = math.MaxUint64
+	generation := func(m *memberAPI) uint64 {
+		h, err := mirror.DecodeHeartbeat(m.data(id.HeartbeatName()))
+		if err != nil {
+			return 0
+		}
+		return h.Generation
+	}
+	becomes := func(t *testing.T, m *memberAPI, want uint64) {
+		t.Helper()
+		eventually(t, slow, func() error {
+			if have := generation(m); have != want {
+				return fmt.Errorf("generation %d, want %d", have, want)
+			}
+			return nil
+		})
+	}
+	stands := func(m *memberAPI, generation uint64) {
+		h := mirror.Heartbeat{Format: mirror.Format, Identity: id, Member: "a", Owner: "us", Set: "x",
+			Buckets: []mirror.BucketState{{}}, Generation: generation}
+		m.stands(id.HeartbeatName(), h.Encode())
+	}
+	for _, tc := range []struct {
+		rule         string
+		stands, want uint64 // the claim has 7
+	}{
+		{"M3 the generation is the claim's if a lower one stands", 3, 7},
+		{"M3 at a take-over it is above an equal one", 7, 8},
+		{"M3 at a take-over it is above a higher one: the claim was lost", 9, 10},
+		{"M3 above the highest there is none: then it is the claim's", highest, 7},
+	} {
+		t.Run(tc.rule, func(t *testing.T) {
+			t.Parallel()
+			m := newMemberAPI(t)
+			stands(m, tc.stands)
+			run(t, newEngine(t), m)
+			becomes(t, m, tc.want)
+		})
+	}
+	t.Run("M3 one that is edited is written over with a higher one", func(t *testing.T) {
+		t.Parallel()
+		m := newMemberAPI(t)
+		r := run(t, newEngine(t), m)
+		becomes(t, m, 7)
+		stands(m, 20)
+		r.repaired(1)
+		becomes(t, m, 21)
+		r.change(web, "203.0.113.3") // and so it stays
+		r.becomes(slow, web, "203.0.113.3")
+		becomes(t, m, 21)
 	})
 }
 
