@@ -149,6 +149,11 @@ bench-failover: build cluster ## Measure how soon traffic leaves a failed shard,
 	@$(BUILD) -o $(BIN)/ ./test/bench-failover
 	@$(BIN)/bench-failover -rounds $(or $(ROUNDS),100)
 
+.PHONY: bench-resolvers
+bench-resolvers: test-packages build cluster ## Measure how soon glibc, musl, Go and a JVM see a failover, in place, beside, and behind NodeLocal DNS (ROUNDS=10; about 5 minutes)
+	@$(BUILD) -o $(BIN)/ ./test/bench-failover
+	@$(BIN)/bench-failover -only resolvers -rounds $(or $(ROUNDS),10) $(if $(UPDATE),-page docs/resolvers.md)
+
 .PHONY: bench-mirror
 bench-mirror: cluster ## Lose a member with 10,000 services, and count what is written to the mirrors of 4, 30 and 100 members (about 10 minutes)
 	@$(BUILD) -o $(BIN)/ ./test/bench-mirror
@@ -156,7 +161,7 @@ bench-mirror: cluster ## Lose a member with 10,000 services, and count what is w
 	@for m in 30 100; do $(BIN)/bench-mirror -members $$m -services $(or $(SERVICES),10000) || exit 1; done
 
 .PHONY: soak
-soak: test-packages build cluster ## The long loops: random scripts and histories, fuzzing, 150 kills of the syncer, 100 failovers, mirrors (about 80 minutes)
+soak: test-packages build cluster ## The long loops: random scripts and histories, fuzzing, 150 kills of the syncer, 100 failovers, mirrors (about 85 minutes)
 	$(GO) test -buildvcs=false -timeout 60m $$(git grep -l pgregory.net/rapid -- '*_test.go' | xargs -n1 dirname | sort -u | sed 's,^,./,') -rapid.checks=20000
 	$(GO) test -buildvcs=false -timeout 60m ./federation/reconcile -run TestRandom -seeds=3000
 	$(GO) test -buildvcs=false -timeout 60m -count=1 ./federation/policy -run TestExplore -explore.depth=1
@@ -164,6 +169,7 @@ soak: test-packages build cluster ## The long loops: random scripts and historie
 	FEDERATION_DNS_BIN=$(GOBIN_ABS) $(GO) test -buildvcs=false -timeout 60m -count=1 -v ./test/e2e -run 'TestSystem/(the_walk|killing)' -kills=100
 	$(GO) test -buildvcs=false -race -timeout 60m -count=1 ./cmd/coredns -run TestNeighboursSoak -soak=10m
 	$(MAKE) bench-failover
+	$(MAKE) bench-resolvers
 	$(MAKE) bench-mirror
 	$(MAKE) bench-members
 	FEDERATION_DNS_BIN=$(GOBIN_ABS) $(GO) test -buildvcs=false -timeout 60m -count=1 -v \

@@ -23,7 +23,8 @@ import (
 const usage = `bench-failover makes rounds in which a shard fails and comes back, and prints
 how long each part of it took: in the cluster of the shard itself, and in a
 third cluster, whose pods its mirror leads from one to another, with the DNS
-provider up, down, and none at all. It needs root or a user namespace. The status is 1 if
+provider up, down, and none at all; or, alone, in programs with each stub
+resolver. It needs root or a user namespace. The status is 1 if
 the mirror's bound was missed.
 
 Flags:
@@ -34,7 +35,7 @@ const envTestcluster = "FEDERATION_DNS_TESTCLUSTER"
 
 type flags struct {
 	bin, deploy string
-	only        string
+	only, page  string
 	rounds      int
 	kills       int
 }
@@ -47,7 +48,8 @@ func main() {
 	flag.StringVar(&f.bin, "bin", "bin", "`folder` with coredns and federation-syncer (make build)")
 	flag.StringVar(&f.deploy, "deploy", "deploy",
 		"`folder` with member-rbac.yaml, coredns-rbac.yaml and member-mirror-rbac.yaml")
-	flag.StringVar(&f.only, "only", "", "`part` to measure alone: local or remote")
+	flag.StringVar(&f.only, "only", "", "`part` to measure alone: local, remote or resolvers")
+	flag.StringVar(&f.page, "page", "", "`file` to write the table of resolvers to")
 	flag.IntVar(&f.rounds, "rounds", 100, "`number` of rounds")
 	flag.IntVar(&f.kills, "kills", 20, "`number` of rounds in which pods are killed")
 	flag.Usage = func() {
@@ -79,8 +81,8 @@ func main() {
 	}
 }
 
-// The parts of the measurement.
-const local, remote = "local", "remote"
+// The parts of the measurement. That of resolvers is only made alone.
+const local, remote, resolvers = "local", "remote", "resolvers"
 
 // maxRounds is how many Services the clusters have addresses for.
 const maxRounds = 250
@@ -89,8 +91,8 @@ func (f flags) check() error {
 	switch {
 	case flag.NArg() > 0:
 		return fmt.Errorf("unexpected argument %q", flag.Arg(0))
-	case f.only != "" && f.only != local && f.only != remote:
-		return fmt.Errorf("-only %q: %s and %s are allowed", f.only, local, remote)
+	case !slices.Contains([]string{"", local, remote, resolvers}, f.only):
+		return fmt.Errorf("-only %q: %s, %s and %s are allowed", f.only, local, remote, resolvers)
 	case f.rounds < 1 || f.rounds > maxRounds:
 		return fmt.Errorf("-rounds %d: 1 to %d are allowed", f.rounds, maxRounds)
 	case f.kills < 0 || f.kills > maxRounds:
@@ -100,13 +102,16 @@ func (f flags) check() error {
 }
 
 func run(ctx context.Context, f flags) error {
-	if f.only != remote {
+	if f.only == "" || f.only == local {
 		if err := f.play(ctx, world.Options{Places: world.FailoverPlaces()}, f.local); err != nil {
 			return err
 		}
 	}
 	if f.only != local {
 		opt := world.Options{Places: world.RemotePlaces(), Corefile: kubeadmCorefile, Mirrors: true}
+		if f.only == resolvers {
+			return f.play(ctx, opt, f.resolvers)
+		}
 		return f.play(ctx, opt, f.remote)
 	}
 	return nil

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"net/netip"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -14,10 +13,7 @@ import (
 // path makes federated ones, in federations that are called like something
 // else. musl stops its search at NODATA.
 func testPodsOfCollisions(t *testing.T, w *pluginworld.World, setups []plugincases.Setup) {
-	dir := t.TempDir()
-	libraries := map[string]string{"glibc": filepath.Join(dir, "glibc"), "musl": filepath.Join(dir, "musl")}
-	compile(t, "gcc", "gcc", "-O2", "-o", libraries["glibc"], "../stub/c/lookup.c")
-	compile(t, "musl-tools", "musl-gcc", "-O2", "-static", "-o", libraries["musl"], "../stub/c/lookup.c")
+	libraries := compileStubs(t, t.TempDir())[:2] // glibc and musl
 	for _, tc := range []struct {
 		setup, namespace string
 		lookups          []lookup
@@ -44,11 +40,11 @@ func testPodsOfCollisions(t *testing.T, w *pluginworld.World, setups []plugincas
 		if err := server.Ready(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		for library, program := range libraries {
+		for _, library := range libraries {
 			for _, l := range tc.lookups {
-				t.Run(l.rule+" "+tc.setup+" "+l.name+" "+library, func(t *testing.T) {
+				t.Run(l.rule+" "+tc.setup+" "+l.name+" "+library.Name, func(t *testing.T) {
 					began := time.Now()
-					out, err := w.As(t.Context(), server, tc.namespace, program, "any", l.name)
+					out, err := w.As(t.Context(), server, tc.namespace, library.Lookup("any", l.name)...)
 					if err != nil {
 						t.Fatal(err)
 					}

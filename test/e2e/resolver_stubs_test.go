@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/federation-dns/federation/test/proc"
 	"github.com/federation-dns/federation/test/scenario"
+	stubs "github.com/federation-dns/federation/test/stub"
 	"github.com/federation-dns/federation/test/world"
 	"github.com/federation-dns/federation/test/world/outside"
 )
@@ -37,37 +37,16 @@ type stub struct {
 // each. What is compiled needs nothing from the network.
 func newStubs(t *testing.T, w *scenario.Play) []*stub {
 	t.Helper()
-	dir := filepath.Join(w.Dir(), "stub")
-	program := func(name string) string { return filepath.Join(dir, name) }
-	plain := func(path string) func(family, name string) []string {
-		return func(family, name string) []string { return []string{path, family, name} }
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	compile(t, "gcc", "gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", program("glibc"), "../stub/c/lookup.c")
-	compile(t, "musl-tools", "musl-gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-o",
-		program("musl"), "../stub/c/lookup.c")
-	compile(t, "golang", "go", "build", "-buildvcs=false", "-o", program("go"), "../stub/go")
-	compile(t, "default-jdk-headless", "javac", "-d", dir, "../stub/java/Lookup.java")
-	java := find(t, "default-jdk-headless", "java")
-	jvm := func(family, name string) []string {
-		argv := []string{java, "-XX:TieredStopAtLevel=1", "-cp", dir}
-		if family == "ipv4" {
-			argv = append(argv, "-Djava.net.preferIPv4Stack=true")
-		}
-		return append(argv, "Lookup", family, name)
-	}
+	resolvers := compileStubs(t, filepath.Join(w.Dir(), "stub"))
 	const unknownHost = "UnknownHostException: "
-	stubs := []*stub{
-		{name: "glibc", argv: plain(program("glibc")), later: "EAI_AGAIN", never: "EAI_NONAME"},
-		{name: "musl", argv: plain(program("musl")), later: "EAI_AGAIN", never: "EAI_NONAME", cutShort: isOldMusl(t)},
-		{name: "Go", argv: plain(program("go")), later: "server misbehaving, temporary", never: "no such host",
-			forgets: true},
-		{name: "JVM", argv: jvm, later: unknownHost + "Temporary failure in name resolution",
-			never: unknownHost + "Name or service not known"},
+	all := []*stub{
+		{later: "EAI_AGAIN", never: "EAI_NONAME"},
+		{later: "EAI_AGAIN", never: "EAI_NONAME", cutShort: isOldMusl(t)},
+		{later: "server misbehaving, temporary", never: "no such host", forgets: true},
+		{later: unknownHost + "Temporary failure in name resolution", never: unknownHost + "Name or service not known"},
 	}
-	for i, s := range stubs {
+	for i, s := range all {
+		s.name, s.argv = resolvers[i].Name, resolvers[i].Lookup
 		var err error
 		if s.tap, err = outside.NewTap(w.World, scenario.Central,
 			netip.AddrFrom4([4]byte{192, 0, 2, byte(11 + i)})); err != nil {
@@ -79,18 +58,19 @@ func newStubs(t *testing.T, w *scenario.Play) []*stub {
 			}
 		})
 	}
-	return stubs
+	return all
 }
 
-func compile(t *testing.T, debianPackage string, argv ...string) {
+// compileStubs compiles the programs of all resolvers into a folder.
+func compileStubs(t *testing.T, dir string) []stubs.Resolver {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, find(t, debianPackage, argv[0]), argv[1:]...)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // for Go: no resolver but its own
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v\n%s", strings.Join(argv, " "), err, out)
+	resolvers, err := stubs.Compile(ctx, dir)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return resolvers
 }
 
 // find returns the path of a program that a Debian package has.

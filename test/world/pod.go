@@ -142,7 +142,7 @@ func Dig(ctx context.Context, server, name string, typ uint16) (string, error) {
 	return strings.Join(lines, "\n"), nil
 }
 
-// Resolving is a program that asks the C library's resolver for the addresses of a name again and again.
+// Resolving is a program that asks a stub resolver for the addresses of a name again and again.
 type Resolving struct {
 	cmd   *exec.Cmd
 	lines *bufio.Scanner
@@ -153,7 +153,13 @@ const resolveAgain = `while :; do getent ahosts "$1"; echo; sleep 0.01; done`
 
 // ResolveAgain starts it as a process at that place. It ends with ctx.
 func (w *World) ResolveAgain(ctx context.Context, view, name string) (*Resolving, error) {
-	cmd := netns.Command(ctx, ViewOf(w.Dir(), view).Resolv, "sh", "-c", resolveAgain, "sh", name)
+	return StartResolving(ctx, ViewOf(w.Dir(), view).Resolv, "sh", "-c", resolveAgain, "sh", name)
+}
+
+// StartResolving starts a program that asks again and again, and writes as ResolveAgain does, with that resolv.conf. It
+// ends with ctx.
+func StartResolving(ctx context.Context, resolv string, argv ...string) (*Resolving, error) {
+	cmd := netns.Command(ctx, resolv, argv...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -162,17 +168,27 @@ func (w *World) ResolveAgain(ctx context.Context, view, name string) (*Resolving
 	return &Resolving{cmd, bufio.NewScanner(out)}, cmd.Start()
 }
 
-// Next waits for the next answer, and returns its addresses in order; none if the name does not exist.
+// LookupError is what a program of test/stub says of a lookup that has failed.
+type LookupError string
+
+func (e LookupError) Error() string { return string(e) }
+
+// Next waits for the next answer, and returns its addresses in order; none if the name does not exist. After a
+// LookupError it goes on.
 func (r *Resolving) Next() (addrs []netip.Addr, err error) {
 	for r.lines.Scan() {
 		fields := strings.Fields(r.lines.Text())
 		if len(fields) == 0 {
 			slices.SortFunc(addrs, netip.Addr.Compare)
-			return slices.Compact(addrs), nil
+			return slices.Compact(addrs), err
 		}
-		a, err := netip.ParseAddr(fields[0])
-		if err != nil {
-			return nil, fmt.Errorf("getent says %q: %w", r.lines.Text(), err)
+		if fields[0] == "error" {
+			err = LookupError(r.lines.Text())
+			continue
+		}
+		a, parseErr := netip.ParseAddr(fields[0])
+		if parseErr != nil {
+			return nil, fmt.Errorf("it says %q: %w", r.lines.Text(), parseErr)
 		}
 		addrs = append(addrs, a)
 	}
