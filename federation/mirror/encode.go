@@ -24,9 +24,6 @@ func EncodeBucket(h Header, lines []string) map[string]string {
 	return map[string]string{headerKey: encode(h, "") + "\n", servicesKey: strings.Join(lines, "")}
 }
 
-// Line returns the service as a line of a bucket.
-func (s *Service) Line() string { return encode(s, "") + "\n" }
-
 // encode puts a value of this package into JSON, which cannot fail.
 func encode(v any, indent string) string {
 	var b bytes.Buffer

@@ -110,8 +110,10 @@ func (b *bench) startClusters(ctx context.Context, binary string) (err error) {
 			filepath.Join(b.deploy, "member-mirror-rbac.yaml")); err != nil {
 			return err
 		}
-		b.configs = append(b.configs, c.Config())
-		if err := b.follow(ctx, c.Config(), f); err != nil {
+		config := c.Config()
+		config.ContentConfig = asTheSyncer
+		b.configs = append(b.configs, config)
+		if err := b.follow(ctx, config, f); err != nil {
 			return err
 		}
 	}

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"path"
@@ -11,7 +11,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/runtime/serializer/streaming"
+	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 
 	"github.com/federation-dns/federation/federation/mirror"
@@ -26,17 +29,11 @@ type standIn struct {
 	mu       sync.Mutex
 	version  int
 	objects  map[string]*corev1.ConfigMap
-	watchers map[chan event]bool
-}
-
-// event is what a watch sends.
-type event struct {
-	Type   string            `json:"type"`
-	Object *corev1.ConfigMap `json:"object"`
+	watchers map[chan metav1.WatchEvent]bool
 }
 
 func startStandIn(f *facts) *standIn {
-	s := &standIn{facts: f, objects: map[string]*corev1.ConfigMap{}, watchers: map[chan event]bool{}}
+	s := &standIn{facts: f, objects: map[string]*corev1.ConfigMap{}, watchers: map[chan metav1.WatchEvent]bool{}}
 	mux := http.NewServeMux()
 	const maps = "/api/v1/namespaces/" + mirror.Namespace + "/configmaps"
 	mux.HandleFunc("GET "+maps, s.list)
@@ -49,9 +46,18 @@ func startStandIn(f *facts) *standIn {
 }
 
 func (s *standIn) config() *rest.Config {
-	return &rest.Config{Host: s.URL, ContentConfig: rest.ContentConfig{ContentType: "application/json",
-		AcceptContentTypes: "application/json"}}
+	return &rest.Config{Host: s.URL, ContentConfig: asTheSyncer}
 }
+
+// asTheSyncer is how the syncer and CoreDNS talk to API servers.
+var asTheSyncer = rest.ContentConfig{ContentType: runtime.ContentTypeProtobuf,
+	AcceptContentTypes: runtime.ContentTypeProtobuf}
+
+// wire has the same on the side of the server.
+var (
+	wire, _ = runtime.SerializerInfoForMediaType(scheme.Codecs.SupportedMediaTypes(), runtime.ContentTypeProtobuf)
+	encoder = scheme.Codecs.EncoderForVersion(wire.Serializer, corev1.SchemeGroupVersion)
+)
 
 // cut ends all connections, and lets none begin.
 func (s *standIn) cut() {
@@ -65,8 +71,7 @@ func (s *standIn) list(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.mu.Lock()
-	list := corev1.ConfigMapList{TypeMeta: metav1.TypeMeta{Kind: "ConfigMapList", APIVersion: "v1"},
-		ListMeta: metav1.ListMeta{ResourceVersion: strconv.Itoa(s.version)}}
+	list := &corev1.ConfigMapList{ListMeta: metav1.ListMeta{ResourceVersion: strconv.Itoa(s.version)}}
 	for _, cm := range s.objects {
 		list.Items = append(list.Items, *cm)
 	}
@@ -77,7 +82,7 @@ func (s *standIn) list(w http.ResponseWriter, r *http.Request) {
 // watch sends what changes from now on: whoever watches has listed just before, and begins anew if that was too long
 // ago.
 func (s *standIn) watch(w http.ResponseWriter, r *http.Request) {
-	events := make(chan event, 4096)
+	events := make(chan metav1.WatchEvent, 4096)
 	s.mu.Lock()
 	if r.FormValue("resourceVersion") != strconv.Itoa(s.version) {
 		s.mu.Unlock()
@@ -91,16 +96,18 @@ func (s *standIn) watch(w http.ResponseWriter, r *http.Request) {
 		defer s.mu.Unlock()
 		delete(s.watchers, events)
 	}()
-	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Type", runtime.ContentTypeProtobuf+";stream=watch")
 	w.WriteHeader(http.StatusOK)
 	w.(http.Flusher).Flush()
-	to := json.NewEncoder(w)
+	frames := wire.StreamSerializer.NewFrameWriter(w)
+	to := streaming.NewEncoder(frames, scheme.Codecs.EncoderForVersion(wire.StreamSerializer.Serializer,
+		corev1.SchemeGroupVersion))
 	for {
 		select {
 		case <-r.Context().Done():
 			return
 		case e := <-events:
-			if to.Encode(e) != nil {
+			if to.Encode(&e) != nil {
 				return
 			}
 			w.(http.Flusher).Flush()
@@ -124,11 +131,14 @@ var resource = schema.GroupResource{Resource: "configmaps"}
 // write creates or replaces an object, if that is of the version that the client knows.
 func (s *standIn) write(w http.ResponseWriter, r *http.Request) {
 	cm := &corev1.ConfigMap{}
-	if err := json.NewDecoder(r.Body).Decode(cm); err != nil {
+	body, err := io.ReadAll(r.Body)
+	if err == nil {
+		_, _, err = wire.Serializer.Decode(body, nil, cm)
+	}
+	if err != nil {
 		refuse(w, apierrors.NewBadRequest(err.Error()))
 		return
 	}
-	cm.TypeMeta = metav1.TypeMeta{Kind: "ConfigMap", APIVersion: "v1"}
 	s.mu.Lock()
 	before := s.objects[cm.Name]
 	switch {
@@ -156,8 +166,9 @@ func (s *standIn) set(kind string, cm *corev1.ConfigMap) {
 	s.version++
 	cm.ResourceVersion = strconv.Itoa(s.version)
 	s.objects[cm.Name] = cm
+	e := metav1.WatchEvent{Type: kind, Object: runtime.RawExtension{Raw: encode(cm)}}
 	for events := range s.watchers {
-		events <- event{kind, cm}
+		events <- e
 	}
 }
 
@@ -176,19 +187,25 @@ func (s *standIn) remove(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.facts.removed(name)
-	answer(w, http.StatusOK, metav1.Status{
-		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusSuccess,
-	})
+	answer(w, http.StatusOK, &metav1.Status{Status: metav1.StatusSuccess})
 }
 
-func answer(w http.ResponseWriter, status int, body any) {
-	w.Header().Set("Content-Type", "application/json")
+func answer(w http.ResponseWriter, status int, body runtime.Object) {
+	w.Header().Set("Content-Type", runtime.ContentTypeProtobuf)
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // a client that is gone does not want it
+	_, _ = w.Write(encode(body)) // a client that is gone does not want it
+}
+
+// encode encodes what is of a type that the API has.
+func encode(o runtime.Object) []byte {
+	b, err := runtime.Encode(encoder, o)
+	if err != nil {
+		panic(err)
+	}
+	return b
 }
 
 func refuse(w http.ResponseWriter, err *apierrors.StatusError) {
 	status := err.Status()
-	status.TypeMeta = metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}
-	answer(w, int(status.Code), status)
+	answer(w, int(status.Code), &status)
 }

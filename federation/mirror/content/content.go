@@ -70,9 +70,8 @@ func (c *Member) Tell(
 	t := telling{Member: c, svc: svc, answer: answer, told: make([]bool, len(c.order)),
 		levels: make([]mirror.Level, len(c.order))}
 	for _, path := range c.paths {
-		t.from(path)
+		t.from(path) // the last one is global alone, which is always told
 	}
-	t.level(c.federation.Domain)
 	s = mirror.Service{Namespace: svc.Namespace, Name: svc.Name}
 	published = true
 	for i, told := range t.told {

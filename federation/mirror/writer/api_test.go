@@ -36,8 +36,10 @@ type memberAPI struct {
 	// blind has watches deliver nothing.
 	blind bool
 	// hang, if it is not nil, is what writes wait for.
-	hang   chan struct{}
-	writes []string // "PUT name", and so on
+	hang chan struct{}
+	// waiting is how many writes wait for it.
+	waiting int
+	writes  []string // "PUT name", and so on
 }
 
 var resource = schema.GroupResource{Resource: "configmaps"}
@@ -64,11 +66,22 @@ func (m *memberAPI) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	m.mu.Lock()
 	hang := m.hang
+	if r.Method == http.MethodGet {
+		hang = nil
+	}
+	if hang != nil {
+		m.waiting++
+	}
 	m.mu.Unlock()
-	if hang != nil && r.Method != http.MethodGet {
+	if hang != nil {
 		select {
 		case <-hang:
 		case <-r.Context().Done():
+		}
+		m.mu.Lock()
+		m.waiting--
+		m.mu.Unlock()
+		if r.Context().Err() != nil {
 			return
 		}
 	}
@@ -149,12 +162,27 @@ func (m *memberAPI) set(cm *corev1.ConfigMap, event string) *corev1.ConfigMap {
 	return cm
 }
 
+// hold has writes wait until release is called.
+func (m *memberAPI) hold() (release func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	hang := make(chan struct{})
+	m.hang = hang
+	return func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.hang = nil
+		close(hang)
+	}
+}
+
 // stands puts an object with our label there, as another syncer does.
 func (m *memberAPI) stands(name string, data map[string]string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.set(&corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{mirror.Label: string(fed.Name)}}, Data: data,
+		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{mirror.Label: string(fed.Name)}},
+		Data:       data,
 	}, "ADDED")
 }
 

@@ -1,7 +1,7 @@
 package writer
 
 import (
-	"hash/fnv"
+	"hash/maphash"
 	"slices"
 	"time"
 
@@ -9,6 +9,7 @@ import (
 
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/mirror"
+	"github.com/federation-dns/federation/federation/snapshot"
 )
 
 // target is a ConfigMap that is kept.
@@ -72,6 +73,8 @@ type bucket struct {
 	target
 	services map[federation.ServiceName]entry
 	bytes    int
+	// unpublished counts the services of which the zone has not taken all.
+	unpublished int
 	// since is when the oldest change that has not been written was made; zero if there is none.
 	since time.Time
 	// tried reports that the bucket was written, found as it should be, or could not be written.
@@ -88,21 +91,24 @@ type bucket struct {
 // entry is what is remembered of a service's line: the line itself is made again whenever its bucket is written.
 type entry struct {
 	hash      uint64
-	size      int
+	view      *snapshot.Service // that the line was made of
+	size      int32
 	published bool
 }
 
-func entryOf(line string, published bool) entry {
-	h := fnv.New64a()
-	h.Write([]byte(line))
-	return entry{h.Sum64(), len(line), published}
+// seed is of the hashes of lines, which nobody but this process compares.
+var seed = maphash.MakeSeed()
+
+func entryOf(view *snapshot.Service, line []byte, published bool) entry {
+	return entry{maphash.Bytes(seed, line), view, int32(len(line)), published}
 }
 
 // put notes a service's line; since is when it may have changed.
 func (b *bucket) put(name federation.ServiceName, e entry, since time.Time) {
 	old, had := b.services[name]
 	b.services[name] = e
-	b.bytes += e.size - old.size
+	b.count(old, had, -1)
+	b.count(e, true, 1)
 	if !had || old.hash != e.hash {
 		b.changed(since)
 	}
@@ -112,8 +118,16 @@ func (b *bucket) put(name federation.ServiceName, e entry, since time.Time) {
 func (b *bucket) drop(name federation.ServiceName, since time.Time) {
 	if old, had := b.services[name]; had {
 		delete(b.services, name)
-		b.bytes -= old.size
+		b.count(old, true, -1)
 		b.changed(since)
+	}
+}
+
+// count keeps the sums over all services: n more like e, if it is one.
+func (b *bucket) count(e entry, is bool, n int) {
+	b.bytes += n * int(e.size)
+	if is && !e.published {
+		b.unpublished += n
 	}
 }
 
@@ -126,12 +140,9 @@ func (b *bucket) changed(since time.Time) {
 // state returns what a heartbeat may say of the bucket. A change that has waited for longer than beatEvery is not
 // hidden: then no content is vouched for (M4).
 func (b *bucket) state(now time.Time) mirror.BucketState {
-	st := mirror.BucketState{Hash: b.vouched, Published: true}
+	st := mirror.BucketState{Hash: b.vouched, Published: b.unpublished == 0}
 	if b.isLate(now) {
 		st.Hash = ""
-	}
-	for _, e := range b.services {
-		st.Published = st.Published && e.published
 	}
 	return st
 }
@@ -152,28 +163,26 @@ func (b *bucket) due(now time.Time) (at time.Time, ok bool) {
 	return at, true
 }
 
-// content returns the bucket's data. Services that do not fit are left to the upstream if the number of buckets may not
-// grow: those with the last names (M2).
-func (b *bucket) content(h mirror.Header, line func(federation.ServiceName) (text, upstream string)) map[string]string {
+// content returns the bucket's data; line appends a service's line, or nothing if the service is gone. Services that do
+// not fit are left to the upstream if the number of buckets may not grow: those with the last names (M2).
+func (b *bucket) content(h mirror.Header, line func([]byte, federation.ServiceName) []byte) map[string]string {
 	names := make([]federation.ServiceName, 0, len(b.services))
 	for name := range b.services {
 		names = append(names, name)
 	}
 	slices.SortFunc(names, federation.CompareServiceNames)
-	lines := make([]string, 0, len(names))
 	b.upstream = 0
 	left := mirror.MaxBucketBytes
+	lines := make([]byte, 0, b.bytes+b.bytes/8)
 	for _, name := range names {
-		text, upstream := line(name)
-		if text == "" {
-			continue // it is gone meanwhile, and its own change follows
-		}
-		if h.Count == mirror.MaxBuckets && len(text) > left {
-			text = upstream
+		before := len(lines)
+		lines = line(lines, name)
+		if h.Count == mirror.MaxBuckets && len(lines)-before > left {
+			upstream := mirror.Service{Namespace: name.Namespace, Name: name.Name, Upstream: true}
+			lines = upstream.AppendLine(lines[:before])
 			b.upstream++
 		}
-		left -= len(text)
-		lines = append(lines, text)
+		left -= len(lines) - before
 	}
-	return mirror.EncodeBucket(h, lines)
+	return mirror.EncodeBucket(h, []string{string(lines)})
 }

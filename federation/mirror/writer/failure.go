@@ -25,19 +25,18 @@ func (e *foreignError) Error() string {
 		"If that syncer is gone, delete it", e.object, e.owner)
 }
 
-// put writes an object. An error is noted, with when to write again: for the object, or for the member as a whole if it
-// concerns all.
-func (t *set) put(ctx context.Context, at *target, size int, data map[string]string) (object, error) {
-	o, err := t.api.put(ctx, at.name, string(t.id.Federation), at.is.version, data)
+// noted notes how a write ended that began then, and returns its error: when to write the object again, or anything if
+// it concerns the member as a whole.
+func (t *set) noted(ctx context.Context, at *target, began time.Time, size int, err error) error {
 	if err == nil {
 		t.stats.writes++
 		t.stats.bytes += uint64(size)
 		t.opt.Wrote(t.snapshot, size, nil)
-		t.recovered()
-		return o, nil
+		t.recovered(began)
+		return nil
 	}
 	if ctx.Err() != nil {
-		return o, err
+		return err
 	}
 	now := time.Now()
 	t.opt.Wrote(t.snapshot, size, err)
@@ -47,23 +46,37 @@ func (t *set) put(ctx context.Context, at *target, size int, data map[string]str
 	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err), apierrors.IsNotFound(err) && at.is.version != "":
 		t.reread(ctx, at)
 	case apierrors.IsForbidden(err), apierrors.IsNotFound(err), apierrors.IsUnauthorized(err):
-		t.pausedUntil = now.Add(refusedPause)
+		t.pausedFor(now, refusedPause)
 	case apierrors.IsTooManyRequests(err):
 		seconds, _ := apierrors.SuggestsClientDelay(err)
-		t.pausedUntil = now.Add(max(time.Duration(seconds)*time.Second, minPause))
+		t.pausedFor(now, max(time.Duration(seconds)*time.Second, minPause))
 	case errors.As(err, &status) && !apierrors.IsInternalError(err) && !apierrors.IsServerTimeout(err) &&
 		!apierrors.IsTimeout(err) && !apierrors.IsServiceUnavailable(err):
 		// this object alone is refused
 	default:
-		t.api.drop()
+		if began.Before(t.failedAt) {
+			break // the same trouble as that of another request beside it
+		}
+		if status == nil { // no answer: another connection may have one. This ends what is on its way, too
+			t.api.drop()
+		}
 		t.pause = min(max(2*t.pause, minPause), maxPause)
-		t.pausedUntil = now.Add(t.pause)
+		t.pausedFor(now, t.pause)
 	}
-	return o, err
+	return err
 }
 
-// recovered notes that the member takes what is written.
-func (w *Writer) recovered() { w.pause, w.pausedUntil = 0, time.Time{} }
+// pausedFor has nothing written into the member for a while.
+func (w *Writer) pausedFor(now time.Time, pause time.Duration) {
+	w.failedAt, w.pausedUntil = now, now.Add(pause)
+}
+
+// recovered notes that the member has taken a write that began then: one from before a failure says nothing.
+func (w *Writer) recovered(began time.Time) {
+	if began.After(w.failedAt) {
+		w.pause, w.pausedUntil = 0, time.Time{}
+	}
+}
 
 // reread reads what stands instead of what was expected. The first such write is repeated at once.
 func (t *set) reread(ctx context.Context, at *target) {

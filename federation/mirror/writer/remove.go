@@ -33,8 +33,8 @@ func (w *Writer) remove(ctx context.Context) {
 // removeRounds bounds how often is asked what is left: a finalizer keeps what has been deleted.
 const removeRounds = 4
 
-// removeOnce removes what stands now, and returns how many objects that were. An error is the last one; what it did not concern
-// is removed.
+// removeOnce removes what stands now, and returns how many objects that were. An error is the last one; what it did not
+// concern is removed.
 func (w *Writer) removeOnce(ctx context.Context) (n int, failed error) {
 	if len(w.sets) == 0 {
 		return 0, nil

@@ -27,9 +27,11 @@ type set struct {
 	name    string // the random id of the set (M4); "" before adopt
 	buckets []*bucket
 	beat    beat
+	news    time.Time // when the first bucket was written that no heartbeat vouches for yet; zero if there is none
 	// retired are objects of ours that no heartbeat names any more, with their versions.
 	retired map[string]string
 	stats   stats
+	line    []byte // room for one
 }
 
 // stats are what is counted of a set.
@@ -195,8 +197,10 @@ func (t *set) read(since time.Time) {
 		return
 	}
 	names, next, all := t.views.Since(t.position)
-	if m := content.NewMember(t.snapshot.Config.Federation, t.snapshot.Member(t.opt.Member).Topology); !m.Equal(t.member) {
-		t.member, all = m, true
+	moved := false
+	place := t.snapshot.Member(t.opt.Member).Topology
+	if m := content.NewMember(t.snapshot.Config.Federation, place); !m.Equal(t.member) {
+		t.member, all, moved = m, true, true
 	}
 	t.position = next
 	if t.snapshot.Mirror.Settled {
@@ -216,20 +220,45 @@ func (t *set) read(since time.Time) {
 		t.views.Each(func(s *snapshot.Service) { names = append(names, s.Name) })
 	}
 	for _, name := range names {
-		s, published, ok := t.tell(name)
-		if !ok {
-			t.bucket(name).drop(name, since)
-			continue
-		}
-		t.bucket(name).put(name, entryOf(s.Line(), published), since)
+		t.readOne(name, moved, since)
 	}
 }
 
-// tell returns what the member is told of a service now.
-func (t *set) tell(name federation.ServiceName) (s mirror.Service, published, ok bool) {
+// readOne takes over a service. What is known of the view already is not made again: a view never changes, and a
+// service that changes several times before it is read is named as often.
+func (t *set) readOne(name federation.ServiceName, moved bool, since time.Time) {
+	b, v := t.bucket(name), t.views.Service(name)
+	old, had := b.services[name]
+	switch {
+	case v == nil:
+		b.drop(name, since)
+		return
+	case !moved && had && old.view == v:
+		return
+	case !moved && had && old.view.Answer == v.Answer && v.Answer != nil &&
+		slices.EqualFunc(v.Answer.RRsets, v.Records, federation.RRset.Equal):
+		old.view, old.published = v, true // the zone has taken it
+		b.put(name, old, since)
+		return
+	}
+	s, published, ok := t.member.Tell(name, v.Answer, v.Records)
+	if !ok {
+		b.drop(name, since)
+		return
+	}
+	t.line = s.AppendLine(t.line[:0])
+	b.put(name, entryOf(v, t.line, published), since)
+}
+
+// appendLine appends a service's line as it is now.
+func (t *set) appendLine(to []byte, name federation.ServiceName) []byte {
 	v := t.views.Service(name)
 	if v == nil {
-		return s, false, false
+		return to // it is gone meanwhile, and its own change follows
 	}
-	return t.member.Tell(name, v.Answer, v.Records)
+	s, _, ok := t.member.Tell(name, v.Answer, v.Records)
+	if !ok {
+		return to
+	}
+	return s.AppendLine(to)
 }

@@ -69,9 +69,9 @@ func TestSize(t *testing.T) {
 			b.put(numbered(i), entry{}, time.Now())
 		}
 		long := strings.Repeat("x", mirror.MaxBucketBytes/5)
-		line := func(name federation.ServiceName) (text, upstream string) { return long + "\n", name.Name + "\n" }
+		line := func(to []byte, _ federation.ServiceName) []byte { return append(append(to, long...), '\n') }
 		data := b.content(mirror.Header{Count: mirror.MaxBuckets}, line)
-		if b.upstream != 6 || !strings.HasSuffix(data["services"], numbered(9).Name+"\n") {
+		if b.upstream != 6 || !strings.HasSuffix(data["services"], numbered(9).Name+`","upstream":true}`+"\n") {
 			t.Errorf("%d of 10 are left out", b.upstream)
 		}
 		b.content(mirror.Header{Count: mirror.MaxBuckets / 2}, line)

@@ -71,6 +71,7 @@ type Writer struct {
 	wake chan struct{}   // holds a token while there may be work
 	said sayings
 
+	failedAt    time.Time // the last failure that concerned the member as a whole
 	pausedUntil time.Time
 	pause       time.Duration
 }

@@ -498,6 +498,7 @@ func TestHonesty(t *testing.T) {
 		r.becomes(slow, web, "203.0.113.3")
 		r.change(web, "203.0.113.4")
 		r.becomes(slow, web, "203.0.113.4")
+		r.lose(nil)
 		if len(lost) != 2 {
 			t.Fatalf("lost: %v", lost)
 		}
