@@ -13,9 +13,9 @@ import (
 const maxPuts = 4
 
 const (
-	// gatherFor bounds how long a bucket waits for the decisions that are on their way, and gatherMost is how many
-	// buckets have to change for that.
-	gatherFor  = time.Second
+	// gatherFor bounds how long a bucket waits for the decisions that are on their way, twice that if it was written
+	// meanwhile. gatherMost is how many buckets have to change for that.
+	gatherFor  = 2 * time.Second
 	gatherMost = 8
 )
 
@@ -46,10 +46,10 @@ func (t *set) writeBuckets(ctx context.Context, now time.Time) (next time.Time) 
 			next = earlier(next, t.renew(ctx, now))
 		}
 	}
-	gathers := t.gathers()
-	for _, i := range t.inOrder() {
+	gathers := !t.snapshot.Mirror.Settled && mostChange(t.buckets)
+	for _, i := range inOrder(t.buckets) {
 		at, due := t.buckets[i].due(now)
-		if most := t.buckets[i].since.Add(gatherFor); gathers && most.After(at) {
+		if most := t.buckets[i].gathered(); gathers && most.After(at) {
 			at = most
 		}
 		if !due || now.Before(at) {
@@ -66,7 +66,8 @@ func (t *set) writeBuckets(ctx context.Context, now time.Time) (next time.Time) 
 		next = earlier(next, again)
 		if p != nil {
 			flying++
-			go func() { arrived <- t.send(ctx, *p) }()
+			federation := string(t.id.Federation)
+			go func() { arrived <- p.sent(ctx, t.api, federation) }()
 		}
 	}
 	for flying > 0 {
@@ -75,17 +76,26 @@ func (t *set) writeBuckets(ctx context.Context, now time.Time) (next time.Time) 
 	return next
 }
 
-// gathers reports whether more of what changes most buckets is to be expected: the loop has not decided on all services
-// yet, as when a member of all of them is lost. To write them at once would be to write them again, and take from the
-// loop, and from API servers, what the decisions and the last writes need.
-func (t *set) gathers() bool {
-	changed := 0
-	for _, b := range t.buckets {
+// mostChange reports whether most buckets have changed. If the loop has not decided on all services yet, as when a member
+// of all of them is lost, then more is to be expected of each. To write them at once would be to write them again, and
+// take from the loop, and from API servers, what the decisions and the last writes need.
+func mostChange(buckets []*bucket) bool {
+	n := 0
+	for _, b := range buckets {
 		if !b.since.IsZero() {
-			changed++
+			n++
 		}
 	}
-	return !t.snapshot.Mirror.Settled && changed >= gatherMost && 2*changed >= len(t.buckets)
+	return n >= gatherMost && 2*n >= len(buckets)
+}
+
+// gathered returns until when the bucket waits for decisions at most.
+func (b *bucket) gathered() time.Time {
+	at, again := b.since.Add(gatherFor), b.wroteAt.Add(2*gatherFor)
+	if again.After(at) {
+		return again
+	}
+	return at
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -96,12 +106,12 @@ func earlier(a, b time.Time) time.Time {
 }
 
 // inOrder returns the indexes of the buckets, those first whose changes have waited longest.
-func (t *set) inOrder() []int {
-	order := make([]int, len(t.buckets))
+func inOrder(buckets []*bucket) []int {
+	order := make([]int, len(buckets))
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return t.buckets[a].since.Compare(t.buckets[b].since) })
+	slices.SortStableFunc(order, func(a, b int) int { return buckets[a].since.Compare(buckets[b].since) })
 	return order
 }
 
@@ -139,9 +149,9 @@ func sizeOf(data map[string]string) (n int) {
 	return n
 }
 
-// send writes the bucket. Nothing of the set is changed: others may be on their way too.
-func (t *set) send(ctx context.Context, p parcel) parcel {
-	p.stands, p.err = t.api.put(ctx, p.bucket.name, string(t.id.Federation), p.version, p.data)
+// sent writes the bucket, and returns what came of it. Nothing of the set is changed: others may be on their way too.
+func (p parcel) sent(ctx context.Context, a *api, federation string) parcel {
+	p.stands, p.err = a.put(ctx, p.bucket.name, federation, p.version, p.data)
 	return p
 }
 

@@ -97,8 +97,8 @@ func (t *set) reread(ctx context.Context, at *target) {
 	}
 }
 
-// reason returns why the mirror is not as it should be, in one word and in a sentence; both empty if it is.
-func (t *set) reason(err error) (federation.Reason, string) {
+// reasonOf returns why the mirror is not as it should be, in one word and in a sentence; both empty if it is.
+func reasonOf(err error) (federation.Reason, string) {
 	var foreign *foreignError
 	switch {
 	case err == nil:

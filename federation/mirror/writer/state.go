@@ -43,7 +43,7 @@ func (t *set) state(now time.Time, refused error) snapshot.MirrorState {
 		st.Upstream += b.upstream
 		st.Fresh = st.Fresh && b.vouched != "" && !b.isLate(now)
 	}
-	st.Reason, st.Detail = t.reason(err)
+	st.Reason, st.Detail = reasonOf(err)
 	if st.Reason == "" && st.Upstream > 0 {
 		st.Reason = federation.ReasonMirrorTooLarge
 		st.Detail = fmt.Sprintf("%d services do not fit into the mirror: they are answered through the upstream",

@@ -37,7 +37,9 @@ type engine struct {
 	mu    sync.Mutex
 	owner string
 	dead  bool // it does not turn any more
-	at    time.Time
+	// unsettled: it has not decided on all services.
+	unsettled bool
+	at        time.Time
 }
 
 func newEngine(t *testing.T) *engine {
@@ -76,6 +78,13 @@ func (e *engine) stop() {
 	e.dead, e.at = true, time.Now()
 }
 
+// unsettle says whether it has not decided on all services.
+func (e *engine) unsettle(unsettled bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.unsettled = unsettled
+}
+
 func (e *engine) snapshots() []*snapshot.Federation {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -88,7 +97,7 @@ func (e *engine) snapshots() []*snapshot.Federation {
 			{Name: "a", Topology: federation.Member{Name: "a", Region: "eu", Zones: []federation.Label{"eu-a"}}},
 		},
 		Claim:  snapshot.Claim{Owner: e.owner, Held: true},
-		Mirror: &snapshot.Mirror{Ready: true, Settled: true, At: e.at, Generation: 7},
+		Mirror: &snapshot.Mirror{Ready: true, Settled: !e.unsettled, At: e.at, Generation: 7},
 	}}
 }
 
