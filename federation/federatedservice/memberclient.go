@@ -73,6 +73,7 @@ func (c *memberClient) informer() cache.SharedIndexInformer {
 		}
 		trimmed := metav1.ObjectMeta{
 			Namespace: o.Namespace, Name: o.Name, UID: o.UID, ResourceVersion: o.ResourceVersion,
+			DeletionTimestamp: o.DeletionTimestamp, ManagedFields: propagate.Applied(&o.ObjectMeta),
 		}
 		if mark := propagate.MarkOf(o.Annotations); mark != "" {
 			trimmed.Annotations = map[string]string{propagate.AnnotationCreatedBy: string(mark)}
@@ -80,6 +81,44 @@ func (c *memberClient) informer() cache.SharedIndexInformer {
 		return &metav1.PartialObjectMetadata{TypeMeta: o.TypeMeta, ObjectMeta: trimmed}, nil
 	})
 	return informer
+}
+
+// memberServices are the Services with our label that a member shows, by a watch of their metadata. nil shows none.
+type memberServices struct {
+	store     cache.Store
+	hasSynced func() bool
+}
+
+// synced reports whether all are known.
+func (s *memberServices) synced() bool { return s != nil && s.hasSynced() }
+
+// get returns one; nil if there is none.
+func (s *memberServices) get(k key) *metav1.PartialObjectMetadata {
+	if s == nil {
+		return nil
+	}
+	obj, ok, _ := s.store.GetByKey(k.String()) // there is no error
+	if !ok {
+		return nil
+	}
+	return obj.(*metav1.PartialObjectMetadata)
+}
+
+// marked reports whether there is one with this mark.
+func (s *memberServices) marked(k key, mark propagate.Mark) bool {
+	o := s.get(k)
+	return o != nil && propagate.MarkOf(o.Annotations) == mark
+}
+
+// all returns all that are known; none before they are.
+func (s *memberServices) all() (list []*metav1.PartialObjectMetadata) {
+	if !s.synced() {
+		return nil
+	}
+	for _, obj := range s.store.List() {
+		list = append(list, obj.(*metav1.PartialObjectMetadata))
+	}
+	return list
 }
 
 // get returns a Service; nil if there is none.

@@ -154,15 +154,8 @@ func (m *writer) condition(c *metav1.Condition) {
 // or deleted it while propagation was Disabled. They are never deleted, as a list that lacks something proves nothing
 // (G7).
 func (m *writer) strays() (names []string) {
-	m.mu.Lock()
-	informer := m.services
-	m.mu.Unlock()
-	if informer == nil || !informer.HasSynced() {
-		return nil
-	}
 	owned := m.session.watch.owedBy(m.name)
-	for _, obj := range informer.GetStore().List() {
-		o := obj.(*metav1.PartialObjectMetadata)
+	for _, o := range m.shows().all() {
 		k := key{Namespace: o.Namespace, Name: o.Name}
 		mark := propagate.MarkOf(o.Annotations)
 		if mark.Of(m.session.owner(), o.Namespace, o.Name) && m.session.watch.service(k) == nil &&

@@ -146,6 +146,12 @@ func (r *reporter) write(k key) error {
 	if sameStatus(f.Status, status) {
 		return nil
 	}
+	if next.IsZero() && waiting(status) { // that alone says nothing: the first status says how it went
+		next = time.Now().Add(statusEvery)
+		r.mu.Lock()
+		r.objects[k] = &written{next: next}
+		r.mu.Unlock()
+	}
 	if wait := time.Until(next); wait > 0 {
 		r.queue.AddAfter(k, wait)
 		return nil

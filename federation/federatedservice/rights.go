@@ -67,7 +67,7 @@ func (r *rights) look(m *writer, client *memberClient, o *v1alpha1.MemberCluster
 		}
 		r.mu.Unlock()
 		if granted {
-			m.again(func(t *task) bool { return t.failure.Lacks })
+			m.again(func(_ key, t *task) bool { return t.failure.Lacks })
 		}
 	})
 }

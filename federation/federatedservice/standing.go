@@ -56,3 +56,48 @@ func standing(all []*snapshot.Federation, name string) gate {
 	}
 	return g
 }
+
+// removal returns whether nothing of a deleted FederatedService is left in the member, or why something is; neither is
+// said while it is not known.
+func (m *writer) removal(k key, f *v1alpha1.FederatedService) (gone bool, failure *propagate.Failure) {
+	g := m.goal(k)
+	if g == nil || g.service == nil || g.service.UID != f.UID {
+		return false, nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t := m.tasks[k]
+	mine := t != nil && t.goal == g.id
+	switch {
+	case mine && t.done:
+		return true, nil
+	case !m.gate.open && !m.gate.waiting:
+		return false, &m.gate.failure
+	case mine && t.failure.Reason != "":
+		failed := t.failure
+		return false, &failed
+	}
+	return false, nil
+}
+
+// propagated returns what has become of a Service in the member.
+func (m *writer) propagated(k key) (done bool, failure propagate.Failure) {
+	g := m.goal(k)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t := m.tasks[k]
+	pending := propagate.Failure{Reason: v1alpha1.ReasonPending, Message: "the Service is about to be created there"}
+	switch {
+	case !m.gate.open && t != nil && t.done && g != nil && t.goal == g.id && m.gate.waiting:
+		return true, propagate.Failure{}
+	case !m.gate.open:
+		return false, m.gate.failure
+	case g == nil || t == nil || t.goal != g.id:
+		return false, pending
+	case t.done:
+		return true, propagate.Failure{}
+	case t.failure.Reason == "":
+		return false, pending
+	}
+	return false, t.failure
+}

@@ -247,6 +247,12 @@ func propagated(clusters []cluster) metav1.Condition {
 	return c
 }
 
+// waiting reports whether a status only says that Services are about to be created.
+func waiting(status v1alpha1.FederatedServiceStatus) bool {
+	c := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionPropagated)
+	return c != nil && c.Reason == v1alpha1.ReasonPending
+}
+
 // summary joins the first few of a list.
 func summary(list []string) string {
 	const shown = 8

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/federation-dns/federation/api/v1alpha1"
 	"github.com/federation-dns/federation/federation/propagate"
@@ -25,7 +26,9 @@ type task struct {
 	failures int  // in a row
 	dirty    bool // the member has another version than those known here
 	retryAt  time.Time
+	polled   bool     // it is looked at often, as no event comes
 	versions []string // the last ones that we have read or written
+	settled  string   // the trace of the Service as we have left it; "" if it is not as it should be
 
 	contest propagate.Contest
 	stopped bool   // because of the contest
@@ -34,7 +37,11 @@ type task struct {
 
 const keptVersions = 8
 
-func (t *task) knows(version string) bool { return slices.Contains(t.versions, version) }
+// knows reports whether what a member shows is no news: we have left it so, or only fields of others have changed.
+func (t *task) knows(o *metav1.PartialObjectMetadata) bool {
+	return slices.Contains(t.versions, o.ResourceVersion) ||
+		t.done && t.settled != "" && t.settled == propagate.Trace(&o.ObjectMeta)
+}
 
 // goal is what is to be reached in a member.
 type goal struct {
@@ -67,7 +74,7 @@ func (m *writer) goal(k key) *goal {
 			return nil // until it has the finalizer
 		}
 		g.want = propagate.NewWant(owner, f)
-	case !g.owed && !m.marked(k, g.mark) && !m.has(k):
+	case !g.owed && !m.shows().marked(k, g.mark) && !m.has(k):
 		return nil
 	}
 	h := fnv.New64a()
@@ -110,7 +117,7 @@ func (m *writer) begin(k key, g *goal) *task {
 	case !t.dirty, t.stopped:
 		return nil
 	}
-	t.goal, t.dirty = g.id, false
+	t.goal, t.dirty, t.settled = g.id, false, ""
 	return t
 }
 
@@ -153,16 +160,21 @@ func (m *writer) work(ctx context.Context, k key) {
 func (m *writer) end(k key, g *goal, t *task, failure propagate.Failure, ok bool) {
 	m.mu.Lock()
 	before := t.failure
-	t.done, t.failure = ok, failure
+	t.done, t.failure, t.polled = ok, failure, false
 	var wait time.Duration
 	switch {
 	case ok:
 		t.failures = 0
 		if g.want == nil {
 			t.applied = ""
+		} else if o := m.services.get(k); o != nil && t.knows(o) {
+			t.dirty = false // what was shown meanwhile is our own work
 		}
 	case failure.Retry == propagate.OnEvent:
 		t.failures, wait = 0, onEvent
+		if t.polled = polls(m.tasks, k, failure); t.polled {
+			wait = pollEvery
+		}
 	default:
 		wait = min(minBackoff<<min(t.failures, 10), maxBackoff)
 		t.failures++
@@ -179,6 +191,11 @@ func (m *writer) end(k key, g *goal, t *task, failure propagate.Failure, ok bool
 	if failure.Lacks {
 		m.rights.ask()
 	}
+	if before.Reason == v1alpha1.ReasonNamespaceMissing && failure.Reason != before.Reason {
+		m.again(func(other key, t *task) bool {
+			return other.Namespace == k.Namespace && t.failure.Reason == v1alpha1.ReasonNamespaceMissing
+		})
+	}
 	if before.Reason != failure.Reason {
 		m.session.report.changed(g.service, m.name, k, failure)
 	}
@@ -188,12 +205,35 @@ func (m *writer) end(k key, g *goal, t *task, failure propagate.Failure, ok bool
 	}
 }
 
+// polls reports whether a Service is to be looked at often after a failure: no event says that one which is not ours is
+// gone, or that a namespace has come (G9). One Service is enough for a namespace.
+func polls(tasks map[key]*task, k key, failure propagate.Failure) bool {
+	homeless := failure.Reason == v1alpha1.ReasonNamespaceMissing
+	if !homeless && failure.Reason != v1alpha1.ReasonNotOurs {
+		return false
+	}
+	n := 0
+	for other, t := range tasks {
+		if other == k || !t.polled {
+			continue
+		}
+		if n++; homeless && other.Namespace == k.Namespace && t.failure.Reason == failure.Reason {
+			return false
+		}
+	}
+	return n < maxPolled
+}
+
 // tries bounds how often one look at a Service may be overtaken by somebody else's change.
 const tries = 8
 
 // carryOut takes the steps towards a goal. It reports whether the goal is reached, or else why not.
 func (m *writer) carryOut(ctx context.Context, c *memberClient, k key, g *goal, t *task) (propagate.Failure, bool) {
-	have, err := c.get(ctx, k)
+	var have *corev1.Service
+	var err error
+	if !g.absent(m.shows(), k, t.failure) {
+		have, err = c.get(ctx, k)
+	}
 	for range tries {
 		if err != nil {
 			failure := propagate.Classify(err)
@@ -203,7 +243,7 @@ func (m *writer) carryOut(ctx context.Context, c *memberClient, k key, g *goal, 
 			have, err = c.get(ctx, k)
 			continue
 		}
-		m.note(t, have)
+		m.note(t, have, false)
 		step, decided := g.next(have)
 		if decided != nil {
 			return propagate.Failure{
@@ -215,9 +255,14 @@ func (m *writer) carryOut(ctx context.Context, c *memberClient, k key, g *goal, 
 			failure := propagate.Failure{Reason: step.Reason, Message: step.Message, Retry: propagate.OnEvent}
 			return failure, step.Reason == ""
 		case propagate.Create:
+			m.set(func() { t.applied = string(step.Body) }) // it may be there although no answer comes
 			have, err = c.apply(ctx, k, step.Body, false)
-			if err != nil && len(propagate.Classify(err).Conflicts) > 0 {
-				have, err = c.get(ctx, k) // somebody was faster
+			if apierrors.IsConflict(err) { // there is one
+				have, err = c.get(ctx, k)
+				continue
+			}
+			if err == nil {
+				m.log.Info("created the Service", "service", k.String())
 			}
 		case propagate.Apply:
 			var failure propagate.Failure
@@ -237,13 +282,20 @@ func (m *writer) carryOut(ctx context.Context, c *memberClient, k key, g *goal, 
 			}
 		}
 		if err == nil && step.Last {
-			m.note(t, have)
+			m.note(t, have, g.want != nil)
 			return propagate.Failure{}, true
 		}
 	}
 	return propagate.Failure{
 		Reason: v1alpha1.ReasonPending, Message: "the Service there changes all the time",
 	}, false
+}
+
+// absent reports whether nothing seems to be where a Service is wanted, after a failure before: it is then created
+// without a look, which changes nothing if that is wrong (G2).
+func (g *goal) absent(member *memberServices, k key, before propagate.Failure) bool {
+	stranger := before.Reason == v1alpha1.ReasonNotOurs || before.Reason == v1alpha1.ReasonConflict
+	return g.want != nil && member.synced() && member.get(k) == nil && !stranger
 }
 
 func (g *goal) next(have *corev1.Service) (propagate.Step, error) {
@@ -265,16 +317,14 @@ func (m *writer) apply(ctx context.Context, c *memberClient, k key, have *corev1
 			return nil, propagate.Failure{}, err
 		}
 		if failure, stop := t.contest.Drift(time.Now(), conflicts); stop {
-			m.stopTask(t)
+			m.set(func() { t.stopped = true })
 			return nil, failure, nil
 		}
 		if next, err = c.apply(ctx, k, body, true); err != nil {
 			return nil, propagate.Failure{}, err
 		}
 	}
-	m.mu.Lock()
-	t.applied = string(body)
-	m.mu.Unlock()
+	m.set(func() { t.applied = string(body) })
 	changed := !equality.Semantic.DeepEqual(next.Spec, have.Spec) || !maps.Equal(next.Labels, have.Labels) ||
 		!maps.Equal(next.Annotations, have.Annotations) // a status may have changed meanwhile
 	if changed {
@@ -282,73 +332,33 @@ func (m *writer) apply(ctx context.Context, c *memberClient, k key, have *corev1
 	}
 	if changed && again && len(conflicts) == 0 {
 		if failure, stop := t.contest.Drift(time.Now(), nil); stop {
-			m.stopTask(t)
+			m.set(func() { t.stopped = true })
 			return next, failure, nil
 		}
 	}
 	return next, propagate.Failure{}, nil
 }
 
-func (m *writer) stopTask(t *task) {
+// set changes a task.
+func (m *writer) set(change func()) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	t.stopped = true
+	change()
 }
 
-// note keeps the version of a Service, so that the watch's word of it is no news.
-func (m *writer) note(t *task, have *corev1.Service) {
+// note keeps the version of a Service, so that the watch's word of it is no news, and its trace if it is as it is
+// wanted.
+func (m *writer) note(t *task, have *corev1.Service, settled bool) {
 	if have == nil || have.ResourceVersion == "" {
 		return
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !t.knows(have.ResourceVersion) {
+	if !slices.Contains(t.versions, have.ResourceVersion) {
 		t.versions = append(t.versions, have.ResourceVersion)
 		t.versions = t.versions[max(0, len(t.versions)-keptVersions):]
 	}
-}
-
-// removal returns whether nothing of a deleted FederatedService is left in the member, or why something is; neither is
-// said while it is not known.
-func (m *writer) removal(k key, f *v1alpha1.FederatedService) (gone bool, failure *propagate.Failure) {
-	g := m.goal(k)
-	if g == nil || g.service == nil || g.service.UID != f.UID {
-		return false, nil
+	if settled {
+		t.settled = propagate.Trace(&have.ObjectMeta)
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	t := m.tasks[k]
-	mine := t != nil && t.goal == g.id
-	switch {
-	case mine && t.done:
-		return true, nil
-	case !m.gate.open && !m.gate.waiting:
-		return false, &m.gate.failure
-	case mine && t.failure.Reason != "":
-		failed := t.failure
-		return false, &failed
-	}
-	return false, nil
-}
-
-// propagated returns what has become of a Service in the member.
-func (m *writer) propagated(k key) (done bool, failure propagate.Failure) {
-	g := m.goal(k)
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	t := m.tasks[k]
-	pending := propagate.Failure{Reason: v1alpha1.ReasonPending, Message: "the Service is about to be created there"}
-	switch {
-	case !m.gate.open && t != nil && t.done && g != nil && t.goal == g.id && m.gate.waiting:
-		return true, propagate.Failure{}
-	case !m.gate.open:
-		return false, m.gate.failure
-	case g == nil || t == nil || t.goal != g.id:
-		return false, pending
-	case t.done:
-		return true, propagate.Failure{}
-	case t.failure.Reason == "":
-		return false, pending
-	}
-	return false, t.failure
 }

@@ -8,13 +8,11 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
 
 	"github.com/federation-dns/federation/api/v1alpha1"
 	"github.com/federation-dns/federation/federation/kubeconfig"
-	"github.com/federation-dns/federation/federation/propagate"
 )
 
 const (
@@ -24,6 +22,10 @@ const (
 	// row. onEvent is the wait where only an event is likely to help (G9).
 	minBackoff, maxBackoff = time.Second, time.Minute
 	onEvent                = 5 * time.Minute
+	// pollEvery is the wait where no event comes, as the watch has no Services without our label and no namespaces:
+	// for at most maxPolled Services of a member.
+	pollEvery = 30 * time.Second
+	maxPolled = 10
 	// kubeconfigEvery is how often a kubeconfig that cannot be used is looked at.
 	kubeconfigEvery = 5 * time.Second
 )
@@ -43,7 +45,7 @@ type writer struct {
 	mu       sync.Mutex
 	gate     gate
 	client   *memberClient
-	services cache.SharedIndexInformer // of client
+	services *memberServices // of client
 	tasks    map[key]*task
 }
 
@@ -104,15 +106,15 @@ func (m *writer) use(ctx context.Context, client *memberClient) (stop func()) {
 	informer := client.informer()
 	handle(informer, func(before, after *metav1.PartialObjectMetadata) {
 		if after == nil {
-			m.seen(key{Namespace: before.Namespace, Name: before.Name}, "")
+			m.seen(key{Namespace: before.Namespace, Name: before.Name}, nil)
 			return
 		}
-		m.seen(key{Namespace: after.Namespace, Name: after.Name}, after.ResourceVersion)
+		m.seen(key{Namespace: after.Namespace, Name: after.Name}, after)
 	})
 	done := make(chan struct{})
 	go func() { defer close(done); informer.RunWithContext(ctx) }()
 	m.mu.Lock()
-	m.client, m.services = client, informer
+	m.client, m.services = client, &memberServices{informer.GetStore(), informer.HasSynced}
 	m.mu.Unlock()
 	m.rights.ask()
 	m.everything()
@@ -150,7 +152,7 @@ func (m *writer) look(g gate) {
 // everything has all Services of the member looked at, and the deletions that wait for it: what was asked for while no
 // request could be sent is not remembered.
 func (m *writer) everything() {
-	m.again(func(t *task) bool { return !t.done })
+	m.again(func(_ key, t *task) bool { return !t.done })
 	m.session.all()
 	m.owes()
 }
@@ -162,11 +164,11 @@ func (m *writer) owes() {
 	}
 }
 
-// seen notes that the member has a Service in this version, or "" if it is gone.
-func (m *writer) seen(k key, version string) {
+// seen notes that the member shows a Service so; nil if it is gone.
+func (m *writer) seen(k key, o *metav1.PartialObjectMetadata) {
 	m.mu.Lock()
 	t := m.tasks[k]
-	news := t == nil || version == "" || !t.knows(version)
+	news := t == nil || o == nil || !t.knows(o)
 	if t != nil && news {
 		t.dirty = true
 	}
@@ -176,24 +178,19 @@ func (m *writer) seen(k key, version string) {
 	}
 }
 
-// marked reports whether the member shows a Service with this mark.
-func (m *writer) marked(k key, mark propagate.Mark) bool {
+// shows returns what the member shows.
+func (m *writer) shows() *memberServices {
 	m.mu.Lock()
-	informer := m.services
-	m.mu.Unlock()
-	if informer == nil {
-		return false
-	}
-	obj, ok, _ := informer.GetStore().GetByKey(k.String()) // there is no error
-	return ok && propagate.MarkOf(obj.(*metav1.PartialObjectMetadata).Annotations) == mark
+	defer m.mu.Unlock()
+	return m.services
 }
 
 // again has those Services tried again at once for which cond holds.
-func (m *writer) again(cond func(*task) bool) {
+func (m *writer) again(cond func(key, *task) bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for k, t := range m.tasks {
-		if cond(t) {
+		if cond(k, t) {
 			t.dirty = true
 			m.queue.Add(k)
 		}

@@ -3,8 +3,7 @@
 // itself.
 //
 // A Service is ours if an annotation names the FederatedService: created-by if we created it, adopted-by if we took it
-// over, and creating while it is not known yet whether we did, or somebody else was faster. Nothing else of a member is
-// changed or deleted.
+// over. Nothing else of a member is changed or deleted.
 package propagate
 
 // Manager is the field manager of what is applied in members.
@@ -16,6 +15,5 @@ const (
 	LabelFederation     = prefix + "federation"
 	AnnotationCreatedBy = prefix + "created-by"
 	AnnotationAdoptedBy = prefix + "adopted-by"
-	AnnotationCreating  = prefix + "creating"
 	annotationTTL       = prefix + "ttl"
 )

@@ -101,7 +101,7 @@ func giveBack(mark Mark, have *corev1.Service) ([]byte, error) {
 	}
 	remove("annotations", annotationTTL, have.Annotations)
 	remove("labels", LabelFederation, have.Labels)
-	for _, key := range []string{AnnotationCreatedBy, AnnotationAdoptedBy, AnnotationCreating} {
+	for _, key := range []string{AnnotationCreatedBy, AnnotationAdoptedBy} {
 		if have.Annotations[key] == string(mark) {
 			p.add("test", pointer("annotations", key), mark)
 			p.add("remove", pointer("annotations", key), nil)

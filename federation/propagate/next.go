@@ -17,8 +17,8 @@ type Action int
 const (
 	// Stop: there is nothing to do. If the Step has a Reason, the Service is not as it is to be.
 	Stop Action = iota
-	// Create applies Body without force. Ask Next again with the Service that is answered: whether it was created
-	// (201) or changed (200) decides about nothing, as the answer may be lost.
+	// Create applies Body, which creates a Service or is refused: the answer is 409 if there is one, whosever it is.
+	// Then a GET tells what to ask Next with.
 	Create
 	// Apply applies Body without force. On a conflict Contest says whether to force it.
 	Apply
@@ -46,7 +46,7 @@ func stop(reason, format string, args ...any) Step {
 
 // marks returns which annotation of a Service has the mark; "" if none does.
 func marks(have *corev1.Service, mark Mark) string {
-	for _, key := range []string{AnnotationCreatedBy, AnnotationAdoptedBy, AnnotationCreating} {
+	for _, key := range []string{AnnotationCreatedBy, AnnotationAdoptedBy} {
 		if have.Annotations[key] == string(mark) {
 			return key
 		}
@@ -55,11 +55,11 @@ func marks(have *corev1.Service, mark Mark) string {
 }
 
 // Next returns the next step towards a Service as it is wanted. have is what a GET in the member has just answered, or
-// the step before: nil if there is no such Service.
+// the step before: nil if there is no such Service, or none is known of.
 func Next(want *Want, have *corev1.Service) (Step, error) {
 	if have == nil {
-		body, err := want.body(AnnotationCreating, "")
-		return Step{Action: Create, Body: body}, err
+		body, err := want.body(AnnotationCreatedBy, "")
+		return Step{Action: Create, Body: body, Last: true}, err
 	}
 	mark := marks(have, want.Mark)
 	if have.DeletionTimestamp != nil {
@@ -68,15 +68,7 @@ func Next(want *Want, have *corev1.Service) (Step, error) {
 		}
 		return stop(v1alpha1.ReasonPending, "the Service is being deleted there, and created again afterwards"), nil
 	}
-	switch mark {
-	case AnnotationCreating:
-		if others := specManagers(have); len(others) > 0 { // somebody was faster (G2)
-			body, err := giveBack(want.Mark, have)
-			return Step{Action: Patch, Body: body, UID: have.UID}, err
-		}
-		body, err := want.body(AnnotationCreatedBy, have.UID)
-		return Step{Action: Apply, Body: body, UID: have.UID, Last: true}, err
-	case AnnotationCreatedBy, AnnotationAdoptedBy:
+	if mark != "" {
 		body, err := want.body(mark, have.UID)
 		return Step{Action: Apply, Body: body, UID: have.UID, Last: true}, err
 	}
@@ -110,10 +102,10 @@ func Remove(mark Mark, have *corev1.Service) (Step, error) {
 		return Step{}, nil
 	}
 	which := marks(have, mark)
-	switch {
-	case which == "":
+	switch which {
+	case "":
 		return Step{}, nil
-	case which == AnnotationCreatedBy, which == AnnotationCreating && len(specManagers(have)) == 0:
+	case AnnotationCreatedBy:
 		return Step{Action: Delete, UID: have.UID, ResourceVersion: have.ResourceVersion, Last: true}, nil
 	}
 	body, err := giveBack(mark, have)

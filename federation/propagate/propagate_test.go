@@ -128,6 +128,16 @@ func TestBody(t *testing.T) {
 			t.Errorf("%s", s.Body)
 		}
 	})
+	t.Run("K6 the Service has the namespace and the name of its FederatedService", func(t *testing.T) {
+		f := &v1alpha1.FederatedService{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "nginx"}}
+		s, err := Next(NewWant("us", f), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m := metadata(t, s); m["namespace"] != "shop" || m["name"] != "nginx" {
+			t.Errorf("it applies %v", m)
+		}
+	})
 	t.Run("G1 a headless Service is one", func(t *testing.T) {
 		s, err := Next(nginx(func(w *Want) {
 			w.Template.Spec.Type, w.Template.Spec.ClusterIP = corev1.ServiceTypeClusterIP, corev1.ClusterIPNone
@@ -149,13 +159,8 @@ func TestNext(t *testing.T) {
 		reason, words   string
 		last            bool
 	}{
-		{"G2 where nothing is, a Service is created, whose maker is not known yet", nginx(), nil,
-			Create, AnnotationCreating, "", "", "", false},
-		{"G2 one that only we have made is ours", nginx(), service(AnnotationCreating, entry(Manager, apply, portsOnly),
-			entry("cloud", update, metadataOnly)), Apply, AnnotationCreatedBy, "uid-1", "", "", true},
-		{"G2 if somebody was faster, it is given back", nginx(), service(AnnotationCreating,
-			entry(Manager, apply, portsOnly), entry("argocd-controller", apply, portsOnly)),
-			Patch, "", "", "", "", false},
+		{"G2 where nothing is, a Service is created, which is ours", nginx(), nil,
+			Create, AnnotationCreatedBy, "", "", "", true},
 		{"G3 what is ours is applied with its UID", nginx(), service(AnnotationCreatedBy),
 			Apply, AnnotationCreatedBy, "uid-1", "", "", true},
 		{"G3 what we adopted stays adopted", nginx(), service(AnnotationAdoptedBy),
@@ -165,7 +170,8 @@ func TestNext(t *testing.T) {
 			s.Annotations[AnnotationCreatedBy] = "them/shop/nginx"
 			return s
 		}(), Stop, "", "", v1alpha1.ReasonNotOurs, `belongs to "them/shop/nginx"`, false},
-		{"G5 one that exists is not ours", nginx(), service("", entry("kubectl-create", update, everything)),
+		{"G5 one that exists is not ours", nginx(), service("", entry("kubectl-create", update, everything),
+			entry("cloud", update, metadataOnly)),
 			Stop, "", "", v1alpha1.ReasonNotOurs,
 			"managed by kubectl-create: delete it there, or set spec.adopt", false},
 		{"G5 one whose mark was taken away is not ours any more", nginx(), func() *corev1.Service {
@@ -201,6 +207,9 @@ func TestNext(t *testing.T) {
 			if got := m["annotations"].(map[string]any)[tt.annotation]; got != string(mark) || uid != tt.uid {
 				t.Errorf("it applies %v", m)
 			}
+			if _, only := m["resourceVersion"]; only != (tt.action == Create) {
+				t.Errorf("action %d, and what is applied creates only: %t", tt.action, only)
+			}
 		})
 	}
 }
@@ -215,9 +224,6 @@ func TestRemove(t *testing.T) {
 	}{
 		{"G7 nothing", nil, Stop},
 		{"G7 what we created is deleted", service(AnnotationCreatedBy), Delete},
-		{"G7 what only we have made is deleted", service(AnnotationCreating, entry(Manager, apply, portsOnly)), Delete},
-		{"G6 what somebody else made at the same time is given back", service(AnnotationCreating,
-			entry(Manager, apply, portsOnly), entry("kubectl-create", update, portsOnly)), Patch},
 		{"G6 what we adopted is given back", service(AnnotationAdoptedBy), Patch},
 		{"G7 what is not ours stays", service(""), Stop},
 		{"G7 what is another syncer's stays", other, Stop},
@@ -314,6 +320,55 @@ func TestPatches(t *testing.T) {
 			t.Error(diff)
 		}
 	})
+}
+
+func TestTrace(t *testing.T) {
+	const ours = `{"f:spec":{"f:selector":{},"f:type":{}}}`
+	have := func(entries ...metav1.ManagedFieldsEntry) *metav1.ObjectMeta {
+		return &service(AnnotationCreatedBy, entries...).ObjectMeta
+	}
+	at := func(e metav1.ManagedFieldsEntry, second int64) metav1.ManagedFieldsEntry {
+		e.Time = &metav1.Time{Time: time.Unix(second, 0)}
+		return e
+	}
+	status := entry("cloud", update, `{"f:status":{"f:loadBalancer":{}}}`)
+	status.Subresource = "status"
+	before := have(at(entry(Manager, apply, ours), 1))
+	for _, tt := range []struct {
+		name string
+		now  *metav1.ObjectMeta
+		same bool
+	}{
+		{"G11 a status is no news", have(at(entry(Manager, apply, ours), 1), status), true},
+		{"G11 a field of somebody else is no news", have(at(entry(Manager, apply, ours), 1),
+			entry("cloud", update, metadataOnly)), true},
+		{"G4 a field that somebody has taken is", have(at(entry(Manager, apply, `{"f:spec":{"f:type":{}}}`), 1),
+			entry("kubectl-edit", update, `{"f:spec":{"f:selector":{}}}`)), false},
+		{"G4 another value by our own name is", have(at(entry(Manager, apply, ours), 2)), false},
+		{"G4 that we have nothing any more is", have(), false},
+		{"G3 that it is being deleted is", func() *metav1.ObjectMeta {
+			o := have(at(entry(Manager, apply, ours), 1))
+			o.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)}
+			return o
+		}(), false},
+		{"G3 another Service is", func() *metav1.ObjectMeta {
+			o := have(at(entry(Manager, apply, ours), 1))
+			o.UID = "uid-2"
+			return o
+		}(), false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.now.ResourceVersion = "8"
+			if same := Trace(before) == Trace(tt.now); same != tt.same {
+				t.Errorf("the same: %t", same)
+			}
+			cut := tt.now.DeepCopy() // what an informer keeps
+			cut.ManagedFields = Applied(tt.now)
+			if Trace(cut) != Trace(tt.now) {
+				t.Error("what we have applied does not suffice")
+			}
+		})
+	}
 }
 
 func TestMark(t *testing.T) {
@@ -461,6 +516,7 @@ func TestPlacement(t *testing.T) {
 		name, reason string
 		member       *v1alpha1.MemberCluster
 	}{
+		{"K6 a member is read-only unless it says Enabled", v1alpha1.ReasonPropagationDisabled, m("a", "")},
 		{"B4 nothing is touched where propagation is Disabled", v1alpha1.ReasonPropagationDisabled, m("a", off)},
 		{"B4 nor in one that says nothing", v1alpha1.ReasonPropagationDisabled, m("a", "")},
 		{"B4 nor in a namespace that it may not serve", "NamespaceRefused", m("a", on, "other")},

@@ -24,7 +24,7 @@ func NewMark(owner, namespace, name string) Mark { return Mark(owner + "/" + nam
 
 // MarkOf returns the mark of a Service with these annotations, whatever syncer it is of; "" if it has none.
 func MarkOf(annotations map[string]string) Mark {
-	for _, key := range []string{AnnotationCreatedBy, AnnotationAdoptedBy, AnnotationCreating} {
+	for _, key := range []string{AnnotationCreatedBy, AnnotationAdoptedBy} {
 		if value := annotations[key]; value != "" {
 			return Mark(value)
 		}
@@ -59,8 +59,13 @@ func NewWant(owner string, f *v1alpha1.FederatedService) *Want {
 	}
 }
 
+// noVersion is a resource version that no object has: an API server compares it where an object is, answers 409, and
+// leaves it aside where none is. The first revision that etcd gives to a write is 2.
+const noVersion = "1"
+
 // body returns what is applied (G1): the template without what each member allocates itself, with the label and one of
-// the annotations. With a uid, only the Service that has it is changed, and none is created (G3).
+// the annotations. With a uid, only the Service that has it is changed, and none is created (G3); without one, a
+// Service is created, and none is changed (G2).
 func (w *Want) body(annotation string, uid types.UID) ([]byte, error) {
 	spec, err := w.spec()
 	if err != nil {
@@ -77,6 +82,8 @@ func (w *Want) body(annotation string, uid types.UID) ([]byte, error) {
 	}
 	if uid != "" {
 		metadata["uid"] = uid
+	} else {
+		metadata["resourceVersion"] = noVersion
 	}
 	return json.Marshal(map[string]any{"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec})
 }

@@ -218,8 +218,8 @@ func beside(t *testing.T, s *stage.Stage, tool tool, name string) {
 				once.Do(func() {
 					tool.sync(s, m, raced, 80)
 					before = standing(s, raced)
-					if answer := forward(body); answer.Code != http.StatusOK {
-						s.Errorf("equal values are answered with %d: %s", answer.Code, answer.Body)
+					if answer := forward(body); answer.Code != http.StatusConflict {
+						s.Errorf("to create what is there is answered with %d: %s", answer.Code, answer.Body)
 					}
 					close(applied)
 				})
@@ -231,7 +231,7 @@ func beside(t *testing.T, s *stage.Stage, tool tool, name string) {
 		s.Create(stage.Nginx(raced))
 		<-applied
 		s.ClusterBecomes(raced, "m1", "Missing NotOurs")
-		s.Eventually(func() error { return differs(before, m.Service(t, raced)) })
+		unchanged(t, before, m.Service(t, raced))
 		tool.sync(s, m, raced, 82)
 		hasPorts(t, m.Service(t, raced), 82)
 		s.Delete(raced)

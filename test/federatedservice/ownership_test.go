@@ -8,8 +8,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/federation-dns/federation/api/v1alpha1"
 	"github.com/federation-dns/federation/federation/propagate"
@@ -119,32 +117,6 @@ spec: {type: LoadBalancer, selector: {app: equal}, ports: [{name: http, port: 80
 			t.Error("it is gone")
 		}
 	})
-	t.Run("G2 one whose maker is not known yet, after a kill, is given back if somebody else made it",
-		func(t *testing.T) {
-			s := s.In(t)
-			// What a syncer leaves that was killed between its apply, which found a Service, and its next request.
-			s.Kubectl(m.Cluster, applied("raced", 80, ""), "apply", "--server-side",
-				"--field-manager=argocd-controller", "-f", "-")
-			_, err := m.API.CoreV1().Services("shop").Patch(t.Context(), "raced", types.ApplyPatchType, []byte(`{
-				"apiVersion": "v1", "kind": "Service", "metadata": {"name": "raced", "annotations":
-				{"federation-dns.io/creating": "us/shop/raced"}, "labels": {"federation-dns.io/federation": "fed"}},
-				"spec": {"ports": [{"port": 80, "protocol": "TCP", "targetPort": 8080}]}}`),
-				metav1.PatchOptions{FieldManager: propagate.Manager})
-			if err != nil {
-				t.Fatal(err)
-			}
-			s.Create(stage.Nginx("raced"))
-			s.ClusterBecomes("raced", "m1", "Missing NotOurs")
-			s.Delete("raced")
-			s.Gone("raced")
-			have := m.Service(t, "raced")
-			if have == nil || len(have.Labels) > 0 || have.Spec.Ports[0].TargetPort.IntVal != 8080 {
-				t.Fatalf("it is %+v", have)
-			}
-			if names := managers(have); !slices.Equal(names, []string{"argocd-controller Apply"}) {
-				t.Errorf("its managers are %q", names)
-			}
-		})
 	t.Run("G2 whoever takes the annotation away takes the Service", func(t *testing.T) {
 		s := s.In(t)
 		s.Create(stage.Nginx("mine"))

@@ -3,6 +3,7 @@ package federatedservice
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -31,6 +32,7 @@ func TestScale(t *testing.T) {
 	t.Run("G11 a thousand are in place within a minute", func(t *testing.T) {
 		s := s.In(t)
 		took(s)
+		cpu(s)
 		began := time.Now()
 		var creating sync.WaitGroup
 		const creators = 4
@@ -54,6 +56,7 @@ func TestScale(t *testing.T) {
 		all := time.Since(began)
 		t.Logf("%d FederatedServices were created within %.1f s, and in place in four members after %.1f s",
 			*size, created.Seconds(), all.Seconds())
+		cpu(s)
 		if all > time.Minute {
 			t.Error("that is too long")
 		}
@@ -79,6 +82,18 @@ func TestScale(t *testing.T) {
 			t.Errorf("%d requests %s within %s", n, what, *rest)
 		}
 	})
+}
+
+// cpu logs how much CPU time the syncer and the API servers have used since they started.
+func cpu(s *stage.Stage) {
+	s.Helper()
+	used, err := proc.ChildrenCPU()
+	if err != nil {
+		s.Fatal(err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(used)) {
+		s.Logf("CPU time of %s: %.1f s", name, used[name].Seconds())
+	}
 }
 
 // inPlace returns how many Services of ours a member has.
