@@ -19,7 +19,8 @@ func (o *options) clusters() *cobra.Command {
 		Long: `Lists the members of each federation: since when each is present, unreachable,
 unwatched, starting or departed, how many of its shards are healthy, and how many
 services have something held because of it: published although it is not seen to
-be healthy. -o wide adds the version, the last contact, and what is wrong.
+be healthy; and how its mirror is: fresh, or why not. -o wide adds the version, the
+last contact, when the mirror was renewed, and what is wrong.
 
 Exit status 1 if a member is not present, or if the syncer does not write.`,
 		Example: `  kubectl federation clusters

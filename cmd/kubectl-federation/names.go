@@ -104,6 +104,9 @@ each, and for how long the old answer can still be seen after the next change.
 NAME is as a pod writes it: SERVICE.NAMESPACE.FEDERATION, with or without
 svc.cluster.local, and also _PORT._PROTO. or ENDPOINT. before it.
 
+Where the member has a mirror that is fresh, that answers, and nothing on the way
+keeps an old answer; otherwise it says why the mirror does not.
+
 It knows what the syncer knows: not a Service that has no label there, nor the
 Corefile there (--ttl says its ttl).
 

@@ -43,6 +43,13 @@ var verbs = []struct {
 	{"V6 explain-port", "explain _http._tcp.nginx.mynamespace.myfederation --from gce-asia-east1", exitBad, false},
 	{"V6 explain-json", "explain nginx.mynamespace.myfederation --from gce-asia-east1 -o json", exitGood, false},
 	{"V6 explain-wide", "explain nginx.mynamespace.myfederation --from gce-asia-east1 -o wide", exitGood, false},
+	{"V6 mirror-explain", "explain nginx.mynamespace.myfederation --from gce-asia-east1", exitGood, true},
+	{"V6 mirror-port", "explain _http._tcp.nginx.mynamespace.myfederation --from gce-asia-east1", exitGood, false},
+	{"V6 mirror-explain-json", "explain nginx.mynamespace.myfederation --from gce-asia-east1 -o json", exitGood, false},
+	{"V6 mirror-local", "explain nginx.mynamespace.myfederation --from gce-europe-west1", exitGood, false},
+	{"V6 mirror-refused", "explain cart.shop.myfederation --from gce-us-central1", exitGood, true},
+	{"V2 mirror-clusters", "clusters", exitBad, true},
+	{"V2 mirror-clusters-wide", "clusters -o wide", exitBad, false},
 	{"V7 drain-file", "drain onprem-fra", exitBad, false},
 	{"V7 drain-json", "drain onprem-fra -o json", exitGood, false},
 	{"V8 confirm", "confirm", exitBad, true},
@@ -56,10 +63,14 @@ var verbs = []struct {
 }
 
 func TestVerbs(t *testing.T) {
-	socket := serve(t, &fakeSyncer{status: testStatus})
+	plain, mirrors := serve(t, &fakeSyncer{status: testStatus}), serve(t, &fakeSyncer{status: testMirrors})
 	parts := map[string]string{}
 	for _, v := range verbs {
 		t.Run(v.name, func(t *testing.T) {
+			socket := plain
+			if strings.Contains(v.name, " mirror-") {
+				socket = mirrors
+			}
 			out, _, err := run(t.Context(), "", append(strings.Fields(v.args), "--socket", socket)...)
 			if code := exitCode(err); code != v.code {
 				t.Errorf("exit code %d, want %d: %v", code, v.code, err)

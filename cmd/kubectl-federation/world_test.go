@@ -92,6 +92,25 @@ func testStatus() *admin.Status {
 		Federations: []admin.FederationStatus{f}}
 }
 
+// testMirrors is the world with mirrors: the last change has not reached the zone, one mirror is refused, and one is in
+// the member that is unreachable.
+func testMirrors() *admin.Status {
+	status := testStatus()
+	f := &status.Federations[0]
+	renewed, before := ago(2*time.Second), ago(47*time.Second)
+	f.Members[0].Mirror = &admin.MirrorStatus{Fresh: true, Renewed: &renewed, Services: 3}
+	f.Members[1].Mirror = f.Members[0].Mirror
+	f.Members[2].Mirror = &admin.MirrorStatus{Reason: "MirrorRefused", Detail: "the syncer may not keep a mirror in " +
+		"the namespace federation-mirror of the member: apply deploy/member-mirror-rbac.yaml there"}
+	f.Members[3].Mirror = &admin.MirrorStatus{Renewed: &before, Services: 3}
+	nginx := &f.Services[0]
+	now := testService{name: nginx.Name, shards: slices.Clone(nginx.Shards)}
+	now.shards[1].Healthy = false // what the zone does not know
+	nginx.Mirror = &admin.ServiceMirror{Records: now.status(testLevels(), true).Records}
+	nginx.Ports = []admin.PortStatus{{Name: "http", Protocol: "tcp", Port: 80}}
+	return status
+}
+
 func (s testService) status(levels *federation.Levels, had bool) admin.ServiceStatus {
 	st := admin.ServiceStatus{Name: s.name, Shards: s.shards, Held: s.held}
 	namespace, name, _ := strings.Cut(s.name, "/")

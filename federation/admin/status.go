@@ -160,6 +160,23 @@ type ServiceStatus struct {
 	Refused []RefusedStatus `json:"refused,omitempty"`
 	// Coming are the RRsets that are not published yet, with the reason.
 	Coming []RRsetStatus `json:"coming,omitempty"`
+	// Mirror is what the members' mirrors are told; nil if that is what Records say, or there are no mirrors.
+	Mirror *ServiceMirror `json:"mirror,omitempty"`
+	// Ports are those that all shards have alike: mirrors have them, for SRV (M9).
+	Ports []PortStatus `json:"ports,omitempty"`
+}
+
+// PortStatus is a port of a service.
+type PortStatus struct {
+	Name     string `json:"name"`
+	Protocol string `json:"protocol"` // tcp, udp or sctp
+	Port     uint16 `json:"port"`
+}
+
+// ServiceMirror is what the members' mirrors are told of a service: what is due, which the zone may not have taken, or
+// cannot have, at a level that is not the syncer's (M1).
+type ServiceMirror struct {
+	Records []RRsetStatus `json:"records"`
 }
 
 // ServiceName returns the namespace and name that Name has.
@@ -204,6 +221,8 @@ type ShardStatus struct {
 	// Since is since when this run of the syncer has seen the Reason; nil without one.
 	Since     *time.Time `json:"since,omitempty"`
 	Addresses []string   `json:"addresses,omitempty"`
+	// Host is the load balancer's host name, if that is what it has.
+	Host string `json:"host,omitempty"`
 	// Resolved is whether the addresses are those of the load balancer's host name.
 	Resolved       bool `json:"resolved,omitempty"`
 	ReadyEndpoints int  `json:"readyEndpoints"`

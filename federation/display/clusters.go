@@ -3,6 +3,7 @@ package display
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/federation-dns/federation/federation/admin"
@@ -24,6 +25,10 @@ func Clusters(w io.Writer, status *admin.Status, o Options) {
 			}
 		}
 		headings := []string{"NAME", "STATUS", "FOR", "HEALTHY", "HELD", "REGION", "ZONES"}
+		mirrors := slices.ContainsFunc(f.Members, func(m admin.MemberStatus) bool { return m.Mirror != nil })
+		if mirrors {
+			headings = append(headings, "MIRROR")
+		}
 		if o.Wide {
 			headings = append(headings, "VERSION", "CONTACT", "WHY")
 		}
@@ -35,12 +40,15 @@ func Clusters(w io.Writer, status *admin.Status, o Options) {
 			}
 			row := []any{m.Name, memberState(m), o.age(m.Since), fmt.Sprintf("%d/%d", m.Healthy, m.Shards),
 				held[m.Name], m.Region, zones}
+			if mirrors {
+				row = append(row, o.mirrorState(m.Mirror))
+			}
 			if o.Wide {
 				contact := "never"
 				if m.LastContact != nil {
 					contact = o.age(*m.LastContact) + " ago"
 				}
-				row = append(row, m.Version, contact, m.Error)
+				row = append(row, m.Version, contact, whyOf(m))
 			}
 			t.add(row...)
 		}
@@ -49,6 +57,41 @@ func Clusters(w io.Writer, status *admin.Status, o Options) {
 			fmt.Fprintln(w, "no members")
 		}
 	}
+}
+
+// mirrorState is how a member's mirror is: fresh, or the reason why not, in a word that leaves room for the others, and
+// with Wide in full, with when it was renewed.
+func (o Options) mirrorState(m *admin.MirrorStatus) cell {
+	if m == nil {
+		return cell{}
+	}
+	reason := m.Reason
+	if !o.Wide {
+		reason = strings.ToLower(strings.TrimPrefix(reason, "Mirror"))
+	}
+	c := cell{reason, Bad}
+	switch {
+	case m.Fresh && m.Reason == "":
+		c = cell{"fresh", Good}
+	case m.Fresh:
+		c.text = "fresh," + reason
+	case m.Reason == "" && m.Renewed == nil:
+		c = cell{"starting", Faint}
+	case m.Reason == "":
+		c.text = "stale"
+	}
+	if o.Wide && m.Renewed != nil {
+		c.text += " " + o.age(*m.Renewed) + " ago"
+	}
+	return c
+}
+
+// whyOf is what is wrong with a member, or with its mirror.
+func whyOf(m admin.MemberStatus) string {
+	if m.Error == "" && m.Mirror != nil {
+		return m.Mirror.Detail
+	}
+	return m.Error
 }
 
 func memberState(m admin.MemberStatus) cell {

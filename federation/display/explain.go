@@ -36,6 +36,9 @@ func Explanation(w io.Writer, x *explain.Explanation, o Options) {
 			Wrap(w, strings.Repeat(" ", stepIndent), text)
 		}
 	}
+	if text := mirrorOf(x, o); text != "" {
+		Wrap(w, "mirror: ", text)
+	}
 	answer(w, x, o)
 	for _, n := range x.Notes {
 		Wrap(w, "note: ", n)
@@ -77,6 +80,33 @@ func (o Options) what(s explain.Step) (lines []string) {
 	return lines
 }
 
+// mirrorOf says how the mirror of the pod's member is, and whether it answers.
+func mirrorOf(x *explain.Explanation, o Options) string {
+	m := x.Mirror
+	if m == nil {
+		return ""
+	}
+	text := "fresh"
+	if !m.Fresh {
+		text = o.Paint("not fresh", Bad)
+	}
+	if m.Renewed == nil {
+		text += ", never renewed"
+	} else {
+		text += ", renewed " + o.age(*m.Renewed) + " ago"
+	}
+	switch {
+	case m.Answers:
+		text += ": it answers, so that the next change is seen without a resolver's cache on the way"
+	case m.Fresh:
+		text += ": the local shard answers before it"
+	}
+	if m.Reason != "" {
+		text += ": " + withReason(m.Detail, m.Reason)
+	}
+	return text
+}
+
 // withReason adds the reason to the detail.
 func withReason(detail, reason string) string {
 	if reason == "" {
@@ -92,6 +122,9 @@ func answer(w io.Writer, x *explain.Explanation, o Options) {
 		return
 	}
 	what := append(append([]string{}, x.A.Addresses...), x.AAAA.Addresses...)
+	if x.SRV > 0 {
+		what = append(what, fmt.Sprintf("SRV: port %d of the Service, with its addresses", x.SRV))
+	}
 	if x.A.Host != "" {
 		what = append(what, "what "+x.A.Host+" resolves to")
 	} else if x.AAAA.Host != "" {

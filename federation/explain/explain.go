@@ -43,9 +43,13 @@ type Explanation struct {
 	Steps   []Step `json:"steps"`
 	A       Answer `json:"a"`
 	AAAA    Answer `json:"aaaa"`
+	// SRV is the port of the SRV record that a name of a port has; 0 if there is none.
+	SRV uint16 `json:"srv,omitempty"`
 	// Bound says how long the old answer can be seen after the next change.
-	Bound Bound    `json:"bound"`
-	Notes []string `json:"notes,omitempty"`
+	Bound Bound `json:"bound"`
+	// Mirror is the member's; nil if it has none.
+	Mirror *Mirror  `json:"mirror,omitempty"`
+	Notes  []string `json:"notes,omitempty"`
 }
 
 // The places of a step: the local shard, and the kinds of levels.
@@ -85,13 +89,15 @@ type Step struct {
 const (
 	FromLocal   = "local"   // the local Service's own addresses or endpoints
 	FromRecords = "records" // the federation's records
+	FromMirror  = "mirror"  // what the syncer keeps of them in the member
 )
 
 // Answer is the plugin's answer for one type.
 type Answer struct {
 	From  string `json:"from"`
 	Rcode string `json:"rcode"`
-	// CNAMEs are the targets of the chain, beginning with the record of the level that is the answer.
+	// CNAMEs are the targets of the chain, beginning with the record of the level that is the answer. There is none if
+	// the mirror says that the service does not exist, and without a DNS provider only the Host.
 	CNAMEs    []string `json:"cnames,omitempty"`
 	Addresses []string `json:"addresses,omitempty"`
 	// Host is the load balancer's host name at which the chain ends; its addresses are what it resolves to.
@@ -102,7 +108,7 @@ type Answer struct {
 type Bound struct {
 	// Plugin is how long a cache keeps what the plugin answers.
 	Plugin uint32 `json:"plugin"`
-	// Records is how long a resolver keeps the records of the chain; 0 for the local shard.
+	// Records is how long a resolver keeps the records of the chain; 0 for the local shard and for the mirror.
 	Records uint32 `json:"records,omitempty"`
 	// Negative is whether the negative TTL of the zone counts too: a name on the way does not exist.
 	Negative bool `json:"negative,omitempty"`
@@ -134,7 +140,7 @@ func Explain(status *admin.Status, q Question) (*Explanation, error) {
 	w := newWalk(fed, name, service, topology)
 	x := &Explanation{
 		Name: name.String(), Domain: name.Federation.Domain, Service: name.Service.String(), Member: member.Name,
-		Region: string(topology.Region), Zone: string(topology.Zone),
+		Region: string(topology.Region), Zone: string(topology.Zone), Mirror: mirrorOf(member),
 	}
 	if q.TTL == 0 {
 		q.TTL = DefaultTTL
@@ -151,17 +157,30 @@ func Explain(status *admin.Status, q Question) (*Explanation, error) {
 		x.Notes = append(x.Notes, w.notes...)
 		return x, nil
 	}
-	x.A, x.AAAA = w.closestLevel(federation.TypeA), w.closestLevel(federation.TypeAAAA)
+	noProvider := name.Federation.NoProvider
+	switch {
+	case x.Mirror != nil && (x.Mirror.Fresh || noProvider && x.Mirror.Renewed != nil):
+		x.Mirror.Answers = x.Mirror.Fresh
+		w.useMirror(member.Name)
+		w.byMirror(x, noProvider)
+	default:
+		if noProvider { // no zone has them
+			w.records, w.coming = nil, nil
+		}
+		x.A, x.AAAA = w.closestLevel(federation.TypeA), w.closestLevel(federation.TypeAAAA)
+	}
+	w.noteMirror(x, member, noProvider)
 	x.Steps = append(x.Steps, w.steps...)
 	x.Notes = append(x.Notes, w.notes...)
 	x.Bound.Records, x.Bound.Negative = w.ttl, w.negative
 	return x, nil
 }
 
-// Answered reports whether the pod gets anything: an address of either family, or a name that leads to one.
+// Answered reports whether the pod gets anything: an address of either family, a name that leads to one, or for a name
+// of a port its number.
 func (x *Explanation) Answered() bool {
 	has := func(a Answer) bool { return a.From == FromLocal || len(a.Addresses) > 0 || a.Host != "" }
-	return has(x.A) || has(x.AAAA)
+	return has(x.A) || has(x.AAAA) || x.SRV > 0
 }
 
 // coreFederation returns the federation of a status.

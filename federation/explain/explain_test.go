@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
@@ -28,8 +29,12 @@ var update = flag.Bool("update", false, "write what is explained into the cases"
 //	foreign DOMAIN
 //	member NAME [region REGION] [zones ZONE,ZONE] [STATUS]
 //	shard MEMBER READY healthy|unhealthy [REASON] [ADDRESS...]
+//	mirror MEMBER fresh|stale|REASON
+//	provider none
+//	before MEMBER healthy|unhealthy
 //	ask NAME MEMBER [ZONE]
 //
+// The records are of before, if that is said, and mirrors are told what is now.
 // What is healthy is what the records are made of; READY is what the member has. The file "want" has each step and the
 // answers.
 func TestCases(t *testing.T) {
@@ -65,6 +70,7 @@ type world struct {
 	members []federation.Member
 	status  admin.FederationStatus
 	shards  []federation.Shard
+	before  map[string]bool // whether its shard was healthy
 	service admin.ServiceStatus
 	asks    []explain.Question
 }
@@ -72,7 +78,7 @@ type world struct {
 func explained(t *testing.T, lines string) string {
 	w := &world{t: t, fed: federation.Federation{Name: "fed", Domain: "example.com."},
 		status:  admin.FederationStatus{Name: "fed", Domain: "example.com", State: "writing"},
-		service: admin.ServiceStatus{Name: "shop/web"},
+		service: admin.ServiceStatus{Name: "shop/web"}, before: map[string]bool{},
 		opt: federation.PublishOptions{Foreign: map[federation.FQDN]bool{},
 			RegionFallback: map[federation.Label][]federation.Label{}}}
 	for line := range strings.Lines(lines) {
@@ -86,10 +92,15 @@ func explained(t *testing.T, lines string) string {
 		}
 		w.status.Levels = append(w.status.Levels, st)
 	}
-	for _, x := range levels.Explain(federation.ServiceName{Namespace: "shop", Name: "web"}, w.shards, false) {
-		w.service.Records = append(w.service.Records, admin.RRsetStatus{
-			Name: string(x.Name), Type: x.Type, TTL: x.TTL, Data: x.Data, Reason: string(x.Reason),
-		})
+	before := slices.Clone(w.shards)
+	for i, s := range before {
+		if healthy, ok := w.before[s.Member]; ok {
+			before[i].Healthy = healthy
+		}
+	}
+	w.service.Records = records(levels, before)
+	if len(w.before) > 0 || w.status.NoProvider {
+		w.service.Mirror = &admin.ServiceMirror{Records: records(levels, w.shards)}
 	}
 	w.status.Naming, w.status.Services = string(w.fed.Naming), []admin.ServiceStatus{w.service}
 	var b strings.Builder
@@ -101,6 +112,15 @@ func explained(t *testing.T, lines string) string {
 		print(&b, x)
 	}
 	return b.String()
+}
+
+func records(levels *federation.Levels, shards []federation.Shard) (list []admin.RRsetStatus) {
+	for _, x := range levels.Explain(federation.ServiceName{Namespace: "shop", Name: "web"}, shards, false) {
+		list = append(list, admin.RRsetStatus{
+			Name: string(x.Name), Type: x.Type, TTL: x.TTL, Data: x.Data, Reason: string(x.Reason),
+		})
+	}
+	return list
 }
 
 func (w *world) line(f []string) {
@@ -121,6 +141,12 @@ func (w *world) line(f []string) {
 		w.member(f[1:])
 	case "shard":
 		w.shard(f[1:])
+	case "mirror":
+		w.mirror(f[1], f[2])
+	case "provider":
+		w.status.NoProvider = f[1] == "none"
+	case "before":
+		w.before[f[1]] = f[2] == "healthy"
 	case "ask":
 		q := explain.Question{Name: f[1], Member: f[2]}
 		if len(f) > 3 {
@@ -129,6 +155,20 @@ func (w *world) line(f []string) {
 		w.asks = append(w.asks, q)
 	default:
 		w.t.Fatalf("no such line: %q", f)
+	}
+}
+
+func (w *world) mirror(member, state string) {
+	m, err := explain.Member(&w.status, member)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	renewed := time.Unix(1, 0)
+	switch state {
+	case "fresh", "stale":
+		m.Mirror = &admin.MirrorStatus{Fresh: state == "fresh", Renewed: &renewed}
+	default:
+		m.Mirror = &admin.MirrorStatus{Reason: state, Detail: "what to do"}
 	}
 }
 
@@ -189,6 +229,10 @@ func print(b *strings.Builder, x *explain.Explanation) {
 		b.WriteString(" host " + x.A.Host)
 	}
 	b.WriteByte('\n')
+	if m := x.Mirror; m != nil {
+		fmt.Fprintf(b, "  mirror: fresh %t, renewed %t, answers %t %s\n", m.Fresh, m.Renewed != nil, m.Answers,
+			m.Reason)
+	}
 	fmt.Fprintf(b, "  bound: %d + %d s, negative %t\n", x.Bound.Plugin, x.Bound.Records, x.Bound.Negative)
 	for _, n := range x.Notes {
 		fmt.Fprintf(b, "  note: %s\n", n)

@@ -9,6 +9,9 @@ import (
 	"github.com/federation-dns/federation/federation/admin"
 )
 
+// typeAny is the type of a question for all of them.
+const typeAny = "ANY"
+
 // walk is the way of one question through the levels.
 type walk struct {
 	fed     federation.Federation
@@ -16,6 +19,10 @@ type walk struct {
 	service *admin.ServiceStatus
 	path    []federation.FQDN // the levels of the node, the closest first (Q7a)
 	own     []string          // addresses of the local Service, which is not healthy (Q8d)
+	records []admin.RRsetStatus
+	coming  []admin.RRsetStatus
+	ownHost string // a host name that is the local Service's alone; known to the mirror only
+	mirror  bool   // whether the records are the mirror's, which no resolver keeps
 
 	steps    []Step
 	notes    []string
@@ -24,7 +31,8 @@ type walk struct {
 }
 
 func newWalk(fed federation.Federation, name Name, service *admin.ServiceStatus, t federation.Topology) *walk {
-	return &walk{fed: fed, name: name, service: service, path: fed.Path(t)}
+	return &walk{fed: fed, name: name, service: service, path: fed.Path(t), records: service.Records,
+		coming: service.Coming}
 }
 
 // setsAt returns those of the RRsets that have the name. A way has few names: it is cheaper to look through all than to
@@ -79,6 +87,14 @@ func readyEndpoints(n int) string {
 	return fmt.Sprintf("%d endpoints are ready", n)
 }
 
+// from is where the answer comes from.
+func (w *walk) from() string {
+	if w.mirror {
+		return FromMirror
+	}
+	return FromRecords
+}
+
 // chain is what follows from a name.
 type chain struct {
 	exists    bool // the first name does
@@ -86,6 +102,7 @@ type chain struct {
 	cnames    []string
 	addresses []string
 	host      string
+	own       bool // the host name is the local Service's alone
 }
 
 // closestLevel goes up the levels as the plugin does (Q7b, Q8d): the first one whose own name exists is the answer, or
@@ -97,7 +114,7 @@ func (w *walk) closestLevel(qtype string) Answer {
 		if federation.FQDN(name).WireOctets() > federation.MaxNameOctets {
 			w.add(Step{Place: w.placeOf(level), Outcome: OutcomeTooLong, Name: name,
 				Reason: string(federation.ReasonNameTooLong), Detail: "longer than 255 octets: SERVFAIL"})
-			return Answer{From: FromRecords, Rcode: "SERVFAIL"}
+			return Answer{From: w.from(), Rcode: "SERVFAIL"}
 		}
 		c := w.follow(name, qtype)
 		if first == nil {
@@ -108,25 +125,25 @@ func (w *walk) closestLevel(qtype string) Answer {
 		}
 		others := slices.DeleteFunc(slices.Clone(c.addresses), func(a string) bool { return slices.Contains(w.own, a) })
 		switch {
-		case len(others) == len(c.addresses):
-			return c.answer()
+		case len(others) == len(c.addresses) && !c.own:
+			return c.answer(w.from())
 		case len(others) > 0:
 			w.note("addresses of the local Service, which is not healthy, are left out")
 			c.addresses = others
-			return c.answer()
+			return c.answer(w.from())
 		case onlyOwn == nil:
 			w.note("a level with no other address than the local Service's, which is not healthy, is passed over")
 			onlyOwn = c
 		}
 	}
 	if onlyOwn != nil {
-		return onlyOwn.answer()
+		return onlyOwn.answer(w.from())
 	}
-	return first.answer()
+	return first.answer(w.from())
 }
 
-func (c *chain) answer() Answer {
-	a := Answer{From: FromRecords, Rcode: "NOERROR", CNAMEs: c.cnames, Addresses: c.addresses, Host: c.host}
+func (c *chain) answer(from string) Answer {
+	a := Answer{From: from, Rcode: "NOERROR", CNAMEs: c.cnames, Addresses: c.addresses, Host: c.host}
 	if c.nxdomain {
 		a.Rcode = "NXDOMAIN"
 	}
@@ -137,14 +154,16 @@ func (c *chain) answer() Answer {
 func (w *walk) follow(name, qtype string) *chain {
 	c := &chain{cnames: []string{name}}
 	for links := 0; links <= federation.MaxLinks; links++ {
-		sets := setsAt(w.service.Records, name)
+		sets := setsAt(w.records, name)
 		target := w.step(name, sets)
 		c.exists = c.exists || len(sets) > 0
 		c.nxdomain = len(sets) == 0
 		for _, set := range sets {
-			w.ttl = max(w.ttl, set.TTL)
-			if set.Type == qtype {
-				c.addresses = set.Data
+			if !w.mirror {
+				w.ttl = max(w.ttl, set.TTL)
+			}
+			if set.Type == qtype || qtype == typeAny && set.Type != federation.TypeCNAME {
+				c.addresses = slices.Concat(c.addresses, set.Data)
 			}
 		}
 		if target == "" {
@@ -152,7 +171,7 @@ func (w *walk) follow(name, qtype string) *chain {
 		}
 		c.cnames = append(c.cnames, target)
 		if _, _, ours := w.fed.ParseOwner(federation.FQDN(target)); !ours {
-			c.host = target
+			c.host, c.own = target, w.ownHost != "" && target == w.ownHost
 			break
 		}
 		name = target
@@ -164,7 +183,7 @@ func (w *walk) follow(name, qtype string) *chain {
 func (w *walk) step(name string, sets []admin.RRsetStatus) (target string) {
 	_, level, _ := w.fed.ParseOwner(federation.FQDN(strings.TrimPrefix(name, w.name.Prefix)))
 	st := Step{
-		Place: w.placeOf(level), Name: name, Records: sets, Coming: setsAt(w.service.Coming, name),
+		Place: w.placeOf(level), Name: name, Records: sets, Coming: setsAt(w.coming, name),
 		Outcome: OutcomeAnswer,
 	}
 	for _, set := range sets {
@@ -180,10 +199,10 @@ func (w *walk) step(name string, sets []admin.RRsetStatus) (target string) {
 	switch {
 	case len(sets) == 0:
 		st.Outcome, st.Detail = OutcomeNoRecord, w.whyAbsent(level)
-		w.negative = true
+		w.negative = w.negative || !w.mirror
 	case st.Outcome == OutcomeUp:
 		st.Detail = w.upFrom(level, target)
-	case len(w.own) > 0 && onlyOwn(sets, w.own):
+	case len(w.own) > 0 && onlyOwn(sets, w.own), target != "" && target == w.ownHost:
 		st.Outcome, st.Detail = OutcomeOwn, "only the local Service's own addresses: the next level"
 	case target != "":
 		st.Detail = "the load balancer's host name"
@@ -232,10 +251,10 @@ func (w *walk) whyAbsent(level federation.FQDN) string {
 	switch {
 	case w.name.Prefix != "":
 		return "only a cluster itself has names of ports and endpoints"
-	case foreign != "":
+	case foreign != "" && !w.mirror:
 		w.note(fmt.Sprintf("level %s is not this syncer's, and what others have there is not known", level))
 		return "the level " + foreign
-	case len(w.service.Records) == 0:
+	case len(w.records) == 0:
 		return "no shard has been healthy"
 	case level == w.fed.Domain:
 		return "no shard is healthy anywhere"

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/admin"
 	"github.com/federation-dns/federation/federation/policy"
 	"github.com/federation-dns/federation/federation/provider"
 )
@@ -75,4 +76,27 @@ func (v *Service) pending(now time.Time, name federation.FQDN) federation.Reason
 		return federation.ReasonChangesTooOften
 	}
 	return federation.ReasonChanging
+}
+
+// serviceMirror returns what mirrors are told of a service; nil if they are told what the records say. An RRset has the
+// reason of the published or coming one that is the same, or else that of the rule for all levels.
+func (s *Federation) serviceMirror(
+	view *Service, is, coming []federation.Explained, v policy.Verdict,
+) *admin.ServiceMirror {
+	if s.Mirror == nil || view.Answer == nil || s.actual != nil ||
+		slices.EqualFunc(view.Answer.RRsets, view.Records, federation.RRset.Equal) {
+		return nil
+	}
+	known := slices.Concat(is, coming)
+	if s.Mirror.Levels != nil {
+		known = append(known, v.Explain(s.Mirror.Levels, view.Name, len(view.Records) > 0)...)
+	}
+	sets := make([]federation.Explained, len(view.Answer.RRsets))
+	for i, set := range view.Answer.RRsets {
+		sets[i].RRset = set
+		if j := slices.IndexFunc(known, func(k federation.Explained) bool { return k.Equal(set) }); j >= 0 {
+			sets[i] = known[j]
+		}
+	}
+	return &admin.ServiceMirror{Records: append([]admin.RRsetStatus{}, recordStatuses(sets)...)}
 }

@@ -117,7 +117,7 @@ func (s *Federation) Service(now time.Time, v *Service) admin.ServiceStatus {
 		}
 		one := admin.ShardStatus{
 			Member: sh.Member, Healthy: shown.Healthy, Reason: string(sh.Reason), ReadyEndpoints: sh.Ready,
-			Resolved: shown.Resolved,
+			Resolved: shown.Resolved, Host: string(shown.Host),
 		}
 		if sh.Reason != "" {
 			since := time.Unix(sh.Since, 0).UTC()
@@ -137,6 +137,12 @@ func (s *Federation) Service(now time.Time, v *Service) admin.ServiceStatus {
 		st.Held = append(st.Held, admin.HeldStatus{Member: h.Member, Reason: string(h.Reason), Since: h.Since})
 	}
 	st.Records, st.Coming = recordStatuses(is), recordStatuses(coming)
+	st.Mirror = s.serviceMirror(v, is, coming, verdict)
+	if s.Mirror != nil && v.Answer != nil {
+		for _, p := range v.Answer.Ports.List() {
+			st.Ports = append(st.Ports, admin.PortStatus{Name: p.Name, Protocol: p.Protocol, Port: p.Port})
+		}
+	}
 	if len(v.Names) > 0 {
 		for _, lv := range s.Levels.All() {
 			name := lv.OwnerName(v.Name)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -17,7 +18,10 @@ import (
 	"github.com/federation-dns/federation/federation/admin"
 	syncerconfig "github.com/federation-dns/federation/federation/config"
 	"github.com/federation-dns/federation/federation/explain"
+	form "github.com/federation-dns/federation/federation/mirror"
+	"github.com/federation-dns/federation/federation/mirror/content"
 	"github.com/federation-dns/federation/federation/policy"
+	"github.com/federation-dns/federation/federation/provider/hostrecords"
 	"github.com/federation-dns/federation/federation/snapshot"
 )
 
@@ -29,7 +33,20 @@ type explainWorld struct {
 	shards  map[string]*snapshot.Shard
 	sets    []core.RRset
 	status  admin.Status
+	// answer is what mirrors are told, and mirrors how each member's is; without a provider nothing else is told.
+	answer     *policy.Answer
+	mirrors    map[string]mirrorState
+	noProvider bool
 }
+
+// mirrorState is how the mirror of a member is.
+type mirrorState int
+
+const (
+	mirrorNone mirrorState = iota
+	mirrorStale
+	mirrorFresh
+)
 
 const explainedService = "nginx.mynamespace"
 
@@ -37,7 +54,7 @@ const explainedService = "nginx.mynamespace"
 // to the rule is drawn apart from what its member shows: changes are under way, or held.
 func drawExplainWorld(t *rapid.T) *explainWorld {
 	label := rapid.SampledFrom([]core.Label{"", "a", "b", "c", "d"})
-	w := &explainWorld{shards: map[string]*snapshot.Shard{}, fed: core.Federation{
+	w := &explainWorld{shards: map[string]*snapshot.Shard{}, mirrors: map[string]mirrorState{}, fed: core.Federation{
 		Name: "myfed", Domain: "example.com.",
 		Naming: rapid.SampledFrom([]core.Naming{core.Flat, core.Nested}).Draw(t, "naming"),
 	}}
@@ -76,11 +93,67 @@ func drawExplainWorld(t *rapid.T) *explainWorld {
 	w.sets, _ = snap.Levels.RRsets(view.Name, shards, rapid.Bool().Draw(t, "had"))
 	view.Records = w.sets
 	snap.Summary = policy.Summary{}
+	w.drawMirrors(t, snap, view, shards, opt)
 	snap.Views.SetService(view)
 	f := snap.Status()
 	f.Services = slices.Collect(snap.Services())
 	w.status = overWire(t, admin.Status{Federations: []admin.FederationStatus{f}})
 	return w
+}
+
+// drawMirrors adds mirrors. What they are told is by what the shards are now, at the levels of all members, and the
+// records may be those of before.
+func (w *explainWorld) drawMirrors(
+	t *rapid.T, snap *snapshot.Federation, view *snapshot.Service, shards []core.Shard, opt core.PublishOptions,
+) {
+	if !rapid.Bool().Draw(t, "with mirrors") {
+		return
+	}
+	if w.noProvider = rapid.IntRange(0, 3).Draw(t, "no provider") == 0; w.noProvider {
+		snap.Config.Provider.None = &hostrecords.Config{}
+	}
+	if rapid.Bool().Draw(t, "records of before") {
+		before := slices.Clone(shards)
+		for i := range before {
+			before[i].Healthy = rapid.Bool().Draw(t, "was healthy")
+		}
+		w.sets, _ = snap.Levels.RRsets(view.Name, before, rapid.Bool().Draw(t, "had before"))
+		view.Records = w.sets
+	}
+	opt.Foreign = nil
+	snap.Mirror = &snapshot.Mirror{Levels: core.NewLevels(w.fed, w.members, opt), Ready: true, Settled: true}
+	w.answer = &policy.Answer{Shards: shards}
+	w.answer.RRsets, _ = snap.Mirror.Levels.RRsets(view.Name, shards, rapid.Bool().Draw(t, "had an answer"))
+	w.answer.Ports, _ = core.CommonPorts(shards)
+	view.Answer = w.answer
+	for _, m := range w.members {
+		switch st := rapid.SampledFrom([]mirrorState{mirrorNone, mirrorStale, mirrorFresh, mirrorFresh}).
+			Draw(t, "mirror"); st {
+		case mirrorNone:
+			snap.Views.SetMirror(m.Name, snapshot.MirrorState{Reason: core.ReasonMirrorRefused})
+		default:
+			w.mirrors[m.Name] = st
+			snap.Views.SetMirror(m.Name, snapshot.MirrorState{Fresh: st == mirrorFresh, Renewed: time.Now()})
+		}
+	}
+}
+
+// mirror lets the plugin of a member read its mirror. One that is not fresh is left out where the records count more.
+func (w *explainWorld) mirror(t *testing.T, f *Federation, m core.Member) {
+	st := w.mirrors[m.Name]
+	if st == mirrorNone || st == mirrorStale && !w.noProvider {
+		return
+	}
+	place := content.NewMember(w.fed, m)
+	name := core.ServiceName{Namespace: "mynamespace", Name: "nginx"}
+	told, published, ok := place.Tell(name, w.answer, w.sets)
+	in := newMirrored()
+	if ok {
+		in.services = append(in.services, told)
+	}
+	in.hb.Member, in.hb.Identity, in.hb.Starts = m.Name, form.IdentityOf(w.fed), place.Starts()
+	in.hb.NoProvider, in.hb.Buckets[0].Published = w.noProvider, published
+	in.into(t, f, st == mirrorFresh)
 }
 
 // overWire is the status as a client reads it.
@@ -107,6 +180,9 @@ func drawExplainShard(t *rapid.T, member string, i int) core.Shard {
 	for j := range rapid.IntRange(0, 3).Draw(t, "IPv6") {
 		s.Addresses = append(s.Addresses, netip.MustParseAddr(fmt.Sprintf("2001:db8::%x:%x", i+1, j+1)))
 	}
+	if rapid.Bool().Draw(t, "has the port") {
+		s.Ports = core.MakePorts([]core.Port{{Name: "http", Protocol: "tcp", Port: 80}})
+	}
 	if rapid.IntRange(0, 3).Draw(t, "host") == 0 {
 		s.Host = core.FQDN(member + ".example.net.")
 		s.Resolved = len(s.Addresses) > 0
@@ -129,7 +205,11 @@ func (w *explainWorld) plugin(t *testing.T, m core.Member, zone core.Label) *Fed
 		}
 	}
 	var lines []string
-	for _, set := range w.sets {
+	published := w.sets
+	if w.noProvider {
+		published = nil
+	}
+	for _, set := range published {
 		lines = append(lines, strings.Split(strings.TrimSpace(set.String()), "\n")...)
 	}
 	for i := range w.members { // the load balancers' names
@@ -139,6 +219,7 @@ func (w *explainWorld) plugin(t *testing.T, m core.Member, zone core.Label) *Fed
 	f := newPlugin(t, c, newRecords(t, lines...), usualKubernetes, fmt.Sprintf(
 		"federation {\n myfed example.com\n naming %s\n topology region1\n}", w.fed.Naming))
 	f.setTopology(core.Topology{Region: m.Region, Zone: zone})
+	w.mirror(t, f, m)
 	return f
 }
 
@@ -166,7 +247,8 @@ func TestExplain(t *testing.T) {
 	if t.Logf("%d samples, as predicted: %v", samples, seen); samples < 1000 {
 		t.Errorf("only %d samples", samples)
 	}
-	for _, kind := range []string{"local NOERROR", "records NOERROR", "records NXDOMAIN"} {
+	for _, kind := range []string{"local NOERROR", "records NOERROR", "records NXDOMAIN", "mirror NOERROR",
+		"mirror NXDOMAIN"} {
 		if seen[kind] == 0 {
 			t.Errorf("no sample was %s: %v", kind, seen)
 		}
@@ -202,7 +284,10 @@ func checkExplained(t *rapid.T, reply *dns.Msg, want explain.Answer) {
 			got.Addresses = append(got.Addresses, addr.String())
 		}
 	}
-	if len(got.CNAMEs) == 0 {
+	switch {
+	case want.From == explain.FromMirror:
+		got.From = want.From // its records look the same
+	case len(got.CNAMEs) == 0:
 		got.From = explain.FromLocal
 	}
 	if want.From == explain.FromLocal { // its answer is the kubernetes plugin's (Q6)
