@@ -98,7 +98,10 @@ compat: ## Build the plugin into CoreDNS's own source, and test it with other ve
 support: test-packages build ## Run the whole-system tests on other versions of Kubernetes (KUBERNETES=v1.36.4; about 10 minutes each, and 6 to build one)
 	@failed=; for v in $(or $(KUBERNETES),v1.35.8 v1.36.4); do echo "Kubernetes $$v"; \
 		KUBERNETES_VERSION=$$v FEDERATION_DNS_BIN=$(GOBIN_ABS) $(GO) test -buildvcs=false -timeout 60m -count=1 -v ./test/kube ./test/e2e \
-			-run 'TestCluster|TestMembers|TestSystem/(the_walk|cutting)' || failed="$$failed $$v"; done; \
+			-run 'TestCluster|TestMembers|TestSystem/(the_walk|cutting)' || failed="$$failed $$v"; \
+		older=$$(KUBERNETES_VERSION=$$v $(GO) run -buildvcs=false ./test/kube/build) && \
+		FEDERATION_DNS_OLDER=$$older FEDERATION_DNS_BIN=$(GOBIN_ABS) $(GO) test -buildvcs=false -timeout 60m -count=1 -v \
+			./test/federatedservice -run 'TestBeside|TestFederatedService' || failed="$$failed $$v(member)"; done; \
 		if [ -n "$$failed" ]; then echo "failed on Kubernetes$$failed"; exit 1; fi
 
 .PHONY: bench

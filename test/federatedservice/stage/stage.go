@@ -42,6 +42,9 @@ const (
 	Owner = "us"
 	// Soon is how long anything may take that is no figure of a contract: machines are slow, and busy with other tests.
 	Soon = time.Minute
+	// EnvOlder names the binary of API servers of another version of Kubernetes (test/kube/build): the last member of a
+	// stage has that one, and all others the version of the tests.
+	EnvOlder = "FEDERATION_DNS_OLDER"
 )
 
 // networks counts the members of all stages of a process: they share a network namespace, so each needs addresses of
@@ -174,6 +177,9 @@ func (s *Stage) start(ctx context.Context, i int, name string) (*kube.Cluster, e
 	o := kube.Options{
 		Name: name, Dir: filepath.Join(s.dir, name), Nodes: -1,
 		PodCIDRs: prefix("10.%d.0.0/16"), ServiceCIDRs: prefix("10.10%d.0.0/16"),
+	}
+	if i == len(s.opt.Members) {
+		o.Binary = os.Getenv(EnvOlder)
 	}
 	if i > 0 {
 		n := networks.Add(1) - 1 // 2,046 addresses each
