@@ -51,10 +51,39 @@ func propagationBlocked(ctx context.Context, e *check.Env) []check.Finding {
 		return nil
 	case err != nil:
 		return check.One(check.Untested("", err))
-	case len(objects) == 0:
-		return nil
 	}
-	return blocked(objects, e.Now())
+	members, err := e.MemberClusters(ctx)
+	if err != nil {
+		members = nil // members-known says so
+	}
+	shut := unready(members, e.Now())
+	if len(objects) == 0 {
+		return shut
+	}
+	findings := blocked(objects, e.Now())
+	if len(shut) > 0 && findings[0].Outcome == check.OK {
+		return shut
+	}
+	return append(shut, findings...)
+}
+
+// unready returns a finding for each member that FederatedServices are to reach, and do not: the condition
+// PropagationReady says why, once for all of them.
+func unready(members []v1alpha1.MemberCluster, now time.Time) (findings []check.Finding) {
+	for _, m := range members {
+		c := meta.FindStatusCondition(m.Status.Conditions, v1alpha1.ConditionPropagationReady)
+		if m.Spec.Propagation != v1alpha1.PropagationEnabled || c == nil || c.Status == metav1.ConditionTrue ||
+			now.Sub(c.LastTransitionTime.Time) < patience {
+			continue
+		}
+		remedy := remedies[c.Reason]
+		if remedy == "" { // it is not known yet, as the member is not seen
+			remedy = remedies[v1alpha1.ReasonMemberUnreachable]
+		}
+		findings = append(findings, check.Bad(m.Name, "FederatedServices do not reach it: %s: %s", c.Reason,
+			c.Message).With("%s", remedy))
+	}
+	return findings
 }
 
 // blocked returns a finding for each FederatedService and member where it is not in place, and has had the time to be;

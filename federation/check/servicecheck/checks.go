@@ -54,8 +54,9 @@ func Checks() []check.Check {
 		{
 			ID: "propagation-blocked", Category: check.Services, Severity: check.SeverityFail,
 			Title: "each FederatedService is in place in the members that are to have it",
-			About: "Reads the status of the FederatedServices. What has kept one out of a member for more than a " +
-				"minute is reported with its reason, as docs/api.md explains them, and what to do about that.",
+			About: "Reads the status of the FederatedServices, and the condition PropagationReady of the members. " +
+				"What has kept one out of a member for more than a minute is reported with its reason, as " +
+				"docs/api.md explains them, and what to do about that.",
 			Remedy: "let a member have it: set spec.propagation of a MemberCluster, or correct spec.placement\n" +
 				"$ kubectl federation services NAME -n NAMESPACE",
 			Run: propagationBlocked,

@@ -125,6 +125,42 @@ func testBlocked(t *testing.T, seen texts.Seen) {
 			}
 		})
 	}
+	for _, c := range []struct {
+		name, reason string
+		status       metav1.ConditionStatus
+		age          time.Duration
+		propagation  v1alpha1.Propagation
+		remedy       string // "" for no finding
+	}{
+		{"a member is ready", "Ready", metav1.ConditionTrue, time.Hour, v1alpha1.PropagationEnabled, ""},
+		{"a member lacks a right", "Forbidden", metav1.ConditionFalse, time.Hour, v1alpha1.PropagationEnabled,
+			remedies["Forbidden"]},
+		{"a member is not seen", "Pending", metav1.ConditionUnknown, time.Hour, v1alpha1.PropagationEnabled,
+			remedies["MemberUnreachable"]},
+		{"a member is about to be ready", "Pending", metav1.ConditionUnknown, time.Second, v1alpha1.PropagationEnabled,
+			""},
+		{"a member is to have none", "Disabled", metav1.ConditionFalse, time.Hour, v1alpha1.PropagationDisabled, ""},
+	} {
+		t.Run("CK1 propagation-blocked: "+c.name, func(t *testing.T) {
+			m := v1alpha1.MemberCluster{ObjectMeta: metav1.ObjectMeta{Name: "m"}}
+			m.Spec.Propagation = c.propagation
+			m.Status.Conditions = []metav1.Condition{{
+				Type: v1alpha1.ConditionPropagationReady, Status: c.status, Reason: c.reason, Message: "so",
+				LastTransitionTime: metav1.NewTime(now.Add(-c.age)),
+			}}
+			found := unready([]v1alpha1.MemberCluster{m}, now)
+			if len(found) > 1 || (len(found) == 1) != (c.remedy != "") {
+				t.Fatalf("%+v", found)
+			}
+			for _, f := range found {
+				if f.Outcome != check.Fail || f.Subject != "m" || f.Remedy != c.remedy ||
+					f.Text != "FederatedServices do not reach it: "+c.reason+": so" {
+					t.Errorf("%+v", f)
+				}
+				seen.Add("propagation-blocked", f.Outcome, "FederatedServices do not reach it: ...", "")
+			}
+		})
+	}
 	t.Run("CK1 propagation-blocked: many are counted", func(t *testing.T) {
 		found := blocked(slices.Repeat([]v1alpha1.FederatedService{
 			object(time.Hour, metav1.ConditionFalse, why("NotOurs"))}, maxDifferences+5), now)
