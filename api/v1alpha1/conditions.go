@@ -4,6 +4,13 @@ package v1alpha1
 // namespace kube-system.
 const AnnotationClusterID = "federation-dns.io/cluster-id"
 
+// AnnotationMirrorRights at a MemberCluster is MirrorRightsNone if the member is not to have the rights of a mirror:
+// kubectl federation join does not make them, and check does not miss them.
+const (
+	AnnotationMirrorRights = "federation-dns.io/mirror-rights"
+	MirrorRightsNone       = "None"
+)
+
 // ConditionReady is whether a member takes part: its shards are seen, and count.
 const ConditionReady = "Ready"
 

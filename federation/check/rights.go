@@ -3,6 +3,7 @@ package check
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -23,6 +24,20 @@ func Rules(manifest string) (rules []rbacv1.PolicyRule) {
 			panic(err)
 		case role.Kind == "ClusterRole":
 			rules = append(rules, role.Rules...)
+		}
+	}
+}
+
+// RoleRules returns the rules of the Role of that name of a manifest. It panics as Rules does.
+func RoleRules(manifest, name string) []rbacv1.PolicyRule {
+	d := yaml.NewYAMLOrJSONDecoder(bytes.NewReader([]byte(manifest)), 4096)
+	for {
+		var role rbacv1.Role
+		if err := d.Decode(&role); err != nil {
+			panic(fmt.Sprintf("the Role %s of a manifest: %v", name, err))
+		}
+		if role.Kind == "Role" && role.Name == name {
+			return role.Rules
 		}
 	}
 }

@@ -12,15 +12,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/federation-dns/federation/api/v1alpha1"
 	"github.com/federation-dns/federation/federation/admin"
 	"github.com/federation-dns/federation/federation/mirror"
-)
-
-// AnnotationMirrorRights at a MemberCluster is MirrorRightsNone if join is not to give rights to a mirror there: so an
-// earlier run has been told.
-const (
-	AnnotationMirrorRights = "federation-dns.io/mirror-rights"
-	MirrorRightsNone       = "None"
 )
 
 // MirrorRights are the rights that a member's mirror needs: the syncer's to write it, and CoreDNS's to read it.
@@ -41,7 +35,7 @@ func (r MirrorRights) given(existing *Object) bool {
 	if r.Wanted != nil {
 		return *r.Wanted
 	}
-	return existing == nil || existing.GetAnnotations()[AnnotationMirrorRights] != MirrorRightsNone
+	return existing == nil || existing.GetAnnotations()[v1alpha1.AnnotationMirrorRights] != v1alpha1.MirrorRightsNone
 }
 
 // bindReaders has CoreDNS's accounts in the RoleBinding: those that are given, or those that are bound already.

@@ -136,7 +136,7 @@ func memberCluster(member, uid string, spec map[string]any, mirrors bool, existi
 	o := newObject(v1alpha1.GroupVersion.String(), "MemberCluster", "", member, map[string]any{"spec": fields})
 	annotations := map[string]string{v1alpha1.AnnotationClusterID: uid}
 	if !mirrors {
-		annotations[AnnotationMirrorRights] = MirrorRightsNone
+		annotations[v1alpha1.AnnotationMirrorRights] = v1alpha1.MirrorRightsNone
 	}
 	o.SetAnnotations(annotations)
 	return o

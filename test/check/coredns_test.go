@@ -121,6 +121,22 @@ func testCoreDNS(t *testing.T, s *system) {
 		m.kubectl(t, "", "apply", "-f", "../../deploy/coredns-rbac.yaml")
 	})
 
+	t.Run("CK2 mirror-readable passes", func(t *testing.T) {
+		s.expect(t, "mirror-readable", m.Name, check.OK,
+			"kube-system/coredns: system:serviceaccount:kube-system:coredns may read it")
+	})
+	t.Run("CK2 mirror-readable fails", func(t *testing.T) {
+		m.kubectl(t, "", "delete", "rolebinding", "coredns", "-n", "federation-mirror")
+		s.expect(t, "mirror-readable", m.Name, check.Warn,
+			"kube-system/coredns: system:serviceaccount:kube-system:coredns may not get configmaps in namespace "+
+				"federation-mirror: it answers without the mirror")
+		s.expectRemedy(t, s.options(), "mirror-readable", m.Name, "--coredns-account kube-system:coredns")
+		m.withCorefile(t, edit(line, line+"        mirror off\n"))
+		s.expect(t, "mirror-readable", m.Name, check.Warn,
+			"kube-system/coredns: its Corefile says mirror off, and the mirror is not used")
+		m.kubectl(t, "", "apply", "-f", "../../deploy/member-mirror-rbac.yaml")
+	})
+
 	t.Run("CK2 plugin-forward passes", func(t *testing.T) {
 		ask(t, m)
 		s.expect(t, "plugin-forward", m.Name, check.OK,
@@ -132,6 +148,8 @@ func testCoreDNS(t *testing.T, s *system) {
 			"kube-system/coredns: its Corefile has no way to example.com")
 	})
 	t.Run("CK2 plugin-forward fails: nobody answers there", func(t *testing.T) {
+		s.last.kubectl(t, "", "-n", "federation-mirror", "delete", "rolebinding", "federation-syncer") // or it answers
+		s.last.kubectl(t, "", "-n", "federation-mirror", "delete", "configmaps", "-l", "federation-dns.io/mirror")
 		ask(t, s.last)
 		s.expect(t, "plugin-forward", s.last.Name, check.Fail, "kube-system/coredns: ... "+
 			"answers within 2s are SERVFAIL: the domain's servers do not answer")

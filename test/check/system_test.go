@@ -79,7 +79,7 @@ func newSystem(t *testing.T) *system {
 	places := world.Places[2:4]
 	w, err := world.New(world.Options{
 		Dir: dir, CoreDNS: programs.CoreDNS(), Syncer: programs.Syncer(), Testcluster: programs.Testcluster(),
-		Deploy: deploy, Places: places,
+		Deploy: deploy, Places: places, Mirrors: true,
 		Corefile: func(p *world.Place, kubeconfig string) string {
 			upstream := world.Authority
 			if p == places[1] {
@@ -130,7 +130,7 @@ func newSystem(t *testing.T) *system {
 		}
 		s.last = one
 	}
-	err = proc.Poll(ctx, "both shards", func() error {
+	err = proc.Poll(ctx, "both shards and mirrors", func() error {
 		status, err := s.source().Status(ctx)
 		if err != nil {
 			return err
@@ -139,6 +139,11 @@ func newSystem(t *testing.T) *system {
 		if len(services) != 1 || len(services[0].Shards) != 2 || len(services[0].Coming) > 0 ||
 			!services[0].Shards[0].Healthy || !services[0].Shards[1].Healthy {
 			return fmt.Errorf("%+v", services)
+		}
+		for _, m := range status.Federations[0].Members {
+			if m.Mirror == nil || !m.Mirror.Fresh {
+				return fmt.Errorf("the mirror of %s: %+v", m.Name, m.Mirror)
+			}
 		}
 		return nil
 	})

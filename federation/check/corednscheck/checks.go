@@ -60,6 +60,18 @@ func Checks() []check.Check {
 			Run: o.each(rights, false),
 		},
 		{
+			ID: "mirror-readable", Category: check.CoreDNS, Severity: check.SeverityFail,
+			Title: "each CoreDNS may read the mirror in its cluster",
+			About: "Asks the API server whether CoreDNS's account may get, list and watch ConfigMaps in the " +
+				"namespace of mirrors (SubjectAccessReview), and looks in the Corefile for mirror off. Without the " +
+				"mirror pods are told by DNS, which takes as long as resolvers keep the old answer: a warning. " +
+				"Without a DNS provider nothing else tells them: a failure.",
+			Remedy: "name its account\n" +
+				"$ kubectl federation join {{.Subject}} --member-context <{{.Subject}}> " +
+				"--coredns-account NAMESPACE:NAME",
+			Run: o.each(mirrorReadable, true),
+		},
+		{
 			ID: "plugin-forward", Category: check.CoreDNS, Severity: check.SeverityFail,
 			Title: "each CoreDNS reaches the domains of the federations",
 			About: "Looks in the Corefile for what resolves each domain, and counts for two seconds how the plugin " +

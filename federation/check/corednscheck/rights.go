@@ -30,11 +30,9 @@ func (s *server) rights(ctx context.Context, c *check.Client, member string) che
 	if given {
 		return check.Good(member, "%s: the topology is in its Corefile", s)
 	}
-	user := "system:serviceaccount:" + s.namespace + ":" + s.account
+	user, groups := s.user()
 	review, err := c.AuthorizationV1().SubjectAccessReviews().Create(ctx, &authorizationv1.SubjectAccessReview{
-		Spec: authorizationv1.SubjectAccessReviewSpec{User: user,
-			Groups: []string{"system:serviceaccounts", "system:serviceaccounts:" + s.namespace,
-				"system:authenticated"},
+		Spec: authorizationv1.SubjectAccessReviewSpec{User: user, Groups: groups,
 			ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: "get", Resource: "nodes"}},
 	}, metav1.CreateOptions{})
 	switch {
@@ -58,4 +56,10 @@ func (s *server) rights(ctx context.Context, c *check.Client, member string) che
 		}
 	}
 	return check.Good(member, "%s: %s may get nodes", s, user)
+}
+
+// user is how the API server calls the account of the CoreDNS, and the groups that it is in.
+func (s *server) user() (name string, groups []string) {
+	return "system:serviceaccount:" + s.namespace + ":" + s.account, []string{"system:serviceaccounts",
+		"system:serviceaccounts:" + s.namespace, "system:authenticated"}
 }

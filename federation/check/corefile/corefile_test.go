@@ -65,7 +65,7 @@ func TestKubeadm(t *testing.T) {
 	if s == nil || s.String() != ".:53" || !s.Has("kubernetes") || s.Has("autopath") {
 		t.Fatalf("the server block is %v", s)
 	}
-	want := &corefile.Federation{Zones: []string{"cluster.local."}, Naming: "nested", Topology: true,
+	want := &corefile.Federation{Zones: []string{"cluster.local."}, Naming: "nested", Topology: true, Mirror: "off",
 		Domains: map[string]string{"myfederation": "example.com", "staging": "staging.example.com",
 			"ttl": "ttl.example.net"}}
 	if diff := cmp.Diff(want, s.Federation()); diff != "" {

@@ -7,6 +7,12 @@ import (
 	"github.com/miekg/dns"
 )
 
+// DefaultMirror is where the plugin looks for mirrors, and MirrorOff turns that off.
+const (
+	DefaultMirror = "federation-mirror"
+	MirrorOff     = "off"
+)
+
 // Federation is the directive of the plugin federation, as far as others have to know it.
 type Federation struct {
 	// Zones are the cluster zones in which names are expanded, in lower case and with a trailing dot.
@@ -17,6 +23,8 @@ type Federation struct {
 	Naming string
 	// Topology is whether the region and the topology zone are in the Corefile.
 	Topology bool
+	// Mirror is the namespace in which it looks for mirrors, or off.
+	Mirror string
 }
 
 // Federation returns the directive of the plugin; nil if the server block has none.
@@ -25,7 +33,7 @@ func (s *Server) Federation() *Federation {
 	if len(list) == 0 {
 		return nil
 	}
-	f := &Federation{Domains: map[string]string{}, Naming: "flat"}
+	f := &Federation{Domains: map[string]string{}, Naming: "flat", Mirror: DefaultMirror}
 	p := list[0] // CoreDNS does not start with two
 	for _, zone := range p.Args {
 		f.Zones = append(f.Zones, strings.ToLower(dns.Fqdn(zone)))
@@ -41,7 +49,9 @@ func (s *Server) Federation() *Federation {
 			f.Naming = o.Args[0]
 		case !federation && o.Name == "topology":
 			f.Topology = true
-		case !federation && slices.Contains([]string{"ttl", "mirror", "no_chase", "upstream"}, o.Name):
+		case !federation && o.Name == "mirror" && len(o.Args) == 1:
+			f.Mirror = o.Args[0]
+		case !federation && slices.Contains([]string{"ttl", "no_chase", "upstream"}, o.Name):
 		case len(o.Args) == 1:
 			f.Domains[strings.ToLower(o.Name)] = strings.ToLower(strings.TrimSuffix(o.Args[0], "."))
 		}

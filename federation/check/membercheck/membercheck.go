@@ -1,5 +1,5 @@
 // Package membercheck has the checks of each member: whether the syncer reaches it, with which credentials and rights,
-// and what its clock, its Nodes and its version are.
+// whether it keeps a mirror there, and what the member's clock, its Nodes and its version are.
 package membercheck
 
 import "github.com/federation-dns/federation/federation/check"
@@ -70,6 +70,27 @@ func Checks() []check.Check {
 			Remedy: "give the member a token of its own account\n" +
 				"$ kubectl federation join {{.Subject}} --member-context CONTEXT --rotate",
 			Run: token,
+		},
+		{
+			ID: "mirror-fresh", Category: check.Members, Severity: check.SeverityFail,
+			Title: "the mirror in each member is fresh and complete",
+			About: "Asks the syncer, which renews the heartbeat of each member's mirror every 5 seconds: one that is " +
+				"older than 15 seconds does not count. Pods are then told by DNS, which takes as long as resolvers " +
+				"keep the old answer: a warning. Without a DNS provider nothing else tells them: a failure.",
+			Remedy: "docs/mirror.md says what follows from each reason; the log of the syncer has more\n" +
+				"$ kubectl federation clusters -o wide",
+			Run: mirrorFresh,
+		},
+		{
+			ID: "mirror-rights", Category: check.Members, Severity: check.SeverityFail,
+			Title: "the syncer's account in each member may keep the mirror there, and nothing else in its namespace",
+			About: "Asks the member, with the syncer's own credentials, for each right of " +
+				"deploy/member-mirror-rbac.yaml in the namespace federation-mirror, and for all that they may do " +
+				"there beyond it. It is a failure where there is no DNS provider, and otherwise a warning. A member " +
+				"that has joined with --mirror=false is to have none.",
+			Remedy: "give the account the rights of deploy/member-mirror-rbac.yaml only\n" +
+				"$ kubectl --context <{{.Subject}}> -n federation-mirror get rolebindings -o wide",
+			Run: mirrorRights,
 		},
 		{
 			ID: "member-clock", Category: check.Members, Severity: check.SeverityWarn,

@@ -31,7 +31,7 @@ func rights(ctx context.Context, e *check.Env) []check.Finding {
 				return slices.Contains(r.Resources, "nodes")
 			})
 		}
-		lacks, err := denied(ctx, c, needs)
+		lacks, err := denied(ctx, c, metav1.NamespaceAll, needs)
 		switch {
 		case err != nil:
 			return check.One(check.Untested(m.Name, err))
@@ -65,8 +65,11 @@ func rightsInFile(m *check.Member) []check.Finding {
 	return check.One(check.Good(m.Name, "the syncer lists and watches it"))
 }
 
-// denied returns the parts of the rules that the account of the client does not have, one verb each rule's resources.
-func denied(ctx context.Context, c *check.Client, rules []rbacv1.PolicyRule) ([]rbacv1.PolicyRule, error) {
+// denied returns the parts of the rules that the account of the client does not have in a namespace, one verb each
+// rule's resources.
+func denied(ctx context.Context, c *check.Client, namespace string, rules []rbacv1.PolicyRule) (
+	[]rbacv1.PolicyRule, error,
+) {
 	lacks := make([]rbacv1.PolicyRule, len(rules))
 	group, ctx := errgroup.WithContext(ctx)
 	for i, r := range rules {
@@ -74,7 +77,7 @@ func denied(ctx context.Context, c *check.Client, rules []rbacv1.PolicyRule) ([]
 		lacks[i].Verbs = nil
 		group.Go(func() error {
 			for _, verb := range r.Verbs {
-				allowed, err := may(ctx, c, r, verb)
+				allowed, err := may(ctx, c, namespace, r, verb)
 				if err != nil {
 					return err
 				}
@@ -89,8 +92,8 @@ func denied(ctx context.Context, c *check.Client, rules []rbacv1.PolicyRule) ([]
 	return slices.DeleteFunc(lacks, func(r rbacv1.PolicyRule) bool { return len(r.Verbs) == 0 }), err
 }
 
-// may asks the API server whether the account has a verb for all that the rule names.
-func may(ctx context.Context, c *check.Client, r rbacv1.PolicyRule, verb string) (bool, error) {
+// may asks the API server whether the account has a verb, in a namespace, for all that the rule names.
+func may(ctx context.Context, c *check.Client, namespace string, r rbacv1.PolicyRule, verb string) (bool, error) {
 	var specs []authorizationv1.SelfSubjectAccessReviewSpec
 	for _, path := range r.NonResourceURLs {
 		specs = append(specs, authorizationv1.SelfSubjectAccessReviewSpec{
@@ -102,7 +105,7 @@ func may(ctx context.Context, c *check.Client, r rbacv1.PolicyRule, verb string)
 			for _, name := range append(slices.Clone(r.ResourceNames), "")[:max(len(r.ResourceNames), 1)] {
 				specs = append(specs, authorizationv1.SelfSubjectAccessReviewSpec{
 					ResourceAttributes: &authorizationv1.ResourceAttributes{
-						Group: group, Resource: resource, Name: name, Verb: verb,
+						Namespace: namespace, Group: group, Resource: resource, Name: name, Verb: verb,
 					},
 				})
 			}

@@ -65,7 +65,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.host.Kill)
-	for _, file := range []string{"host-rbac.yaml", "member-rbac.yaml"} {
+	for _, file := range []string{"host-rbac.yaml", "member-rbac.yaml", "member-mirror-rbac.yaml"} {
 		w.kubectl("", "apply", "-f", filepath.Join(root, "deploy", file))
 	}
 	if w.cloud, err = route53.Start(fakecloud.Zone{ID: zoneID, Name: "example.com."}); err != nil {

@@ -1,9 +1,11 @@
 package host
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/federation-dns/federation/api/v1alpha1"
 	"github.com/federation-dns/federation/federation/check"
 )
 
@@ -23,6 +25,8 @@ func testMembers(t *testing.T, w *world) {
 		{"CK2 member-identity passes", "...-...-...-...-..."},
 		{"CK2 member-rbac passes", "all that deploy/member-rbac.yaml grants"},
 		{"CK2 member-rbac-excess passes", "nothing beyond deploy/member-rbac.yaml"},
+		{"CK2 mirror-fresh passes", "fresh, renewed ...s ago"},
+		{"CK2 mirror-rights passes", "what deploy/member-mirror-rbac.yaml grants, and nothing else there"},
 		{"CK2 member-token passes", "system:serviceaccount:federation-system:federation-syncer"},
 		{"CK2 member-clock passes", "within ... of the host's"},
 		{"CK2 member-topology passes", "eu: eu-a"},
@@ -100,6 +104,34 @@ spec: {kubeconfigSecret: {name: none}}}`, "apply", "-f", "-")
 		w.kubectl("", "create", "clusterrolebinding", "richer", "--clusterrole=cluster-admin",
 			"--serviceaccount="+namespace+":rich")
 		w.finds("member-rbac-excess", "rich", check.Warn, "its account may also * *...", w.options())
+	})
+	t.Run("CK2 mirror-rights fails", func(t *testing.T) {
+		w := w.in(t)
+		const mirrors = "federation-mirror"
+		w.kubectl("", "-n", mirrors, "create", "role", "rich", "--verb=get", "--resource=secrets")
+		w.kubectl("", "-n", mirrors, "create", "rolebinding", "rich", "--role=rich",
+			"--serviceaccount="+namespace+":"+name)
+		w.finds("mirror-rights", "a", check.Warn, "its account may also get secrets in namespace federation-mirror",
+			w.options())
+		w.kubectl("", "-n", mirrors, "delete", "rolebinding", "rich", name)
+		f := w.finds("mirror-rights", "a", check.Warn, "configmaps in namespace federation-mirror: get, list, watch, "+
+			"create, update, delete is forbidden", w.options())
+		const rule = `- {apiGroups: [""], resources: [configmaps], verbs: [get, list, watch, create, update, delete]}`
+		if !strings.Contains(f.Remedy, rule) {
+			t.Errorf("B3: %q is not in\n%s", rule, f.Remedy)
+		}
+	})
+	t.Run("CK2 mirror-fresh fails", func(t *testing.T) {
+		w := w.in(t)
+		f := w.finds("mirror-fresh", "a", check.Warn, "not fresh, renewed ... ago: MirrorRefused: ...", w.options())
+		if want := "kubectl --context <a> apply -f deploy/member-mirror-rbac.yaml"; !strings.Contains(f.Remedy, want) {
+			t.Errorf("%q is not in\n%s", want, f.Remedy)
+		}
+		w.kubectl("", "annotate", "membercluster/a", v1alpha1.AnnotationMirrorRights+"="+v1alpha1.MirrorRightsNone)
+		w.finds("mirror-fresh", "a", check.OK, "it is to have none, by kubectl federation join --mirror=false",
+			w.options())
+		w.kubectl("", "annotate", "membercluster/a", v1alpha1.AnnotationMirrorRights+"-")
+		w.kubectl("", "apply", "-f", filepath.Join(root, "deploy/member-mirror-rbac.yaml"))
 	})
 	t.Run("CK2 member-token fails", func(t *testing.T) {
 		w := w.in(t)
