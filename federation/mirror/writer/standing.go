@@ -64,9 +64,15 @@ func newStanding(a *api, wake func()) *standing {
 const (
 	// listTimeout ends a list that hangs; it is then retried.
 	listTimeout = time.Minute
-	// minRetry and maxRetry are the time between the attempts of a watch that fails.
-	minRetry, maxRetry = 500 * time.Millisecond, refusedPause
+	// minRetry and maxRetry are the time between the attempts of a watch that fails, and retryJitter is by how much of
+	// it they differ: a right that is given is used within refusedPause.
+	minRetry, maxRetry, retryJitter = 500 * time.Millisecond, 27 * time.Second, 0.1
 )
+
+// retries returns the time between attempts that fail.
+func retries() *wait.Backoff {
+	return &wait.Backoff{Duration: minRetry, Cap: maxRetry, Steps: 1 << 30, Factor: 2, Jitter: retryJitter}
+}
 
 // watch watches until ctx ends, and running is then waited for. Only the first call does anything.
 func (s *standing) watch(ctx context.Context) { s.once.Do(func() { s.start(ctx) }) }
@@ -94,7 +100,7 @@ func (s *standing) start(ctx context.Context) {
 	}
 	lists := kubeconfig.ListThenWatch{ListWatch: lw}
 	r := cache.NewReflectorWithOptions(lists, &corev1.ConfigMap{}, s, cache.ReflectorOptions{
-		Backoff: &wait.Backoff{Duration: minRetry, Cap: maxRetry, Steps: 1 << 30, Factor: 2, Jitter: 0.5},
+		Backoff: retries(),
 	})
 	ctx = klog.NewContext(ctx, klog.Logger{}) // the Writer reports, with the member's name
 	s.running.Go(func() { r.RunWithContext(ctx) })

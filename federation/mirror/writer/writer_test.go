@@ -408,6 +408,52 @@ func TestGeneration(t *testing.T) {
 	})
 }
 
+func TestRetries(t *testing.T) {
+	t.Run("M10 a right that is given is used within 30 s, and asked for twice a minute", func(t *testing.T) {
+		next := retries()
+		for n := range 100 {
+			d := next.Step()
+			if d > refusedPause || n > 10 && d < refusedPause-5*time.Second {
+				t.Fatalf("attempt %d after %s", n, d)
+			}
+		}
+	})
+	t.Run("M10 without the right the member is asked once each time, and nothing is written", func(t *testing.T) {
+		t.Parallel()
+		m := newMemberAPI(t)
+		var asked []time.Time
+		m.fail(func(method, name string) *apierrors.StatusError {
+			asked = append(asked, time.Now())
+			return apierrors.NewForbidden(resource, "x", nil)
+		})
+		r := run(t, newEngine(t), m)
+		r.says(slow, federation.ReasonMirrorRefused)
+		for _, name := range []string{"b", "c", "d"} {
+			r.change(federation.ServiceName{Namespace: "shop", Name: name}, "203.0.113.3")
+		}
+		eventually(t, slow, func() error {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			if len(asked) < 4 {
+				return fmt.Errorf("asked %d times", len(asked))
+			}
+			return nil
+		})
+		r.end(nil)
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		for i := range asked[1:] {
+			if between := asked[i+1].Sub(asked[i]); between < minRetry {
+				t.Errorf("asked again after %s", between)
+			}
+		}
+		if len(m.writes) > 0 {
+			t.Errorf("written: %v", m.writes)
+		}
+		m.fault = nil
+	})
+}
+
 // refuse refuses writes to the bucket with an error.
 func refuse(err *apierrors.StatusError) func(method, name string) *apierrors.StatusError {
 	return func(method, name string) *apierrors.StatusError {
