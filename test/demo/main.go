@@ -118,8 +118,7 @@ func run(ctx context.Context, f flags, dir string) (err error) {
 		}
 	}()
 	w, err := scenario.NewPlay(world.Options{Dir: dir, CoreDNS: f.coredns, Syncer: f.syncer, Testcluster: f.testcluster,
-		Deploy: f.deploy, Provider: f.provider, Host: scenario.Host, Plugin: f.plugin,
-		Mirrors: f.provider == world.None})
+		Deploy: f.deploy, Provider: f.provider, Host: scenario.Host, Plugin: f.plugin})
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 // TestZoneless makes the whole demo without a DNS zone: what pods are answered comes from the mirrors alone.
 func TestZoneless(t *testing.T) {
 	w := newWorld(t, func(o *world.Options) {
-		o.Provider, o.Host, o.Plugin, o.Mirrors = world.None, scenario.Host, programs.Kubectl(), true
+		o.Provider, o.Host, o.Plugin = world.None, scenario.Host, programs.Kubectl()
 	})
 	t.Run("M7 the demo comes true without a DNS zone", func(t *testing.T) {
 		run(t, w, scenario.DemoSteps(world.None, "")...)
