@@ -79,6 +79,26 @@ func TestForm(t *testing.T) {
 			}
 		}
 	})
+	t.Run("M1 a whole mirror is read, without what cannot be", func(t *testing.T) {
+		b := Heartbeat{Format: Format, Identity: id, Member: "a", Owner: "fed", Set: "x",
+			Buckets: []BucketState{{}, {}, {}, {}}}
+		h, s := Header{Format: Format, Identity: id, Owner: "fed", Set: "x", Count: 4}, service()
+		other := h
+		other.Set = "y" // of a set before
+		objects := map[string]map[string]string{
+			id.HeartbeatName(): b.Encode(), id.BucketName(1, 4): {servicesKey: "junk"},
+			id.BucketName(0, 4): EncodeBucket(h, []string{s.Line()}),
+			id.BucketName(2, 4): EncodeBucket(other, []string{s.Line()}),
+		}
+		got := ReadContents(id, objects)
+		if got == nil || len(got.Services) != 1 || got.Services[0].Name != s.Name || got.Heartbeat.Member != "a" {
+			t.Errorf("%+v", got)
+		}
+		delete(objects, id.HeartbeatName())
+		if got := ReadContents(id, objects); got != nil {
+			t.Errorf("without a heartbeat: %+v", got)
+		}
+	})
 	t.Run("M4 the hash follows the data", func(t *testing.T) {
 		s, h := service(), Header{Format: Format, Identity: id, Count: 1}
 		data, same := EncodeBucket(h, []string{s.Line()}), EncodeBucket(h, []string{s.Line()})

@@ -8,6 +8,8 @@ import (
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/claim"
 	"github.com/federation-dns/federation/federation/member"
+	"github.com/federation-dns/federation/federation/mirror"
+	"github.com/federation-dns/federation/federation/mirror/content"
 	"github.com/federation-dns/federation/federation/policy"
 )
 
@@ -146,7 +148,7 @@ func (r *roster) beforeUnresolved(
 // recordedShard returns the shard of a member as the start records have it (X1b).
 func (r *roster) recordedShard(m string, name federation.ServiceName) (federation.Shard, bool) {
 	if r.startRecords == nil {
-		return federation.Shard{}, false
+		return r.mirroredShard(m, name)
 	}
 	return policy.Recorded(r.config.Federation, m, r.startRecords.forMember(m, name, r.members))
 }
@@ -207,4 +209,106 @@ func watchedLoss(shard *member.Shard) bool {
 		!slices.ContainsFunc(shard.Problems, func(p federation.Problem) bool {
 			return p.Reason == federation.ReasonHostUnresolved
 		})
+}
+
+// mirrorsWait is how long a start without records waits for what the mirrors say. A member that cannot be reached then
+// is one of those that X1 waits for.
+const mirrorsWait = 10 * time.Second
+
+// toldBefore is a start at which the provider does not answer: what the mirrors said stands for the records (M1).
+type toldBefore struct {
+	until   time.Time // when the wait for the mirrors ends; zero if there is none
+	done    bool      // what they say is taken over
+	foreign bool      // the claim is known to be another owner's
+}
+
+// unclaimed reports whether this run has no claim because the provider does not answer. Then mirrors go on all the
+// same: they do not need it.
+func (a answerer) unclaimed() bool {
+	t := &a.told.start
+	return a.told.on && a.holding == nil && a.lostHolding == nil && a.deposed == nil && !t.foreign &&
+		(a.backoff > 0 || t.done)
+}
+
+// startFromMirrors takes over what the mirrors say as soon as all are read that can be.
+func (a answerer) startFromMirrors(now time.Time) {
+	t := &a.told.start
+	t.foreign = t.foreign || a.holding == nil && a.isForeign()
+	if t.done || !a.unclaimed() {
+		return
+	}
+	if t.until.IsZero() {
+		t.until, a.told.news = now.Add(mirrorsWait), true // the writers see that they are asked
+	}
+	found := a.views.FoundMirrors()
+	for name, ms := range a.members {
+		if _, ok := found[name]; !ok && !ms.departed && now.Before(t.until) {
+			return
+		}
+	}
+	t.done = true
+	a.views.ForgetFound()
+	var read []*mirror.Contents
+	for _, c := range found {
+		if c != nil {
+			read = append(read, c)
+		}
+	}
+	a.mirrored = content.Union(a.config.Federation, mirror.Servable(now, read))
+	members := a.recallMirrored(now)
+	a.rememberDeparted(now, []federation.LevelEntry{{Members: members}})
+	a.reach.Begin(now, members)
+	a.relevel()
+	a.log.Warn("the provider does not answer: mirrors go on from what they said before", "mirrors", len(read),
+		"services", len(a.mirrored))
+}
+
+// recallMirrored has the services of the mirrors decided from what they had, as recall does by the records. It returns
+// the members that have something of any.
+func (a answerer) recallMirrored(now time.Time) (members []string) {
+	for name, before := range a.mirrored {
+		s := a.ensureService(name)
+		s.answer = before
+		if policy.HasAddress(a.config.Federation, name, before.RRsets) {
+			s.healthyAt = now
+		}
+		names := map[federation.FQDN]bool{}
+		for _, set := range before.RRsets {
+			names[set.Name] = true
+		}
+		s.members = healthyMembers(before.Shards)
+		a.brake.Observe(name, policy.Published{
+			Address: names[a.config.OwnerName(name, a.config.Domain)], Members: s.members, Names: len(names),
+			Has: func(name federation.FQDN) bool { return names[name] },
+		})
+		for _, m := range s.members {
+			if !slices.Contains(members, m) {
+				members = append(members, m)
+			}
+		}
+		a.enqueue(name)
+	}
+	return members
+}
+
+// mirroredShard returns the shard of a member as the mirrors said it.
+func (r *roster) mirroredShard(m string, name federation.ServiceName) (shard federation.Shard, ok bool) {
+	if before := r.mirrored[name]; before != nil {
+		for _, s := range before.Shards {
+			if s.Member == m {
+				return s, true
+			}
+		}
+	}
+	return shard, false
+}
+
+// endMirrored lets the records speak, which are known now.
+func (o opener) endMirrored() {
+	before := o.mirrored
+	o.mirrored, o.told.start = nil, toldBefore{}
+	o.views.ForgetFound()
+	for name := range before {
+		o.updateBrake(name)
+	}
 }

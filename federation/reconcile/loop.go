@@ -267,6 +267,7 @@ func (l *Loop) turn(ctx, requestCtx context.Context, happened func()) (now time.
 		return now // no request starts now (X5a)
 	}
 	l.tick(now)
+	answerer{l}.startFromMirrors(now)
 	answerer{l}.answer(now)
 	if l.deposed == nil && !now.Before(l.retryAt) {
 		up := l.holding != nil && l.backoff == 0

@@ -14,6 +14,7 @@ import (
 
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/member"
+	"github.com/federation-dns/federation/federation/mirror"
 	"github.com/federation-dns/federation/federation/provider"
 	"github.com/federation-dns/federation/federation/provider/inmem"
 )
@@ -255,5 +256,149 @@ func TestAnswers(t *testing.T) {
 		if w.answer(web) != nil || w.loop.Snapshot().Mirror != nil {
 			t.Errorf("%v", w.answer(web))
 		}
+	})
+}
+
+// says is what the mirror of a member says of web: the address of that member at global, and at the region of a.
+func says(now time.Time, name string, addresses ...mirror.Address) *mirror.Contents {
+	return &mirror.Contents{
+		Heartbeat: &mirror.Heartbeat{Member: name, Owner: "us", StaleUntil: now.Add(24 * time.Hour)},
+		Services: []mirror.Service{{Namespace: web.Namespace, Name: web.Name, Levels: []mirror.Level{
+			{Level: "east.example.com.", TTL: 180, Up: "example.com."},
+			{Level: "example.com.", TTL: 180, Addresses: addresses},
+		}}},
+	}
+}
+
+func of(address, member string) mirror.Address {
+	return mirror.Address{Address: netip.MustParseAddr(address), Members: []string{member}}
+}
+
+// globally is what mirrors say at the global name.
+func (w *world) globally() string {
+	for _, line := range w.answer(web) {
+		if name, data, ok := strings.Cut(line, " A "); ok && name == strings.TrimSuffix(global, "."+string(domain)) {
+			return data
+		}
+	}
+	return ""
+}
+
+// startDown starts a syncer whose provider does not answer, and lets the mirrors of members be read.
+func (w *world) startDown(mirrors map[string]*mirror.Contents) {
+	w.down(true)
+	w.start()
+	w.after(4 * time.Second)
+	if !w.loop.Snapshot().Mirror.Unclaimed {
+		w.t.Fatal("the loop does not ask what the mirrors say")
+	}
+	for name, c := range mirrors {
+		w.loop.views.FoundMirror(name, c)
+	}
+}
+
+func TestStartFromMirrors(t *testing.T) {
+	bubble(t, "M1 an address of a member that is not listed stays as the mirrors say", func(t *testing.T) {
+		w := mirrored(t)
+		w.set("a", web, false)
+		w.set("c", web, false)
+		w.members["b"].up = false
+		w.startDown(map[string]*mirror.Contents{"a": says(time.Now(), "a", of("203.0.113.2", "b")), "c": nil})
+		w.after(30 * time.Second)
+		if s := w.loop.Snapshot().Mirror; s.Ready {
+			t.Error("ready though b has neither been listed nor given up")
+		}
+		w.after(40 * time.Second)
+		if s := w.loop.Snapshot().Mirror; !s.Ready || !s.Settled {
+			t.Errorf("not ready though b has been given up: %+v", s)
+		}
+		if got := w.globally(); got != "203.0.113.2" {
+			t.Errorf("mirrors say %q, want the address of b, which is held", got)
+		}
+		w.set("a", web, true) // that of a member that is there is more than that of one that is not (X2c)
+		w.after(time.Second)
+		if got := w.globally(); got != "203.0.113.1" {
+			t.Errorf("mirrors say %q, want the address of a", got)
+		}
+		w.down(false)
+		w.members["b"].heal()
+		w.after(2 * time.Minute)
+		if s := w.loop.Snapshot().Mirror; s.Unclaimed || !s.Ready {
+			t.Errorf("the provider answers: %+v", s)
+		}
+		if got := w.at(global); got != "203.0.113.1 203.0.113.2" {
+			t.Errorf("the zone has %q", got)
+		}
+	})
+	bubble(t, "M1 with the provider down from the start mirrors follow what members show", func(t *testing.T) {
+		w := mirrored(t)
+		w.startDown(map[string]*mirror.Contents{"a": says(time.Now(), "a", of("203.0.113.2", "b")), "b": nil, "c": nil})
+		w.after(10 * time.Second)
+		w.wantAnswer(allHealthy...)
+		if s := w.loop.Snapshot().Mirror; !s.Ready {
+			t.Error("not ready")
+		}
+		w.set("a", web, false)
+		w.after(time.Second)
+		w.wantAnswer(withoutA...)
+	})
+	bubble(t, "M1 X1c what mirrors said begins emptyGrace anew", func(t *testing.T) {
+		w := mirrored(t)
+		for _, m := range []string{"a", "b", "c"} {
+			w.set(m, web, false)
+		}
+		w.startDown(map[string]*mirror.Contents{"a": says(time.Now(), "a", of("203.0.113.2", "b")), "b": nil, "c": nil})
+		w.after(10 * time.Second)
+		if got := w.globally(); got != "203.0.113.2" {
+			t.Errorf("within emptyGrace mirrors say %q", got)
+		}
+		w.after(time.Minute)
+		if got := w.globally(); got != "" {
+			t.Errorf("after emptyGrace mirrors say %q", got)
+		}
+	})
+	bubble(t, "M1 X4d a member that the mirrors know and the configuration does not is held", func(t *testing.T) {
+		w := mirrored(t)
+		for _, m := range []string{"a", "b", "c"} {
+			w.set(m, web, false)
+		}
+		gone := says(time.Now(), "a", of("203.0.113.9", "gone"))
+		w.startDown(map[string]*mirror.Contents{"a": gone, "b": nil, "c": nil})
+		w.after(5 * time.Minute)
+		if got := w.globally(); got != "203.0.113.9" {
+			t.Errorf("mirrors say %q", got)
+		}
+	})
+	bubble(t, "M1 a mirror that cannot be read is waited for, not for ever", func(t *testing.T) {
+		w := mirrored(t)
+		w.startDown(map[string]*mirror.Contents{"a": says(time.Now(), "a", of("203.0.113.2", "b"))})
+		w.after(3 * time.Second)
+		if w.loop.Snapshot().Mirror.Ready {
+			t.Error("ready before the wait is over")
+		}
+		w.after(mirrorsWait)
+		if !w.loop.Snapshot().Mirror.Ready {
+			t.Error("not ready after it")
+		}
+	})
+	bubble(t, "M3 a loop that knows the claim to be another's goes on from no mirror", func(t *testing.T) {
+		w := mirrored(t)
+		w.put(federation.Claim{Owner: "them", Generation: 1, Federation: "fed", Naming: federation.Flat}.RRset(
+			"_claim.fed.svc.example.com."))
+		w.start()
+		w.after(10 * time.Second)
+		w.down(true)
+		w.after(5 * time.Minute)
+		if s := w.loop.Snapshot().Mirror; s.Ready || s.Unclaimed {
+			t.Errorf("%+v", s)
+		}
+	})
+	bubble(t, "M1 while the provider answers, mirrors say nothing about the records", func(t *testing.T) {
+		w := mirrored(t)
+		w.start()
+		w.loop.views.FoundMirror("a", says(time.Now(), "a", of("203.0.113.9", "c")))
+		w.after(10 * time.Second)
+		w.want(allHealthy...)
+		w.wantAnswer(allHealthy...)
 	})
 }

@@ -41,6 +41,7 @@ type told struct {
 	// generation is that of the main claim.
 	generation uint64
 	news       bool // views were published since the mirrors were told
+	start      toldBefore
 }
 
 // turn turns mirrors on or off; it reports whether that is new.

@@ -20,6 +20,8 @@ type roster struct {
 	// allLevels are the levels also where they are not ours, or not claimed: those of the mirrors (M1).
 	allLevels    *federation.Levels
 	startRecords *startRecords
+	// mirrored is what the mirrors said when this run began, if the records could not be read; nil if they could.
+	mirrored map[federation.ServiceName]*policy.Answer
 	// earlierUntil is until when the topology zones that an earlier run listed count (H6); zero if none do.
 	earlierUntil time.Time
 }

@@ -86,9 +86,11 @@ func (a answerer) state(now time.Time) *snapshot.Mirror {
 		a.told.settledAt = now
 	}
 	a.told.turnAt = now.Add(turnEvery)
+	decided := a.holding != nil || a.lostHolding != nil || a.told.start.done && a.unclaimed()
 	return &snapshot.Mirror{
 		Levels: a.allLevels, Settled: settled, At: a.told.settledAt, Generation: a.told.generation,
-		Ready: a.deposed == nil && (a.holding != nil || a.lostHolding != nil) && !a.reach.Summary().Starting,
+		Ready:     a.deposed == nil && decided && !a.reach.Summary().Starting,
+		Unclaimed: a.unclaimed(),
 	}
 }
 

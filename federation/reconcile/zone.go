@@ -70,6 +70,7 @@ type opener struct{ *Loop }
 
 func (o opener) begin(now time.Time, holding *claim.Holding, found claim.Survey) {
 	o.holding, o.lostHolding, o.records, o.startRecords = holding, nil, found.Records, newStartRecords(found.Records)
+	o.endMirrored()
 	if c, err := federation.ParseClaim(holding.Claim); err == nil {
 		o.told.generation = c.Generation
 	}

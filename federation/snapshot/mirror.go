@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/federation-dns/federation/federation"
+	"github.com/federation-dns/federation/federation/mirror"
 )
 
 // Mirror is what the members' mirrors need to know of a federation, beside its services (M).
@@ -20,6 +21,9 @@ type Mirror struct {
 	At      time.Time
 	// Generation is that of the main claim.
 	Generation uint64
+	// Unclaimed reports that this run has not had the claim yet, as the provider does not answer. What the mirrors say
+	// is then asked for (Views.FoundMirror), and only those that are this syncer's already are kept (M1).
+	Unclaimed bool
 }
 
 // MirrorState is the state of one member's mirror, for readers.
@@ -70,6 +74,23 @@ func (v *Views) Since(position uint64) (names []federation.ServiceName, next uin
 	}
 	return append(names, f.names[position-f.first:]...), next, false
 }
+
+// FoundMirror notes what a member's mirror said when it was first read; nil if there is none of this syncer's. Any
+// goroutine may call it.
+func (v *Views) FoundMirror(member string, c *mirror.Contents) { v.found.Store(member, c) }
+
+// FoundMirrors returns what FoundMirror has noted, by member.
+func (v *Views) FoundMirrors() map[string]*mirror.Contents {
+	found := map[string]*mirror.Contents{}
+	v.found.Range(func(member, c any) bool {
+		found[member.(string)] = c.(*mirror.Contents)
+		return true
+	})
+	return found
+}
+
+// ForgetFound drops what FoundMirror has noted.
+func (v *Views) ForgetFound() { v.found.Clear() }
 
 // SetMirror notes the state of a member's mirror. Any goroutine may call it.
 func (v *Views) SetMirror(member string, s MirrorState) { v.mirrors.Store(member, s) }

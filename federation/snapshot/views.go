@@ -23,6 +23,7 @@ type Views struct {
 	log       changeLog
 	feed      feed
 	mirrors   sync.Map // by member: MirrorState
+	found     sync.Map // by member: *mirror.Contents
 }
 
 // cell has the view of one service. It stays the same when the service changes.

@@ -32,6 +32,8 @@ func TestMain(m *testing.M) {
 const (
 	root   = "../.."
 	zoneID = "Z0123456789ABCDEFGHIJ"
+
+	startupTimeout = 20 * time.Second
 )
 
 var (
@@ -45,8 +47,11 @@ type system struct {
 	dir     string
 	members map[string]*member
 	cloud   *route53.Server
-	syncer  *proc.Process
+	syncer  *running
 }
+
+// running is the process that is the syncer now; subtests share it.
+type running struct{ *proc.Process }
 
 // member is a real API server.
 type member struct {
@@ -173,9 +178,10 @@ federations:
   domain: example.com
   provider: {route53: {hostedZoneID: %s, endpoint: %q}}
 clusters:
-%smetrics: {address: "127.0.0.1:0"}
+%stimers: {startupTimeout: %s}
+metrics: {address: "127.0.0.1:0"}
 admin: {socket: admin.sock}
-`, zoneID, s.cloud.URL, clusters.String())), 0o600); err != nil {
+`, zoneID, s.cloud.URL, clusters.String(), startupTimeout)), 0o600); err != nil {
 		s.Fatal(err)
 	}
 	if err := os.Rename(config+".next", config); err != nil {
@@ -187,18 +193,25 @@ admin: {socket: admin.sock}
 func (s *system) start() {
 	s.Helper()
 	s.configure("a", "b")
-	p, err := proc.Start("syncer", filepath.Join(s.dir, "log"), route53.Env(), programs.Syncer(), "--config",
-		filepath.Join(s.dir, "c.yaml"))
-	if err != nil {
-		s.Fatal(err)
-	}
-	s.syncer = p
+	s.syncer = &running{}
+	s.run()
 	s.Cleanup(func() {
 		if s.Failed() {
 			s.Logf("%s", s.log())
 		}
 		s.stop()
 	})
+}
+
+// run starts the syncer, after a stop too.
+func (s *system) run() {
+	s.Helper()
+	p, err := proc.Start("syncer", filepath.Join(s.dir, "log"), route53.Env(), programs.Syncer(), "--config",
+		filepath.Join(s.dir, "c.yaml"))
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.syncer.Process = p
 }
 
 func (s *system) stop() {

@@ -97,6 +97,40 @@ func TestMirror(t *testing.T) {
 		s.setReady("a", nginx.Name, true)
 		s.becomes(5*time.Second, "a", nginx, bothHealthy)
 	})
+	t.Run("M1 a start without the provider goes on from what the mirror says", func(t *testing.T) {
+		s := s.in(t)
+		s.setReady("a", nginx.Name, false)
+		s.becomes(30*time.Second, "a", nginx, onlyB)
+		s.stop()
+		s.members["b"].Kill()
+		before, err := s.heartbeat("a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		s.run()
+		proc.Eventually(t, 2*time.Minute, func() error {
+			is, err := s.told("a", nginx)
+			if err != nil {
+				return err
+			}
+			if have := describe(is); !strings.HasSuffix(have, "; example.com 203.0.113.2(b)") {
+				t.Fatalf("told %q: the address of a member that has not been listed is gone", have)
+			}
+			now, err := s.heartbeat("a")
+			if err == nil && now.Snapshot == before.Snapshot {
+				err = fmt.Errorf("the mirror is not kept again")
+			}
+			return err
+		})
+		t.Logf("kept again after %v, of which the member that cannot be reached was waited for %v",
+			time.Since(began).Round(time.Millisecond), startupTimeout)
+		if after, err := s.heartbeat("a"); err != nil || after.Generation <= before.Generation {
+			t.Errorf("generation %d after %d, error %v", after.Generation, before.Generation, err)
+		}
+		s.setReady("a", nginx.Name, true)
+		s.becomes(30*time.Second, "a", nginx, onlyA)
+	})
 	t.Run("M8 a member that leaves has no mirror any more", func(t *testing.T) {
 		s := s.in(t)
 		s.configure("b")

@@ -32,6 +32,8 @@ type set struct {
 	retired map[string]string
 	stats   stats
 	line    []byte // room for one
+	// toldStart: the loop has been told what the mirror says, as it asked for that.
+	toldStart bool
 }
 
 // stats are what is counted of a set.
@@ -185,7 +187,7 @@ func (t *set) foreign() string {
 // active reports whether the mirror may be written: the answers are complete, and the member is one of the federation.
 func (t *set) active() bool {
 	m := t.snapshot.Member(t.opt.Member)
-	return t.snapshot.Mirror.Ready && m != nil && !m.Departed
+	return t.snapshot.Mirror.Ready && m != nil && !m.Departed && t.mayKeep()
 }
 
 // read takes over the services whose answers may have changed. since is when the oldest of these changes may have been

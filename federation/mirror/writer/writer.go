@@ -144,6 +144,7 @@ func (w *Writer) round(ctx context.Context, now, since time.Time) (next time.Tim
 	if listed, _ := w.own.listed(); !listed {
 		return next
 	}
+	w.tellStart(ctx)
 	changed := w.own.take()
 	for _, t := range w.sets {
 		if t.buckets == nil {

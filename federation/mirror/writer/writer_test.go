@@ -39,6 +39,8 @@ type engine struct {
 	dead  bool // it does not turn any more
 	// unsettled: it has not decided on all services.
 	unsettled bool
+	// unclaimed: it has no claim, and asks what the mirrors say.
+	unclaimed bool
 	at        time.Time
 }
 
@@ -97,7 +99,7 @@ func (e *engine) snapshots() []*snapshot.Federation {
 			{Name: "a", Topology: federation.Member{Name: "a", Region: "eu", Zones: []federation.Label{"eu-a"}}},
 		},
 		Claim:  snapshot.Claim{Owner: e.owner, Held: true},
-		Mirror: &snapshot.Mirror{Ready: true, Settled: !e.unsettled, At: e.at, Generation: 7},
+		Mirror: &snapshot.Mirror{Ready: true, Settled: !e.unsettled, At: e.at, Generation: 7, Unclaimed: e.unclaimed},
 	}}
 }
 
@@ -451,6 +453,97 @@ func TestRetries(t *testing.T) {
 			t.Errorf("written: %v", m.writes)
 		}
 		m.fault = nil
+	})
+}
+
+// TestUnclaimed: a loop that has not got its claim goes on from what the mirrors say.
+func TestUnclaimed(t *testing.T) {
+	stands := func(m *memberAPI, owner string) {
+		h := mirror.Heartbeat{Format: mirror.Format, Identity: id, Member: "a", Owner: owner, Set: "x",
+			Buckets: []mirror.BucketState{{}}, Generation: 3}
+		svc := mirror.Service{Namespace: web.Namespace, Name: web.Name}
+		header := mirror.Header{Format: mirror.Format, Identity: id, Owner: owner, Set: "x", Count: 1}
+		m.stands(id.BucketName(0, 1), mirror.EncodeBucket(header, []string{svc.Line()}))
+		m.stands(id.HeartbeatName(), h.Encode())
+	}
+	found := func(t *testing.T, e *engine) (c *mirror.Contents) {
+		t.Helper()
+		eventually(t, slow, func() error {
+			var ok bool
+			if c, ok = e.views.FoundMirrors()["a"]; !ok {
+				return errors.New("the loop has not been told")
+			}
+			return nil
+		})
+		return c
+	}
+	unclaimed := func(t *testing.T) *engine {
+		e := newEngine(t)
+		e.unclaimed = true
+		return e
+	}
+	t.Run("M1 it is told what stands, and that is kept", func(t *testing.T) {
+		t.Parallel()
+		e, m := unclaimed(t), newMemberAPI(t)
+		stands(m, "us")
+		r := run(t, e, m)
+		if c := found(t, e); c == nil || c.Heartbeat.Generation != 3 || len(c.Services) != 1 {
+			t.Errorf("found %+v", c)
+		}
+		r.becomes(slow, web, "203.0.113.2")
+	})
+	for rule, owner := range map[string]string{
+		"M3 a mirror of another owner says nothing": "them", "M3 where none of ours stands, none is begun": "",
+	} {
+		t.Run(rule, func(t *testing.T) {
+			t.Parallel()
+			e, m := unclaimed(t), newMemberAPI(t)
+			if owner != "" {
+				stands(m, owner)
+			}
+			r := run(t, e, m)
+			if c := found(t, e); c != nil {
+				t.Errorf("found %+v", c)
+			}
+			eventually(t, slow, func() error { // a state is published at the end of a round
+				if _, ok := e.views.MirrorOf("a"); !ok {
+					return errors.New("the round has not ended")
+				}
+				return nil
+			})
+			r.end(nil)
+			if w := m.take(); len(w) > 0 {
+				t.Errorf("written: %v", w)
+			}
+		})
+	}
+	t.Run("M1 a mirror that cannot be read is read later", func(t *testing.T) {
+		t.Parallel()
+		e, m := unclaimed(t), newMemberAPI(t)
+		stands(m, "us")
+		lists := 0
+		m.fail(func(method, name string) *apierrors.StatusError {
+			if method == http.MethodGet && name == "" {
+				if lists++; lists == 2 { // the first one is the watch's
+					return apierrors.NewTooManyRequestsError("later")
+				}
+			}
+			return nil
+		})
+		run(t, e, m)
+		if c := found(t, e); c == nil {
+			t.Error("it is taken for none")
+		}
+	})
+	t.Run("M1 a loop with a claim is told nothing", func(t *testing.T) {
+		t.Parallel()
+		e, m := newEngine(t), newMemberAPI(t)
+		stands(m, "us")
+		r := run(t, e, m)
+		r.becomes(slow, web, "203.0.113.2")
+		if got := e.views.FoundMirrors(); len(got) > 0 {
+			t.Errorf("found %v", got)
+		}
 	})
 }
 
