@@ -179,6 +179,7 @@ func (c *chaos) want(name string, f *v1alpha1.FederatedService) {
 			}
 			if f != nil {
 				delete(c.judge.left, p) // the mark has no UID: it is ours again
+				delete(c.judge.unsure, p)
 			}
 		}
 	})
@@ -233,6 +234,7 @@ func (c *chaos) wrong() (list []string) {
 	theirs, left := map[place]*corev1.Service{}, map[place]types.UID{}
 	c.judge.tell(func() {
 		maps.Copy(theirs, c.judge.theirs)
+		maps.Copy(left, c.judge.unsure)
 		maps.Copy(left, c.judge.left)
 	})
 	for i := range chaosNames {

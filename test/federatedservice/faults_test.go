@@ -201,6 +201,7 @@ func (c *chaos) deleteNamespace(m *stage.Member, _ string) func() {
 		}
 		for i := range chaosNames {
 			delete(c.judge.left, place{m.Name, fmt.Sprintf("f%d", i)})
+			delete(c.judge.unsure, place{m.Name, fmt.Sprintf("f%d", i)})
 		}
 	})
 	c.Kubectl(m.Cluster, "", "delete", "namespace", "shop", "--timeout=60s")
@@ -289,8 +290,15 @@ func (c *chaos) disable(m *stage.Member, _ string) func() {
 	return func() {
 		for i := range chaosNames {
 			name := fmt.Sprintf("f%d", i)
-			if have := c.ours(m, name); have != nil && c.Get(name) == nil {
+			have := c.ours(m, name)
+			if have == nil {
+				continue
+			}
+			switch f := c.Get(name); {
+			case f == nil:
 				c.judge.tell(func() { c.judge.left[place{m.Name, name}] = have.UID })
+			case f.DeletionTimestamp != nil:
+				c.judge.tell(func() { c.judge.unsure[place{m.Name, name}] = have.UID })
 			}
 		}
 		c.judge.tell(func() { delete(c.judge.fenced, m.Name) })

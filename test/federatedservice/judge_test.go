@@ -39,8 +39,9 @@ type judge struct {
 	done map[types.UID]bool
 	// wanted is since when a place is to have a Service, and unwanted since when it is not.
 	wanted, unwanted map[place]time.Time
-	// left are Services that have lost their FederatedService while propagation was Disabled.
-	left map[place]types.UID
+	// left are Services that have lost their FederatedService while propagation was Disabled, and unsure those whose
+	// FederatedService was being deleted when it was Enabled again: they may stay or go.
+	left, unsure map[place]types.UID
 	// fenced is since when propagation is Disabled in a member, and homeless whether it lacks the namespace.
 	fenced   map[string]time.Time
 	homeless map[string]bool
@@ -54,6 +55,7 @@ func newJudge() *judge {
 	return &judge{
 		began: time.Now(), theirs: map[place]*corev1.Service{}, done: map[types.UID]bool{},
 		wanted: map[place]time.Time{}, unwanted: map[place]time.Time{}, left: map[place]types.UID{},
+		unsure: map[place]types.UID{},
 		fenced: map[string]time.Time{}, homeless: map[string]bool{},
 	}
 }
