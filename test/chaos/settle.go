@@ -34,10 +34,12 @@ func (r *run) settle(ctx context.Context) error {
 			return r.mainSyncer().Ended()
 		}
 		var err error
+		asked := time.Now()
 		if wrong, err = r.differences(); err == nil && len(wrong) == 0 {
 			wrong, err = r.mirrorDifferences(ctx)
 		}
 		if err == nil && len(wrong) == 0 {
+			r.truth.MirrorsRight(asked)
 			r.report.settled(time.Since(begin))
 			return nil
 		} else if err != nil {

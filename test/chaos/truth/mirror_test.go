@@ -108,6 +108,14 @@ func TestJudgeZoneless(t *testing.T) {
 			s.want(s.told(45))
 			s.want(s.told(47), "empty")
 		}},
+		{"M7 a mirror that was right since is the last one", func(s *stage) {
+			s.MirrorFault(at(1), "a", deleted)
+			s.EndFault(at(2), "a", "deleted", 0)
+			s.MirrorFault(at(15), "a", refused)
+			s.want(s.told(40))
+			s.MirrorsRight(at(28))
+			s.want(s.told(40), "empty")
+		}},
 		{"M7 damage to another member's mirror excuses nothing", func(s *stage) {
 			s.MirrorFault(at(19), "b", deleted)
 			s.want(s.told(20), "empty")

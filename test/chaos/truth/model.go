@@ -68,6 +68,7 @@ type Model struct {
 	servers   map[string]*way // API servers, as their own cluster sees them
 	mirrors   map[string]*way // members' mirrors
 	started   time.Time       // the last start of a syncer
+	mirrored  time.Time       // when all mirrors were seen to be right
 	names     map[name]*seenName
 	brakes    map[string]*brake
 	confirmed time.Time
@@ -145,6 +146,13 @@ func (m *Model) MirrorFault(at time.Time, member string, f Fault) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.mirrors[member].begin(at, f)
+}
+
+// MirrorsRight says that all mirrors say what the rule does: whatever was wrong with them before is over.
+func (m *Model) MirrorsRight(at time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.mirrored = at
 }
 
 // ProviderFault begins a fault of a federation's DNS server.

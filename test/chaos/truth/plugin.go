@@ -65,6 +65,10 @@ func (m judge) judgePluginEmpty(a PluginAnswer, local *shard) []Violation {
 	if begin, fresh := m.mirrorSince(a); !fresh {
 		known = begin.Add(-remembers)
 		if m.zoneless(a.Federation) {
+			if !m.servers[a.Member].faulty(m.mirrored) { // or CoreDNS may not have read it yet
+				begin = latest(begin, m.mirrored)
+				known = begin.Add(-remembers)
+			}
 			if !m.lastMirror(a.Member, begin) {
 				return nil // nobody else knows
 			}
