@@ -76,9 +76,9 @@ func (t *set) writeBuckets(ctx context.Context, now time.Time) (next time.Time) 
 	return next
 }
 
-// mostChange reports whether most buckets have changed. If the loop has not decided on all services yet, as when a member
-// of all of them is lost, then more is to be expected of each. To write them at once would be to write them again, and
-// take from the loop, and from API servers, what the decisions and the last writes need.
+// mostChange reports whether most buckets have changed. If the loop has not decided on all services yet, as when a
+// member of all of them is lost, then more is to be expected of each. To write them at once would be to write them
+// again, and take from the loop, and from API servers, what the decisions and the last writes need.
 func mostChange(buckets []*bucket) bool {
 	n := 0
 	for _, b := range buckets {
