@@ -20,8 +20,10 @@ import (
 )
 
 const (
-	// statusEvery is how often one status is written at most.
+	// statusEvery is how often one status is written at most. gather is how long the first difference waits for what
+	// comes with it: a shard that turns healthy is published a moment later.
 	statusEvery = time.Second
+	gather      = 250 * time.Millisecond
 	// statusWorkers is how many statuses are written at once: one that gets no answer delays no other.
 	statusWorkers = 8
 )
@@ -49,6 +51,7 @@ type look struct {
 // written is what is known of the writes of one status.
 type written struct {
 	next time.Time // not before
+	due  bool      // next is for a difference that is known
 	// before is the resource version in the watch when object was the result; until the watch has another one, object
 	// is the newest.
 	before string
@@ -141,18 +144,11 @@ func (r *reporter) write(k key) error {
 	if all == nil || !r.session.leads() {
 		return nil
 	}
-	f, next := r.newest(k, watched)
+	f := r.newest(k, watched)
 	status := statusOf(time.Now(), f, *all, r.session.clusters(f))
-	if sameStatus(f.Status, status) {
+	if wait, due := r.due(k, f.Status, status); !due {
 		return nil
-	}
-	if next.IsZero() && waiting(status) { // that alone says nothing: the first status says how it went
-		next = time.Now().Add(statusEvery)
-		r.mu.Lock()
-		r.objects[k] = &written{next: next}
-		r.mu.Unlock()
-	}
-	if wait := time.Until(next); wait > 0 {
+	} else if wait > 0 {
 		r.queue.AddAfter(k, wait)
 		return nil
 	}
@@ -177,19 +173,46 @@ func (r *reporter) write(k key) error {
 	return nil
 }
 
-// newest returns f, or what was written to it, until the watch has that; and when the next write may be.
-func (r *reporter) newest(k key, f *v1alpha1.FederatedService) (*v1alpha1.FederatedService, time.Time) {
+// newest returns f, or what was written to it, until the watch has that.
+func (r *reporter) newest(k key, f *v1alpha1.FederatedService) *v1alpha1.FederatedService {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	o := r.objects[k]
-	if o == nil {
-		return f, time.Time{}
-	}
-	if o.object != nil && o.before == f.ResourceVersion && o.object.UID == f.UID {
-		return o.object, o.next
+	switch {
+	case o == nil:
+		return f
+	case o.object != nil && o.before == f.ResourceVersion && o.object.UID == f.UID:
+		return o.object
 	}
 	o.object = nil
-	return f, o.next
+	return f
+}
+
+// due reports whether a status is to be written, and how long that has to wait.
+func (r *reporter) due(k key, is, want v1alpha1.FederatedServiceStatus) (wait time.Duration, due bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	o, same := r.objects[k], sameStatus(is, want)
+	switch {
+	case same && o != nil:
+		o.due = false
+		return 0, false
+	case same:
+		return 0, false
+	case o == nil && waiting(want): // that alone says nothing: the first status says how it went
+		o = &written{next: time.Now().Add(statusEvery), due: true}
+		r.objects[k] = o
+	case o == nil:
+		o = &written{}
+		r.objects[k] = o
+	}
+	if !o.due {
+		o.due = true
+		if soon := time.Now().Add(gather); soon.After(o.next) {
+			o.next = soon
+		}
+	}
+	return time.Until(o.next), true
 }
 
 // changed says that a Service in a member could not be brought about, or is now. Each reason is said once.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -161,7 +162,31 @@ func TestReport(t *testing.T) {
 			}
 		})
 	})
-	t.Run("G11 one that is not waited for is written at once, and then not again", func(t *testing.T) {
+	t.Run("G11 what comes within a moment of a difference is written with it", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := newStatuses(t, fenced("m", "other"))
+			began := time.Now()
+			s.run(func() {
+				s.report.add(k)
+				time.Sleep(gather / 2)
+				s.set(t, fenced("n", "other"))
+				s.report.add(k)
+				time.Sleep(2 * statusEvery)
+				s.set(t, fenced("o", "other"))
+				s.report.add(k)
+				time.Sleep(2 * statusEvery)
+			})
+			want := []time.Duration{gather, gather/2 + 2*statusEvery + gather}
+			var have []time.Duration
+			for _, at := range s.writes {
+				have = append(have, at.Sub(began))
+			}
+			if !slices.Equal(have, want) || len(s.last.Clusters) != 3 {
+				t.Errorf("written after %v, want %v; at last %d members", have, want, len(s.last.Clusters))
+			}
+		})
+	})
+	t.Run("G11 one that is as it should be is not written again", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := newStatuses(t, fenced("m", "other"))
 			began := time.Now()
@@ -171,7 +196,7 @@ func TestReport(t *testing.T) {
 					time.Sleep(statusEvery / 3)
 				}
 			})
-			if len(s.writes) != 1 || !s.writes[0].Equal(began) {
+			if len(s.writes) != 1 || s.writes[0].Sub(began) != gather {
 				t.Errorf("writes %v, after %v", s.writes, began)
 			}
 		})
