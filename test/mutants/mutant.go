@@ -109,6 +109,11 @@ func parseMutant(block []string) (mutant, error) {
 	if m.packages = words; len(words) == 0 {
 		m.packages = []string{"./" + dir}
 	}
+	for _, p := range m.packages {
+		if !strings.HasPrefix(p, "./") {
+			return m, fmt.Errorf("the package of the tests %q: ./DIR is wanted", p)
+		}
+	}
 	var from, to []string
 	for _, line := range block[2:] {
 		switch line[0] {

@@ -17,8 +17,7 @@ type Member struct {
 	federation federation.Federation
 	name       string
 	starts     []mirror.Start
-	paths      [][]federation.FQDN // the levels' domains from each start, closest first
-	order      []federation.FQDN   // all of them, each once; global last
+	levels     []federation.FQDN // of all starts, each once: topology zones, region, global
 }
 
 // NewMember returns a member at its place.
@@ -31,22 +30,19 @@ func NewMember(f federation.Federation, m federation.Member) *Member {
 	}
 	c.addStart(mirror.Start{Region: m.Region})
 	c.addStart(mirror.Start{})
-	for _, kind := range []int{3, 2, 1} { // of a path of that length, its first is the furthest from global
-		for _, path := range c.paths {
-			if len(path) >= kind && !slices.Contains(c.order, path[len(path)-kind]) {
-				c.order = append(c.order, path[len(path)-kind])
-			}
+	for _, start := range c.starts { // what is further up is where another one starts
+		path := f.Path(federation.Topology{Region: start.Region, Zone: start.Zone})
+		if !slices.Contains(c.levels, path[0]) {
+			c.levels = append(c.levels, path[0])
 		}
 	}
 	return c
 }
 
 func (c *Member) addStart(s mirror.Start) {
-	if slices.Contains(c.starts, s) {
-		return
+	if !slices.Contains(c.starts, s) {
+		c.starts = append(c.starts, s)
 	}
-	c.starts = append(c.starts, s)
-	c.paths = append(c.paths, c.federation.Path(federation.Topology{Region: s.Region, Zone: s.Zone}))
 }
 
 // Starts are the places of nodes for which the content is complete: the member's topology zones in its region, nodes
@@ -58,27 +54,21 @@ func (c *Member) Equal(o *Member) bool {
 	return c != nil && o != nil && c.federation == o.federation && c.name == o.name && slices.Equal(c.starts, o.starts)
 }
 
-// Tell returns what the member is told of a service: from each start the levels up to the first that has an address of
-// another member, and global. If the answer has nothing the service does not exist, and ok is false. published reports
-// that records, those of the zone, say the same at these levels.
+// Tell returns what the member is told of a service: the levels of all its places. That is what M1 asks for, as each
+// level is where some place starts. If the answer has nothing the service does not exist, and ok is false. published
+// reports that records, those of the zone, say the same at these levels.
 func (c *Member) Tell(
 	svc federation.ServiceName, answer *policy.Answer, records []federation.RRset,
 ) (s mirror.Service, published, ok bool) {
 	if answer == nil || len(answer.RRsets) == 0 {
 		return s, len(records) == 0, false
 	}
-	t := telling{Member: c, svc: svc, answer: answer, told: make([]bool, len(c.order)),
-		levels: make([]mirror.Level, len(c.order))}
-	for _, path := range c.paths {
-		t.from(path) // the last one is global alone, which is always told
-	}
-	s = mirror.Service{Namespace: svc.Namespace, Name: svc.Name}
+	t := telling{federation: c.federation, svc: svc, answer: answer}
+	s = mirror.Service{Namespace: svc.Namespace, Name: svc.Name, Levels: make([]mirror.Level, 0, len(c.levels))}
 	published = true
-	for i, told := range t.told {
-		if told {
-			s.Levels = append(s.Levels, t.levels[i])
-			published = published && t.sameAt(c.order[i], records)
-		}
+	for _, name := range c.levels {
+		s.Levels = append(s.Levels, t.read(name))
+		published = published && t.sameAt(name, records)
 	}
 	for _, p := range answer.Ports.List() {
 		s.Ports = append(s.Ports, mirror.Port(p))
@@ -88,54 +78,12 @@ func (c *Member) Tell(
 
 // telling is one call of Tell.
 type telling struct {
-	*Member
-	svc    federation.ServiceName
-	answer *policy.Answer
-	told   []bool         // by index of order
-	levels []mirror.Level // of those told
-}
-
-// from tells the levels of a path, as a resolver goes through them: each is followed up its CNAMEs, and the next one is
-// asked if the one before does not exist, or has nothing but the member's own.
-func (t *telling) from(path []federation.FQDN) {
-	for _, name := range path {
-		lv := t.level(name)
-		exists := !isNone(lv)
-		for range t.order { // each CNAME leads to a level further up
-			if lv.Up == "" {
-				break
-			}
-			lv = t.level(lv.Up)
-		}
-		if exists && !t.onlyOwn(lv) {
-			return
-		}
-	}
-}
-
-// level returns what is at a level, and has it told. A level that no path has is not told: the CNAMEs of a place do not
-// lead there.
-func (t *telling) level(name federation.FQDN) *mirror.Level {
-	i := slices.Index(t.order, name)
-	if i < 0 {
-		return &mirror.Level{Level: name}
-	}
-	if !t.told[i] {
-		t.told[i], t.levels[i] = true, t.read(name)
-	}
-	return &t.levels[i]
+	federation federation.Federation
+	svc        federation.ServiceName
+	answer     *policy.Answer
 }
 
 func isNone(lv *mirror.Level) bool { return len(lv.Addresses) == 0 && lv.Host == "" && lv.Up == "" }
-
-// onlyOwn reports whether all that the level has belongs to the member alone.
-func (t *telling) onlyOwn(lv *mirror.Level) bool {
-	if lv.Host != "" {
-		return len(lv.Members) == 1 && lv.Members[0] == t.name
-	}
-	others := slices.ContainsFunc(lv.Addresses, func(a mirror.Address) bool { return !a.OnlyOf(t.name) })
-	return len(lv.Addresses) > 0 && !others
-}
 
 // at returns the RRsets with the owner name; sets are sorted.
 func at(sets []federation.RRset, owner federation.FQDN) []federation.RRset {
