@@ -50,6 +50,7 @@ var dnsForms = map[string][]string{
 	"names to ask":         {"test.names[0]=nginx.mynamespace.myfederation"},
 	"a pull secret":        {"imagePullSecrets[0].name=registry"},
 	"a priority":           {"priorityClassName=system-cluster-critical"},
+	"a mirror":             {"mirror.rights=true"},
 	"an account":           {"serviceAccount.name=dns", "serviceAccount.annotations.a=b"},
 	"no distribution":      {"service.trafficDistribution=", "service.annotations.a=b"},
 	"labels":               {"podLabels.a=b", "podAnnotations.c=d"},
@@ -203,6 +204,40 @@ func TestDNSOneSource(t *testing.T) {
 			t.Errorf("the chart's rules differ from the shipped ones (-shipped +chart):\n%s", d)
 		}
 	})
+	t.Run("M10 the rights to the mirror are those of deploy/member-mirror-rbac.yaml, for those who want them",
+		func(t *testing.T) {
+			h := helm.New(t)
+			without, err := render(t, h, dnsChart, dnsValues)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := decode[*rbacv1.Role](t, objects(t, without)); len(got) > 0 {
+				t.Errorf("there are %d Roles without the value", len(got))
+			}
+			out, err := render(t, h, dnsChart, dnsValues, "mirror.rights=true", "serviceAccount.name=dns-account")
+			if err != nil {
+				t.Fatal(err)
+			}
+			shipped, err := os.ReadFile("../../deploy/member-mirror-rbac.yaml")
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := decode[*rbacv1.Role](t, objects(t, out))
+			for _, want := range decode[*rbacv1.Role](t, objects(t, string(shipped))) {
+				if want.Name != "coredns" {
+					continue
+				}
+				if len(got) != 1 || got[0].Namespace != want.Namespace || !cmp.Equal(got[0].Rules, want.Rules) {
+					t.Errorf("the Roles are %+v, want the rules of %+v", got, want)
+				}
+			}
+			bindings := decode[*rbacv1.RoleBinding](t, objects(t, out))
+			subject := rbacv1.Subject{Kind: "ServiceAccount", Namespace: "dns", Name: "dns-account"}
+			if len(bindings) != 1 || !cmp.Equal(bindings[0].Subjects, []rbacv1.Subject{subject}) ||
+				bindings[0].RoleRef.Name != got[0].Name || bindings[0].Namespace != got[0].Namespace {
+				t.Errorf("the RoleBindings are %+v, want one of %+v", bindings, subject)
+			}
+		})
 	t.Run("D3 the alerts are those of deploy/monitoring", func(t *testing.T) {
 		read := func(path string) (groups struct {
 			Groups []map[string]any
