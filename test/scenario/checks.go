@@ -126,14 +126,7 @@ func statusIs(expect string, want ...string) Check {
 	}
 }
 
-// explains expects what kubectl federation explain says of the name, for a pod of the cluster.
-func explains(view string, want ...string) Check {
-	c := explanation(view)
-	c.Want = strings.Join(want, "\n")
-	return c
-}
-
-// explainsWith is explains for an explanation that has these texts.
+// explainsWith expects that what a pod of the cluster gets is explained with these texts, however lines are broken.
 func explainsWith(view string, texts ...string) Check {
 	c := explanation(view)
 	c.Until = func(seen string) bool {

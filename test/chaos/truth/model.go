@@ -67,11 +67,16 @@ type Model struct {
 	syncer    *way
 	servers   map[string]*way // API servers, as their own cluster sees them
 	mirrors   map[string]*way // members' mirrors
-	started   time.Time       // the last start of a syncer
-	mirrored  time.Time       // when all mirrors were seen to be right
 	names     map[name]*seenName
 	brakes    map[string]*brake
-	confirmed time.Time
+	latestTimes
+}
+
+// latestTimes are when things happened last.
+type latestTimes struct {
+	started   time.Time // a syncer was started
+	mirrored  time.Time // all mirrors were seen to be right
+	confirmed time.Time // whatever waited was confirmed
 }
 
 // name is a service's name at a level, and an address family.
