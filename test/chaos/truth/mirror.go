@@ -77,6 +77,10 @@ func (m judge) judgeOwn(a PluginAnswer, s *shard, addr netip.Addr) []Violation {
 	}
 	last, quiet := m.localSince(a, s)
 	begin, fresh := m.mirrorSince(a)
+	known := begin.Add(-remembers)
+	if m.zoneless(a.Federation) && !m.servers[a.Member].faulty(m.mirrored) {
+		known = latest(known, m.mirrored) // it has at least what it had then
+	}
 	limit := a.Sent.Add(-m.config.Deadline)
 	if last.local() || last.done.IsZero() || last.done.After(limit) || !quiet.before(limit) ||
 		!fresh && !last.Exists || m.mirrors[a.Member].starts(a.Sent) {
@@ -84,7 +88,7 @@ func (m judge) judgeOwn(a PluginAnswer, s *shard, addr netip.Addr) []Violation {
 	}
 	for _, o := range m.byService[a.Service] {
 		if o == s || o.federation != a.Federation || !o.has(a.Type) || o.known.IsZero() ||
-			!o.known.Before(begin.Add(-remembers)) || m.members[o.Member].faulty(begin.Add(-mirrorLags)) {
+			!o.known.Before(known) || m.members[o.Member].faulty(begin.Add(-mirrorLags)) {
 			continue // or its member may be lost
 		}
 		return []Violation{{"own", fmt.Sprintf("%s is the CoreDNS's own shard's, which is not healthy for %s, and %s "+

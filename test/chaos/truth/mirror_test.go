@@ -116,6 +116,14 @@ func TestJudgeZoneless(t *testing.T) {
 			s.MirrorsRight(at(28))
 			s.want(s.told(40), "empty")
 		}},
+		{"M1 an own address, where the mirror had others when it was right", func(s *stage) {
+			s.turn(4, "a", true)
+			s.MirrorFault(at(5), "a", refused)
+			s.turn(22, "a", false)
+			s.want(s.told(28, "a"))
+			s.MirrorsRight(at(20))
+			s.want(s.told(28, "a"), "own")
+		}},
 		{"M7 damage to another member's mirror excuses nothing", func(s *stage) {
 			s.MirrorFault(at(19), "b", deleted)
 			s.want(s.told(20), "empty")
