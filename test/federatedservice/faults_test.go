@@ -288,6 +288,7 @@ func (c *chaos) disable(m *stage.Member, _ string) func() {
 	c.SetMember(m.Name, `{"propagation": "Disabled"}`)
 	c.judge.tell(func() { c.judge.fenced[m.Name] = time.Now() })
 	return func() {
+		owed := c.MemberCluster(m.Name).Status.PendingDeletions
 		for i := range chaosNames {
 			name := fmt.Sprintf("f%d", i)
 			have := c.ours(m, name)
@@ -295,6 +296,8 @@ func (c *chaos) disable(m *stage.Member, _ string) func() {
 				continue
 			}
 			switch f := c.Get(name); {
+			case f == nil && slices.Contains(owed, "shop/"+name): // from before it was Disabled
+				c.judge.tell(func() { c.judge.unsure[place{m.Name, name}] = have.UID })
 			case f == nil:
 				c.judge.tell(func() { c.judge.left[place{m.Name, name}] = have.UID })
 			case f.DeletionTimestamp != nil:
