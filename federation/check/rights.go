@@ -3,7 +3,6 @@ package check
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -14,31 +13,37 @@ import (
 
 // Rules returns the rules of the ClusterRoles of a manifest. It panics if that cannot be read: it is one of ours.
 func Rules(manifest string) (rules []rbacv1.PolicyRule) {
-	d := yaml.NewYAMLOrJSONDecoder(bytes.NewReader([]byte(manifest)), 4096)
-	for {
-		var role rbacv1.ClusterRole
-		switch err := d.Decode(&role); {
-		case errors.Is(err, io.EOF):
-			return rules
-		case err != nil:
-			panic(err)
-		case role.Kind == "ClusterRole":
+	for _, role := range roles(manifest) {
+		if role.Kind == "ClusterRole" {
 			rules = append(rules, role.Rules...)
 		}
 	}
+	return rules
 }
 
-// RoleRules returns the rules of the Role of that name of a manifest. It panics as Rules does.
+// RoleRules returns the rules of the Role of that name of a manifest. It panics as Rules does, and if there is none.
 func RoleRules(manifest, name string) []rbacv1.PolicyRule {
-	d := yaml.NewYAMLOrJSONDecoder(bytes.NewReader([]byte(manifest)), 4096)
-	for {
-		var role rbacv1.Role
-		if err := d.Decode(&role); err != nil {
-			panic(fmt.Sprintf("the Role %s of a manifest: %v", name, err))
-		}
+	for _, role := range roles(manifest) {
 		if role.Kind == "Role" && role.Name == name {
 			return role.Rules
 		}
+	}
+	panic("no Role " + name + " in a manifest")
+}
+
+// roles returns the objects of a manifest, of which those that are no roles have no rules.
+func roles(manifest string) (list []rbacv1.ClusterRole) {
+	d := yaml.NewYAMLOrJSONDecoder(bytes.NewReader([]byte(manifest)), 4096)
+	for {
+		var role rbacv1.ClusterRole
+		err := d.Decode(&role)
+		if errors.Is(err, io.EOF) {
+			return list
+		}
+		if err != nil {
+			panic(err)
+		}
+		list = append(list, role)
 	}
 }
 

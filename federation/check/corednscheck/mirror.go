@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/federation-dns/federation/federation/admin"
 	"github.com/federation-dns/federation/federation/check"
@@ -46,22 +45,20 @@ func (s *server) readsMirror(ctx context.Context, c *check.Client, member string
 	if only {
 		bad = check.Bad
 	}
-	user, groups := s.user()
+	user := s.user()
 	for _, d := range s.directives() {
 		if d.Mirror == corefile.MirrorOff {
 			return bad(member, "%s: its Corefile says mirror off, and the mirror is not used", s).
 				With("in the Corefile, take mirror off out of the directive federation: docs/mirror.md")
 		}
 		for _, verb := range []string{"get", "list", "watch"} {
-			review, err := c.AuthorizationV1().SubjectAccessReviews().Create(ctx, &authorizationv1.SubjectAccessReview{
-				Spec: authorizationv1.SubjectAccessReviewSpec{User: user, Groups: groups,
-					ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: d.Mirror, Verb: verb,
-						Resource: "configmaps"}},
-			}, metav1.CreateOptions{})
+			allowed, err := s.may(ctx, c, authorizationv1.ResourceAttributes{
+				Namespace: d.Mirror, Verb: verb, Resource: "configmaps",
+			})
 			switch {
 			case err != nil:
 				return check.Untested(member, err)
-			case !review.Status.Allowed:
+			case !allowed:
 				return bad(member, "%s: %s may not %s configmaps in namespace %s: it answers without the mirror", s,
 					user, verb, d.Mirror).
 					With("$ kubectl federation join %s --member-context <%s> --coredns-account %s:%s", member, member,

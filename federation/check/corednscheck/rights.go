@@ -30,15 +30,12 @@ func (s *server) rights(ctx context.Context, c *check.Client, member string) che
 	if given {
 		return check.Good(member, "%s: the topology is in its Corefile", s)
 	}
-	user, groups := s.user()
-	review, err := c.AuthorizationV1().SubjectAccessReviews().Create(ctx, &authorizationv1.SubjectAccessReview{
-		Spec: authorizationv1.SubjectAccessReviewSpec{User: user, Groups: groups,
-			ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: "get", Resource: "nodes"}},
-	}, metav1.CreateOptions{})
+	user := s.user()
+	allowed, err := s.may(ctx, c, authorizationv1.ResourceAttributes{Verb: "get", Resource: "nodes"})
 	switch {
 	case err != nil:
 		return check.Untested(member, err)
-	case !review.Status.Allowed:
+	case !allowed:
 		found := check.Bad(member, "%s: %s may not get nodes: its topology is not known, and names lead to global",
 			s, user)
 		if s.beside {
@@ -58,8 +55,19 @@ func (s *server) rights(ctx context.Context, c *check.Client, member string) che
 	return check.Good(member, "%s: %s may get nodes", s, user)
 }
 
-// user is how the API server calls the account of the CoreDNS, and the groups that it is in.
-func (s *server) user() (name string, groups []string) {
-	return "system:serviceaccount:" + s.namespace + ":" + s.account, []string{"system:serviceaccounts",
-		"system:serviceaccounts:" + s.namespace, "system:authenticated"}
+// user is how the API server calls the account of the CoreDNS.
+func (s *server) user() string { return "system:serviceaccount:" + s.namespace + ":" + s.account }
+
+// may asks the API server whether the account of the CoreDNS may do that.
+func (s *server) may(ctx context.Context, c *check.Client, what authorizationv1.ResourceAttributes) (bool, error) {
+	review, err := c.AuthorizationV1().SubjectAccessReviews().Create(ctx, &authorizationv1.SubjectAccessReview{
+		Spec: authorizationv1.SubjectAccessReviewSpec{
+			User: s.user(), ResourceAttributes: &what,
+			Groups: []string{"system:serviceaccounts", "system:serviceaccounts:" + s.namespace, "system:authenticated"},
+		},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		return false, err
+	}
+	return review.Status.Allowed, nil
 }

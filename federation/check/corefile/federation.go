@@ -5,11 +5,13 @@ import (
 	"strings"
 
 	"github.com/miekg/dns"
+
+	"github.com/federation-dns/federation/federation/mirror"
 )
 
 // DefaultMirror is where the plugin looks for mirrors, and MirrorOff turns that off.
 const (
-	DefaultMirror = "federation-mirror"
+	DefaultMirror = mirror.Namespace
 	MirrorOff     = "off"
 )
 

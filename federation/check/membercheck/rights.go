@@ -141,18 +141,11 @@ func excess(ctx context.Context, e *check.Env) []check.Finding {
 		if err != nil {
 			return check.One(check.Untested(m.Name, err))
 		}
-		question := &authorizationv1.SelfSubjectRulesReview{
-			Spec: authorizationv1.SelfSubjectRulesReviewSpec{Namespace: metav1.NamespaceSystem},
-		}
-		review, err := c.AuthorizationV1().SelfSubjectRulesReviews().Create(ctx, question, metav1.CreateOptions{})
+		files, rules := allowed(ctx, e, m)
+		more, err := excessIn(ctx, c, metav1.NamespaceSystem, rules)
 		if err != nil {
 			return check.One(check.Untested(m.Name, err))
 		}
-		files, allowed := expected(m.Object)
-		if isHost(ctx, e, m) { // the host as a member has both accounts in one, or beside one another
-			allowed = append(allowed, check.Rules(deploy.HostRBAC)...)
-		}
-		more := beyond(review.Status, allowed)
 		if len(more) == 0 {
 			return check.One(check.Good(m.Name, "nothing beyond %s", files))
 		}
@@ -160,7 +153,30 @@ func excess(ctx context.Context, e *check.Env) []check.Finding {
 	})
 }
 
-// expected returns the rights that the account in a member should have at most, and the files that grant them: to write
+// excessIn returns what the account of the client may do in a namespace beyond these rules, as beyond does.
+func excessIn(
+	ctx context.Context, c *check.Client, namespace string, rules []rbacv1.PolicyRule,
+) (more []string, err error) {
+	review, err := c.AuthorizationV1().SelfSubjectRulesReviews().Create(ctx, &authorizationv1.SelfSubjectRulesReview{
+		Spec: authorizationv1.SelfSubjectRulesReviewSpec{Namespace: namespace},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		return nil, err
+	}
+	return beyond(review.Status, rules), nil
+}
+
+// allowed returns the rights that the account in a member should have at most, and the files that grant them. The host
+// as a member has both accounts in one, or beside one another.
+func allowed(ctx context.Context, e *check.Env, m *check.Member) (files string, rules []rbacv1.PolicyRule) {
+	files, rules = expected(m.Object)
+	if isHost(ctx, e, m) {
+		rules = append(rules, check.Rules(deploy.HostRBAC)...)
+	}
+	return files, rules
+}
+
+// expected returns the rights of an account in a member that is not the host, and the files that grant them: to write
 // Services too where propagation is enabled.
 func expected(m *v1alpha1.MemberCluster) (files string, rules []rbacv1.PolicyRule) {
 	files, rules = "deploy/member-rbac.yaml", append(check.Rules(deploy.MemberRBAC), everybody...)
