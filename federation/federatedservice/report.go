@@ -192,23 +192,24 @@ func (r *reporter) newest(k key, f *v1alpha1.FederatedService) *v1alpha1.Federat
 func (r *reporter) due(k key, is, want v1alpha1.FederatedServiceStatus) (wait time.Duration, due bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	o, same := r.objects[k], sameStatus(is, want)
-	switch {
-	case same && o != nil:
-		o.due = false
+	o := r.objects[k]
+	if sameStatus(is, want) {
+		if o != nil {
+			o.due = false
+		}
 		return 0, false
-	case same:
-		return 0, false
-	case o == nil && waiting(want): // that alone says nothing: the first status says how it went
-		o = &written{next: time.Now().Add(statusEvery), due: true}
-		r.objects[k] = o
-	case o == nil:
+	}
+	pause := gather
+	if o == nil {
 		o = &written{}
 		r.objects[k] = o
+		if waiting(want) { // that alone says nothing: the first status says how it went
+			pause = statusEvery
+		}
 	}
 	if !o.due {
 		o.due = true
-		if soon := time.Now().Add(gather); soon.After(o.next) {
+		if soon := time.Now().Add(pause); soon.After(o.next) {
 			o.next = soon
 		}
 	}

@@ -15,14 +15,13 @@ import (
 // goroutines.
 type Member struct {
 	federation federation.Federation
-	name       string
 	starts     []mirror.Start
 	levels     []federation.FQDN // of all starts, each once: topology zones, region, global
 }
 
 // NewMember returns a member at its place.
 func NewMember(f federation.Federation, m federation.Member) *Member {
-	c := &Member{federation: f, name: m.Name}
+	c := &Member{federation: f}
 	for _, z := range m.Zones {
 		if z != "" {
 			c.addStart(mirror.Start{Region: m.Region, Zone: z})
@@ -51,7 +50,7 @@ func (c *Member) Starts() []mirror.Start { return c.starts }
 
 // Equal reports whether both are told the same of every service.
 func (c *Member) Equal(o *Member) bool {
-	return c != nil && o != nil && c.federation == o.federation && c.name == o.name && slices.Equal(c.starts, o.starts)
+	return c != nil && o != nil && c.federation == o.federation && slices.Equal(c.starts, o.starts)
 }
 
 // Tell returns what the member is told of a service: the levels of all its places. That is what M1 asks for, as each
@@ -82,8 +81,6 @@ type telling struct {
 	svc        federation.ServiceName
 	answer     *policy.Answer
 }
-
-func isNone(lv *mirror.Level) bool { return len(lv.Addresses) == 0 && lv.Host == "" && lv.Up == "" }
 
 // at returns the RRsets with the owner name; sets are sorted.
 func at(sets []federation.RRset, owner federation.FQDN) []federation.RRset {

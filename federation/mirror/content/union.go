@@ -66,6 +66,8 @@ func (u *union) add(lv mirror.Level, from *mirror.Contents) {
 	}
 }
 
+func isNone(lv *mirror.Level) bool { return len(lv.Addresses) == 0 && lv.Host == "" && lv.Up == "" }
+
 // answer returns the RRsets and the shards.
 func (u *union) answer(f federation.Federation, svc federation.ServiceName) *policy.Answer {
 	a := &policy.Answer{}

@@ -78,16 +78,16 @@ func (a *api) get(ctx context.Context, name string) (object, error) {
 }
 
 // list reads all ConfigMaps of mirrors.
-func (a *api) list(ctx context.Context) ([]object, error) {
+func (a *api) list(ctx context.Context) ([]corev1.ConfigMap, error) {
+	var budget kubeconfig.ListBudget
+	budget.Reset()
+	ctx, cancel := context.WithTimeout(budget.Context(ctx), writeTimeout)
+	defer cancel()
 	list, err := a.maps.List(ctx, metav1.ListOptions{LabelSelector: mirror.Label})
 	if err != nil {
 		return nil, err
 	}
-	objects := make([]object, len(list.Items))
-	for i := range list.Items {
-		objects[i] = objectOf(&list.Items[i])
-	}
-	return objects, nil
+	return list.Items, nil
 }
 
 // remove deletes a ConfigMap of that version.

@@ -44,7 +44,8 @@ func (w *Writer) removeOnce(ctx context.Context) (n int, failed error) {
 		return 0, err
 	}
 	for _, heartbeats := range []bool{true, false} {
-		for _, o := range list {
+		for i := range list {
+			o := objectOf(&list[i])
 			if !w.removable(o) || (o.heartbeat != nil) != heartbeats {
 				continue
 			}

@@ -3,28 +3,8 @@ package writer
 import (
 	"context"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/federation-dns/federation/federation/kubeconfig"
 	"github.com/federation-dns/federation/federation/mirror"
 )
-
-// read reads the data of all ConfigMaps of mirrors, by their names.
-func (a *api) read(ctx context.Context) (map[string]map[string]string, error) {
-	var budget kubeconfig.ListBudget
-	budget.Reset()
-	ctx, cancel := context.WithTimeout(budget.Context(ctx), writeTimeout)
-	defer cancel()
-	list, err := a.maps.List(ctx, metav1.ListOptions{LabelSelector: mirror.Label})
-	if err != nil {
-		return nil, err
-	}
-	data := make(map[string]map[string]string, len(list.Items))
-	for _, cm := range list.Items {
-		data[cm.Name] = cm.Data
-	}
-	return data, nil
-}
 
 // tellStart tells the loops that have no records what the mirrors say (M1), each once for as long as it asks. If they
 // cannot be read, the next round tries it again.
@@ -38,10 +18,14 @@ func (w *Writer) tellStart(ctx context.Context) {
 			continue
 		}
 		if data == nil {
-			var err error
-			if data, err = w.api.read(ctx); err != nil {
+			list, err := w.api.list(ctx)
+			if err != nil {
 				w.log.Warn("the mirror cannot be read, trying again", "error", text(err))
 				return
+			}
+			data = make(map[string]map[string]string, len(list))
+			for _, cm := range list {
+				data[cm.Name] = cm.Data
 			}
 		}
 		c := mirror.ReadContents(t.id, data)

@@ -27,7 +27,7 @@ type beat struct {
 func (b *beat) nextGeneration(claim uint64) uint64 {
 	next := max(claim, b.generation)
 	if is := b.is.heartbeat; is != nil && (is.Generation > next || b.generation == 0 && is.Generation == next) {
-		next = max(next, is.Generation+1)
+		next = is.Generation + 1
 	}
 	return next
 }
