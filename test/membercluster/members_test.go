@@ -7,7 +7,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"log"
@@ -30,6 +29,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/version"
+
+	"github.com/federation-dns/federation/test/kube"
 )
 
 // members are stand-ins for the API servers of members, all behind one address: https://ADDRESS/NAME. Each shows one
@@ -146,7 +147,7 @@ func (m *members) take() map[string]int {
 }
 
 func (m *members) ca() string {
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: m.Certificate().Raw}))
+	return string(kube.CertificateOf(m.Server))
 }
 
 // kubeconfig returns one for a member.

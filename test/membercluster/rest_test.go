@@ -1,18 +1,12 @@
 package membercluster
 
 import (
-	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"flag"
 	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -25,6 +19,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/federation-dns/federation/api/v1alpha1"
+	"github.com/federation-dns/federation/test/kube"
 	"github.com/federation-dns/federation/test/proc"
 )
 
@@ -37,16 +32,9 @@ type counter struct {
 
 func (s *system) count() *counter {
 	s.Helper()
-	target, err := url.Parse(s.host.Server())
+	proxy, err := kube.Proxy(s.host.Server(), s.host.Config())
 	if err != nil {
 		s.Fatal(err)
-	}
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM([]byte(s.ca()))
-	proxy := &httputil.ReverseProxy{
-		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(target) },
-		FlushInterval: -1, // watches
-		Transport:     &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}},
 	}
 	c := &counter{counts: map[string]int{}}
 	c.Server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -86,7 +74,7 @@ func (c *counter) take() map[string]int {
 }
 
 func (c *counter) ca() string {
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Certificate().Raw}))
+	return string(kube.CertificateOf(c.Server))
 }
 
 var size = flag.Int("members", 100, "how many MemberClusters TestRest has")
@@ -176,7 +164,7 @@ func (r *running) usage() usage {
 	if err != nil {
 		r.Fatal(err)
 	}
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", r.process.PID()))
+	cpu, err := proc.CPU(r.process.PID())
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -188,15 +176,7 @@ func (r *running) usage() usage {
 		}
 		return kB / 1024
 	}
-	_, text, _ := strings.Cut(string(stat), ") ")
-	fields := strings.Fields(text)
-	var ticks [2]int // user and system time, the 14th and 15th field
-	for i := range ticks {
-		if ticks[i], err = strconv.Atoi(fields[11+i]); err != nil {
-			r.Fatal(err)
-		}
-	}
-	return usage{field("VmRSS"), field("VmHWM"), time.Duration(ticks[0]+ticks[1]) * time.Second / 100}
+	return usage{field("VmRSS"), field("VmHWM"), cpu}
 }
 
 // create creates MemberClusters with their Secrets.

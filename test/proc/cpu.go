@@ -1,11 +1,14 @@
 package proc
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -21,23 +24,48 @@ func ChildrenCPU() (map[string]time.Duration, error) {
 	}
 	used := map[string]time.Duration{}
 	for _, path := range stats {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			continue // it has ended
+		st, err := readStat(path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ESRCH): // it has ended
+		case err != nil:
+			return nil, err
+		case st.parent == os.Getpid():
+			used[st.name] += st.cpu
 		}
-		before, after, ok := strings.Cut(string(text), ") ") // the name may have spaces
-		fields := strings.Fields(after)
-		if !ok || len(fields) < 13 || fields[1] != strconv.Itoa(os.Getpid()) {
-			continue
-		}
-		var ticks [2]int64
-		for i := range ticks {
-			if ticks[i], err = strconv.ParseInt(fields[11+i], 10, 64); err != nil {
-				return nil, fmt.Errorf("%s: %w", path, err)
-			}
-		}
-		_, name, _ := strings.Cut(before, "(")
-		used[name] += time.Duration(ticks[0]+ticks[1]) * time.Second / userHZ
 	}
 	return used, nil
+}
+
+// CPU returns the CPU time that a process has used.
+func CPU(pid int) (time.Duration, error) {
+	st, err := readStat(fmt.Sprintf("/proc/%d/stat", pid))
+	return st.cpu, err
+}
+
+// stat is what is read of /proc/PID/stat.
+type stat struct {
+	name   string
+	parent int
+	cpu    time.Duration // user and system time
+}
+
+func readStat(path string) (st stat, err error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return st, err
+	}
+	before, after, _ := strings.Cut(string(text), ") ") // the name may have spaces
+	_, st.name, _ = strings.Cut(before, "(")
+	fields := strings.Fields(after)
+	if len(fields) < 13 {
+		return st, fmt.Errorf("%s: %q has too few fields", path, text)
+	}
+	var numbers [3]int
+	for i, field := range []string{fields[1], fields[11], fields[12]} {
+		if numbers[i], err = strconv.Atoi(field); err != nil {
+			return st, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	st.parent, st.cpu = numbers[0], time.Duration(numbers[1]+numbers[2])*time.Second/userHZ
+	return st, nil
 }

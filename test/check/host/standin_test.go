@@ -2,22 +2,20 @@ package host
 
 import (
 	"bytes"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/base64"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
-	"net/url"
 	"os"
 	"strings"
 	"sync"
 	"time"
 
 	"k8s.io/client-go/rest"
+
+	"github.com/federation-dns/federation/test/kube"
 )
 
 // standIn is the host's API server as another cluster: an older one, whose clock is ten minutes behind. Below /ill it
@@ -30,32 +28,27 @@ type standIn struct {
 
 func (w *world) standIn() *standIn {
 	w.Helper()
-	target, err := url.Parse(w.host.Server())
+	proxy, err := kube.Proxy(w.host.Server(), w.host.Config())
 	if err != nil {
 		w.Fatal(err)
 	}
 	uid := w.kubectl("", "get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}")
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM([]byte(w.ca()))
-	proxy := &httputil.ReverseProxy{
-		Rewrite: func(r *httputil.ProxyRequest) {
-			r.SetURL(target)
-			r.Out.Header.Set("Accept-Encoding", "identity")
-		},
-		FlushInterval: -1, // watches
-		Transport:     &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}},
-		ModifyResponse: func(r *http.Response) error {
-			r.Header.Set("Date", time.Now().Add(-10*time.Minute).UTC().Format(http.TimeFormat))
-			if path := r.Request.URL.Path; path != "/version" && path != "/api/v1/namespaces/kube-system" {
-				return nil
-			}
-			body, err := io.ReadAll(r.Body)
-			r.Body.Close()
-			body = bytes.ReplaceAll(body, []byte("v1.37."), []byte("v1.33."))
-			body = bytes.ReplaceAll(body, []byte(uid), []byte(strings.Repeat("0", 8)+uid[8:])) // of the same length
-			r.Body = io.NopCloser(bytes.NewReader(body))
-			return err
-		},
+	rewrite := proxy.Rewrite
+	proxy.Rewrite = func(r *httputil.ProxyRequest) {
+		rewrite(r)
+		r.Out.Header.Set("Accept-Encoding", "identity")
+	}
+	proxy.ModifyResponse = func(r *http.Response) error {
+		r.Header.Set("Date", time.Now().Add(-10*time.Minute).UTC().Format(http.TimeFormat))
+		if path := r.Request.URL.Path; path != "/version" && path != "/api/v1/namespaces/kube-system" {
+			return nil
+		}
+		body, err := io.ReadAll(r.Body)
+		r.Body.Close()
+		body = bytes.ReplaceAll(body, []byte("v1.37."), []byte("v1.33."))
+		body = bytes.ReplaceAll(body, []byte(uid), []byte(strings.Repeat("0", 8)+uid[8:])) // of the same length
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		return err
 	}
 	s := &standIn{}
 	s.Server = httptest.NewTLSServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -77,7 +70,7 @@ func (w *world) standIn() *standIn {
 
 // ca is the certificate of the stand-in.
 func (s *standIn) ca() string {
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}))
+	return string(kube.CertificateOf(s.Server))
 }
 
 // certificateKubeconfig returns a kubeconfig with the client certificate of c.

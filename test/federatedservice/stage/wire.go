@@ -3,16 +3,11 @@ package stage
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"io"
 	"log"
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -56,21 +51,11 @@ func Lose() { panic(http.ErrAbortHandler) }
 
 func newWire(t testing.TB, c *kube.Cluster) *Wire {
 	t.Helper()
-	target, err := url.Parse(c.Server())
+	proxy, err := kube.Proxy(c.Server(), c.Config())
 	if err != nil {
 		t.Fatal(err)
 	}
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(c.Config().CAData)
-	proxy := &httputil.ReverseProxy{
-		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(target) },
-		FlushInterval: -1, // watches
-		ErrorLog:      log.New(io.Discard, "", 0),
-		ErrorHandler:  func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
-		Transport: &http.Transport{
-			TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: true,
-		},
-	}
+	proxy.ErrorLog = log.New(io.Discard, "", 0)
 	w := &Wire{t: t, counts: map[string]int{}}
 	w.server = httptest.NewUnstartedServer(http.HandlerFunc(func(to http.ResponseWriter, from *http.Request) {
 		w.pass(to, from, proxy)
@@ -191,8 +176,7 @@ func (w *Wire) trusted(path string) {
 		w.t.Fatal(err)
 	}
 	for _, cluster := range config.Clusters {
-		cluster.CertificateAuthorityData = append(cluster.CertificateAuthorityData,
-			pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: w.server.Certificate().Raw})...)
+		cluster.CertificateAuthorityData = append(cluster.CertificateAuthorityData, kube.CertificateOf(w.server)...)
 	}
 	if err := clientcmd.WriteToFile(*config, path); err != nil {
 		w.t.Fatal(err)

@@ -2,14 +2,12 @@ package records
 
 import (
 	"bytes"
-	"encoding/pem"
 	"io"
 	"log"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
-	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -19,6 +17,7 @@ import (
 
 	"github.com/federation-dns/federation/federation"
 	"github.com/federation-dns/federation/federation/provider/hostrecords"
+	"github.com/federation-dns/federation/test/kube"
 )
 
 // Mode is how the requests for the records of a federation fail.
@@ -54,23 +53,11 @@ type watched struct {
 // NewLink makes a link to the API server at a URL, as a client with that configuration reaches it, with addresses for
 // so many syncers.
 func NewLink(server string, config *rest.Config, syncers int) (*Link, error) {
-	target, err := url.Parse(server)
+	proxy, err := kube.Proxy(server, config)
 	if err != nil {
 		return nil, err
 	}
-	anonymous := rest.AnonymousClientConfig(config) // the syncer has a token of its own
-	anonymous.Timeout = 0                           // and watches
-	transport, err := rest.TransportFor(anonymous)
-	if err != nil {
-		return nil, err
-	}
-	l := &Link{watched: map[federation.Label]*watched{}}
-	l.proxy = &httputil.ReverseProxy{
-		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(target) },
-		Transport:     transport,
-		FlushInterval: -1, // watches
-		ErrorHandler:  func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
-	}
+	l := &Link{proxy: proxy, watched: map[federation.Label]*watched{}}
 	for i := range syncers {
 		s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			l.serve(w, r, i)
@@ -91,7 +78,7 @@ func (l *Link) Kubeconfig(path string, syncer int) error {
 	s := l.servers[syncer]
 	cluster := config.Clusters[config.Contexts[config.CurrentContext].Cluster]
 	cluster.Server = s.URL
-	cluster.CertificateAuthorityData = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
+	cluster.CertificateAuthorityData = kube.CertificateOf(s)
 	return clientcmd.WriteToFile(*config, path)
 }
 
